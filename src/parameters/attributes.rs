@@ -1,0 +1,107 @@
+//! The maps of strings that the driver sends, and the names in them.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroize;
+
+use super::error::Problem;
+
+pub(super) const POD_NAME: &str = "csi.storage.k8s.io/pod.name";
+pub(super) const POD_NAMESPACE: &str = "csi.storage.k8s.io/pod.namespace";
+pub(super) const SERVICE_ACCOUNT_TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
+pub(super) const KEYVAULT_NAME: &str = "keyvaultName";
+pub(super) const TENANT_ID: &str = "tenantId";
+pub(super) const TENANT_ID_NEW: &str = "tenantID";
+pub(super) const CLOUD_NAME: &str = "cloudName";
+pub(super) const CLOUD_ENV_FILE_NAME: &str = "cloudEnvFileName";
+pub(super) const CLIENT_ID: &str = "clientID";
+pub(super) const USE_VM_MANAGED_IDENTITY: &str = "useVMManagedIdentity";
+pub(super) const USER_ASSIGNED_IDENTITY_ID: &str = "userAssignedIdentityID";
+pub(super) const USE_POD_IDENTITY: &str = "usePodIdentity";
+pub(super) const USE_AZURE_TOKEN_PROXY: &str = "useAzureTokenProxy";
+pub(super) const OBJECTS: &str = "objects";
+
+/// A map of strings. It may hold tokens and client secrets, so it neither prints nor survives its use.
+#[derive(Default)]
+pub(super) struct Attributes {
+    map: BTreeMap<String, String>,
+    null: bool,
+}
+
+impl Attributes {
+    /// Reads a JSON object whose values are strings; `null`, in place of a value or of the whole, is nothing.
+    ///
+    /// The parser's own message is left out, since it quotes what it stumbles over.
+    pub(super) fn parse(name: &str, json: &str) -> Result<Self, Problem> {
+        let map: Option<BTreeMap<String, Option<String>>> = serde_json::from_str(json).map_err(|error| {
+            Problem::wrong(
+                name,
+                format!(
+                    "not a JSON map of strings, at line {} column {}",
+                    error.line(),
+                    error.column()
+                ),
+            )
+        })?;
+        let null = map.is_none();
+        let map = map
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
+        Ok(Self { map, null })
+    }
+
+    /// Whether the map was `null`: for secrets, that there is no `nodePublishSecretRef`.
+    pub(super) fn is_null(&self) -> bool {
+        self.null
+    }
+
+    /// The value, trimmed; `None` where it is absent or blank.
+    pub(super) fn optional(&self, key: &str) -> Option<&str> {
+        self.map
+            .get(key)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// As [`Self::optional`], but it must be there.
+    pub(super) fn required(&self, key: &str) -> Result<&str, Problem> {
+        self.optional(key)
+            .ok_or_else(|| Problem::wrong(key, "is not set"))
+    }
+
+    /// A boolean, false where it is absent.
+    // Compat: the spellings of Go's strconv.ParseBool, and no others.
+    pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
+        match self.optional(key) {
+            None => Ok(false),
+            Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+            Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+            Some(other) => Err(Problem::wrong(
+                key,
+                format!("{other:?} is not a boolean; use true or false"),
+            )),
+        }
+    }
+
+    /// The value of a key in whatever case, byte for byte; the lower-case spelling first. `None` where it is empty.
+    pub(super) fn any_case(&self, key: &str) -> Option<&str> {
+        self.map
+            .get(key)
+            .or_else(|| {
+                self.map
+                    .iter()
+                    .find(|(other, _)| other.eq_ignore_ascii_case(key))
+                    .map(|(_, value)| value)
+            })
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+}
+
+impl Drop for Attributes {
+    fn drop(&mut self) {
+        self.map.values_mut().for_each(Zeroize::zeroize);
+    }
+}

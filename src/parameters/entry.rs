@@ -1,0 +1,145 @@
+//! One entry of `objects`, from its fields as written to an [`ObjectSpec`].
+
+use std::{fmt, str::FromStr};
+
+use serde::Deserialize;
+
+use crate::spec::{
+    object::{ObjectSpec, ObjectType, VersionSelector},
+    rendering::{Rendering, SecretEncoding, SecretFormat},
+};
+
+use super::error::{Problem, Problems};
+
+/// The fields as the user wrote them: scalars of any YAML kind keep their text, so `0600` stays `0600`.
+///
+/// Compat: fields of other names are ignored.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Entry {
+    object_name: Option<String>,
+    object_type: Option<String>,
+    object_alias: Option<String>,
+    object_version: Option<String>,
+    object_version_history: Option<String>,
+    object_format: Option<String>,
+    object_encoding: Option<String>,
+    file_permission: Option<String>,
+}
+
+/// The object, or `None` with at least one problem added. `field` is the entry's own path.
+pub(super) fn parse(field: &str, entry: Entry, problems: &mut Problems) -> Option<ObjectSpec> {
+    let reader = Reader {
+        field,
+        name: text(&entry.object_name),
+    };
+
+    let name = problems.catch(reader.required("objectName", &entry.object_name));
+    let path = match text(&entry.object_alias) {
+        Some(_) => problems.catch(reader.required("objectAlias", &entry.object_alias)),
+        // A name that is no path is no object name either, and has been reported as that.
+        None => reader.name.and_then(|name| name.parse().ok()),
+    };
+    let mode = problems.catch(reader.optional("filePermission", &entry.file_permission));
+    let versions = problems.catch(reader.versions(&entry));
+    let object_type = problems.catch(reader.required("objectType", &entry.object_type));
+    let format = problems.catch(reader.optional("objectFormat", &entry.object_format));
+    let encoding = problems.catch(reader.optional("objectEncoding", &entry.object_encoding));
+    let rendering = problems.catch(reader.rendering(object_type?, format?, encoding?));
+
+    Some(ObjectSpec {
+        name: name?,
+        rendering: rendering?,
+        versions: versions?,
+        path: path?,
+        mode: mode?,
+    })
+}
+
+/// Reads fields, and says where they are: `objects[2].objectEncoding (db-password)`.
+struct Reader<'a> {
+    field: &'a str,
+    name: Option<&'a str>,
+}
+
+impl Reader<'_> {
+    fn optional<T>(&self, key: &str, value: &Option<String>) -> Result<Option<T>, Problem>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        text(value).map(|value| self.value(key, value)).transpose()
+    }
+
+    fn required<T>(&self, key: &str, value: &Option<String>) -> Result<T, Problem>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        match text(value) {
+            Some(value) => self.value(key, value),
+            None => Err(self.wrong(key, "is not set")),
+        }
+    }
+
+    fn value<T>(&self, key: &str, value: &str) -> Result<T, Problem>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        value
+            .parse()
+            .map_err(|error| self.wrong(key, format!("{value:?}: {error}")))
+    }
+
+    fn versions(&self, entry: &Entry) -> Result<VersionSelector, Problem> {
+        let history: Option<i32> = self.optional("objectVersionHistory", &entry.object_version_history)?;
+        // "latest" is what the incumbent's docs call the newest version.
+        let pinned = match text(&entry.object_version) {
+            None | Some("latest") => None,
+            Some(version) => Some(self.value("objectVersion", version)?),
+        };
+        Ok(match usize::try_from(history.unwrap_or(0)) {
+            Ok(depth) if depth > 1 => VersionSelector::History { from: pinned, depth },
+            // Compat: a history of one, none or less is a single version, without a directory of its own.
+            _ => pinned.map_or(VersionSelector::Newest, VersionSelector::Pinned),
+        })
+    }
+
+    fn rendering(
+        &self,
+        object_type: ObjectType,
+        format: Option<SecretFormat>,
+        encoding: Option<SecretEncoding>,
+    ) -> Result<Rendering, Problem> {
+        let only_secrets = |key, what| {
+            self.wrong(
+                key,
+                format!("{what} is only for objectType secret, not for objectType {object_type}"),
+            )
+        };
+        match object_type {
+            ObjectType::Secret => Ok(Rendering::Secret {
+                format: format.unwrap_or_default(),
+                encoding: encoding.unwrap_or_default(),
+            }),
+            ObjectType::Key | ObjectType::Certificate if format == Some(SecretFormat::Pfx) => {
+                Err(only_secrets("objectFormat", "pfx"))
+            }
+            ObjectType::Key | ObjectType::Certificate if encoding.is_some() => {
+                Err(only_secrets("objectEncoding", "an encoding"))
+            }
+            ObjectType::Key => Ok(Rendering::Key),
+            ObjectType::Certificate => Ok(Rendering::Certificate),
+        }
+    }
+
+    fn wrong(&self, key: &str, reason: impl fmt::Display) -> Problem {
+        match self.name {
+            Some(name) => Problem::wrong(format!("{}.{key} ({name})", self.field), reason),
+            None => Problem::wrong(format!("{}.{key}", self.field), reason),
+        }
+    }
+}
+
+/// A field's text, trimmed; `None` where it is absent, `null` or blank.
+fn text(value: &Option<String>) -> Option<&str> {
+    value.as_deref().map(str::trim).filter(|value| !value.is_empty())
+}

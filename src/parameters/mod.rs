@@ -1,0 +1,141 @@
+//! The strings of a `Mount` call, turned into a [`MountSpec`], or into every mistake that is in them.
+//!
+//! The only place that reads parameter names; everything behind it works on types that need no second check.
+
+mod attributes;
+mod clash;
+mod entry;
+mod error;
+mod identity;
+mod objects;
+mod tokens;
+
+pub use self::error::{Fault, ParametersError, Problem};
+
+use crate::spec::{
+    MountSpec,
+    cloud::{CloudChoice, CloudKeyword},
+    file::FileMode,
+    identity::TenantId,
+    pod::PodRef,
+    vault::VaultName,
+};
+
+use self::{attributes::Attributes, error::Problems};
+
+/// The three JSON texts of a `MountRequest`.
+#[derive(Clone, Copy)]
+pub struct MountTexts<'a> {
+    /// A map of strings: the SecretProviderClass's parameters, the pod's volumeAttributes, and what the driver says of
+    /// the pod.
+    pub attributes: &'a str,
+    /// A map of strings, the Secret of `nodePublishSecretRef`, or `null`.
+    pub secrets: &'a str,
+    /// A number, the default file mode in decimal.
+    pub permission: &'a str,
+}
+
+/// Understands a `Mount` call.
+///
+/// # Errors
+/// All that is wrong with it, at once and in a stable order.
+pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
+    let mut problems = Problems::default();
+    let attributes = Attributes::parse("attributes", texts.attributes).map_err(ParametersError::one)?;
+    let secrets = problems
+        .catch(Attributes::parse("secrets", texts.secrets))
+        .unwrap_or_default();
+    let default_mode = problems.catch(permission(texts.permission));
+
+    let pod = pod(&attributes, &mut problems);
+    let vault = problems.catch(vault(&attributes));
+    let tenant = problems.catch(tenant(&attributes));
+    let cloud = problems.catch(cloud(&attributes));
+    let identity = identity::parse(&attributes, &secrets, &mut problems);
+    let objects = objects::parse(&attributes, &mut problems);
+
+    match (pod, vault, tenant, cloud, identity, objects, default_mode) {
+        (
+            Some(pod),
+            Some(vault),
+            Some(tenant),
+            Some(cloud),
+            Some(identity),
+            Some(objects),
+            Some(default_mode),
+        ) if problems.is_empty() => Ok(MountSpec {
+            pod,
+            tenant,
+            cloud,
+            vault,
+            identity,
+            objects,
+            default_mode,
+        }),
+        _ => Err(problems.into_error()),
+    }
+}
+
+fn permission(text: &str) -> Result<FileMode, Problem> {
+    serde_json::from_str::<u32>(text)
+        .ok()
+        .and_then(|bits| FileMode::from_bits(bits).ok())
+        .ok_or_else(|| {
+            Problem::wrong(
+                "permission",
+                "must be a JSON number, a file mode from 0 to 511 (0777)",
+            )
+        })
+}
+
+fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
+    let mut read = |key, what| {
+        let found = attributes.optional(key).map(str::to_owned);
+        if found.is_none() {
+            problems.push(Problem::wrong(
+                key,
+                format!("the {what} is not set; the CSIDriver object needs podInfoOnMount: true"),
+            ));
+        }
+        found
+    };
+    let name = read(attributes::POD_NAME, "pod name");
+    let namespace = read(attributes::POD_NAMESPACE, "pod namespace");
+    Some(PodRef {
+        namespace: namespace?,
+        name: name?,
+    })
+}
+
+fn vault(attributes: &Attributes) -> Result<VaultName, Problem> {
+    let name = attributes.required(attributes::KEYVAULT_NAME)?;
+    name.parse()
+        .map_err(|error| Problem::wrong(attributes::KEYVAULT_NAME, error))
+}
+
+fn tenant(attributes: &Attributes) -> Result<TenantId, Problem> {
+    // Compat: the newer spelling wins, the older one goes on working.
+    let (key, tenant) = match attributes.optional(attributes::TENANT_ID_NEW) {
+        Some(tenant) => (attributes::TENANT_ID_NEW, tenant),
+        None => (attributes::TENANT_ID, attributes.required(attributes::TENANT_ID)?),
+    };
+    tenant.parse().map_err(|error| Problem::wrong(key, error))
+}
+
+fn cloud(attributes: &Attributes) -> Result<CloudChoice, Problem> {
+    let Some(name) = attributes.optional(attributes::CLOUD_NAME) else {
+        return Ok(CloudChoice::Default);
+    };
+    match name.parse() {
+        Ok(CloudKeyword::Named(cloud)) => Ok(CloudChoice::Named(cloud)),
+        Ok(CloudKeyword::Stack) => Ok(CloudChoice::File(
+            attributes
+                .optional(attributes::CLOUD_ENV_FILE_NAME)
+                .map(Into::into),
+        )),
+        Err(error) => Err(Problem::wrong(attributes::CLOUD_NAME, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! The `objects` parameter: YAML, of which each item is YAML again.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use crate::spec::object::ObjectSpec;
+
+use super::{
+    attributes::{Attributes, OBJECTS},
+    clash,
+    entry::{self, Entry},
+    error::{Problem, Problems},
+};
+
+/// Every object, or `None` with at least one problem added.
+pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<Vec<ObjectSpec>> {
+    let text = problems.catch(attributes.required(OBJECTS))?;
+    let items = problems
+        .catch(read::<Document>(text).map_err(|error| Problem::wrong(OBJECTS, error)))?
+        .items;
+    if items.is_empty() {
+        problems.push(Problem::wrong(OBJECTS, "names no object; list them under array:"));
+        return None;
+    }
+
+    let count = items.len();
+    let mut objects = Vec::with_capacity(count);
+    for (index, item) in items.into_iter().enumerate() {
+        let field = format!("{OBJECTS}[{index}]");
+        let entry = match item {
+            Item::Entry(entry) => Ok(entry),
+            Item::Text(text) => read(&text).map_err(|error| Problem::wrong(&field, error)),
+        };
+        objects.extend(
+            problems
+                .catch(entry)
+                .and_then(|entry| entry::parse(&field, entry, problems)),
+        );
+    }
+    // With an entry left out, the places of the others would be off.
+    if objects.len() == count {
+        clash::find(&objects, problems);
+    }
+    Some(objects)
+}
+
+/// A YAML text as a value, with the parser's message on one line.
+fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, String> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let message = error.to_string();
+        let message = message.lines().next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        // The parser's advice is for programmers.
+        let message = message
+            .split(", set DuplicateKeyPolicy")
+            .next()
+            .unwrap_or_default();
+        format!("not valid YAML: {message}")
+    })
+}
+
+/// The list of objects: under `array:` as users of the incumbent write it, or bare.
+#[derive(Default)]
+struct Document {
+    items: Vec<Item>,
+}
+
+enum Item {
+    /// `- |` and the entry as text: what the incumbent knows.
+    Text(String),
+    /// The entry itself.
+    Entry(Entry),
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DocumentVisitor)
+    }
+}
+
+struct DocumentVisitor;
+
+impl<'de> Visitor<'de> for DocumentVisitor {
+    type Value = Document;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects under array:")
+    }
+
+    fn visit_unit<E>(self) -> Result<Document, E> {
+        Ok(Document::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Document, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Document { items })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
+        let mut items = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "array" {
+                items = map.next_value::<Option<Vec<Item>>>()?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Document {
+            items: items.unwrap_or_default(),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ItemVisitor)
+    }
+}
+
+struct ItemVisitor;
+
+impl<'de> Visitor<'de> for ItemVisitor {
+    type Value = Item;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object, as YAML text or as a map")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Item, E> {
+        Ok(Item::Text(text.to_owned()))
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Item, E> {
+        Err(E::custom("an item of the list is empty"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
+        Entry::deserialize(MapAccessDeserializer::new(map))
+            .map(Item::Entry)
+            .map_err(A::Error::custom)
+    }
+}

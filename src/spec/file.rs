@@ -1,0 +1,216 @@
+//! Where a file lies in the volume, and who may read it.
+
+use std::{fmt, str::FromStr};
+
+/// A path below the volume's root that the driver accepts: relative, clean, and going nowhere but down.
+///
+/// The driver refuses everything else after all the work is done
+/// (`secrets-store-csi-driver`, `pkg/util/fileutil/atomic_writer.go`), so it is refused here first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RelativePath(String);
+
+impl RelativePath {
+    /// The path as it goes to the driver, with `/` between its elements.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The file `index` in a directory of this name: where one version of a history lies.
+    pub fn version(&self, index: usize) -> Self {
+        Self(format!("{}/{index}", self.0))
+    }
+
+    /// Whether `other` would have to lie inside this file, were this one a directory.
+    pub fn is_ancestor_of(&self, other: &Self) -> bool {
+        other
+            .0
+            .strip_prefix(&self.0)
+            .is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+impl fmt::Display for RelativePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text is no path in a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPath {
+    /// Nothing there.
+    #[error("a file name must not be empty")]
+    Empty,
+    /// It starts with `/`.
+    #[error("must be relative, without a leading \"/\"")]
+    Absolute,
+    /// It has `..` in it.
+    #[error("must not contain \"..\"")]
+    Climbs,
+    /// It has `.`, an empty element or a trailing slash.
+    #[error("must be clean: without \".\" elements, double slashes or a trailing slash")]
+    Unclean,
+    /// An element is longer than any file name may be.
+    #[error("has an element of more than 255 bytes")]
+    TooLong,
+    /// It holds a NUL or another control character.
+    #[error("must not contain control characters")]
+    Control,
+}
+
+impl FromStr for RelativePath {
+    type Err = InvalidPath;
+
+    fn from_str(path: &str) -> Result<Self, InvalidPath> {
+        if path.is_empty() {
+            return Err(InvalidPath::Empty);
+        }
+        if path.starts_with('/') {
+            return Err(InvalidPath::Absolute);
+        }
+        // Compat: ".." is refused anywhere, also inside a name such as "a..b".
+        if path.contains("..") {
+            return Err(InvalidPath::Climbs);
+        }
+        if path.chars().any(char::is_control) {
+            return Err(InvalidPath::Control);
+        }
+        for element in path.split('/') {
+            if element.is_empty() || element == "." {
+                return Err(InvalidPath::Unclean);
+            }
+            if element.len() > 255 {
+                return Err(InvalidPath::TooLong);
+            }
+        }
+        // PATH_MAX leaves room for the directory that kubelet mounts below.
+        if path.len() > 2048 {
+            return Err(InvalidPath::TooLong);
+        }
+        Ok(Self(path.to_owned()))
+    }
+}
+
+/// Permission bits of a file, 0 to 0o777: the driver drops all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileMode(u16);
+
+/// A text or number that is no file mode.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be an octal number from 0 to 0777")]
+pub struct InvalidMode;
+
+impl FileMode {
+    /// The mode with these permission bits.
+    pub fn from_bits(bits: u32) -> Result<Self, InvalidMode> {
+        match u16::try_from(bits) {
+            Ok(bits) if bits <= 0o777 => Ok(Self(bits)),
+            _ => Err(InvalidMode),
+        }
+    }
+
+    /// The permission bits.
+    pub fn bits(self) -> i32 {
+        i32::from(self.0)
+    }
+}
+
+impl FromStr for FileMode {
+    type Err = InvalidMode;
+
+    /// Octal digits, with as many leading zeros as the user likes, or YAML 1.2's and Rust's `0o` before them.
+    fn from_str(text: &str) -> Result<Self, InvalidMode> {
+        let digits = text.strip_prefix("0o").unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
+            return Err(InvalidMode);
+        }
+        u32::from_str_radix(digits, 8)
+            .map_err(|_| InvalidMode)
+            .and_then(Self::from_bits)
+    }
+}
+
+impl fmt::Display for FileMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_clean_descending_paths_are_paths() {
+        let long = "x".repeat(255);
+        let longer = "x".repeat(256);
+        for (path, expected) in [
+            ("a", Ok(())),
+            (".hidden", Ok(())),
+            ("sub/dir/file.txt", Ok(())),
+            ("a b", Ok(())),
+            (long.as_str(), Ok(())),
+            ("", Err(InvalidPath::Empty)),
+            ("/etc/passwd", Err(InvalidPath::Absolute)),
+            ("..", Err(InvalidPath::Climbs)),
+            ("a/../b", Err(InvalidPath::Climbs)),
+            ("..data", Err(InvalidPath::Climbs)),
+            ("a..b", Err(InvalidPath::Climbs)),
+            (".", Err(InvalidPath::Unclean)),
+            ("./x", Err(InvalidPath::Unclean)),
+            ("a//b", Err(InvalidPath::Unclean)),
+            ("a/", Err(InvalidPath::Unclean)),
+            ("a/./b", Err(InvalidPath::Unclean)),
+            (longer.as_str(), Err(InvalidPath::TooLong)),
+            ("a\0b", Err(InvalidPath::Control)),
+            ("a\nb", Err(InvalidPath::Control)),
+        ] {
+            assert_eq!(path.parse::<RelativePath>().map(drop), expected, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_no_directory() {
+        let path = |text: &str| text.parse::<RelativePath>().unwrap();
+        assert!(path("a").is_ancestor_of(&path("a/b")));
+        assert!(!path("a").is_ancestor_of(&path("ab")));
+        assert!(!path("a").is_ancestor_of(&path("a")));
+        assert!(!path("a/b").is_ancestor_of(&path("a")));
+    }
+
+    #[test]
+    fn modes_are_octal_and_hold_permission_bits_only() {
+        for (text, expected) in [
+            ("0644", Some(0o644)),
+            ("00644", Some(0o644)),
+            ("644", Some(0o644)),
+            ("0o600", Some(0o600)),
+            ("0", Some(0)),
+            ("0777", Some(0o777)),
+            ("01000", None),
+            ("4755", None),
+            ("-1", None),
+            ("+644", None),
+            ("0688", None),
+            ("rw-r--r--", None),
+            ("0o", None),
+            ("", None),
+            ("777777777777777", None),
+        ] {
+            assert_eq!(
+                text.parse::<FileMode>().ok().map(FileMode::bits),
+                expected,
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_mode_shown_parses_back() {
+        for bits in 0..=0o777 {
+            let mode = FileMode::from_bits(bits).unwrap();
+            assert_eq!(mode.to_string().parse(), Ok(mode));
+        }
+        assert_eq!(FileMode::from_bits(0o1000), Err(InvalidMode));
+    }
+}

@@ -1,0 +1,209 @@
+//! As whom a mount asks Azure.
+
+use std::{fmt, str::FromStr};
+
+use super::sensitive::Sensitive;
+
+/// Exactly one way to prove who asks, with all that this way needs.
+#[derive(Debug)]
+pub enum IdentityMode {
+    /// The pod's service-account token is exchanged for an Entra token.
+    WorkloadIdentity {
+        /// `clientID`
+        client: ClientId,
+        /// The token of audience [`ENTRA_AUDIENCE`].
+        assertion: ServiceAccountToken,
+    },
+    /// Client id and secret from `nodePublishSecretRef`.
+    ServicePrincipal {
+        /// `clientid`
+        client: ClientId,
+        /// `clientsecret`
+        secret: Sensitive<String>,
+    },
+    /// The node's own identity, through IMDS.
+    ManagedIdentity {
+        /// `userAssignedIdentityID`; `None` means the system-assigned one.
+        user_assigned: Option<ClientId>,
+    },
+    /// AAD pod identity, through NMI on the node.
+    PodIdentity,
+    /// AKS identity binding: as workload identity, through the cluster's token proxy.
+    IdentityBinding {
+        /// `clientID`
+        client: ClientId,
+        /// The token of audience [`BINDING_AUDIENCE`].
+        assertion: ServiceAccountToken,
+    },
+}
+
+/// The audience of a service-account token that Entra exchanges.
+pub const ENTRA_AUDIENCE: &str = "api://AzureADTokenExchange";
+
+/// The audience of a service-account token that the AKS token proxy exchanges.
+pub const BINDING_AUDIENCE: &str = "api://AKSIdentityBinding";
+
+impl IdentityMode {
+    /// The mode's name, for messages, logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::WorkloadIdentity { .. } => "workload identity",
+            Self::ServicePrincipal { .. } => "service principal",
+            Self::ManagedIdentity {
+                user_assigned: Some(_),
+            } => "user-assigned managed identity",
+            Self::ManagedIdentity { user_assigned: None } => "system-assigned managed identity",
+            Self::PodIdentity => "pod identity",
+            Self::IdentityBinding { .. } => "identity binding",
+        }
+    }
+
+    /// The client id that was asked for, where the mode names one.
+    pub fn client(&self) -> Option<&ClientId> {
+        match self {
+            Self::WorkloadIdentity { client, .. }
+            | Self::ServicePrincipal { client, .. }
+            | Self::IdentityBinding { client, .. } => Some(client),
+            Self::ManagedIdentity { user_assigned } => user_assigned.as_ref(),
+            Self::PodIdentity => None,
+        }
+    }
+}
+
+impl fmt::Display for IdentityMode {
+    /// `workload identity cccccccc-0000-0000-0000-000000000002`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self.client() {
+            Some(client) => write!(f, " {client}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The id of an application or of a managed identity: a name that goes into a form field, never into a path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientId(String);
+
+impl ClientId {
+    /// The id as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A client id that cannot be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 1024 printable characters without spaces")]
+pub struct InvalidClientId;
+
+impl FromStr for ClientId {
+    type Err = InvalidClientId;
+
+    fn from_str(id: &str) -> Result<Self, InvalidClientId> {
+        if (1..=1024).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Self(id.to_owned()))
+        } else {
+            Err(InvalidClientId)
+        }
+    }
+}
+
+/// A directory, by id or by domain name. It becomes a part of the authority's URL.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TenantId(String);
+
+impl TenantId {
+    /// The id as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A tenant that cannot be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid tenant {0:?}: must be a tenant's GUID or domain name")]
+pub struct InvalidTenant(String);
+
+impl FromStr for TenantId {
+    type Err = InvalidTenant;
+
+    fn from_str(id: &str) -> Result<Self, InvalidTenant> {
+        let clean = id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+        if (1..=253).contains(&id.len()) && clean && !id.contains("..") && id != "." {
+            Ok(Self(id.to_owned()))
+        } else {
+            Err(InvalidTenant(id.to_owned()))
+        }
+    }
+}
+
+/// A pod's service-account token for one audience, as the driver passed it on. Not verified here: Entra does that.
+#[derive(Debug)]
+pub struct ServiceAccountToken(Sensitive<String>);
+
+impl ServiceAccountToken {
+    /// Takes the token's text over.
+    pub fn new(token: Sensitive<String>) -> Self {
+        Self(token)
+    }
+
+    /// The token's text.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_cannot_leave_its_place_in_the_authority() {
+        for (tenant, good) in [
+            ("11111111-2222-3333-4444-555555555555", true),
+            ("contoso.onmicrosoft.com", true),
+            ("adfs", true),
+            ("", false),
+            ("a/b", false),
+            ("../common", false),
+            ("..", false),
+            ("a?b", false),
+            ("a b", false),
+        ] {
+            assert_eq!(tenant.parse::<TenantId>().is_ok(), good, "{tenant:?}");
+        }
+    }
+
+    #[test]
+    fn no_credential_shows_in_debug_output() {
+        let modes = [
+            IdentityMode::WorkloadIdentity {
+                client: "client".parse().unwrap(),
+                assertion: ServiceAccountToken::new(Sensitive::new("canary".to_owned())),
+            },
+            IdentityMode::ServicePrincipal {
+                client: "client".parse().unwrap(),
+                secret: Sensitive::new("canary".to_owned()),
+            },
+        ];
+        for mode in modes {
+            let shown = format!("{mode:?} {mode}");
+            assert!(shown.contains("client") && !shown.contains("canary"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What a SecretProviderClass asks of a vault: objects, their versions, and where their files go.
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    file::{FileMode, RelativePath},
+    rendering::Rendering,
+};
+
+/// One entry of `objects`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectSpec {
+    /// The object's name in the vault.
+    pub name: ObjectName,
+    /// What kind of object it is, and how it becomes a file.
+    pub rendering: Rendering,
+    /// Which of its versions.
+    pub versions: VersionSelector,
+    /// The file, or with a history the directory.
+    pub path: RelativePath,
+    /// The mode, where the entry names one.
+    pub mode: Option<FileMode>,
+}
+
+impl ObjectSpec {
+    /// The kind of object.
+    pub fn object_type(&self) -> ObjectType {
+        self.rendering.object_type()
+    }
+}
+
+impl fmt::Display for ObjectSpec {
+    /// As users name it, and as it stands in the SecretProviderClassPodStatus: `secret/db-password`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.object_type(), self.name)
+    }
+}
+
+/// The kinds of objects that a vault holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectType {
+    /// `secret`
+    Secret,
+    /// `key`
+    Key,
+    /// `cert`
+    Certificate,
+}
+
+impl ObjectType {
+    /// The word of `objectType`, of object ids and of metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Key => "key",
+            Self::Certificate => "cert",
+        }
+    }
+}
+
+impl fmt::Display for ObjectType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An `objectType` that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown objectType {0:?}; use secret, key or cert")]
+pub struct UnknownObjectType(String);
+
+impl FromStr for ObjectType {
+    type Err = UnknownObjectType;
+
+    // Compat: in lower case only.
+    fn from_str(text: &str) -> Result<Self, UnknownObjectType> {
+        match text {
+            "secret" => Ok(Self::Secret),
+            "key" => Ok(Self::Key),
+            "cert" => Ok(Self::Certificate),
+            other => Err(UnknownObjectType(other.to_owned())),
+        }
+    }
+}
+
+/// An object's name: 1 to 127 letters, digits and dashes.
+///
+/// The SDK puts it into a URL as it is, so nothing else may ever be in it.
+/// <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name>
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectName(String);
+
+impl ObjectName {
+    /// The name as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A name or version that no vault can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 127 letters, digits and dashes")]
+pub struct InvalidSegment;
+
+impl FromStr for ObjectName {
+    type Err = InvalidSegment;
+
+    fn from_str(name: &str) -> Result<Self, InvalidSegment> {
+        if is_segment(name) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(InvalidSegment)
+        }
+    }
+}
+
+/// A version of an object: 32 hexadecimal digits in Azure's vaults, but for us any segment of an object identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectVersion(String);
+
+impl ObjectVersion {
+    /// The version as the vault writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ObjectVersion {
+    type Err = InvalidSegment;
+
+    fn from_str(version: &str) -> Result<Self, InvalidSegment> {
+        if is_segment(version) {
+            Ok(Self(version.to_owned()))
+        } else {
+            Err(InvalidSegment)
+        }
+    }
+}
+
+/// Which versions of an object a mount wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionSelector {
+    /// The newest.
+    Newest,
+    /// This one.
+    Pinned(ObjectVersion),
+    /// Several, newest first, each in a file of its own.
+    History {
+        /// Where to start; `None` means at the newest.
+        from: Option<ObjectVersion>,
+        /// `objectVersionHistory`, 2 or more.
+        depth: usize,
+    },
+}
+
+fn is_segment(text: &str) -> bool {
+    (1..=127).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_place_in_a_url() {
+        let long = "n".repeat(127);
+        let longer = "n".repeat(128);
+        for (name, good) in [
+            ("db-password", true),
+            ("12345", true),
+            (long.as_str(), true),
+            (longer.as_str(), false),
+            ("", false),
+            ("a/b", false),
+            ("..", false),
+            ("a?b", false),
+            ("{secret-version}", false),
+            ("my_secret", false),
+            ("a b", false),
+            ("ä", false),
+        ] {
+            assert_eq!(name.parse::<ObjectName>().is_ok(), good, "{name:?}");
+            assert_eq!(name.parse::<ObjectVersion>().is_ok(), good, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn object_types_parse_back() {
+        for object_type in [ObjectType::Secret, ObjectType::Key, ObjectType::Certificate] {
+            assert_eq!(object_type.as_str().parse(), Ok(object_type));
+        }
+        assert!("certificate".parse::<ObjectType>().is_err());
+        assert!("Secret".parse::<ObjectType>().is_err());
+    }
+}

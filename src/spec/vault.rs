@@ -1,0 +1,71 @@
+//! Which vault, by the name that a SecretProviderClass gives it.
+
+use std::{fmt, str::FromStr};
+
+/// A vault name that Azure accepts in a host name: 3 to 24 letters, digits and dashes.
+///
+/// <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name>
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct VaultName(String);
+
+impl VaultName {
+    /// The name as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for VaultName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text is no vault name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidVaultName {
+    /// Too short or too long.
+    #[error("invalid vault name {0:?}: must be between 3 and 24 characters")]
+    Length(String),
+    /// A character that would end the host name's first label, or worse.
+    #[error("invalid vault name {0:?}: only letters, digits and dashes; the name alone, not the vault's URL")]
+    Characters(String),
+}
+
+impl FromStr for VaultName {
+    type Err = InvalidVaultName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidVaultName> {
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(InvalidVaultName::Characters(name.to_owned()));
+        }
+        if !(3..=24).contains(&name.len()) {
+            return Err(InvalidVaultName::Length(name.to_owned()));
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vault_name_is_one_label_of_a_host() {
+        for (name, good) in [
+            ("lab", true),
+            ("My-Vault-01", true),
+            ("abcdefghijklmnopqrstuvwx", true),
+            ("ab", false),
+            ("abcdefghijklmnopqrstuvwxy", false),
+            ("my_vault", false),
+            ("lab.evil", false),
+            ("evil.test/x#", false),
+            ("https://lab.vault.azure.net/", false),
+            ("löb", false),
+            ("", false),
+        ] {
+            assert_eq!(name.parse::<VaultName>().is_ok(), good, "{name:?}");
+        }
+    }
+}
