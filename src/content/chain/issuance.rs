@@ -1,0 +1,141 @@
+//! Whether one certificate issued another.
+
+use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use x509_parser::{
+    certificate::X509Certificate, extensions::ParsedExtension, prelude::FromDer, public_key::PublicKey,
+    signature_algorithm::RsaSsaPssParams, x509::SubjectPublicKeyInfo,
+};
+
+/// A certificate of an archive, read where it can be.
+pub(super) struct Candidate<'a> {
+    pub(super) der: &'a [u8],
+    certificate: Option<X509Certificate<'a>>,
+}
+
+impl<'a> Candidate<'a> {
+    pub(super) fn new(der: &'a [u8]) -> Self {
+        let certificate = X509Certificate::from_der(der)
+            .ok()
+            .map(|(_, certificate)| certificate);
+        Self { der, certificate }
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        self.certificate.is_some()
+    }
+
+    /// The content of `subjectPublicKey`.
+    pub(super) fn public_key(&self) -> Option<&[u8]> {
+        self.certificate
+            .as_ref()
+            .map(|certificate| &*certificate.public_key().subject_public_key.data)
+    }
+
+    /// Whether this certificate names and signed `other`. Where the signature is of an algorithm that cannot be
+    /// verified, key identifiers that are there must agree instead.
+    pub(super) fn issued(&self, other: &Self) -> bool {
+        let (Some(issuer), Some(subject)) = (&self.certificate, &other.certificate) else {
+            return false;
+        };
+        issuer.subject().as_raw() == subject.issuer().as_raw()
+            && signed(issuer, subject).unwrap_or_else(|| identifiers_agree(issuer, subject))
+    }
+}
+
+/// `None` where the signature cannot be verified.
+fn signed(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>) -> Option<bool> {
+    let algorithm = verification(issuer.public_key(), subject)?;
+    let key = UnparsedPublicKey::new(algorithm, &issuer.public_key().subject_public_key.data);
+    Some(
+        key.verify(subject.tbs_certificate.as_ref(), &subject.signature_value.data)
+            .is_ok(),
+    )
+}
+
+fn verification(
+    key: &SubjectPublicKeyInfo<'_>,
+    subject: &X509Certificate<'_>,
+) -> Option<&'static dyn VerificationAlgorithm> {
+    let scheme = subject.signature_algorithm.algorithm.to_id_string();
+    match key.parsed().ok()? {
+        PublicKey::RSA(rsa) => {
+            let bits = rsa.key_size();
+            if !(1024..=8192).contains(&bits) {
+                return None;
+            }
+            let large = bits >= 2048;
+            match scheme.as_str() {
+                "1.2.840.113549.1.1.5" => Some(&signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY),
+                "1.2.840.113549.1.1.11" => Some(&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY),
+                "1.2.840.113549.1.1.12" if large => Some(&signature::RSA_PKCS1_2048_8192_SHA384),
+                "1.2.840.113549.1.1.13" => Some(&signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY),
+                "1.2.840.113549.1.1.10" if large => pss(subject),
+                _ => None,
+            }
+        }
+        PublicKey::EC(_) => {
+            let curve = key.algorithm.parameters.as_ref()?.as_oid().ok()?.to_id_string();
+            match (curve.as_str(), scheme.as_str()) {
+                (P256, ECDSA_SHA256) => Some(&signature::ECDSA_P256_SHA256_ASN1),
+                (P256, ECDSA_SHA384) => Some(&signature::ECDSA_P256_SHA384_ASN1),
+                (P256, ECDSA_SHA512) => Some(&signature::ECDSA_P256_SHA512_ASN1),
+                (P384, ECDSA_SHA256) => Some(&signature::ECDSA_P384_SHA256_ASN1),
+                (P384, ECDSA_SHA384) => Some(&signature::ECDSA_P384_SHA384_ASN1),
+                (P384, ECDSA_SHA512) => Some(&signature::ECDSA_P384_SHA512_ASN1),
+                (P521, ECDSA_SHA256) => Some(&signature::ECDSA_P521_SHA256_ASN1),
+                (P521, ECDSA_SHA384) => Some(&signature::ECDSA_P521_SHA384_ASN1),
+                (P521, ECDSA_SHA512) => Some(&signature::ECDSA_P521_SHA512_ASN1),
+                (SECP256K1, ECDSA_SHA256) => Some(&signature::ECDSA_P256K1_SHA256_ASN1),
+                _ => None,
+            }
+        }
+        _ if key.algorithm.algorithm.to_id_string() == ED25519 && scheme == ED25519 => {
+            Some(&signature::ED25519)
+        }
+        _ => None,
+    }
+}
+
+/// Only salts as long as the hash can be verified.
+fn pss(subject: &X509Certificate<'_>) -> Option<&'static dyn VerificationAlgorithm> {
+    let parameters = RsaSsaPssParams::try_from(subject.signature_algorithm.parameters.as_ref()?).ok()?;
+    let hash = parameters.hash_algorithm_oid().to_id_string();
+    match (hash.as_str(), parameters.salt_length()) {
+        ("2.16.840.1.101.3.4.2.1", 32) => Some(&signature::RSA_PSS_2048_8192_SHA256),
+        ("2.16.840.1.101.3.4.2.2", 48) => Some(&signature::RSA_PSS_2048_8192_SHA384),
+        ("2.16.840.1.101.3.4.2.3", 64) => Some(&signature::RSA_PSS_2048_8192_SHA512),
+        _ => None,
+    }
+}
+
+fn identifiers_agree(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>) -> bool {
+    let own = issuer
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0),
+            _ => None,
+        });
+    let wanted = subject
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityKeyIdentifier(authority) => {
+                authority.key_identifier.as_ref().map(|identifier| identifier.0)
+            }
+            _ => None,
+        });
+    match (own, wanted) {
+        (Some(own), Some(wanted)) => own == wanted,
+        _ => true,
+    }
+}
+
+const P256: &str = "1.2.840.10045.3.1.7";
+const P384: &str = "1.3.132.0.34";
+const P521: &str = "1.3.132.0.35";
+const SECP256K1: &str = "1.3.132.0.10";
+const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
+const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
+const ECDSA_SHA512: &str = "1.2.840.10045.4.3.4";
+const ED25519: &str = "1.3.101.112";

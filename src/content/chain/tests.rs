@@ -1,0 +1,159 @@
+use std::fs;
+
+use super::*;
+use crate::content::{pkcs12::Archive, private_key::PrivateKey};
+
+/// Leaf, four intermediates and a root, on four curves and without key identifiers.
+struct Fixture {
+    /// From the leaf to the root.
+    chain: Vec<Vec<u8>>,
+    key: PrivateKey,
+    stranger: Vec<u8>,
+}
+
+fn fixture() -> Fixture {
+    let read = |name: &str| {
+        let path = format!("{}/tests/data/pkcs12/{name}", env!("CARGO_MANIFEST_DIR"));
+        Archive::open(&fs::read(path).unwrap()).unwrap()
+    };
+    let Archive { keys, certificates } = read("shuffled-chain.pfx");
+    let [leaf, ca3, root, ca1, ca4, ca2] = <[_; 6]>::try_from(certificates).unwrap();
+    Fixture {
+        chain: vec![leaf, ca4, ca3, ca2, ca1, root],
+        key: PrivateKey::from_pkcs8(keys[0].expose()).unwrap(),
+        stranger: read("pbes2.pfx").certificates.remove(0),
+    }
+}
+
+fn ordered(certificates: &[Vec<u8>], public_keys: &[&[u8]]) -> Vec<Vec<u8>> {
+    order(certificates, public_keys)
+        .unwrap()
+        .into_iter()
+        .map(<[u8]>::to_vec)
+        .collect()
+}
+
+#[test]
+fn every_rotation_and_reversal_comes_out_in_order() {
+    let Fixture { chain, key, .. } = fixture();
+    for keys in [vec![], vec![key.public_key()]] {
+        for shift in 0..chain.len() {
+            let mut shuffled = chain.clone();
+            shuffled.rotate_left(shift);
+            assert_eq!(ordered(&shuffled, &keys), chain, "rotated by {shift}");
+            shuffled.reverse();
+            assert_eq!(
+                ordered(&shuffled, &keys),
+                chain,
+                "rotated by {shift} and reversed"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_gap_ends_the_chain_and_the_rest_follows_as_stored() {
+    let Fixture { chain, key, stranger } = fixture();
+    let [leaf, ca4, ca3, _, ca1, root] = <[_; 6]>::try_from(chain).unwrap();
+    let stored = [root, stranger, ca3, ca1, ca4, leaf];
+    let [root, stranger, ca3, ca1, ca4, leaf] = stored.clone();
+    assert_eq!(
+        ordered(&stored, &[key.public_key()]),
+        [leaf, ca4, ca3, root, stranger, ca1]
+    );
+}
+
+#[test]
+fn the_leaf_is_the_certificate_of_the_key() {
+    let Fixture { chain, key, stranger } = fixture();
+    let stored = [vec![stranger.clone()], chain.clone()].concat();
+    assert_eq!(
+        ordered(&stored, &[key.public_key()]),
+        [chain.clone(), vec![stranger.clone()]].concat()
+    );
+    // A key of none of them counts for nothing, and the stranger issues nobody.
+    assert_eq!(ordered(&stored, &[b"other"]), stored);
+    assert_eq!(ordered(&stored, &[b"other", key.public_key()])[0], chain[0]);
+}
+
+#[test]
+fn copies_are_kept_behind_the_chain() {
+    let Fixture { chain, key, .. } = fixture();
+    let (leaf, ca4, root) = (chain[0].clone(), chain[1].clone(), chain[5].clone());
+    let stored = [vec![root.clone(), ca4.clone(), leaf.clone()], chain.clone()].concat();
+    for keys in [vec![], vec![key.public_key()]] {
+        let got = ordered(&stored, &keys);
+        assert_eq!(got[..6], chain);
+        assert_eq!(got[6..], [leaf.clone(), ca4.clone(), root.clone()]);
+    }
+}
+
+#[test]
+fn what_is_not_x509_is_kept_behind_the_chain() {
+    let Fixture { chain, .. } = fixture();
+    let stored = [vec![b"garbage".to_vec()], chain.clone()].concat();
+    assert_eq!(ordered(&stored, &[]), [chain, vec![b"garbage".to_vec()]].concat());
+    assert_eq!(ordered(&[b"garbage".to_vec()], &[]), [b"garbage".to_vec()]);
+    assert!(ordered(&[], &[]).is_empty());
+}
+
+#[test]
+fn a_name_without_the_signature_makes_no_issuer() {
+    let Fixture { chain, key, .. } = fixture();
+    let mut forged = chain[1].clone();
+    // Another point, so another key under the same name.
+    let point = forged
+        .windows(2)
+        .position(|window| window == [0x00, 0x04])
+        .unwrap()
+        + 20;
+    forged[point] ^= 1;
+    let stored = [vec![forged.clone()], chain.clone()].concat();
+    assert_eq!(
+        ordered(&stored, &[key.public_key()]),
+        [chain, vec![forged]].concat()
+    );
+}
+
+#[test]
+fn a_signature_of_an_unknown_algorithm_falls_back_to_names() {
+    let Fixture { mut chain, .. } = fixture();
+    // ecdsa-with-SHA256 (.4.3.2) becomes an algorithm that nobody knows, in both places where it is named.
+    let oid = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    let leaf = &mut chain[0];
+    let places: Vec<_> = (0..leaf.len() - oid.len())
+        .filter(|&at| leaf[at..at + oid.len()] == oid)
+        .collect();
+    assert_eq!(places.len(), 2);
+    for at in places {
+        leaf[at + oid.len() - 1] = 0x7f;
+    }
+    let mut stored = chain.clone();
+    stored.reverse();
+    assert_eq!(ordered(&stored, &[]), chain);
+}
+
+#[test]
+fn too_many_certificates_are_refused() {
+    let certificates = vec![b"x".to_vec(); MOST_CERTIFICATES + 1];
+    assert_eq!(order(&certificates[1..], &[]).unwrap().len(), MOST_CERTIFICATES);
+    assert_eq!(
+        order(&certificates, &[]),
+        Err(ContentError::TooManyCertificates {
+            count: MOST_CERTIFICATES + 1,
+            most: MOST_CERTIFICATES
+        })
+    );
+}
+
+#[test]
+fn broken_certificates_never_panic_and_are_never_lost() {
+    let Fixture { chain, key, .. } = fixture();
+    for at in 0..chain[1].len() {
+        let mut stored = chain.clone();
+        stored[1][at] ^= 0x41;
+        assert_eq!(ordered(&stored, &[key.public_key()]).len(), chain.len());
+        stored[1].truncate(at);
+        assert_eq!(ordered(&stored, &[key.public_key()]).len(), chain.len());
+    }
+}

@@ -1,0 +1,53 @@
+//! What can be wrong with the content of an object.
+
+use super::{encoding::EncodingError, jwk::JwkError, pkcs12::Pkcs12Error, private_key::PrivateKeyError};
+
+/// Why a value from Key Vault cannot be rendered. No variant holds any part of the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// `objectEncoding` names an encoding that the value does not have.
+    #[error("cannot decode the secret's value, check objectEncoding")]
+    Encoding(#[source] EncodingError),
+
+    /// The secret backs a certificate of a type that cannot be rendered.
+    #[error(
+        "the secret backs a certificate of content type {content_type:?}, \
+         expected application/x-pem-file or application/x-pkcs12"
+    )]
+    UnknownContentType {
+        /// The content type as Key Vault gave it; empty where there was none.
+        content_type: String,
+    },
+
+    /// The PKCS#12 text is not base64.
+    #[error("cannot decode the base64 text of the certificate's PKCS#12 archive")]
+    Pkcs12Text(#[source] EncodingError),
+
+    /// The PKCS#12 archive cannot be opened.
+    #[error("cannot open the certificate's PKCS#12 archive")]
+    Pkcs12(#[source] Pkcs12Error),
+
+    /// The certificate's private key cannot be written as PKCS#8.
+    #[error("cannot convert the certificate's private key to PKCS#8")]
+    PrivateKey(#[source] PrivateKeyError),
+
+    /// The PKCS#12 archive holds more certificates than are put in order.
+    #[error(
+        "the PKCS#12 archive holds {count} certificates, more than the {most} that are put in order, \
+         set --construct-pem-chain=false to write them as they are stored"
+    )]
+    TooManyCertificates {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
+
+    /// The key cannot be written as a public key.
+    #[error("cannot convert the key to a PEM public key")]
+    Jwk(#[source] JwkError),
+
+    /// The certificate came without its X.509 bytes.
+    #[error("the certificate has no X.509 content (cer)")]
+    EmptyCertificate,
+}

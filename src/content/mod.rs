@@ -1,0 +1,21 @@
+//! Pure rendering: what Key Vault answered becomes the bytes of a file.
+//!
+//! ```text
+//! secret ──┬─ plain ────────────────────────────────┬─ encoding ─ bytes
+//!          ├─ application/x-pem-file ───────────────┤
+//!          └─ application/x-pkcs12 ─ pkcs12 ─┬─ private_key ─┬─ pem
+//!                                            └─ chain ───────┘
+//! certificate ─ pem        key ─ jwk ─ pem
+//! ```
+
+pub mod certificate;
+pub mod chain;
+pub mod encoding;
+pub mod error;
+pub mod jwk;
+pub mod pem;
+pub mod pkcs12;
+pub mod private_key;
+pub mod secret;
+
+mod asn1;

@@ -1,0 +1,229 @@
+//! PEM text: writing blocks, and splitting a text into certificates and keys.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64;
+use zeroize::Zeroizing;
+
+use super::encoding;
+use crate::spec::sensitive::Sensitive;
+
+/// A PEM text taken apart into its certificates and the rest.
+#[derive(Debug)]
+pub struct CertificatesAndKeys {
+    /// The `CERTIFICATE` blocks, in order.
+    pub certificates: Sensitive<Vec<u8>>,
+    /// Every other block, in order: private keys, and whatever else there was.
+    pub keys: Sensitive<Vec<u8>>,
+}
+
+/// Splits `text` into certificates and keys, each block written anew with lines of 64 columns.
+///
+/// Compat: which blocks are seen follows Go's `encoding/pem`: text around blocks, CRLF and blanks are dropped,
+/// headers are kept, broken blocks are skipped, and a text without blocks gives two empty results.
+pub fn split(text: &str) -> CertificatesAndKeys {
+    let (mut certificates, mut keys) = (PemText::new(), PemText::new());
+    let mut rest = text;
+    while let Some((block, after)) = Block::first(rest) {
+        let side = if block.label == CERTIFICATE {
+            &mut certificates
+        } else {
+            &mut keys
+        };
+        side.push(&block);
+        rest = after;
+    }
+    CertificatesAndKeys {
+        certificates: certificates.into_sensitive(),
+        keys: keys.into_sensitive(),
+    }
+}
+
+/// PEM text in the making. Its memory is wiped, also where it had to move to grow.
+pub(super) struct PemText(Zeroizing<Vec<u8>>);
+
+impl PemText {
+    pub(super) fn new() -> Self {
+        Self(Zeroizing::new(Vec::new()))
+    }
+
+    /// Appends a block without headers.
+    pub(super) fn push_block(&mut self, label: &str, content: &[u8]) {
+        self.lines(&["-----BEGIN ", label, "-----\n"]);
+        self.content(content);
+        self.lines(&["-----END ", label, "-----\n"]);
+    }
+
+    pub(super) fn into_sensitive(mut self) -> Sensitive<Vec<u8>> {
+        Sensitive::new(std::mem::take(&mut *self.0))
+    }
+
+    /// The text, where it holds nothing secret.
+    pub(super) fn into_public(mut self) -> Vec<u8> {
+        std::mem::take(&mut *self.0)
+    }
+
+    /// Text from ASCII parts, for those who need a `str`.
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("labels are text and the rest is base64")
+    }
+
+    fn push(&mut self, block: &Block<'_>) {
+        self.lines(&["-----BEGIN ", block.label, "-----\n"]);
+        // RFC 1421, section 4.6.1.1: Proc-Type is the first header. The others come sorted.
+        let (first, others): (Vec<_>, Vec<_>) =
+            block.headers.iter().partition(|(key, _)| **key == "Proc-Type");
+        for (key, value) in first.into_iter().chain(others) {
+            self.lines(&[*key, ": ", *value, "\n"]);
+        }
+        if !block.headers.is_empty() {
+            self.lines(&["\n"]);
+        }
+        self.content(&block.content);
+        self.lines(&["-----END ", block.label, "-----\n"]);
+    }
+
+    fn content(&mut self, content: &[u8]) {
+        for line in content.chunks(BYTES_PER_LINE) {
+            let mut encoded = Zeroizing::new([0; COLUMNS]);
+            let length = BASE64.encode_len(line.len());
+            BASE64.encode_mut(line, &mut encoded[..length]);
+            self.append(&encoded[..length]);
+            self.append(b"\n");
+        }
+    }
+
+    fn lines(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.append(part.as_bytes());
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(4096).next_power_of_two()));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+/// One block as it was read.
+struct Block<'a> {
+    label: &'a str,
+    headers: BTreeMap<&'a str, &'a str>,
+    content: Zeroizing<Vec<u8>>,
+}
+
+impl<'a> Block<'a> {
+    /// The first whole block of `text` and the text after it.
+    ///
+    /// A block is found from its end: the first END line, and the last BEGIN line before it. Where these two do
+    /// not make a block, the search goes on behind that END.
+    fn first(text: &'a str) -> Option<(Self, &'a str)> {
+        let mut from = 0;
+        loop {
+            let end = from + text[from..].find(END)?;
+            let trailer = end + END.len();
+            match Self::between(text, from, end) {
+                Attempt::Block(block) => return Some((block, line(&text[trailer..]).1)),
+                Attempt::Broken => from = trailer,
+                Attempt::Endless => return None,
+            }
+        }
+    }
+
+    fn between(text: &'a str, from: usize, end: usize) -> Attempt<'a> {
+        let Some(begin) = text[from..end].rfind(BEGIN).map(|at| from + at) else {
+            return Attempt::Broken;
+        };
+        if begin > from && !text[..begin].ends_with('\n') {
+            return Attempt::Broken;
+        }
+        let (first_line, mut rest) = line(&text[begin + BEGIN.len()..]);
+        let Some(label) = first_line.strip_suffix(DASHES) else {
+            return Attempt::Broken;
+        };
+
+        let mut headers = BTreeMap::new();
+        loop {
+            if rest.is_empty() {
+                return Attempt::Endless;
+            }
+            let (header, next) = line(rest);
+            let Some((key, value)) = header.split_once(':') else {
+                break;
+            };
+            headers.insert(key.trim(), value.trim());
+            rest = next;
+        }
+        let start = text.len() - rest.len();
+        let trailer = end + END.len();
+        if !headers.is_empty() && start > end {
+            return if start > trailer {
+                Attempt::Endless
+            } else {
+                Attempt::Broken
+            };
+        }
+        if !closes(&text[trailer..], label) {
+            return Attempt::Broken;
+        }
+
+        // Without content, BEGIN and END share a line end, and `start` is behind `end`.
+        let encoded = Zeroizing::new(
+            text.get(start..end)
+                .unwrap_or_default()
+                .bytes()
+                .filter(|byte| !matches!(byte, b' ' | b'\t'))
+                .collect::<Vec<_>>(),
+        );
+        match encoding::base64(&encoded) {
+            Ok(content) => Attempt::Block(Self {
+                label,
+                headers,
+                content,
+            }),
+            Err(_) => Attempt::Broken,
+        }
+    }
+}
+
+enum Attempt<'a> {
+    Block(Block<'a>),
+    /// No block here, perhaps one further on.
+    Broken,
+    /// The headers run past the END line, and nothing behind it is looked at.
+    Endless,
+}
+
+/// Whether `text`, which follows `-----END `, closes a block with `label`, only blanks after it.
+fn closes(text: &str, label: &str) -> bool {
+    text.strip_prefix(label)
+        .and_then(|text| text.strip_prefix(DASHES))
+        .is_some_and(|text| line(text).0.is_empty())
+}
+
+/// The first line without its end and trailing blanks, and the text after it.
+fn line(text: &str) -> (&str, &str) {
+    let (line, rest) = match text.split_once('\n') {
+        Some((line, rest)) => (line.strip_suffix('\r').unwrap_or(line), rest),
+        None => (text, ""),
+    };
+    (line.trim_end_matches([' ', '\t']), rest)
+}
+
+pub(super) const CERTIFICATE: &str = "CERTIFICATE";
+pub(super) const PRIVATE_KEY: &str = "PRIVATE KEY";
+pub(super) const PUBLIC_KEY: &str = "PUBLIC KEY";
+
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "\n-----END ";
+const DASHES: &str = "-----";
+const COLUMNS: usize = 64;
+const BYTES_PER_LINE: usize = COLUMNS / 4 * 3;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! PKCS#12 archives (RFC 7292) under the empty password, as Key Vault hands them out.
+
+mod cipher;
+mod mac;
+mod password;
+mod shapes;
+mod work;
+
+use der::{
+    Decode, Encode, ErrorKind,
+    asn1::{OctetStringRef, SequenceRef},
+    oid::ObjectIdentifier,
+};
+use zeroize::Zeroizing;
+
+use self::{
+    mac::MacData,
+    password::EmptyPassword,
+    shapes::{Bags, CertBag, ContentInfo, EncryptedData, EncryptedPrivateKeyInfo, Pfx},
+    work::Work,
+};
+use crate::spec::sensitive::Sensitive;
+
+/// What an archive holds, in the order in which it holds it.
+#[derive(Debug, Default)]
+pub struct Archive {
+    /// Private keys as they are stored: PKCS#8, not yet looked into.
+    pub keys: Vec<Sensitive<Vec<u8>>>,
+    /// Certificates as they are stored: X.509 DER, not yet looked into. Copies are kept.
+    pub certificates: Vec<Vec<u8>>,
+}
+
+impl Archive {
+    /// Opens `pfx` with the empty password, in either of the two forms that it has.
+    ///
+    /// Reads PBES1 (3DES and 40-bit RC2) and PBES2, bags that are encrypted or not, with a MAC or without. Bags
+    /// of other kinds (revocation lists, secrets) are passed over. The work of deriving keys is bounded for the
+    /// archive as a whole.
+    ///
+    /// # Errors
+    /// The archive is malformed, cut short, under another password, needs an algorithm that is not supported or
+    /// more work than is granted.
+    pub fn open(pfx: &[u8]) -> Result<Self, Pkcs12Error> {
+        let pfx = Pfx::from_der(pfx).map_err(|error| match error.kind() {
+            ErrorKind::Incomplete { .. } => Pkcs12Error::Truncated,
+            _ => Pkcs12Error::Malformed("outer structure"),
+        })?;
+        if pfx.version != VERSION {
+            return Err(Pkcs12Error::UnsupportedVersion(pfx.version));
+        }
+        if pfx.auth_safe.content_type != DATA {
+            return Err(Pkcs12Error::UnsupportedContent(pfx.auth_safe.content_type));
+        }
+        let content = pfx.auth_safe.octets("authenticated safe")?;
+
+        let mut work = Work::granted();
+        // Compat: the empty password is two zero bytes, or none where the first does not fit.
+        let zeros = Self::read(content, pfx.mac.as_ref(), EmptyPassword::Terminator, &mut work);
+        match zeros {
+            Err(wrong @ (Pkcs12Error::WrongPassword | Pkcs12Error::Undecryptable)) => {
+                Self::read(content, pfx.mac.as_ref(), EmptyPassword::Absent, &mut work).map_err(|error| {
+                    match error {
+                        Pkcs12Error::TooMuchWork | Pkcs12Error::UnsupportedAlgorithm { .. } => error,
+                        _ => wrong,
+                    }
+                })
+            }
+            read => read,
+        }
+    }
+
+    fn read(
+        content: &[u8],
+        mac: Option<&MacData<'_>>,
+        password: EmptyPassword,
+        work: &mut Work,
+    ) -> Result<Self, Pkcs12Error> {
+        if let Some(mac) = mac {
+            mac.verify(content, password, work)?;
+        }
+        let safes = Vec::<ContentInfo<'_>>::from_der(content).map_err(malformed("authenticated safe"))?;
+        let mut archive = Self::default();
+        for safe in safes {
+            match safe.content_type {
+                DATA => {
+                    let bags =
+                        Bags::from_der(safe.octets("safe contents")?).map_err(malformed("safe contents"))?;
+                    archive.add(bags, password, work, 0)?;
+                }
+                ENCRYPTED_DATA => {
+                    let encrypted = safe
+                        .content()?
+                        .decode_as::<EncryptedData<'_>>()
+                        .map_err(malformed("encrypted data"))?;
+                    let contents = cipher::decrypt(
+                        &encrypted.info.algorithm,
+                        encrypted
+                            .info
+                            .content
+                            .map(OctetStringRef::as_bytes)
+                            .unwrap_or_default(),
+                        password,
+                        work,
+                    )?;
+                    // One time in 256 a wrong key leaves a padding that looks right.
+                    let bags = Bags::from_der(&contents).map_err(|_| Pkcs12Error::Undecryptable)?;
+                    archive.add(bags, password, work, 0)?;
+                }
+                other => return Err(Pkcs12Error::UnsupportedContent(other)),
+            }
+        }
+        Ok(archive)
+    }
+
+    fn add(
+        &mut self,
+        bags: Bags<'_>,
+        password: EmptyPassword,
+        work: &mut Work,
+        depth: usize,
+    ) -> Result<(), Pkcs12Error> {
+        for bag in bags {
+            match bag.id {
+                KEY_BAG => self
+                    .keys
+                    .push(Sensitive::new(bag.value.to_der().map_err(malformed("key bag"))?)),
+                SHROUDED_KEY_BAG => {
+                    let shrouded = bag
+                        .value
+                        .decode_as::<EncryptedPrivateKeyInfo<'_>>()
+                        .map_err(malformed("key bag"))?;
+                    let mut key =
+                        cipher::decrypt(&shrouded.algorithm, shrouded.encrypted.as_bytes(), password, work)?;
+                    <&SequenceRef>::from_der(&key).map_err(|_| Pkcs12Error::Undecryptable)?;
+                    self.keys.push(Sensitive::new(std::mem::take(&mut *key)));
+                }
+                CERT_BAG => {
+                    let bag = bag
+                        .value
+                        .decode_as::<CertBag<'_>>()
+                        .map_err(malformed("certificate bag"))?;
+                    if bag.id != X509_CERTIFICATE {
+                        return Err(Pkcs12Error::UnsupportedContent(bag.id));
+                    }
+                    self.certificates.push(bag.value.as_bytes().to_vec());
+                }
+                SAFE_CONTENTS_BAG if depth < MOST_NESTED => {
+                    let nested = Zeroizing::new(bag.value.to_der().map_err(malformed("safe contents"))?);
+                    let bags = Bags::from_der(&nested).map_err(malformed("nested safe contents"))?;
+                    self.add(bags, password, work, depth + 1)?;
+                }
+                SAFE_CONTENTS_BAG => return Err(Pkcs12Error::Malformed("nested safe contents")),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why an archive cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Pkcs12Error {
+    /// The bytes end too early.
+    #[error("the archive is cut short")]
+    Truncated,
+
+    /// A part is not the DER it should be.
+    #[error("the {0} of the archive is malformed")]
+    Malformed(&'static str),
+
+    /// Not version 3, the only one there is.
+    #[error("archive version {0} is not supported, expected 3")]
+    UnsupportedVersion(u8),
+
+    /// A part is of a kind that is not supported, such as one encrypted to a public key.
+    #[error("the archive holds content of type {0}, which is not supported")]
+    UnsupportedContent(ObjectIdentifier),
+
+    /// An algorithm is not supported.
+    #[error("the {purpose} algorithm {algorithm} of the archive is not supported")]
+    UnsupportedAlgorithm {
+        /// What it is for.
+        purpose: &'static str,
+        /// Its object identifier.
+        algorithm: ObjectIdentifier,
+    },
+
+    /// The MAC does not fit.
+    #[error("the archive is under a password, or was altered: its MAC does not fit the empty password")]
+    WrongPassword,
+
+    /// The MAC fits or there is none, and yet the content does not decrypt.
+    #[error("the archive does not decrypt with the empty password")]
+    Undecryptable,
+
+    /// An iteration count is not a positive number.
+    #[error("an iteration count of the archive is not a positive number")]
+    Iterations,
+
+    /// Deriving the keys would take too long.
+    #[error("the archive asks for more key derivation work than is granted")]
+    TooMuchWork,
+}
+
+fn malformed(part: &'static str) -> impl Fn(der::Error) -> Pkcs12Error {
+    move |_| Pkcs12Error::Malformed(part)
+}
+
+const VERSION: u8 = 3;
+const MOST_NESTED: usize = 4;
+
+const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
+const KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.1");
+const SHROUDED_KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
+const CERT_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.3");
+const SAFE_CONTENTS_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.6");
+const X509_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.22.1");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Password-based decryption: PBES1 of RFC 7292, appendix C, and PBES2 of RFC 8018.
+
+use cbc::{
+    Decryptor,
+    cipher::{BlockCipherDecrypt, BlockModeDecrypt, KeyInit, KeyIvInit, block_padding::Pkcs7},
+};
+use der::{
+    ErrorKind, Sequence,
+    asn1::{IntRef, OctetStringRef},
+    oid::ObjectIdentifier,
+};
+use des::TdesEde3;
+use pkcs5::pbes2;
+use pkcs12::kdf::{Pkcs12KeyType, derive_key};
+use rc2::Rc2;
+use sha1::Sha1;
+use zeroize::Zeroizing;
+
+use super::{
+    Pkcs12Error, malformed,
+    password::EmptyPassword,
+    work::{self, Work},
+};
+use crate::content::asn1::AlgorithmIdentifier;
+
+/// Decrypts `data` under the empty password.
+pub(super) fn decrypt(
+    scheme: &AlgorithmIdentifier<'_>,
+    data: &[u8],
+    password: EmptyPassword,
+    work: &mut Work,
+) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
+    match scheme.algorithm {
+        PBE_SHA1_3DES => pbes1::<TdesEde3>(scheme, data, password, 24, work),
+        PBE_SHA1_RC2_40 => pbes1::<Rc2>(scheme, data, password, 5, work),
+        pbes2::PBES2_OID => pbes2(scheme, data, work),
+        algorithm => Err(unsupported(algorithm)),
+    }
+}
+
+fn pbes1<C: KeyInit + BlockCipherDecrypt>(
+    scheme: &AlgorithmIdentifier<'_>,
+    data: &[u8],
+    password: EmptyPassword,
+    key_length: usize,
+    work: &mut Work,
+) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
+    const PART: &str = "PBES1 parameters";
+    let parameters = scheme.parameters.ok_or(Pkcs12Error::Malformed(PART))?;
+    let parameters = parameters
+        .decode_as::<Pbes1Parameters<'_>>()
+        .map_err(malformed(PART))?;
+    let rounds = work::iterations(parameters.iterations)?;
+    work.spend(rounds, key_length.div_ceil(SHA1_LENGTH) as u64 + 1)?;
+    let rounds = i32::try_from(rounds).map_err(|_| Pkcs12Error::TooMuchWork)?;
+
+    let derive = |purpose, length| {
+        let salt = parameters.salt.as_bytes();
+        Zeroizing::new(derive_key::<Sha1>(
+            password.bytes(),
+            salt,
+            purpose,
+            rounds,
+            length,
+        ))
+    };
+    let key = derive(Pkcs12KeyType::EncryptionKey, key_length);
+    let iv = derive(Pkcs12KeyType::Iv, IV_LENGTH);
+    let mut buffer = Zeroizing::new(data.to_vec());
+    let length = Decryptor::<C>::new_from_slices(&key, &iv)
+        .map_err(|_| Pkcs12Error::Undecryptable)?
+        .decrypt_padded::<Pkcs7>(&mut buffer)
+        .map_err(|_| Pkcs12Error::Undecryptable)?
+        .len();
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+fn pbes2(
+    scheme: &AlgorithmIdentifier<'_>,
+    data: &[u8],
+    work: &mut Work,
+) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
+    const PART: &str = "PBES2 parameters";
+    let parameters = scheme.parameters.ok_or(Pkcs12Error::Malformed(PART))?;
+    let parameters = pbes2::Parameters::try_from(parameters).map_err(|error| match error.kind() {
+        ErrorKind::OidUnknown { oid } => unsupported(oid),
+        _ => Pkcs12Error::Malformed(PART),
+    })?;
+    // scrypt is bounded by memory as well as by time, and no tool is known to put it into an archive.
+    let derivation = parameters
+        .kdf
+        .pbkdf2()
+        .ok_or_else(|| unsupported(parameters.kdf.oid()))?;
+    if derivation.iteration_count == 0 {
+        return Err(Pkcs12Error::Iterations);
+    }
+    // Two hashes to an HMAC, and a second block where 20 or 28 bytes of hash make a key of 32.
+    work.spend(derivation.iteration_count, 4)?;
+
+    let mut buffer = Zeroizing::new(data.to_vec());
+    let length = parameters
+        .decrypt_in_place(b"", &mut buffer)
+        .map_err(|error| match error {
+            pkcs5::Error::UnsupportedAlgorithm { oid } => unsupported(oid),
+            pkcs5::Error::AlgorithmParametersInvalid { .. } => Pkcs12Error::Malformed(PART),
+            _ => Pkcs12Error::Undecryptable,
+        })?
+        .len();
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+fn unsupported(algorithm: ObjectIdentifier) -> Pkcs12Error {
+    Pkcs12Error::UnsupportedAlgorithm {
+        purpose: "encryption",
+        algorithm,
+    }
+}
+
+#[derive(Sequence)]
+struct Pbes1Parameters<'a> {
+    salt: &'a OctetStringRef,
+    iterations: IntRef<'a>,
+}
+
+const PBE_SHA1_3DES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
+const PBE_SHA1_RC2_40: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.6");
+const SHA1_LENGTH: usize = 20;
+/// Of both ciphers.
+const IV_LENGTH: usize = 8;

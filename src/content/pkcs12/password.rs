@@ -1,0 +1,21 @@
+//! The empty password, which has two forms.
+
+/// RFC 7292, appendix B.1, makes a password a BMPString with a terminator, so the empty one two zero bytes.
+/// Some tools hash no bytes at all instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EmptyPassword {
+    /// Two zero bytes.
+    Terminator,
+    /// No bytes.
+    Absent,
+}
+
+impl EmptyPassword {
+    /// What the key derivation of RFC 7292 hashes. That of PBES2 hashes nothing in either form.
+    pub(super) fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Terminator => &[0, 0],
+            Self::Absent => &[],
+        }
+    }
+}

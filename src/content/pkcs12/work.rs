@@ -1,0 +1,81 @@
+//! A bound on the work that an archive can ask for.
+
+use der::asn1::IntRef;
+
+use super::Pkcs12Error;
+
+/// Hash computations that may still be spent on an archive, whatever number of parts it spreads them over.
+#[derive(Debug)]
+pub(super) struct Work {
+    left: u64,
+}
+
+impl Work {
+    pub(super) fn granted() -> Self {
+        Self { left: GRANTED }
+    }
+
+    /// Spends `iterations` times `hashes`, before the work is done.
+    pub(super) fn spend(&mut self, iterations: u32, hashes: u64) -> Result<(), Pkcs12Error> {
+        self.left = self
+            .left
+            .checked_sub(u64::from(iterations).saturating_mul(hashes))
+            .ok_or(Pkcs12Error::TooMuchWork)?;
+        Ok(())
+    }
+}
+
+/// The iteration count of a key derivation: at least one.
+pub(super) fn iterations(stored: IntRef<'_>) -> Result<u32, Pkcs12Error> {
+    let (&first, rest) = stored.as_bytes().split_first().ok_or(Pkcs12Error::Iterations)?;
+    if first & 0x80 != 0 {
+        return Err(Pkcs12Error::Iterations);
+    }
+    let count = std::iter::once(&first)
+        .chain(rest)
+        .try_fold(0_u32, |count, &byte| {
+            count.checked_mul(256)?.checked_add(u32::from(byte))
+        })
+        .ok_or(Pkcs12Error::TooMuchWork)?;
+    if count == 0 {
+        Err(Pkcs12Error::Iterations)
+    } else {
+        Ok(count)
+    }
+}
+
+/// A second or so of hashing, and room for a million iterations in each of the three usual places.
+const GRANTED: u64 = 8_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_bounded_over_all_parts() {
+        let mut work = Work::granted();
+        work.spend(1_000_000, 7).unwrap();
+        work.spend(1_000_000, 1).unwrap();
+        assert_eq!(work.spend(1, 1), Err(Pkcs12Error::TooMuchWork));
+        assert_eq!(
+            Work::granted().spend(u32::MAX, u64::MAX),
+            Err(Pkcs12Error::TooMuchWork)
+        );
+    }
+
+    #[test]
+    fn iteration_counts_are_positive_and_bounded() {
+        let rows: [(&str, &[u8], Result<u32, Pkcs12Error>); 7] = [
+            ("one", &[1], Ok(1)),
+            ("common", &[0x08, 0x00], Ok(2048)),
+            ("high bit", &[0, 0xff, 0xff], Ok(65535)),
+            ("largest", &[0, 0xff, 0xff, 0xff, 0xff], Ok(u32::MAX)),
+            ("zero", &[0], Err(Pkcs12Error::Iterations)),
+            ("negative", &[0xff], Err(Pkcs12Error::Iterations)),
+            ("beyond 32 bits", &[1, 0, 0, 0, 0], Err(Pkcs12Error::TooMuchWork)),
+        ];
+        for (label, bytes, expected) in rows {
+            assert_eq!(iterations(IntRef::new(bytes).unwrap()), expected, "{label}");
+        }
+    }
+}

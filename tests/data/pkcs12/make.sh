@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Makes every file of this directory anew, with new keys; run it here. Needs OpenSSL 3 and Python 3.
+set -euo pipefail
+here=$PWD
+cd "$(mktemp -d)"
+
+new_key() { openssl ecparam -name "$1" -genkey -noout | openssl pkcs8 -topk8 -nocrypt; }
+export_pfx() { # file, key and certificate, further options
+    local file=$1 pair=$2
+    shift 2
+    openssl pkcs12 -export -inkey "$pair.key" -in "$pair.crt" -name "$file" -passout pass: -out "$file.pfx" "$@"
+}
+
+# Self-signed pairs. The .pem files are what a pair is expected to be rendered as.
+openssl genrsa 2048 | openssl pkcs8 -topk8 -nocrypt > rsa.key
+new_key prime256v1 > p256.key
+new_key secp384r1 > p384.key
+new_key secp521r1 > p521.key
+new_key secp256k1 > secp256k1.key
+openssl genpkey -algorithm ed25519 > ed25519.key
+for pair in rsa p256 p384 p521 secp256k1 ed25519; do
+    openssl req -x509 -new -key $pair.key -subj "/CN=$pair.test" -days 7300 -out $pair.crt
+    cat $pair.key $pair.crt > $pair.pem
+done
+
+# Protection.
+export_pfx 3des rsa -legacy -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1
+export_pfx rc2-40 rsa -legacy -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-RC2-40 -macalg sha1
+export_pfx pbes2 rsa
+export_pfx pbes2-aes-128 p256 -keypbe AES-128-CBC -certpbe AES-192-CBC -macalg sha384
+export_pfx no-mac p256 -nomac
+export_pfx plain p256 -keypbe NONE -certpbe NONE
+export_pfx plain-no-mac p256 -keypbe NONE -certpbe NONE -nomac
+export_pfx too-many-iterations p256 -iter 9000000
+export_pfx password p256 -passout pass:secret
+export_pfx password-no-mac p256 -passout pass:secret -nomac
+
+# Algorithms of the key.
+export_pfx p384 p384
+export_pfx p521 p521 -macalg sha512
+export_pfx secp256k1 secp256k1
+export_pfx ed25519 ed25519
+openssl ec -in p256.key -no_public -outform DER |
+    openssl pkcs8 -inform DER -topk8 -nocrypt -outform DER -out p256-without-public-key.der
+
+# Less than a pair.
+openssl pkcs12 -export -inkey p256.key -nocerts -passout pass: -out key-only.pfx
+openssl pkcs12 -export -nokeys -in p256.crt -passout pass: -out certificates-only.pfx
+
+# A chain on four curves without key identifiers, in disorder.
+issuer=
+while read -r name curve digest; do
+    new_key "$curve" > "$name.key"
+    if [ -z "$issuer" ]; then
+        openssl req -x509 -new -key "$name.key" -subj "/CN=$name" -days 7300 "-$digest" -out "$name.crt"
+    else
+        printf 'basicConstraints=CA:%s\nsubjectKeyIdentifier=none\nauthorityKeyIdentifier=none\n' \
+            "$([ "$name" = leaf ] && echo FALSE || echo TRUE)" > extensions
+        openssl req -new -key "$name.key" -subj "/CN=$name" |
+            openssl x509 -req -CA "$issuer.crt" -CAkey "$issuer.key" "-$digest" -days 7300 -extfile extensions \
+                -out "$name.crt"
+    fi
+    issuer=$name
+done <<CHAIN
+root secp521r1 sha512
+ca1 secp384r1 sha512
+ca2 prime256v1 sha384
+ca3 prime256v1 sha512
+ca4 secp256k1 sha384
+leaf prime256v1 sha256
+CHAIN
+cat ca3.crt root.crt ca1.crt leaf.crt ca4.crt ca2.crt > disorder
+openssl pkcs12 -export -inkey leaf.key -in disorder -passout pass: -keypbe NONE -certpbe NONE -nomac -out shuffled-chain.pfx
+cat leaf.key leaf.crt ca4.crt ca3.crt ca2.crt ca1.crt root.crt > shuffled-chain.pem
+
+# What the command line cannot ask for but the library can: the empty password as no bytes at all (NULL), and
+# encrypted certificates without a MAC.
+python3 - <<'PYTHON'
+import ctypes
+
+crypto = ctypes.CDLL("libcrypto.so.3")
+pointer = ctypes.c_void_p
+for name in ("BIO_new_file", "PEM_read_bio_PrivateKey", "PEM_read_bio_X509", "PKCS12_create", "EVP_sha1"):
+    getattr(crypto, name).restype = pointer
+bio = lambda path, mode: pointer(crypto.BIO_new_file(path, mode))
+key = pointer(crypto.PEM_read_bio_PrivateKey(bio(b"p256.key", b"r"), None, None, None))
+certificate = pointer(crypto.PEM_read_bio_X509(bio(b"p256.crt", b"r"), None, None, None))
+TRIPLE_DES, AES = 146, 427  # NID_pbe_WithSHA1And3_Key_TripleDES_CBC, NID_aes_256_cbc
+for name, password, cipher, iterations, mac in (
+    (b"absent-password.pfx", None, TRIPLE_DES, 2048, True),
+    (b"absent-password-no-mac.pfx", None, TRIPLE_DES, 2048, False),
+    (b"pbes1-two-iterations.pfx", b"", TRIPLE_DES, 2, False),
+    (b"pbes2-two-iterations.pfx", b"", AES, 2, False),
+):
+    archive = pointer(
+        crypto.PKCS12_create(password, b"made", key, certificate, None, cipher, cipher, iterations, -1, 0)
+    )
+    if mac:
+        assert crypto.PKCS12_set_mac(archive, None, -1, None, 0, 2048, pointer(crypto.EVP_sha1())) == 1
+    out = bio(name, b"w")
+    assert crypto.i2d_PKCS12_bio(out, archive) == 1
+    crypto.BIO_free(out)
+PYTHON
+
+cp ./*.pfx ./*.der ./*.pem "$here"
+chmod 644 "$here"/*.pfx "$here"/*.der "$here"/*.pem
