@@ -1,0 +1,288 @@
+//! Where a cloud's authority and vaults are: built in for Azure's own, from a file for Azure Stack.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use azure_core::{
+    cloud::{CloudConfiguration, CustomConfiguration},
+    http::Url,
+};
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+
+use crate::spec::{
+    cloud::{CloudChoice, CloudName},
+    vault::VaultName,
+};
+
+/// The endpoints of one cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudEnvironment {
+    authority: Url,
+    vault_suffix: String,
+    vault_audience: String,
+}
+
+/// What to do where a SecretProviderClass leaves the cloud open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudDefaults {
+    /// For a SecretProviderClass without `cloudName`.
+    pub cloud: CloudName,
+    /// For `AzureStackCloud` without `cloudEnvFileName`: the file that `AZURE_ENVIRONMENT_FILEPATH` names.
+    pub file: Option<PathBuf>,
+}
+
+/// Why a cloud's endpoints are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// `AzureStackCloud`, but no file.
+    #[error("cloudName AzureStackCloud needs a cloud environment file: set cloudEnvFileName")]
+    NoFile,
+    /// The file cannot be read.
+    #[error("cannot read the cloud environment file {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is no JSON object of strings. Where, not what: the file may be anything.
+    #[error("the cloud environment file {} is not a JSON object with activeDirectoryEndpoint, keyVaultEndpoint and keyVaultDNSSuffix, at line {line} column {column}", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// A field is missing, or is no endpoint.
+    #[error("the cloud environment file {} has no usable {field}: {reason}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// What it should be.
+        reason: &'static str,
+    },
+}
+
+impl CloudEnvironment {
+    /// One of Azure's own clouds.
+    pub fn named(cloud: CloudName) -> Self {
+        let (authority, vault_suffix) = match cloud {
+            CloudName::Public => ("https://login.microsoftonline.com/", "vault.azure.net"),
+            CloudName::UsGovernment => ("https://login.microsoftonline.us/", "vault.usgovcloudapi.net"),
+            CloudName::China => ("https://login.chinacloudapi.cn/", "vault.azure.cn"),
+            CloudName::German => ("https://login.microsoftonline.de/", "vault.microsoftazure.de"),
+        };
+        Self {
+            authority: Url::parse(authority).expect("a constant URL"),
+            vault_suffix: vault_suffix.to_owned(),
+            vault_audience: format!("https://{vault_suffix}"),
+        }
+    }
+
+    /// The endpoints of the cloud that a mount asks for.
+    ///
+    /// # Errors
+    /// Only for a cloud that a file describes.
+    pub async fn resolve(choice: &CloudChoice, defaults: &CloudDefaults) -> Result<Self, CloudError> {
+        match choice {
+            CloudChoice::Default => Ok(Self::named(defaults.cloud)),
+            CloudChoice::Named(cloud) => Ok(Self::named(*cloud)),
+            CloudChoice::File(path) => {
+                let path = path
+                    .as_ref()
+                    .or(defaults.file.as_ref())
+                    .ok_or(CloudError::NoFile)?;
+                let text = read(path).await.map_err(|source| CloudError::Unreadable {
+                    path: path.clone(),
+                    source,
+                })?;
+                Self::parse(path, &text)
+            }
+        }
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, CloudError> {
+        let file: CloudFile = serde_json::from_str(text).map_err(|error| CloudError::NotJson {
+            path: path.to_owned(),
+            line: error.line(),
+            column: error.column(),
+        })?;
+        let field = |field, reason| CloudError::Field {
+            path: path.to_owned(),
+            field,
+            reason,
+        };
+        let endpoint = |name, value: &str| {
+            Url::parse(value.trim())
+                .ok()
+                .filter(|url| url.scheme() == "https" && url.has_host())
+                .ok_or_else(|| field(name, "must be an https URL"))
+        };
+        let suffix = file.key_vault_dns_suffix.trim().trim_start_matches('.');
+        let probe = Url::parse(&format!("https://vault.{suffix}/"));
+        if suffix.is_empty()
+            || !probe.is_ok_and(|url| {
+                url.path() == "/"
+                    && url.query().is_none()
+                    && url.fragment().is_none()
+                    && url.username().is_empty()
+            })
+        {
+            return Err(field(
+                "keyVaultDNSSuffix",
+                "must be a domain name such as vault.local.azurestack.external",
+            ));
+        }
+        let audience = endpoint("keyVaultEndpoint", &file.key_vault_endpoint)?;
+        Ok(Self {
+            authority: endpoint("activeDirectoryEndpoint", &file.active_directory_endpoint)?,
+            vault_suffix: suffix.to_owned(),
+            vault_audience: audience.as_str().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The base URL of the authority, with a slash at its end.
+    pub fn authority(&self) -> &Url {
+        &self.authority
+    }
+
+    /// The SDK's own form of it.
+    pub fn configuration(&self) -> CloudConfiguration {
+        let mut configuration = CustomConfiguration::default();
+        configuration.authority_host = self.authority.to_string();
+        configuration.into()
+    }
+
+    /// What a token for a vault is asked for.
+    pub fn vault_scope(&self) -> String {
+        format!("{}/.default", self.vault_audience)
+    }
+
+    /// Where a vault of this cloud is.
+    pub fn vault_url(&self, vault: &VaultName) -> Url {
+        Url::parse(&format!("https://{vault}.{}/", self.vault_suffix))
+            .expect("a vault name is a host label, and the suffix was parsed behind one")
+    }
+}
+
+/// The fields that matter of the file that Azure Stack's tools write.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct CloudFile {
+    #[serde(rename = "activeDirectoryEndpoint")]
+    active_directory_endpoint: String,
+    #[serde(rename = "keyVaultEndpoint")]
+    key_vault_endpoint: String,
+    #[serde(rename = "keyVaultDNSSuffix")]
+    key_vault_dns_suffix: String,
+}
+
+/// Reads a file, but no device and no more than a cloud needs: its name comes from a SecretProviderClass.
+async fn read(path: &Path) -> io::Result<String> {
+    const LIMIT: u64 = 1 << 20;
+    if !tokio::fs::metadata(path).await?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut text = String::new();
+    tokio::fs::File::open(path)
+        .await?
+        .take(LIMIT)
+        .read_to_string(&mut text)
+        .await?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STACK: &str = r#"{"name":"AzureStackCloud","activeDirectoryEndpoint":"https://login.local/","keyVaultEndpoint":"https://vault.local/","keyVaultDNSSuffix":"vault.local"}"#;
+
+    fn parse(text: &str) -> Result<CloudEnvironment, CloudError> {
+        CloudEnvironment::parse(Path::new("/etc/kubernetes/cloud.json"), text)
+    }
+
+    #[test]
+    fn azures_clouds_have_their_endpoints() {
+        let cloud = CloudEnvironment::named(CloudName::China);
+        assert_eq!(cloud.authority().as_str(), "https://login.chinacloudapi.cn/");
+        assert_eq!(
+            cloud.vault_url(&"lab".parse().unwrap()).as_str(),
+            "https://lab.vault.azure.cn/"
+        );
+        assert_eq!(cloud.vault_scope(), "https://vault.azure.cn/.default");
+    }
+
+    #[test]
+    fn a_file_gives_the_endpoints_of_azure_stack() {
+        let cloud = parse(STACK).unwrap();
+        assert_eq!(cloud.authority().as_str(), "https://login.local/");
+        assert_eq!(
+            cloud.vault_url(&"lab".parse().unwrap()).as_str(),
+            "https://lab.vault.local/"
+        );
+        assert_eq!(cloud.vault_scope(), "https://vault.local/.default");
+        let cloud = parse(&STACK.replace("\"vault.local\"", "\".vault.localhost:8443\"")).unwrap();
+        assert_eq!(
+            cloud.vault_url(&"lab".parse().unwrap()).as_str(),
+            "https://lab.vault.localhost:8443/"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_is_named_but_not_quoted() {
+        for (text, mention) in [
+            ("canary", "line 1"),
+            ("[]", "keyVaultDNSSuffix"),
+            ("{}", "keyVaultDNSSuffix"),
+            (
+                &STACK.replace("https://login", "http://canary"),
+                "activeDirectoryEndpoint",
+            ),
+            (&STACK.replace("https://vault", "canary"), "keyVaultEndpoint"),
+            (
+                &STACK.replace("\"vault.local\"", "\"canary/path?\""),
+                "keyVaultDNSSuffix",
+            ),
+            (
+                &STACK.replace("\"vault.local\"", "\"a@canary\""),
+                "keyVaultDNSSuffix",
+            ),
+        ] {
+            let message = parse(text).unwrap_err().to_string();
+            assert!(
+                message.contains("/etc/kubernetes/cloud.json") && message.contains(mention),
+                "{message}"
+            );
+            assert!(!message.contains("canary"), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_is_named() {
+        let defaults = CloudDefaults {
+            cloud: CloudName::Public,
+            file: None,
+        };
+        for path in ["/nonexistent/cloud.json", "/dev/zero", "/"] {
+            let error = CloudEnvironment::resolve(&CloudChoice::File(Some(path.into())), &defaults)
+                .await
+                .unwrap_err();
+            assert!(
+                matches!(error, CloudError::Unreadable { .. }) && error.to_string().contains(path),
+                "{error}"
+            );
+        }
+        let error = CloudEnvironment::resolve(&CloudChoice::File(None), &defaults)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, CloudError::NoFile));
+    }
+}

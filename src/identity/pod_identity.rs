@@ -1,0 +1,109 @@
+//! AAD pod identity: a token from NMI on the node, for a pod that is only named.
+//!
+//! Retired by its makers in favour of workload identity; kept for clusters that still run it. Its tokens are never
+//! shared between mounts, since NMI gives them to whoever names a pod.
+
+use std::sync::Arc;
+
+use azure_core::{
+    Result,
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::{Error, ErrorKind},
+    http::{ClientOptions, Method, Pipeline, PipelineSendOptions, Request, Url},
+    time::OffsetDateTime,
+};
+use serde::Deserialize;
+
+use crate::spec::pod::PodRef;
+
+/// Where NMI listens on each node, and what it is asked
+/// (aad-pod-identity, `pkg/nmi/server`).
+const NMI: &str = "http://localhost:2579/host/token/";
+
+/// A credential for the identity that NMI finds bound to `pod`.
+pub(super) fn credential(pod: PodRef, options: ClientOptions) -> Result<Arc<dyn TokenCredential>> {
+    let pipeline = Pipeline::new(
+        Some(env!("CARGO_PKG_NAME")),
+        Some(env!("CARGO_PKG_VERSION")),
+        options,
+        Vec::new(),
+        Vec::new(),
+        None,
+    );
+    Ok(Arc::new(PodIdentityCredential {
+        pod,
+        endpoint: NMI.parse()?,
+        pipeline,
+    }))
+}
+
+#[derive(Debug)]
+struct PodIdentityCredential {
+    pod: PodRef,
+    endpoint: Url,
+    pipeline: Pipeline,
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for PodIdentityCredential {
+    async fn get_token(&self, scopes: &[&str], _: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
+        let [scope] = scopes else {
+            return Err(Error::with_message(
+                ErrorKind::Credential,
+                "NMI takes exactly one scope",
+            ));
+        };
+        let mut url = self.endpoint.clone();
+        url.query_pairs_mut()
+            .append_pair("resource", scope.strip_suffix("/.default").unwrap_or(scope));
+        let mut request = Request::new(url, Method::Get);
+        request.insert_header("podname", self.pod.name.clone());
+        request.insert_header("podns", self.pod.namespace.clone());
+        let response = self
+            .pipeline
+            .send(
+                &Default::default(),
+                &mut request,
+                Some(PipelineSendOptions::default()),
+            )
+            .await?;
+        let answer: Answer = serde_json::from_slice(response.body())?;
+        Ok(AccessToken::new(
+            answer.token.access_token,
+            answer.token.expires_on.time()?,
+        ))
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    token: Token,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    access_token: String,
+    expires_on: Expiry,
+}
+
+/// Seconds since 1970: a JSON number, or as IMDS writes it a string of one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Expiry {
+    Number(i64),
+    Text(String),
+}
+
+impl Expiry {
+    fn time(&self) -> Result<OffsetDateTime> {
+        let seconds = match self {
+            Self::Number(seconds) => Some(*seconds),
+            Self::Text(text) => text.parse().ok(),
+        };
+        seconds
+            .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+            .ok_or_else(|| {
+                Error::with_message(ErrorKind::DataConversion, "NMI's token has no usable expires_on")
+            })
+    }
+}

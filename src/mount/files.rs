@@ -1,0 +1,153 @@
+//! Rendered content becomes the files of a volume: their paths, modes, and the versions that the driver records.
+
+use std::sync::Arc;
+
+use crate::{
+    content::{self, chain::ChainOrder, error::ContentError},
+    spec::{
+        file::{FileMode, RelativePath},
+        object::{ObjectSpec, ObjectVersion, VersionSelector},
+        rendering::Rendering,
+        sensitive::Sensitive,
+    },
+    vault::{Bundle, VaultError},
+};
+
+use super::{
+    error::{ObjectError, ObjectFailure},
+    plan::{Plan, Wanted},
+};
+
+/// Everything that the driver writes for one mount.
+#[derive(Debug)]
+pub struct Volume {
+    /// The files, in the user's order.
+    pub files: Vec<VolumeFile>,
+    /// What they were made from, one for each file; the driver refuses an answer without any.
+    pub versions: Vec<MountedVersion>,
+}
+
+/// One file.
+#[derive(Debug)]
+pub struct VolumeFile {
+    /// Below the volume's root.
+    pub path: RelativePath,
+    /// Who may read it.
+    pub mode: FileMode,
+    /// What is in it.
+    pub contents: Sensitive<Vec<u8>>,
+}
+
+/// What the SecretProviderClassPodStatus shows of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountedVersion {
+    /// `secret/db-password`, with a history `secret/db-password/0`.
+    pub id: String,
+    /// The version that the vault answered with.
+    pub version: String,
+}
+
+/// The volume of `objects`, given what was read for `plan`.
+///
+/// # Errors
+/// Every object that was not read or cannot be converted, in the user's order.
+pub(super) fn lay_out(
+    objects: &[ObjectSpec],
+    plan: Plan,
+    bundles: Vec<Result<Bundle, VaultError>>,
+    default_mode: FileMode,
+    chain_order: ChainOrder,
+) -> Result<Volume, Vec<ObjectFailure>> {
+    // One read may be wanted twice, and so may its error.
+    let bundles: Vec<Result<Bundle, Arc<VaultError>>> = bundles
+        .into_iter()
+        .map(|bundle| bundle.map_err(Arc::new))
+        .collect();
+    let mut volume = Volume {
+        files: Vec::new(),
+        versions: Vec::new(),
+    };
+    let mut failures = Vec::new();
+
+    for (object, wanted) in objects.iter().zip(plan.wanted) {
+        let mode = object.mode.unwrap_or(default_mode);
+        let places = match wanted {
+            Ok(Wanted::Single(read)) => vec![(read, object.path.clone(), object.to_string())],
+            Ok(Wanted::History(reads)) => (0..)
+                .zip(reads)
+                .map(|(index, read)| (read, object.path.version(index), format!("{object}/{index}")))
+                .collect(),
+            Err(error) => {
+                failures.push(ObjectFailure::new(object, start(object), error));
+                continue;
+            }
+        };
+        for (read, path, id) in places {
+            let rendered = match &bundles[read] {
+                Ok(bundle) => render(bundle, object.rendering, chain_order)
+                    .map(|contents| (contents, bundle.version()))
+                    .map_err(ObjectError::from),
+                Err(error) => Err(ObjectError::from(error.clone())),
+            };
+            match rendered {
+                Ok((contents, version)) => {
+                    volume.files.push(VolumeFile { path, mode, contents });
+                    volume.versions.push(MountedVersion {
+                        id,
+                        version: version.to_string(),
+                    });
+                }
+                Err(error) => {
+                    failures.push(ObjectFailure::new(
+                        object,
+                        plan.reads[read].version.as_ref(),
+                        error,
+                    ));
+                }
+            }
+        }
+    }
+    if failures.is_empty() {
+        Ok(volume)
+    } else {
+        Err(failures)
+    }
+}
+
+/// Whether conversion takes long enough to keep other mounts waiting: opening a PKCS#12 archive derives keys.
+pub(super) fn is_slow(bundles: &[Result<Bundle, VaultError>]) -> bool {
+    bundles
+        .iter()
+        .any(|bundle| matches!(bundle, Ok(Bundle::Secret(secret)) if secret.backs_certificate.is_some()))
+}
+
+/// The version that a failed selection was about.
+fn start(object: &ObjectSpec) -> Option<&ObjectVersion> {
+    match &object.versions {
+        VersionSelector::History { from, .. } => from.as_ref(),
+        VersionSelector::Newest | VersionSelector::Pinned(_) => None,
+    }
+}
+
+fn render(
+    bundle: &Bundle,
+    rendering: Rendering,
+    order: ChainOrder,
+) -> Result<Sensitive<Vec<u8>>, ContentError> {
+    match (bundle, rendering) {
+        (Bundle::Secret(secret), Rendering::Secret { format, encoding }) => content::secret::render(
+            secret.value.expose(),
+            secret.backs_certificate.as_deref(),
+            format,
+            encoding,
+            order,
+        ),
+        (Bundle::Key(key), Rendering::Key) => content::jwk::render(&key.key)
+            .map(Sensitive::new)
+            .map_err(ContentError::Jwk),
+        (Bundle::Certificate(certificate), Rendering::Certificate) => {
+            content::certificate::render(&certificate.der).map(Sensitive::new)
+        }
+        _ => unreachable!("a read has the type of its object"),
+    }
+}

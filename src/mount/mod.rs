@@ -1,0 +1,117 @@
+//! The use case: from a [`MountSpec`] to the files of a volume, all of them or none.
+
+mod error;
+mod fetch;
+mod files;
+mod plan;
+mod versions;
+
+pub use self::{
+    error::{MountError, ObjectError, ObjectFailure},
+    files::{MountedVersion, Volume, VolumeFile},
+};
+
+use std::time::Duration;
+
+use crate::{
+    cloud::{CloudDefaults, CloudEnvironment},
+    content::chain::ChainOrder,
+    identity::Identities,
+    spec::MountSpec,
+    transport::Transports,
+    vault::Vaults,
+};
+
+/// Mounts volumes, any number at once.
+#[derive(Debug, Clone)]
+pub struct Mounter {
+    identities: Identities,
+    vaults: Vaults,
+    settings: MountSettings,
+}
+
+/// What the operator decides for all mounts.
+#[derive(Debug, Clone)]
+pub struct MountSettings {
+    /// The cloud of a SecretProviderClass that names none.
+    pub clouds: CloudDefaults,
+    /// How the certificates of a PKCS#12 archive are ordered.
+    pub chain_order: ChainOrder,
+    /// How long one mount may take. Kubelet waits two minutes; whoever answers later is not heard, and the pod may then
+    /// start with an empty volume.
+    pub budget: Duration,
+}
+
+impl Mounter {
+    /// A mounter whose requests go over these transports.
+    pub fn new(transports: Transports, settings: MountSettings) -> Self {
+        Self {
+            vaults: Vaults::new(transports.azure.clone()),
+            identities: Identities::new(transports),
+            settings,
+        }
+    }
+
+    /// Fetches everything that `spec` asks for.
+    ///
+    /// # Errors
+    /// Every object that could not be had, or why none could. Nothing is returned beside an error: half a volume may
+    /// hold a certificate without its new key.
+    pub async fn mount(&self, spec: MountSpec) -> Result<Volume, MountError> {
+        let budget = self.settings.budget;
+        tokio::time::timeout(budget, self.mount_unhurried(spec))
+            .await
+            .unwrap_or(Err(MountError::OutOfTime { budget }))
+    }
+
+    async fn mount_unhurried(&self, spec: MountSpec) -> Result<Volume, MountError> {
+        let MountSpec {
+            pod,
+            tenant,
+            cloud,
+            vault,
+            identity,
+            objects,
+            default_mode,
+        } = spec;
+        let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
+        let credential = self
+            .identities
+            .authenticate(identity, &pod, &tenant, &cloud)
+            .await
+            .map_err(|source| MountError::identity(source, &objects))?;
+        let client = self
+            .vaults
+            .connect(&cloud.vault_url(&vault), credential)
+            .map_err(|source| MountError::Connect {
+                vault: vault.clone(),
+                source,
+            })?;
+
+        let selected = fetch::select_versions(&client, &objects).await;
+        let plan = plan::Plan::new(&objects, selected);
+        let bundles = fetch::fetch(&client, &plan).await;
+
+        let order = self.settings.chain_order;
+        let slow = files::is_slow(&bundles);
+        let lay_out = move || files::lay_out(&objects, plan, bundles, default_mode, order);
+        let volume = if slow {
+            off_thread(lay_out).await
+        } else {
+            lay_out()
+        };
+        volume.map_err(|failures| MountError::Objects { vault, failures })
+    }
+}
+
+/// Runs what computes rather than waits beside the threads that serve all other mounts. A panic comes through.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that shuts down drops blocking work that has not begun, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -1,0 +1,14 @@
+//! Reading a vault: the SDK's three clients behind one, with answers and errors of our own.
+//!
+//! SDK models stop here; a credential comes in as the SDK's `TokenCredential`.
+
+mod bundle;
+mod challenge;
+mod client;
+mod error;
+
+pub use self::{
+    bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
+    client::{VaultClient, Vaults},
+    error::VaultError,
+};
