@@ -1,0 +1,76 @@
+//! `akv-provider`: reads its flags, takes its socket, serves until told to stop.
+
+use std::{error::Error, future::Future, io, process::ExitCode};
+
+use akv_provider::{
+    app::{App, Config},
+    cli::{self, Command, Environment, USAGE},
+    logging,
+    report::Report,
+    transport::Transports,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let environment = Environment {
+        cloud_file: variable("AZURE_ENVIRONMENT_FILEPATH").map(Into::into),
+    };
+    match cli::parse(std::env::args().skip(1), environment) {
+        Ok(Command::Serve(config)) => {
+            logging::init(tracing::Level::INFO);
+            match run(config) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    tracing::error!(error = %Report(&*error), "cannot go on");
+                    ExitCode::FAILURE
+                }
+            }
+        }
+        Ok(Command::Version) => {
+            println!("akv-provider {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Help) => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            #[allow(
+                clippy::print_stderr,
+                reason = "the log is not set up, and the caller is a person"
+            )]
+            {
+                eprintln!("akv-provider: {error}\n\n{USAGE}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    let shutdown = shutdown()?;
+    let endpoint = config.endpoint.clone();
+    let app = App::bind(config)?;
+    let transports = Transports::system()?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %endpoint, "serving");
+    app.run(transports, shutdown).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Completes at the first SIGTERM or SIGINT.
+fn shutdown() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,54 @@
+//! An error as a person reads it.
+
+use std::{error::Error, fmt};
+
+/// An error with everything that caused it, on one line as far as its parts are.
+#[derive(Debug)]
+pub struct Report<'a>(pub &'a dyn Error);
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.0.to_string();
+        f.write_str(&shown)?;
+        let mut next = self.0.source();
+        while let Some(error) = next {
+            let text = error.to_string();
+            // Errors of other crates repeat their source; saying it once is enough.
+            if !shown.contains(&text) {
+                write!(f, ": {text}")?;
+                shown = text;
+            }
+            next = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Link {
+        text: &'static str,
+        source: Option<Box<Link>>,
+    }
+
+    #[test]
+    fn a_report_tells_every_cause_once() {
+        let root = Link {
+            text: "refused",
+            source: None,
+        };
+        let echo = Link {
+            text: "connect: refused",
+            source: Some(Box::new(root)),
+        };
+        let top = Link {
+            text: "cannot mount",
+            source: Some(Box::new(echo)),
+        };
+        assert_eq!(Report(&top).to_string(), "cannot mount: connect: refused");
+    }
+}

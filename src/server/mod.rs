@@ -1,0 +1,95 @@
+//! The gRPC server that the driver calls.
+
+pub mod endpoint;
+pub mod provider;
+pub mod socket;
+pub mod status;
+
+use std::{future::Future, time::Duration};
+
+use tokio::sync::oneshot;
+use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
+use tokio_util::task::TaskTracker;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+
+use crate::{
+    mount::Mounter,
+    proto::csi_driver_provider_server::{CsiDriverProviderServer, SERVICE_NAME},
+};
+
+use self::{provider::Provider, socket::Listener};
+
+/// How long a connection may take to close once no mount is under way.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Serves mounts and gRPC health until `shutdown`, then lets running mounts finish.
+///
+/// # Errors
+/// Where the listener breaks.
+pub async fn serve(
+    listener: Listener,
+    mounter: Mounter,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error> {
+    let mounts = TaskTracker::new();
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health
+        .set_service_status(SERVICE_NAME, ServingStatus::Serving)
+        .await;
+    let router = Server::builder()
+        .add_service(health_service)
+        .add_service(CsiDriverProviderServer::new(Provider::new(
+            mounter,
+            mounts.clone(),
+        )));
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async { stopped.await.unwrap_or_default() };
+    let (incoming, socket_file) = listener.into_incoming();
+    let mut server = match incoming {
+        socket::Incoming::Unix(unix) => {
+            tokio::spawn(router.serve_with_incoming_shutdown(UnixListenerStream::new(unix), stopped))
+        }
+        socket::Incoming::Tcp(tcp) => {
+            tokio::spawn(router.serve_with_incoming_shutdown(TcpListenerStream::new(tcp), stopped))
+        }
+    };
+
+    let early = tokio::select! {
+        result = &mut server => Some(result),
+        () = shutdown => None,
+    };
+    if let Some(result) = early {
+        return flatten(result);
+    }
+    tracing::info!(mounts = mounts.len(), "stopping: running mounts finish first");
+    health
+        .set_service_status(SERVICE_NAME, ServingStatus::NotServing)
+        .await;
+    health.set_service_status("", ServingStatus::NotServing).await;
+    // Gone before the last mount ends, so that the driver reconnects to whoever comes next.
+    drop(socket_file);
+    drop(stop);
+    mounts.close();
+    mounts.wait().await;
+    match tokio::time::timeout(GOODBYE, &mut server).await {
+        Ok(result) => flatten(result),
+        Err(_) => {
+            server.abort();
+            Ok(())
+        }
+    }
+}
+
+fn flatten(
+    result: Result<Result<(), tonic::transport::Error>, tokio::task::JoinError>,
+) -> Result<(), tonic::transport::Error> {
+    match result {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Ok(()),
+        },
+    }
+}
