@@ -3,23 +3,14 @@
 use std::future::Future;
 
 use crate::{
+    cli::Config,
     mount::{MountSettings, Mounter},
     server::{
         self,
-        endpoint::Endpoint,
         socket::{BindError, Listener},
     },
     transport::Transports,
 };
-
-/// Everything that the operator decides.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Where the driver finds the provider.
-    pub endpoint: Endpoint,
-    /// How volumes are mounted.
-    pub mounts: MountSettings,
-}
 
 /// A provider that already has its socket: callers may connect, and wait until [`App::run`].
 #[derive(Debug)]
@@ -34,10 +25,7 @@ impl App {
     /// # Errors
     /// Where the endpoint cannot be had.
     pub fn bind(config: Config) -> Result<Self, BindError> {
-        Ok(Self {
-            listener: Listener::bind(&config.endpoint)?,
-            mounts: config.mounts,
-        })
+        Ok(Self { listener: Listener::bind(&config.endpoint)?, mounts: config.mounts })
     }
 
     /// Serves over these transports until `shutdown`, then lets running mounts finish.
@@ -49,6 +37,6 @@ impl App {
         transports: Transports,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), tonic::transport::Error> {
-        server::serve(self.listener, Mounter::new(transports, self.mounts), shutdown).await
+        server::serve(self.listener, Mounter::new(&transports, self.mounts), shutdown).await
     }
 }

@@ -28,8 +28,8 @@ pub struct CloudEnvironment {
 /// What to do where a SecretProviderClass leaves the cloud open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudDefaults {
-    /// For a SecretProviderClass without `cloudName`.
-    pub cloud: CloudName,
+    /// For a SecretProviderClass without `cloudName`; not itself [`CloudChoice::Default`].
+    pub cloud: CloudChoice,
     /// For `AzureStackCloud` without `cloudEnvFileName`: the file that `AZURE_ENVIRONMENT_FILEPATH` names.
     pub file: Option<PathBuf>,
 }
@@ -91,18 +91,15 @@ impl CloudEnvironment {
     /// # Errors
     /// Only for a cloud that a file describes.
     pub async fn resolve(choice: &CloudChoice, defaults: &CloudDefaults) -> Result<Self, CloudError> {
+        let choice = if *choice == CloudChoice::Default { &defaults.cloud } else { choice };
         match choice {
-            CloudChoice::Default => Ok(Self::named(defaults.cloud)),
+            CloudChoice::Default => Ok(Self::named(CloudName::Public)),
             CloudChoice::Named(cloud) => Ok(Self::named(*cloud)),
             CloudChoice::File(path) => {
-                let path = path
-                    .as_ref()
-                    .or(defaults.file.as_ref())
-                    .ok_or(CloudError::NoFile)?;
-                let text = read(path).await.map_err(|source| CloudError::Unreadable {
-                    path: path.clone(),
-                    source,
-                })?;
+                let path = path.as_ref().or(defaults.file.as_ref()).ok_or(CloudError::NoFile)?;
+                let text = read(path)
+                    .await
+                    .map_err(|source| CloudError::Unreadable { path: path.clone(), source })?;
                 Self::parse(path, &text)
             }
         }
@@ -114,11 +111,7 @@ impl CloudEnvironment {
             line: error.line(),
             column: error.column(),
         })?;
-        let field = |field, reason| CloudError::Field {
-            path: path.to_owned(),
-            field,
-            reason,
-        };
+        let field = |field, reason| CloudError::Field { path: path.to_owned(), field, reason };
         let endpoint = |name, value: &str| {
             Url::parse(value.trim())
                 .ok()
@@ -191,11 +184,7 @@ async fn read(path: &Path) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     let mut text = String::new();
-    tokio::fs::File::open(path)
-        .await?
-        .take(LIMIT)
-        .read_to_string(&mut text)
-        .await?;
+    tokio::fs::File::open(path).await?.take(LIMIT).read_to_string(&mut text).await?;
     Ok(text)
 }
 
@@ -213,10 +202,7 @@ mod tests {
     fn azures_clouds_have_their_endpoints() {
         let cloud = CloudEnvironment::named(CloudName::China);
         assert_eq!(cloud.authority().as_str(), "https://login.chinacloudapi.cn/");
-        assert_eq!(
-            cloud.vault_url(&"lab".parse().unwrap()).as_str(),
-            "https://lab.vault.azure.cn/"
-        );
+        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.azure.cn/");
         assert_eq!(cloud.vault_scope(), "https://vault.azure.cn/.default");
     }
 
@@ -224,16 +210,10 @@ mod tests {
     fn a_file_gives_the_endpoints_of_azure_stack() {
         let cloud = parse(STACK).unwrap();
         assert_eq!(cloud.authority().as_str(), "https://login.local/");
-        assert_eq!(
-            cloud.vault_url(&"lab".parse().unwrap()).as_str(),
-            "https://lab.vault.local/"
-        );
+        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.local/");
         assert_eq!(cloud.vault_scope(), "https://vault.local/.default");
         let cloud = parse(&STACK.replace("\"vault.local\"", "\".vault.localhost:8443\"")).unwrap();
-        assert_eq!(
-            cloud.vault_url(&"lab".parse().unwrap()).as_str(),
-            "https://lab.vault.localhost:8443/"
-        );
+        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.localhost:8443/");
     }
 
     #[test]
@@ -242,35 +222,20 @@ mod tests {
             ("canary", "line 1"),
             ("[]", "keyVaultDNSSuffix"),
             ("{}", "keyVaultDNSSuffix"),
-            (
-                &STACK.replace("https://login", "http://canary"),
-                "activeDirectoryEndpoint",
-            ),
+            (&STACK.replace("https://login", "http://canary"), "activeDirectoryEndpoint"),
             (&STACK.replace("https://vault", "canary"), "keyVaultEndpoint"),
-            (
-                &STACK.replace("\"vault.local\"", "\"canary/path?\""),
-                "keyVaultDNSSuffix",
-            ),
-            (
-                &STACK.replace("\"vault.local\"", "\"a@canary\""),
-                "keyVaultDNSSuffix",
-            ),
+            (&STACK.replace("\"vault.local\"", "\"canary/path?\""), "keyVaultDNSSuffix"),
+            (&STACK.replace("\"vault.local\"", "\"a@canary\""), "keyVaultDNSSuffix"),
         ] {
             let message = parse(text).unwrap_err().to_string();
-            assert!(
-                message.contains("/etc/kubernetes/cloud.json") && message.contains(mention),
-                "{message}"
-            );
+            assert!(message.contains("/etc/kubernetes/cloud.json") && message.contains(mention), "{message}");
             assert!(!message.contains("canary"), "{message}");
         }
     }
 
     #[tokio::test]
     async fn a_file_that_cannot_be_read_is_named() {
-        let defaults = CloudDefaults {
-            cloud: CloudName::Public,
-            file: None,
-        };
+        let defaults = CloudDefaults { cloud: CloudChoice::Named(CloudName::Public), file: None };
         for path in ["/nonexistent/cloud.json", "/dev/zero", "/"] {
             let error = CloudEnvironment::resolve(&CloudChoice::File(Some(path.into())), &defaults)
                 .await
@@ -280,9 +245,7 @@ mod tests {
                 "{error}"
             );
         }
-        let error = CloudEnvironment::resolve(&CloudChoice::File(None), &defaults)
-            .await
-            .unwrap_err();
+        let error = CloudEnvironment::resolve(&CloudChoice::File(None), &defaults).await.unwrap_err();
         assert!(matches!(error, CloudError::NoFile));
     }
 }

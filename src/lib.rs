@@ -5,6 +5,7 @@
 //! files out of them with [`content`]. [`app`] puts it all together; ARCHITECTURE.md tells it as prose.
 
 pub mod app;
+pub mod build;
 pub mod cli;
 pub mod cloud;
 pub mod content;

@@ -3,8 +3,9 @@
 use std::{error::Error, future::Future, io, process::ExitCode};
 
 use akv_provider::{
-    app::{App, Config},
-    cli::{self, Command, Environment, USAGE},
+    app::App,
+    build::Build,
+    cli::{self, Command, Config, Environment},
     logging,
     report::Report,
     transport::Transports,
@@ -14,11 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 fn main() -> ExitCode {
     let environment = Environment {
         cloud_file: variable("AZURE_ENVIRONMENT_FILEPATH").map(Into::into),
+        api_server_port: variable("KUBERNETES_SERVICE_PORT").and_then(|port| port.to_str()?.parse().ok()),
     };
     match cli::parse(std::env::args().skip(1), environment) {
         Ok(Command::Serve(config)) => {
-            logging::init(tracing::Level::INFO);
-            match run(config) {
+            logging::init(&config.log);
+            match run(*config) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     tracing::error!(error = %Report(&*error), "cannot go on");
@@ -27,20 +29,17 @@ fn main() -> ExitCode {
             }
         }
         Ok(Command::Version) => {
-            println!("akv-provider {}", env!("CARGO_PKG_VERSION"));
+            println!("{}", Build::this());
             ExitCode::SUCCESS
         }
         Ok(Command::Help) => {
-            print!("{USAGE}");
+            print!("{}", cli::usage());
             ExitCode::SUCCESS
         }
         Err(error) => {
-            #[allow(
-                clippy::print_stderr,
-                reason = "the log is not set up, and the caller is a person"
-            )]
+            #[allow(clippy::print_stderr, reason = "the log is not set up, and the caller is a person")]
             {
-                eprintln!("akv-provider: {error}\n\n{USAGE}");
+                eprintln!("akv-provider: {error}\n--help tells of every flag");
             }
             ExitCode::from(2)
         }
@@ -53,7 +52,7 @@ async fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let endpoint = config.endpoint.clone();
     let app = App::bind(config)?;
     let transports = Transports::system()?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %endpoint, "serving");
+    tracing::info!(version = Build::this().version, %endpoint, "serving");
     app.run(transports, shutdown).await?;
     tracing::info!("stopped");
     Ok(())

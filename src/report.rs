@@ -37,18 +37,9 @@ mod tests {
 
     #[test]
     fn a_report_tells_every_cause_once() {
-        let root = Link {
-            text: "refused",
-            source: None,
-        };
-        let echo = Link {
-            text: "connect: refused",
-            source: Some(Box::new(root)),
-        };
-        let top = Link {
-            text: "cannot mount",
-            source: Some(Box::new(echo)),
-        };
+        let root = Link { text: "refused", source: None };
+        let echo = Link { text: "connect: refused", source: Some(Box::new(root)) };
+        let top = Link { text: "cannot mount", source: Some(Box::new(echo)) };
         assert_eq!(Report(&top).to_string(), "cannot mount: connect: refused");
     }
 }

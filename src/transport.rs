@@ -1,18 +1,28 @@
 //! How bytes reach Azure: the process's HTTP clients, made once and handed down.
 
-use std::{io, net::Ipv4Addr, net::Ipv6Addr, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use azure_core::{
-    http::{ExponentialRetryOptions, RetryOptions, Transport},
+    error::{Error, ErrorKind},
+    http::{
+        ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, Transport,
+        headers::USER_AGENT,
+        policies::{Policy, PolicyResult},
+    },
     time,
 };
 use reqwest::{
     ClientBuilder,
     dns::{Addrs, Name, Resolve, Resolving},
-    redirect::Policy,
+    redirect,
 };
 
-/// The two ways out of the provider. Tests put their own in place.
+/// The ways out of the provider. Tests put their own in place.
 #[derive(Debug, Clone)]
 pub struct Transports {
     /// To Entra and Key Vault, over TLS, through the proxy that the environment names.
@@ -20,6 +30,18 @@ pub struct Transports {
     /// To the node's own token sources, IMDS and NMI: never through a proxy
     /// (<https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#proxies>).
     pub node: Transport,
+    /// Names of the cluster, for the token proxy of AKS identity binding.
+    pub cluster: ClusterNames,
+}
+
+/// How names of the cluster become addresses. An address with a port other than 0 goes before the URL's default port.
+#[derive(Clone)]
+pub struct ClusterNames(pub Arc<dyn Resolve>);
+
+impl fmt::Debug for ClusterNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClusterNames")
+    }
 }
 
 impl Transports {
@@ -31,15 +53,14 @@ impl Transports {
         Ok(Self {
             azure: Transport::new(Arc::new(azure().build()?)),
             node: Transport::new(Arc::new(node().build()?)),
+            cluster: ClusterNames(Arc::new(Resolver)),
         })
     }
 }
 
 /// The client for Entra and Key Vault, yet to be built.
 pub fn azure() -> ClientBuilder {
-    base()
-        .https_only(true)
-        .tls_version_min(reqwest::tls::Version::TLS_1_2)
+    base().https_only(true).tls_version_min(reqwest::tls::Version::TLS_1_2)
 }
 
 /// The client for IMDS and NMI, yet to be built.
@@ -48,18 +69,57 @@ pub fn node() -> ClientBuilder {
     base().no_proxy().connect_timeout(Duration::from_secs(2))
 }
 
+/// The client for what is in the cluster, yet to be built: over TLS, and never through a proxy.
+pub fn cluster(names: &ClusterNames) -> ClientBuilder {
+    base()
+        .no_proxy()
+        .https_only(true)
+        .dns_resolver(names.0.clone())
+        .tls_version_min(reqwest::tls::Version::TLS_1_2)
+}
+
 fn base() -> ClientBuilder {
     reqwest::Client::builder()
         // A token must not follow wherever an answer points.
-        .redirect(Policy::none())
+        .redirect(redirect::Policy::none())
         .dns_resolver(Arc::new(Resolver))
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(Duration::from_secs(30))
         .pool_idle_timeout(Duration::from_secs(60))
 }
 
+/// The SDK options of a client: its transport, retries, and what is added to its `User-Agent`.
+pub fn client_options(transport: &Transport, user_agent: Option<&str>) -> ClientOptions {
+    let added = user_agent.map(|text| Arc::new(AddedUserAgent(text.to_owned())) as Arc<dyn Policy>);
+    ClientOptions {
+        per_try_policies: added.into_iter().collect(),
+        retry: retries(),
+        transport: Some(transport.clone()),
+        ..Default::default()
+    }
+}
+
+/// Adds to the SDK's own `User-Agent`. Its option for that takes 24 characters and panics at the next.
+#[derive(Debug)]
+struct AddedUserAgent(String);
+
+#[async_trait::async_trait]
+impl Policy for AddedUserAgent {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let sdk = request.headers().get_optional_str(&USER_AGENT).unwrap_or_default();
+        if !sdk.ends_with(&self.0) {
+            let both = format!("{sdk} {}", self.0).trim_start().to_owned();
+            request.insert_header(USER_AGENT, both);
+        }
+        let [below, rest @ ..] = next else {
+            return Err(Error::with_message(ErrorKind::Other, "no transport below the User-Agent policy"));
+        };
+        below.send(ctx, request, rest).await
+    }
+}
+
 /// How often a request is tried again on connection errors and on statuses that pass.
-pub fn retries() -> RetryOptions {
+fn retries() -> RetryOptions {
     RetryOptions::exponential(ExponentialRetryOptions {
         initial_delay: time::Duration::milliseconds(200),
         max_retries: 4,
@@ -77,10 +137,8 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             if is_localhost(name.as_str()) {
-                let loopback = [
-                    SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-                    SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
-                ];
+                let loopback =
+                    [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
                 return Ok(Box::new(loopback.into_iter()) as Addrs);
             }
             let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();

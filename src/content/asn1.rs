@@ -15,17 +15,12 @@ pub(super) struct AlgorithmIdentifier<'a> {
 
 impl<'a> AlgorithmIdentifier<'a> {
     /// `rsaEncryption`, whose parameters are NULL and not absent (RFC 3279, section 2.3.1).
-    pub(super) const RSA: AlgorithmIdentifier<'static> = AlgorithmIdentifier {
-        algorithm: RSA_ENCRYPTION,
-        parameters: Some(AnyRef::NULL),
-    };
+    pub(super) const RSA: AlgorithmIdentifier<'static> =
+        AlgorithmIdentifier { algorithm: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
 
     /// `id-ecPublicKey` on the named curve `curve` (RFC 5480, section 2.1.1).
     pub(super) fn elliptic(curve: &'a ObjectIdentifier) -> Self {
-        Self {
-            algorithm: EC_PUBLIC_KEY,
-            parameters: Some(curve.into()),
-        }
+        Self { algorithm: EC_PUBLIC_KEY, parameters: Some(curve.into()) }
     }
 }
 

@@ -26,10 +26,7 @@ pub enum ChainOrder {
 /// There are too many certificates to compare them all.
 pub fn order<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<Vec<&'a [u8]>, ContentError> {
     if certificates.len() > MOST_CERTIFICATES {
-        return Err(ContentError::TooManyCertificates {
-            count: certificates.len(),
-            most: MOST_CERTIFICATES,
-        });
+        return Err(ContentError::TooManyCertificates { count: certificates.len(), most: MOST_CERTIFICATES });
     }
     let candidates: Vec<_> = certificates.iter().map(|der| Candidate::new(der)).collect();
     let mut chain = Vec::with_capacity(candidates.len());
@@ -39,26 +36,15 @@ pub fn order<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<V
         next = issuer(&candidates, &chain, link);
     }
     let others = (0..candidates.len()).filter(|index| !chain.contains(index));
-    Ok(chain
-        .iter()
-        .copied()
-        .chain(others)
-        .map(|index| candidates[index].der)
-        .collect())
+    Ok(chain.iter().copied().chain(others).map(|index| candidates[index].der).collect())
 }
 
 fn leaf(candidates: &[Candidate<'_>], public_keys: &[&[u8]]) -> Option<usize> {
-    let of_key = |key: &&[u8]| {
-        candidates
-            .iter()
-            .position(|candidate| candidate.public_key() == Some(*key))
-    };
+    let of_key = |key: &&[u8]| candidates.iter().position(|candidate| candidate.public_key() == Some(*key));
     public_keys.iter().find_map(of_key).or_else(|| {
         candidates.iter().position(|candidate| {
             candidate.is_readable()
-                && !candidates
-                    .iter()
-                    .any(|other| other.der != candidate.der && candidate.issued(other))
+                && !candidates.iter().any(|other| other.der != candidate.der && candidate.issued(other))
         })
     })
 }
@@ -70,10 +56,7 @@ fn issuer(candidates: &[Candidate<'_>], chain: &[usize], link: usize) -> Option<
         return None;
     }
     candidates.iter().position(|candidate| {
-        !chain
-            .iter()
-            .any(|&linked| candidates[linked].der == candidate.der)
-            && candidate.issued(link)
+        !chain.iter().any(|&linked| candidates[linked].der == candidate.der) && candidate.issued(link)
     })
 }
 

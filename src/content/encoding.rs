@@ -37,10 +37,7 @@ pub enum EncodingError {
 pub(super) fn base64(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, EncodingError> {
     // The decoder accepts several padded texts in a row; there is only one here.
     let padding = text.iter().position(|&byte| byte == b'=').unwrap_or(text.len());
-    if text[padding..]
-        .iter()
-        .any(|byte| !matches!(byte, b'=' | b'\r' | b'\n'))
-    {
+    if text[padding..].iter().any(|byte| !matches!(byte, b'=' | b'\r' | b'\n')) {
         return Err(EncodingError::Base64);
     }
     decode_with(&BASE64_MIME_PERMISSIVE, text).ok_or(EncodingError::Base64)

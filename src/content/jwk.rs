@@ -108,19 +108,12 @@ fn rsa(jwk: &PublicJwk) -> Result<Vec<u8>, JwkError> {
 }
 
 fn elliptic(jwk: &PublicJwk) -> Result<Vec<u8>, JwkError> {
-    let name = jwk
-        .curve
-        .as_deref()
-        .filter(|name| !name.is_empty())
-        .ok_or_else(|| missing(jwk, "crv"))?;
+    let name = jwk.curve.as_deref().filter(|name| !name.is_empty()).ok_or_else(|| missing(jwk, "crv"))?;
     let curve = Curve::named(name).ok_or_else(|| JwkError::UnknownCurve(name.to_owned()))?;
     let mut point = vec![UNCOMPRESSED];
     for coordinate in [parameter(jwk, "x", &jwk.x)?, parameter(jwk, "y", &jwk.y)?] {
         let coordinate = number(coordinate);
-        let padding = curve
-            .length
-            .checked_sub(coordinate.len())
-            .ok_or(JwkError::Point(curve.name))?;
+        let padding = curve.length.checked_sub(coordinate.len()).ok_or(JwkError::Point(curve.name))?;
         point.resize(point.len() + padding, 0);
         point.extend_from_slice(coordinate);
     }
@@ -146,12 +139,7 @@ impl Curve {
             "P-256K" => ("P-256K", SECP256K1, 32, &ECDSA_P256K1_SHA256_ASN1),
             _ => return None,
         };
-        Some(Self {
-            name,
-            oid,
-            length,
-            verification,
-        })
+        Some(Self { name, oid, length, verification })
     }
 }
 
@@ -160,17 +148,11 @@ fn parameter<'a>(
     name: &'static str,
     value: &'a Option<Vec<u8>>,
 ) -> Result<&'a [u8], JwkError> {
-    value
-        .as_deref()
-        .filter(|bytes| !bytes.is_empty())
-        .ok_or_else(|| missing(jwk, name))
+    value.as_deref().filter(|bytes| !bytes.is_empty()).ok_or_else(|| missing(jwk, name))
 }
 
 fn missing(jwk: &PublicJwk, parameter: &'static str) -> JwkError {
-    JwkError::Missing {
-        kty: jwk.kty.clone(),
-        parameter,
-    }
+    JwkError::Missing { kty: jwk.kty.clone(), parameter }
 }
 
 /// A big-endian number without its leading zeros; zero itself is empty.
@@ -184,11 +166,7 @@ fn is_odd(number: &[u8]) -> bool {
 }
 
 fn subject_public_key_info(algorithm: AlgorithmIdentifier<'_>, key: &[u8]) -> der::Result<Vec<u8>> {
-    SubjectPublicKeyInfo {
-        algorithm,
-        subject_public_key: BitStringRef::from_bytes(key)?,
-    }
-    .to_der()
+    SubjectPublicKeyInfo { algorithm, subject_public_key: BitStringRef::from_bytes(key)? }.to_der()
 }
 
 const MOST_MODULUS_BITS: usize = 16384;

@@ -25,18 +25,11 @@ pub fn split(text: &str) -> CertificatesAndKeys {
     let (mut certificates, mut keys) = (PemText::new(), PemText::new());
     let mut rest = text;
     while let Some((block, after)) = Block::first(rest) {
-        let side = if block.label == CERTIFICATE {
-            &mut certificates
-        } else {
-            &mut keys
-        };
+        let side = if block.label == CERTIFICATE { &mut certificates } else { &mut keys };
         side.push(&block);
         rest = after;
     }
-    CertificatesAndKeys {
-        certificates: certificates.into_sensitive(),
-        keys: keys.into_sensitive(),
-    }
+    CertificatesAndKeys { certificates: certificates.into_sensitive(), keys: keys.into_sensitive() }
 }
 
 /// PEM text in the making. Its memory is wiped, also where it had to move to grow.
@@ -162,11 +155,7 @@ impl<'a> Block<'a> {
         let start = text.len() - rest.len();
         let trailer = end + END.len();
         if !headers.is_empty() && start > end {
-            return if start > trailer {
-                Attempt::Endless
-            } else {
-                Attempt::Broken
-            };
+            return if start > trailer { Attempt::Endless } else { Attempt::Broken };
         }
         if !closes(&text[trailer..], label) {
             return Attempt::Broken;
@@ -181,11 +170,7 @@ impl<'a> Block<'a> {
                 .collect::<Vec<_>>(),
         );
         match encoding::base64(&encoded) {
-            Ok(content) => Attempt::Block(Self {
-                label,
-                headers,
-                content,
-            }),
+            Ok(content) => Attempt::Block(Self { label, headers, content }),
             Err(_) => Attempt::Broken,
         }
     }

@@ -94,11 +94,7 @@ impl Archive {
                         .map_err(malformed("encrypted data"))?;
                     let contents = cipher::decrypt(
                         &encrypted.info.algorithm,
-                        encrypted
-                            .info
-                            .content
-                            .map(OctetStringRef::as_bytes)
-                            .unwrap_or_default(),
+                        encrypted.info.content.map(OctetStringRef::as_bytes).unwrap_or_default(),
                         password,
                         work,
                     )?;
@@ -121,24 +117,17 @@ impl Archive {
     ) -> Result<(), Pkcs12Error> {
         for bag in bags {
             match bag.id {
-                KEY_BAG => self
-                    .keys
-                    .push(Sensitive::new(bag.value.to_der().map_err(malformed("key bag"))?)),
+                KEY_BAG => self.keys.push(Sensitive::new(bag.value.to_der().map_err(malformed("key bag"))?)),
                 SHROUDED_KEY_BAG => {
-                    let shrouded = bag
-                        .value
-                        .decode_as::<EncryptedPrivateKeyInfo<'_>>()
-                        .map_err(malformed("key bag"))?;
+                    let shrouded =
+                        bag.value.decode_as::<EncryptedPrivateKeyInfo<'_>>().map_err(malformed("key bag"))?;
                     let mut key =
                         cipher::decrypt(&shrouded.algorithm, shrouded.encrypted.as_bytes(), password, work)?;
                     <&SequenceRef>::from_der(&key).map_err(|_| Pkcs12Error::Undecryptable)?;
                     self.keys.push(Sensitive::new(std::mem::take(&mut *key)));
                 }
                 CERT_BAG => {
-                    let bag = bag
-                        .value
-                        .decode_as::<CertBag<'_>>()
-                        .map_err(malformed("certificate bag"))?;
+                    let bag = bag.value.decode_as::<CertBag<'_>>().map_err(malformed("certificate bag"))?;
                     if bag.id != X509_CERTIFICATE {
                         return Err(Pkcs12Error::UnsupportedContent(bag.id));
                     }

@@ -57,16 +57,8 @@ impl PrivateKey {
         public_key: Vec<u8>,
     ) -> der::Result<Self> {
         let private_key = OctetStringRef::new(private_key)?;
-        let pkcs8 = PrivateKeyInfo {
-            version: 0,
-            algorithm,
-            private_key,
-        }
-        .to_der()?;
-        Ok(Self {
-            pkcs8: Sensitive::new(pkcs8),
-            public_key,
-        })
+        let pkcs8 = PrivateKeyInfo { version: 0, algorithm, private_key }.to_der()?;
+        Ok(Self { pkcs8: Sensitive::new(pkcs8), public_key })
     }
 }
 
@@ -108,11 +100,8 @@ struct PrivateKeyInfo<'a> {
 impl<'a> PrivateKeyInfo<'a> {
     /// Attributes, the public key and anything later are left behind.
     fn read<R: Reader<'a>>(reader: &mut R) -> der::Result<Self> {
-        let info = Self {
-            version: reader.decode()?,
-            algorithm: reader.decode()?,
-            private_key: reader.decode()?,
-        };
+        let info =
+            Self { version: reader.decode()?, algorithm: reader.decode()?, private_key: reader.decode()? };
         skip_rest(reader)?;
         Ok(info)
     }
@@ -132,10 +121,7 @@ fn ed25519(body: &[u8]) -> Result<PrivateKey, PrivateKeyError> {
     let malformed = PrivateKeyError::Malformed("Ed25519 seed");
     let seed = <&OctetStringRef>::from_der(body).map_err(|_| malformed.clone())?;
     let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_bytes()).map_err(|_| malformed.clone())?;
-    let algorithm = AlgorithmIdentifier {
-        algorithm: ED25519,
-        parameters: None,
-    };
+    let algorithm = AlgorithmIdentifier { algorithm: ED25519, parameters: None };
     let body = Zeroizing::new(seed.to_der().map_err(|_| malformed.clone())?);
     PrivateKey::assemble(algorithm, &body, pair.public_key().as_ref().to_vec()).map_err(|_| malformed)
 }

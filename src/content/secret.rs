@@ -4,7 +4,7 @@ use super::{
     chain::{self, ChainOrder},
     encoding,
     error::ContentError,
-    pem::{CERTIFICATE, PRIVATE_KEY, PemText},
+    pem::{self, CERTIFICATE, CertificatesAndKeys, PRIVATE_KEY, PemText},
     pkcs12::Archive,
     private_key::PrivateKey,
 };
@@ -13,7 +13,35 @@ use crate::spec::{
     sensitive::Sensitive,
 };
 
-/// Renders a secret's `value` as the bytes of a file.
+/// What the operator decides of secrets that back certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CertificateSettings {
+    /// `--construct-pem-chain`
+    pub order: ChainOrder,
+    /// `--write-cert-and-key-in-separate-files`
+    pub files: PemFiles,
+}
+
+/// How many files a secret that backs a certificate becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PemFiles {
+    /// One, with key and certificates.
+    #[default]
+    Together,
+    /// That one, and beside it the certificates and the key in a file each.
+    Separate,
+}
+
+/// The bytes that a secret becomes.
+#[derive(Debug)]
+pub struct SecretContent {
+    /// All of it.
+    pub whole: Sensitive<Vec<u8>>,
+    /// Its certificates and keys apart, for [`PemFiles::Separate`].
+    pub separate: Option<CertificatesAndKeys>,
+}
+
+/// Renders a secret's `value` as the bytes of its files.
 ///
 /// `backing` is the content type of a secret that backs a certificate, one whose answer has a `kid`; empty where
 /// the answer has none. It is `None` for a plain secret, which is written as it is whatever its content type.
@@ -26,20 +54,29 @@ pub fn render(
     backing: Option<&str>,
     format: SecretFormat,
     encoding: SecretEncoding,
-    order: ChainOrder,
-) -> Result<Sensitive<Vec<u8>>, ContentError> {
-    match (backing, format) {
-        (None | Some(PEM_FILE), _) | (Some(PKCS12), SecretFormat::Pfx) => {
-            encoding::decode(value, encoding).map_err(ContentError::Encoding)
+    settings: CertificateSettings,
+) -> Result<SecretContent, ContentError> {
+    let converted = match (backing, format) {
+        (None | Some(PEM_FILE), _) | (Some(PKCS12), SecretFormat::Pfx) => None,
+        (Some(PKCS12), SecretFormat::Pem) => Some(pkcs12_to_pem(value, settings.order)?),
+        (Some(other), _) => {
+            return Err(ContentError::UnknownContentType { content_type: other.to_owned() });
         }
-        (Some(PKCS12), SecretFormat::Pem) => {
-            let text = pkcs12_to_pem(value, order)?;
-            encoding::decode(text.as_str(), encoding).map_err(ContentError::Encoding)
+    };
+    let text = converted.as_ref().map_or(value, PemText::as_str);
+    let decode = |text: &str| encoding::decode(text, encoding).map_err(ContentError::Encoding);
+    let part = |part: &Sensitive<Vec<u8>>| {
+        decode(std::str::from_utf8(part.expose()).expect("blocks of a text, written anew, are text"))
+    };
+    let separate = match (backing, settings.files) {
+        // Compat: also of an archive in base64, which has no PEM blocks and gives two empty files.
+        (Some(_), PemFiles::Separate) => {
+            let CertificatesAndKeys { certificates, keys } = pem::split(text);
+            Some(CertificatesAndKeys { certificates: part(&certificates)?, keys: part(&keys)? })
         }
-        (Some(other), _) => Err(ContentError::UnknownContentType {
-            content_type: other.to_owned(),
-        }),
-    }
+        (None, _) | (_, PemFiles::Together) => None,
+    };
+    Ok(SecretContent { whole: decode(text)?, separate })
 }
 
 /// Private keys first, then the certificates.

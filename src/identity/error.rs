@@ -3,6 +3,8 @@
 use azure_core::error::{Error, ErrorKind};
 use serde::Deserialize;
 
+use super::binding::TokenProxyError;
+
 /// A token that was not had, and who did not give it.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -36,11 +38,13 @@ pub enum IdentityError {
         /// Why.
         source: Error,
     },
-    /// A mode that is understood, but not there yet.
-    #[error("{identity} is not supported by this version of the provider")]
-    Unsupported {
+    /// There is no way to the token proxy of identity binding.
+    #[error("cannot get a token for {identity}")]
+    TokenProxy {
         /// Mode and client id.
         identity: String,
+        /// Why.
+        source: TokenProxyError,
     },
 }
 
@@ -48,21 +52,11 @@ impl IdentityError {
     /// What a credential's error means.
     pub(super) fn new(identity: String, source_name: String, error: Error) -> Self {
         match TokenAnswer::find(&error) {
-            Some(answer) if matches!(answer.status, 400 | 401 | 403) => Self::Refused {
-                identity,
-                source_name,
-                answer,
-            },
-            Some(answer) => Self::Unavailable {
-                identity,
-                source_name,
-                answer,
-            },
-            None => Self::Unreachable {
-                identity,
-                source_name,
-                source: error,
-            },
+            Some(answer) if matches!(answer.status, 400 | 401 | 403) => {
+                Self::Refused { identity, source_name, answer }
+            }
+            Some(answer) => Self::Unavailable { identity, source_name, answer },
+            None => Self::Unreachable { identity, source_name, source: error },
         }
     }
 }
@@ -96,14 +90,9 @@ impl TokenAnswer {
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(error) = next {
             if let Some(error) = error.downcast_ref::<Error>()
-                && let ErrorKind::HttpResponse {
-                    status, raw_response, ..
-                } = error.kind()
+                && let ErrorKind::HttpResponse { status, raw_response, .. } = error.kind()
             {
-                let body = raw_response
-                    .as_ref()
-                    .map(|response| response.body().as_ref())
-                    .unwrap_or_default();
+                let body = raw_response.as_ref().map(|response| response.body().as_ref()).unwrap_or_default();
                 return Some(Self::parse(u16::from(*status), body));
             }
             next = error.source();
@@ -114,25 +103,13 @@ impl TokenAnswer {
     /// Reads an OAuth 2.0 error (RFC 6749 section 5.2) with Entra's additions.
     fn parse(status: u16, body: &[u8]) -> Self {
         let answer: OAuthError = serde_json::from_slice(body).unwrap_or_default();
-        let text = answer
-            .error_description
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+        let text = answer.error_description.split_whitespace().collect::<Vec<_>>().join(" ");
         let (description, trace) = match text.find("Trace ID:") {
             Some(at) => (text[..at].trim_end().to_owned(), text[at..].to_owned()),
             None => (text, String::new()),
         };
-        let description = if description.is_empty() {
-            answer.error
-        } else {
-            description
-        };
-        Self {
-            status,
-            description,
-            trace,
-        }
+        let description = if description.is_empty() { answer.error } else { description };
+        Self { status, description, trace }
     }
 }
 

@@ -13,10 +13,8 @@ pub(super) fn credential(
     client_options: ClientOptions,
 ) -> Result<Arc<dyn TokenCredential>> {
     let user_assigned_id = user_assigned.map(|client| UserAssignedId::ClientId(client.to_string()));
-    Ok(ManagedIdentityCredential::new(Some(
-        ManagedIdentityCredentialOptions {
-            user_assigned_id,
-            client_options,
-        },
-    ))?)
+    Ok(ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+        user_assigned_id,
+        client_options,
+    }))?)
 }

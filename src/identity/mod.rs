@@ -1,18 +1,21 @@
 //! From an identity mode to a token: the only match on modes, and one way for all of them to fail.
 
+mod binding;
 mod entra;
 mod error;
 mod managed;
 mod pod_identity;
+mod server_name;
 
-pub use self::error::IdentityError;
+pub use self::{
+    binding::{TokenProxyError, TokenProxySettings},
+    error::IdentityError,
+    server_name::ServerNameError,
+};
 
 use std::sync::{Arc, Once};
 
-use azure_core::{
-    credentials::TokenCredential,
-    http::{ClientOptions, Transport},
-};
+use azure_core::{credentials::TokenCredential, http::ClientOptions};
 
 use crate::{
     cloud::CloudEnvironment,
@@ -23,18 +26,24 @@ use crate::{
     transport::{self, Transports},
 };
 
+use self::binding::TokenProxy;
+
 /// Where credentials come from.
 #[derive(Debug, Clone)]
 pub struct Identities {
-    transports: Transports,
+    entra: ClientOptions,
+    node: ClientOptions,
+    token_proxy: Arc<TokenProxy>,
     pod_identity_retired: Arc<Once>,
 }
 
 impl Identities {
-    /// Credentials whose requests go over these transports.
-    pub fn new(transports: Transports) -> Self {
+    /// Credentials whose requests go over these transports, with `user_agent` added to each.
+    pub fn new(transports: &Transports, token_proxy: TokenProxySettings, user_agent: Option<&str>) -> Self {
         Self {
-            transports,
+            entra: transport::client_options(&transports.azure, user_agent),
+            node: transport::client_options(&transports.node, user_agent),
+            token_proxy: Arc::new(TokenProxy::new(token_proxy, transports.cluster.clone())),
             pod_identity_retired: Arc::new(Once::new()),
         }
     }
@@ -52,53 +61,69 @@ impl Identities {
         cloud: &CloudEnvironment,
     ) -> Result<Arc<dyn TokenCredential>, IdentityError> {
         let name = identity.to_string();
-        let source = match identity {
-            IdentityMode::ManagedIdentity { .. } => "IMDS at 169.254.169.254".to_owned(),
-            IdentityMode::PodIdentity => format!("NMI on the node, for pod {pod}"),
-            _ => format!("tenant {tenant} at {}", cloud.authority().authority()),
-        };
-        let describe = |error| IdentityError::new(name.clone(), source.clone(), error);
+        let source = self.source(&identity, pod, tenant, cloud);
+        let bound = matches!(identity, IdentityMode::IdentityBinding { .. });
+        let described = |error| IdentityError::new(name.clone(), source.clone(), error);
 
-        let credential: Arc<dyn TokenCredential> = match identity {
+        let credential = match identity {
             IdentityMode::WorkloadIdentity { client, assertion } => {
-                entra::workload(tenant, client, assertion, self.entra_options(cloud)).map_err(describe)?
+                entra::workload(tenant, client, assertion, at_authority(self.entra.clone(), cloud))
             }
             IdentityMode::ServicePrincipal { client, secret } => {
-                entra::service_principal(tenant, client, secret, self.entra_options(cloud))
-                    .map_err(describe)?
+                entra::service_principal(tenant, client, secret, at_authority(self.entra.clone(), cloud))
             }
             IdentityMode::ManagedIdentity { user_assigned } => {
-                managed::credential(user_assigned, options(&self.transports.node)).map_err(describe)?
+                managed::credential(user_assigned, self.node.clone())
             }
             IdentityMode::PodIdentity => {
                 self.pod_identity_retired.call_once(|| {
                     tracing::warn!("usePodIdentity: AAD pod identity is retired; move to workload identity");
                 });
-                pod_identity::credential(pod.clone(), options(&self.transports.node)).map_err(describe)?
+                pod_identity::credential(pod.clone(), self.node.clone())
             }
-            IdentityMode::IdentityBinding { .. } => {
-                return Err(IdentityError::Unsupported { identity: name });
+            IdentityMode::IdentityBinding { client, assertion } => {
+                let transport = self.token_proxy.transport().await;
+                let transport = transport
+                    .map_err(|source| IdentityError::TokenProxy { identity: name.clone(), source })?;
+                let options = ClientOptions { transport: Some(transport), ..self.entra.clone() };
+                entra::workload(tenant, client, assertion, at_authority(options, cloud))
             }
-        };
-        credential
-            .get_token(&[&cloud.vault_scope()], None)
-            .await
-            .map_err(describe)?;
-        Ok(credential)
+        }
+        .map_err(described)?;
+
+        match credential.get_token(&[&cloud.vault_scope()], None).await {
+            Ok(_) => Ok(credential),
+            Err(error) => {
+                let error = described(error);
+                if bound && matches!(error, IdentityError::Unreachable { .. }) {
+                    self.token_proxy.forget().await;
+                }
+                Err(error)
+            }
+        }
     }
 
-    fn entra_options(&self, cloud: &CloudEnvironment) -> ClientOptions {
-        ClientOptions {
-            cloud: Some(Arc::new(cloud.configuration())),
-            ..options(&self.transports.azure)
+    /// Who gives the token, for messages.
+    fn source(
+        &self,
+        identity: &IdentityMode,
+        pod: &PodRef,
+        tenant: &TenantId,
+        cloud: &CloudEnvironment,
+    ) -> String {
+        match identity {
+            IdentityMode::ManagedIdentity { .. } => "IMDS at 169.254.169.254".to_owned(),
+            IdentityMode::PodIdentity => format!("NMI on the node, for pod {pod}"),
+            IdentityMode::IdentityBinding { .. } => {
+                format!("tenant {tenant} at the token proxy {}", self.token_proxy.url().authority())
+            }
+            IdentityMode::WorkloadIdentity { .. } | IdentityMode::ServicePrincipal { .. } => {
+                format!("tenant {tenant} at {}", cloud.authority().authority())
+            }
         }
     }
 }
 
-fn options(transport: &Transport) -> ClientOptions {
-    ClientOptions {
-        transport: Some(transport.clone()),
-        retry: transport::retries(),
-        ..Default::default()
-    }
+fn at_authority(options: ClientOptions, cloud: &CloudEnvironment) -> ClientOptions {
+    ClientOptions { cloud: Some(Arc::new(cloud.configuration())), ..options }
 }

@@ -30,11 +30,7 @@ pub(super) fn credential(pod: PodRef, options: ClientOptions) -> Result<Arc<dyn 
         Vec::new(),
         None,
     );
-    Ok(Arc::new(PodIdentityCredential {
-        pod,
-        endpoint: NMI.parse()?,
-        pipeline,
-    }))
+    Ok(Arc::new(PodIdentityCredential { pod, endpoint: NMI.parse()?, pipeline }))
 }
 
 #[derive(Debug)]
@@ -48,30 +44,19 @@ struct PodIdentityCredential {
 impl TokenCredential for PodIdentityCredential {
     async fn get_token(&self, scopes: &[&str], _: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
         let [scope] = scopes else {
-            return Err(Error::with_message(
-                ErrorKind::Credential,
-                "NMI takes exactly one scope",
-            ));
+            return Err(Error::with_message(ErrorKind::Credential, "NMI takes exactly one scope"));
         };
         let mut url = self.endpoint.clone();
-        url.query_pairs_mut()
-            .append_pair("resource", scope.strip_suffix("/.default").unwrap_or(scope));
+        url.query_pairs_mut().append_pair("resource", scope.strip_suffix("/.default").unwrap_or(scope));
         let mut request = Request::new(url, Method::Get);
         request.insert_header("podname", self.pod.name.clone());
         request.insert_header("podns", self.pod.namespace.clone());
         let response = self
             .pipeline
-            .send(
-                &Default::default(),
-                &mut request,
-                Some(PipelineSendOptions::default()),
-            )
+            .send(&Default::default(), &mut request, Some(PipelineSendOptions::default()))
             .await?;
         let answer: Answer = serde_json::from_slice(response.body())?;
-        Ok(AccessToken::new(
-            answer.token.access_token,
-            answer.token.expires_on.time()?,
-        ))
+        Ok(AccessToken::new(answer.token.access_token, answer.token.expires_on.time()?))
     }
 }
 
@@ -100,10 +85,8 @@ impl Expiry {
             Self::Number(seconds) => Some(*seconds),
             Self::Text(text) => text.parse().ok(),
         };
-        seconds
-            .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
-            .ok_or_else(|| {
-                Error::with_message(ErrorKind::DataConversion, "NMI's token has no usable expires_on")
-            })
+        seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()).ok_or_else(|| {
+            Error::with_message(ErrorKind::DataConversion, "NMI's token has no usable expires_on")
+        })
     }
 }

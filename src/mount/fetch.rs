@@ -28,12 +28,8 @@ pub(super) async fn select_versions(
 
 /// Every read of the plan, in its order.
 pub(super) async fn fetch(client: &VaultClient, plan: &Plan) -> Vec<Result<Bundle, VaultError>> {
-    at_once(
-        plan.reads
-            .iter()
-            .map(|read| client.get(read.object_type, &read.name, read.version.as_ref())),
-    )
-    .await
+    at_once(plan.reads.iter().map(|read| client.get(read.object_type, &read.name, read.version.as_ref())))
+        .await
 }
 
 async fn select(client: &VaultClient, object: &ObjectSpec) -> Result<Selected, ObjectError> {
@@ -41,10 +37,7 @@ async fn select(client: &VaultClient, object: &ObjectSpec) -> Result<Selected, O
         VersionSelector::Newest => Ok(Selected::Single(None)),
         VersionSelector::Pinned(version) => Ok(Selected::Single(Some(version.clone()))),
         VersionSelector::History { from, depth } => {
-            let listed = client
-                .versions(object.object_type(), &object.name)
-                .await
-                .map_err(Arc::new)?;
+            let listed = client.versions(object.object_type(), &object.name).await.map_err(Arc::new)?;
             versions::select(listed, from.as_ref(), *depth).map(Selected::History)
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    content::{self, chain::ChainOrder, error::ContentError},
+    content::{self, error::ContentError, pem::CertificatesAndKeys, secret::CertificateSettings},
     spec::{
         file::{FileMode, RelativePath},
         object::{ObjectSpec, ObjectVersion, VersionSelector},
@@ -56,17 +56,12 @@ pub(super) fn lay_out(
     plan: Plan,
     bundles: Vec<Result<Bundle, VaultError>>,
     default_mode: FileMode,
-    chain_order: ChainOrder,
+    settings: CertificateSettings,
 ) -> Result<Volume, Vec<ObjectFailure>> {
     // One read may be wanted twice, and so may its error.
-    let bundles: Vec<Result<Bundle, Arc<VaultError>>> = bundles
-        .into_iter()
-        .map(|bundle| bundle.map_err(Arc::new))
-        .collect();
-    let mut volume = Volume {
-        files: Vec::new(),
-        versions: Vec::new(),
-    };
+    let bundles: Vec<Result<Bundle, Arc<VaultError>>> =
+        bundles.into_iter().map(|bundle| bundle.map_err(Arc::new)).collect();
+    let mut volume = Volume { files: Vec::new(), versions: Vec::new() };
     let mut failures = Vec::new();
 
     for (object, wanted) in objects.iter().zip(plan.wanted) {
@@ -84,34 +79,25 @@ pub(super) fn lay_out(
         };
         for (read, path, id) in places {
             let rendered = match &bundles[read] {
-                Ok(bundle) => render(bundle, object.rendering, chain_order)
+                Ok(bundle) => render(bundle, object.rendering, settings)
                     .map(|contents| (contents, bundle.version()))
                     .map_err(ObjectError::from),
                 Err(error) => Err(ObjectError::from(error.clone())),
             };
             match rendered {
                 Ok((contents, version)) => {
-                    volume.files.push(VolumeFile { path, mode, contents });
-                    volume.versions.push(MountedVersion {
-                        id,
-                        version: version.to_string(),
-                    });
+                    for (suffix, contents) in contents {
+                        volume.files.push(VolumeFile { path: path.with_suffix(suffix), mode, contents });
+                        volume.versions.push(MountedVersion { id: id.clone(), version: version.to_string() });
+                    }
                 }
                 Err(error) => {
-                    failures.push(ObjectFailure::new(
-                        object,
-                        plan.reads[read].version.as_ref(),
-                        error,
-                    ));
+                    failures.push(ObjectFailure::new(object, plan.reads[read].version.as_ref(), error));
                 }
             }
         }
     }
-    if failures.is_empty() {
-        Ok(volume)
-    } else {
-        Err(failures)
-    }
+    if failures.is_empty() { Ok(volume) } else { Err(failures) }
 }
 
 /// Whether conversion takes long enough to keep other mounts waiting: opening a PKCS#12 archive derives keys.
@@ -129,25 +115,30 @@ fn start(object: &ObjectSpec) -> Option<&ObjectVersion> {
     }
 }
 
+/// What one version becomes: a suffix of the object's path, and contents, for each file.
+type Rendered = Vec<(&'static str, Sensitive<Vec<u8>>)>;
+
 fn render(
     bundle: &Bundle,
     rendering: Rendering,
-    order: ChainOrder,
-) -> Result<Sensitive<Vec<u8>>, ContentError> {
-    match (bundle, rendering) {
-        (Bundle::Secret(secret), Rendering::Secret { format, encoding }) => content::secret::render(
-            secret.value.expose(),
-            secret.backs_certificate.as_deref(),
-            format,
-            encoding,
-            order,
-        ),
-        (Bundle::Key(key), Rendering::Key) => content::jwk::render(&key.key)
-            .map(Sensitive::new)
-            .map_err(ContentError::Jwk),
+    settings: CertificateSettings,
+) -> Result<Rendered, ContentError> {
+    let whole = match (bundle, rendering) {
+        (Bundle::Secret(secret), Rendering::Secret { format, encoding }) => {
+            let backs = secret.backs_certificate.as_deref();
+            let content = content::secret::render(secret.value.expose(), backs, format, encoding, settings)?;
+            if let Some(CertificatesAndKeys { certificates, keys }) = content.separate {
+                return Ok(vec![(".crt", certificates), (".key", keys), ("", content.whole)]);
+            }
+            content.whole
+        }
+        (Bundle::Key(key), Rendering::Key) => {
+            content::jwk::render(&key.key).map(Sensitive::new).map_err(ContentError::Jwk)?
+        }
         (Bundle::Certificate(certificate), Rendering::Certificate) => {
-            content::certificate::render(&certificate.der).map(Sensitive::new)
+            content::certificate::render(&certificate.der).map(Sensitive::new)?
         }
         _ => unreachable!("a read has the type of its object"),
-    }
+    };
+    Ok(vec![("", whole)])
 }

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use crate::{
     cloud::{CloudDefaults, CloudEnvironment},
-    content::chain::ChainOrder,
-    identity::Identities,
+    content::secret::CertificateSettings,
+    identity::{Identities, TokenProxySettings},
     spec::MountSpec,
-    transport::Transports,
+    transport::{self, Transports},
     vault::Vaults,
 };
 
@@ -35,8 +35,12 @@ pub struct Mounter {
 pub struct MountSettings {
     /// The cloud of a SecretProviderClass that names none.
     pub clouds: CloudDefaults,
-    /// How the certificates of a PKCS#12 archive are ordered.
-    pub chain_order: ChainOrder,
+    /// How secrets that back certificates become files.
+    pub certificates: CertificateSettings,
+    /// The token proxy of AKS identity binding.
+    pub token_proxy: TokenProxySettings,
+    /// `--custom-user-agent`: added to the `User-Agent` of every request to Azure.
+    pub user_agent: Option<String>,
     /// How long one mount may take. Kubelet waits two minutes; whoever answers later is not heard, and the pod may then
     /// start with an empty volume.
     pub budget: Duration,
@@ -44,10 +48,11 @@ pub struct MountSettings {
 
 impl Mounter {
     /// A mounter whose requests go over these transports.
-    pub fn new(transports: Transports, settings: MountSettings) -> Self {
+    pub fn new(transports: &Transports, settings: MountSettings) -> Self {
+        let user_agent = settings.user_agent.as_deref();
         Self {
-            vaults: Vaults::new(transports.azure.clone()),
-            identities: Identities::new(transports),
+            vaults: Vaults::new(transport::client_options(&transports.azure, user_agent)),
+            identities: Identities::new(transports, settings.token_proxy.clone(), user_agent),
             settings,
         }
     }
@@ -65,15 +70,7 @@ impl Mounter {
     }
 
     async fn mount_unhurried(&self, spec: MountSpec) -> Result<Volume, MountError> {
-        let MountSpec {
-            pod,
-            tenant,
-            cloud,
-            vault,
-            identity,
-            objects,
-            default_mode,
-        } = spec;
+        let MountSpec { pod, tenant, cloud, vault, identity, objects, default_mode } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
         let credential = self
             .identities
@@ -83,23 +80,16 @@ impl Mounter {
         let client = self
             .vaults
             .connect(&cloud.vault_url(&vault), credential)
-            .map_err(|source| MountError::Connect {
-                vault: vault.clone(),
-                source,
-            })?;
+            .map_err(|source| MountError::Connect { vault: vault.clone(), source })?;
 
         let selected = fetch::select_versions(&client, &objects).await;
         let plan = plan::Plan::new(&objects, selected);
         let bundles = fetch::fetch(&client, &plan).await;
 
-        let order = self.settings.chain_order;
+        let certificates = self.settings.certificates;
         let slow = files::is_slow(&bundles);
-        let lay_out = move || files::lay_out(&objects, plan, bundles, default_mode, order);
-        let volume = if slow {
-            off_thread(lay_out).await
-        } else {
-            lay_out()
-        };
+        let lay_out = move || files::lay_out(&objects, plan, bundles, default_mode, certificates);
+        let volume = if slow { off_thread(lay_out).await } else { lay_out() };
         volume.map_err(|failures| MountError::Objects { vault, failures })
     }
 }

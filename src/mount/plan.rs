@@ -49,18 +49,12 @@ impl Plan {
                 Ok(match selected? {
                     Selected::Single(version) => Wanted::Single(reads.place(object, version)),
                     Selected::History(versions) => Wanted::History(
-                        versions
-                            .into_iter()
-                            .map(|version| reads.place(object, Some(version)))
-                            .collect(),
+                        versions.into_iter().map(|version| reads.place(object, Some(version))).collect(),
                     ),
                 })
             })
             .collect();
-        Self {
-            reads: reads.reads,
-            wanted,
-        }
+        Self { reads: reads.reads, wanted }
     }
 }
 
@@ -72,11 +66,7 @@ struct Reads {
 
 impl Reads {
     fn place(&mut self, object: &ObjectSpec, version: Option<ObjectVersion>) -> usize {
-        let read = Read {
-            object_type: object.object_type(),
-            name: object.name.clone(),
-            version,
-        };
+        let read = Read { object_type: object.object_type(), name: object.name.clone(), version };
         *self.places.entry(read).or_insert_with_key(|read| {
             self.reads.push(read.clone());
             self.reads.len() - 1

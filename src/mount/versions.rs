@@ -59,13 +59,8 @@ mod tests {
 
     #[test]
     fn a_history_is_newest_first_and_one_longer_than_asked() {
-        let all = listed(&[
-            ("b", 20, true),
-            ("d", 40, true),
-            ("a", 10, true),
-            ("c", 30, false),
-            ("e", 50, true),
-        ]);
+        let all =
+            listed(&[("b", 20, true), ("d", 40, true), ("a", 10, true), ("c", 30, false), ("e", 50, true)]);
         for (from, depth, expected) in [
             (None, 2, "e d b"),
             (None, 3, "e d b a"),
@@ -87,13 +82,7 @@ mod tests {
         let start = |from: &str| select(some.clone(), Some(&from.parse().unwrap()), 2);
         assert!(matches!(start("b"), Err(ObjectError::StartDisabled)));
         assert!(matches!(start("x"), Err(ObjectError::NoSuchVersion)));
-        assert!(matches!(
-            select(listed(&[]), None, 2),
-            Err(ObjectError::NoVersions)
-        ));
-        assert!(matches!(
-            select(listed(&[("a", 1, false)]), None, 2),
-            Err(ObjectError::AllDisabled)
-        ));
+        assert!(matches!(select(listed(&[]), None, 2), Err(ObjectError::NoVersions)));
+        assert!(matches!(select(listed(&[("a", 1, false)]), None, 2), Err(ObjectError::AllDisabled)));
     }
 }

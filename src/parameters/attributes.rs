@@ -36,19 +36,12 @@ impl Attributes {
         let map: Option<BTreeMap<String, Option<String>>> = serde_json::from_str(json).map_err(|error| {
             Problem::wrong(
                 name,
-                format!(
-                    "not a JSON map of strings, at line {} column {}",
-                    error.line(),
-                    error.column()
-                ),
+                format!("not a JSON map of strings, at line {} column {}", error.line(), error.column()),
             )
         })?;
         let null = map.is_none();
-        let map = map
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .collect();
+        let map =
+            map.unwrap_or_default().into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
         Ok(Self { map, null })
     }
 
@@ -59,16 +52,12 @@ impl Attributes {
 
     /// The value, trimmed; `None` where it is absent or blank.
     pub(super) fn optional(&self, key: &str) -> Option<&str> {
-        self.map
-            .get(key)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
+        self.map.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// As [`Self::optional`], but it must be there.
     pub(super) fn required(&self, key: &str) -> Result<&str, Problem> {
-        self.optional(key)
-            .ok_or_else(|| Problem::wrong(key, "is not set"))
+        self.optional(key).ok_or_else(|| Problem::wrong(key, "is not set"))
     }
 
     /// A boolean, false where it is absent.
@@ -78,10 +67,7 @@ impl Attributes {
             None => Ok(false),
             Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
             Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-            Some(other) => Err(Problem::wrong(
-                key,
-                format!("{other:?} is not a boolean; use true or false"),
-            )),
+            Some(other) => Err(Problem::wrong(key, format!("{other:?} is not a boolean; use true or false"))),
         }
     }
 
@@ -90,10 +76,7 @@ impl Attributes {
         self.map
             .get(key)
             .or_else(|| {
-                self.map
-                    .iter()
-                    .find(|(other, _)| other.eq_ignore_ascii_case(key))
-                    .map(|(_, value)| value)
+                self.map.iter().find(|(other, _)| other.eq_ignore_ascii_case(key)).map(|(_, value)| value)
             })
             .map(String::as_str)
             .filter(|value| !value.is_empty())

@@ -34,8 +34,7 @@ pub(super) fn find(objects: &[ObjectSpec], problems: &mut Problems) {
 /// Every directory that a path lies in, with the rest of the path.
 fn ancestors(path: &RelativePath) -> impl Iterator<Item = (&str, &str)> {
     let path = path.as_str();
-    path.match_indices('/')
-        .map(move |(at, _)| (&path[..at], &path[at + 1..]))
+    path.match_indices('/').map(move |(at, _)| (&path[..at], &path[at + 1..]))
 }
 
 /// Whether the object is a directory of versions, and `rest` is none of them nor in one of them.

@@ -29,10 +29,7 @@ pub(super) struct Entry {
 
 /// The object, or `None` with at least one problem added. `field` is the entry's own path.
 pub(super) fn parse(field: &str, entry: Entry, problems: &mut Problems) -> Option<ObjectSpec> {
-    let reader = Reader {
-        field,
-        name: text(&entry.object_name),
-    };
+    let reader = Reader { field, name: text(&entry.object_name) };
 
     let name = problems.catch(reader.required("objectName", &entry.object_name));
     let path = match text(&entry.object_alias) {
@@ -47,13 +44,7 @@ pub(super) fn parse(field: &str, entry: Entry, problems: &mut Problems) -> Optio
     let encoding = problems.catch(reader.optional("objectEncoding", &entry.object_encoding));
     let rendering = problems.catch(reader.rendering(object_type?, format?, encoding?));
 
-    Some(ObjectSpec {
-        name: name?,
-        rendering: rendering?,
-        versions: versions?,
-        path: path?,
-        mode: mode?,
-    })
+    Some(ObjectSpec { name: name?, rendering: rendering?, versions: versions?, path: path?, mode: mode? })
 }
 
 /// Reads fields, and says where they are: `objects[2].objectEncoding (db-password)`.
@@ -84,9 +75,7 @@ impl Reader<'_> {
     where
         T: FromStr<Err: fmt::Display>,
     {
-        value
-            .parse()
-            .map_err(|error| self.wrong(key, format!("{value:?}: {error}")))
+        value.parse().map_err(|error| self.wrong(key, format!("{value:?}: {error}")))
     }
 
     fn versions(&self, entry: &Entry) -> Result<VersionSelector, Problem> {
@@ -110,10 +99,7 @@ impl Reader<'_> {
         encoding: Option<SecretEncoding>,
     ) -> Result<Rendering, Problem> {
         let only_secrets = |key, what| {
-            self.wrong(
-                key,
-                format!("{what} is only for objectType secret, not for objectType {object_type}"),
-            )
+            self.wrong(key, format!("{what} is only for objectType secret, not for objectType {object_type}"))
         };
         match object_type {
             ObjectType::Secret => Ok(Rendering::Secret {

@@ -25,20 +25,12 @@ pub enum Fault {
 impl Problem {
     /// The SecretProviderClass or the request is wrong.
     pub(super) fn wrong(field: impl Into<String>, reason: impl fmt::Display) -> Self {
-        Self {
-            field: field.into(),
-            reason: reason.to_string(),
-            fault: Fault::Request,
-        }
+        Self { field: field.into(), reason: reason.to_string(), fault: Fault::Request }
     }
 
     /// The cluster does not provide something.
     pub(super) fn unmet(field: impl Into<String>, reason: impl fmt::Display) -> Self {
-        Self {
-            field: field.into(),
-            reason: reason.to_string(),
-            fault: Fault::Cluster,
-        }
+        Self { field: field.into(), reason: reason.to_string(), fault: Fault::Cluster }
     }
 }
 
@@ -56,9 +48,7 @@ pub struct ParametersError {
 
 impl ParametersError {
     pub(super) fn one(problem: Problem) -> Self {
-        Self {
-            problems: vec![problem],
-        }
+        Self { problems: vec![problem] }
     }
 
     /// The problems.
@@ -68,11 +58,7 @@ impl ParametersError {
 
     /// What has to change: the request, if anything in it is wrong, or else the cluster.
     pub fn fault(&self) -> Fault {
-        if self
-            .problems
-            .iter()
-            .any(|problem| problem.fault == Fault::Request)
-        {
+        if self.problems.iter().any(|problem| problem.fault == Fault::Request) {
             Fault::Request
         } else {
             Fault::Cluster
@@ -118,10 +104,7 @@ impl Problems {
     }
 
     pub(super) fn into_error(self) -> ParametersError {
-        debug_assert!(
-            !self.0.is_empty(),
-            "a parameter is missing without a problem that says so"
-        );
+        debug_assert!(!self.0.is_empty(), "a parameter is missing without a problem that says so");
         ParametersError { problems: self.0 }
     }
 }

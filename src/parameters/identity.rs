@@ -36,10 +36,7 @@ pub(super) fn parse(
     {
         problems.push(Problem::wrong(
             *first,
-            format!(
-                "only one identity mode can be used, but {} are set",
-                chosen.join(" and ")
-            ),
+            format!("only one identity mode can be used, but {} are set", chosen.join(" and ")),
         ));
         return None;
     }
@@ -63,10 +60,7 @@ pub(super) fn parse(
 }
 
 fn client(attributes: &Attributes, key: &str) -> Result<Option<ClientId>, Problem> {
-    attributes
-        .optional(key)
-        .map(|id| id.parse().map_err(|error| Problem::wrong(key, error)))
-        .transpose()
+    attributes.optional(key).map(|id| id.parse().map_err(|error| Problem::wrong(key, error))).transpose()
 }
 
 fn identity_binding(attributes: &Attributes, secrets: &Attributes) -> Result<IdentityMode, Problem> {

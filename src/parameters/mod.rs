@@ -42,9 +42,7 @@ pub struct MountTexts<'a> {
 pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
     let mut problems = Problems::default();
     let attributes = Attributes::parse("attributes", texts.attributes).map_err(ParametersError::one)?;
-    let secrets = problems
-        .catch(Attributes::parse("secrets", texts.secrets))
-        .unwrap_or_default();
+    let secrets = problems.catch(Attributes::parse("secrets", texts.secrets)).unwrap_or_default();
     let default_mode = problems.catch(permission(texts.permission));
 
     let pod = pod(&attributes, &mut problems);
@@ -63,29 +61,17 @@ pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
             Some(identity),
             Some(objects),
             Some(default_mode),
-        ) if problems.is_empty() => Ok(MountSpec {
-            pod,
-            tenant,
-            cloud,
-            vault,
-            identity,
-            objects,
-            default_mode,
-        }),
+        ) if problems.is_empty() => {
+            Ok(MountSpec { pod, tenant, cloud, vault, identity, objects, default_mode })
+        }
         _ => Err(problems.into_error()),
     }
 }
 
 fn permission(text: &str) -> Result<FileMode, Problem> {
-    serde_json::from_str::<u32>(text)
-        .ok()
-        .and_then(|bits| FileMode::from_bits(bits).ok())
-        .ok_or_else(|| {
-            Problem::wrong(
-                "permission",
-                "must be a JSON number, a file mode from 0 to 511 (0777)",
-            )
-        })
+    serde_json::from_str::<u32>(text).ok().and_then(|bits| FileMode::from_bits(bits).ok()).ok_or_else(|| {
+        Problem::wrong("permission", "must be a JSON number, a file mode from 0 to 511 (0777)")
+    })
 }
 
 fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
@@ -101,16 +87,12 @@ fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
     };
     let name = read(attributes::POD_NAME, "pod name");
     let namespace = read(attributes::POD_NAMESPACE, "pod namespace");
-    Some(PodRef {
-        namespace: namespace?,
-        name: name?,
-    })
+    Some(PodRef { namespace: namespace?, name: name? })
 }
 
 fn vault(attributes: &Attributes) -> Result<VaultName, Problem> {
     let name = attributes.required(attributes::KEYVAULT_NAME)?;
-    name.parse()
-        .map_err(|error| Problem::wrong(attributes::KEYVAULT_NAME, error))
+    name.parse().map_err(|error| Problem::wrong(attributes::KEYVAULT_NAME, error))
 }
 
 fn tenant(attributes: &Attributes) -> Result<TenantId, Problem> {
@@ -128,11 +110,9 @@ fn cloud(attributes: &Attributes) -> Result<CloudChoice, Problem> {
     };
     match name.parse() {
         Ok(CloudKeyword::Named(cloud)) => Ok(CloudChoice::Named(cloud)),
-        Ok(CloudKeyword::Stack) => Ok(CloudChoice::File(
-            attributes
-                .optional(attributes::CLOUD_ENV_FILE_NAME)
-                .map(Into::into),
-        )),
+        Ok(CloudKeyword::Stack) => {
+            Ok(CloudChoice::File(attributes.optional(attributes::CLOUD_ENV_FILE_NAME).map(Into::into)))
+        }
         Err(error) => Err(Problem::wrong(attributes::CLOUD_NAME, error)),
     }
 }

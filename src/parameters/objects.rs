@@ -19,9 +19,7 @@ use super::{
 /// Every object, or `None` with at least one problem added.
 pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<Vec<ObjectSpec>> {
     let text = problems.catch(attributes.required(OBJECTS))?;
-    let items = problems
-        .catch(read::<Document>(text).map_err(|error| Problem::wrong(OBJECTS, error)))?
-        .items;
+    let items = problems.catch(read::<Document>(text).map_err(|error| Problem::wrong(OBJECTS, error)))?.items;
     if items.is_empty() {
         problems.push(Problem::wrong(OBJECTS, "names no object; list them under array:"));
         return None;
@@ -35,11 +33,7 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
             Item::Entry(entry) => Ok(entry),
             Item::Text(text) => read(&text).map_err(|error| Problem::wrong(&field, error)),
         };
-        objects.extend(
-            problems
-                .catch(entry)
-                .and_then(|entry| entry::parse(&field, entry, problems)),
-        );
+        objects.extend(problems.catch(entry).and_then(|entry| entry::parse(&field, entry, problems)));
     }
     // With an entry left out, the places of the others would be off.
     if objects.len() == count {
@@ -56,10 +50,7 @@ fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, String> {
         let message = message.lines().next().unwrap_or_default();
         let message = message.strip_prefix("error: ").unwrap_or(message);
         // The parser's advice is for programmers.
-        let message = message
-            .split(", set DuplicateKeyPolicy")
-            .next()
-            .unwrap_or_default();
+        let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
         format!("not valid YAML: {message}")
     })
 }
@@ -113,9 +104,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(Document {
-            items: items.unwrap_or_default(),
-        })
+        Ok(Document { items: items.unwrap_or_default() })
     }
 }
 
@@ -143,8 +132,6 @@ impl<'de> Visitor<'de> for ItemVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
-        Entry::deserialize(MapAccessDeserializer::new(map))
-            .map(Item::Entry)
-            .map_err(A::Error::custom)
+        Entry::deserialize(MapAccessDeserializer::new(map)).map(Item::Entry).map_err(A::Error::custom)
     }
 }

@@ -36,11 +36,7 @@ fn mount_with(changes: &[(&str, Option<&str>)], secrets: &str) -> Result<MountSp
         };
     }
     let attributes = serde_json::to_string(&attributes).unwrap();
-    parse(MountTexts {
-        attributes: &attributes,
-        secrets,
-        permission: "420",
-    })
+    parse(MountTexts { attributes: &attributes, secrets, permission: "420" })
 }
 
 fn objects(yaml: &str) -> Result<Vec<crate::spec::object::ObjectSpec>, ParametersError> {
@@ -53,10 +49,7 @@ fn assert_refused<T: std::fmt::Debug>(result: Result<T, ParametersError>, fault:
     let message = error.to_string();
     assert_eq!(error.fault(), fault, "{message}");
     for mention in mentions {
-        assert!(
-            message.contains(mention),
-            "{message:?} does not mention {mention:?}"
-        );
+        assert!(message.contains(mention), "{message:?} does not mention {mention:?}");
     }
     assert!(!message.contains("canary"), "{message}");
     assert!(!message.contains('\n'), "{message}");
@@ -92,19 +85,11 @@ fn a_parameter_that_is_wrong_is_named() {
         ("csi.storage.k8s.io/pod.name", None, &["pod name"][..]),
         ("csi.storage.k8s.io/pod.namespace", Some(" "), &["pod namespace"]),
         ("keyvaultName", None, &["keyvaultName", "not set"]),
-        (
-            "keyvaultName",
-            Some("https://lab.vault.azure.net"),
-            &["keyvaultName", "name alone"],
-        ),
+        ("keyvaultName", Some("https://lab.vault.azure.net"), &["keyvaultName", "name alone"]),
         ("tenantId", None, &["tenantId"]),
         ("tenantId", Some("a/b"), &["tenantId", "a/b"]),
         ("cloudName", Some("MoonCloud"), &["cloudName", "MoonCloud"]),
-        (
-            "useVMManagedIdentity",
-            Some("yes"),
-            &["useVMManagedIdentity", "yes"],
-        ),
+        ("useVMManagedIdentity", Some("yes"), &["useVMManagedIdentity", "yes"]),
         ("usePodIdentity", Some("tRuE"), &["usePodIdentity"]),
         ("clientID", Some("a b"), &["clientID"]),
         ("objects", None, &["objects"]),
@@ -122,33 +107,15 @@ fn a_parameter_that_is_wrong_is_named() {
 
 #[test]
 fn texts_that_are_no_json_are_refused_without_being_quoted() {
-    let texts = |attributes, secrets, permission| {
-        parse(MountTexts {
-            attributes,
-            secrets,
-            permission,
-        })
-    };
-    assert_refused(
-        texts("{canary", "null", "420"),
-        Fault::Request,
-        &["attributes", "JSON"],
-    );
-    assert_refused(
-        texts(r#"{"a":{"canary":1}}"#, "null", "420"),
-        Fault::Request,
-        &["attributes"],
-    );
+    let texts = |attributes, secrets, permission| parse(MountTexts { attributes, secrets, permission });
+    assert_refused(texts("{canary", "null", "420"), Fault::Request, &["attributes", "JSON"]);
+    assert_refused(texts(r#"{"a":{"canary":1}}"#, "null", "420"), Fault::Request, &["attributes"]);
     assert_refused(
         texts("null", "null", "420"),
         Fault::Request,
         &["pod name", "keyvaultName", "tenantId", "objects"],
     );
-    assert_refused(
-        texts("{}", r#"{"clientsecret":"canary""#, "420"),
-        Fault::Request,
-        &["secrets"],
-    );
+    assert_refused(texts("{}", r#"{"clientsecret":"canary""#, "420"), Fault::Request, &["secrets"]);
     assert_refused(texts("{}", "", "420"), Fault::Request, &["secrets"]);
     for permission in ["", "rw-r--r--", "\"420\"", "-1", "4.5", "512", "null"] {
         assert_refused(texts("{}", "null", permission), Fault::Request, &["permission"]);
@@ -161,23 +128,11 @@ fn one_identity_mode_is_chosen() {
     let name = |changes: &[(&str, Option<&str>)], secrets: &str| {
         mount_with(changes, secrets).unwrap().identity.to_string()
     };
-    assert_eq!(
-        name(&[], principal),
-        "workload identity cccccccc-0000-0000-0000-000000000002"
-    );
+    assert_eq!(name(&[], principal), "workload identity cccccccc-0000-0000-0000-000000000002");
     assert_eq!(name(&[("clientID", None)], principal), "service principal sp");
+    assert_eq!(name(&[("useVMManagedIdentity", Some("true"))], "null"), "system-assigned managed identity");
     assert_eq!(
-        name(&[("useVMManagedIdentity", Some("true"))], "null"),
-        "system-assigned managed identity"
-    );
-    assert_eq!(
-        name(
-            &[
-                ("useVMManagedIdentity", Some("T")),
-                ("userAssignedIdentityID", Some(" ua "))
-            ],
-            "null"
-        ),
+        name(&[("useVMManagedIdentity", Some("T")), ("userAssignedIdentityID", Some(" ua "))], "null"),
         "user-assigned managed identity ua"
     );
     assert_eq!(name(&[("usePodIdentity", Some("1"))], "null"), "pod identity");
@@ -191,10 +146,7 @@ fn one_identity_mode_is_chosen() {
 #[test]
 fn identity_modes_do_not_mix() {
     assert_refused(
-        mount(&[
-            ("usePodIdentity", Some("true")),
-            ("useVMManagedIdentity", Some("true")),
-        ]),
+        mount(&[("usePodIdentity", Some("true")), ("useVMManagedIdentity", Some("true"))]),
         Fault::Request,
         &["usePodIdentity", "useVMManagedIdentity", "only one"],
     );
@@ -208,11 +160,7 @@ fn identity_modes_do_not_mix() {
 #[test]
 fn what_the_cluster_does_not_give_is_no_fault_of_the_request() {
     let tokens = |value| mount(&[("csi.storage.k8s.io/serviceAccount.tokens", value)]);
-    assert_refused(
-        tokens(None),
-        Fault::Cluster,
-        &["token", "api://AzureADTokenExchange", "tokenRequests"],
-    );
+    assert_refused(tokens(None), Fault::Cluster, &["token", "api://AzureADTokenExchange", "tokenRequests"]);
     assert_refused(tokens(Some("{\"canary")), Fault::Cluster, &["token"]);
     assert_refused(tokens(Some("[\"canary\"]")), Fault::Cluster, &["token"]);
     assert_refused(
@@ -226,22 +174,10 @@ fn what_the_cluster_does_not_give_is_no_fault_of_the_request() {
         &["api://AzureADTokenExchange"],
     );
     let principal = |secrets| mount_with(&[("clientID", None)], secrets);
-    assert_refused(
-        principal("null"),
-        Fault::Cluster,
-        &["nodePublishSecretRef", "clientID"],
-    );
+    assert_refused(principal("null"), Fault::Cluster, &["nodePublishSecretRef", "clientID"]);
     assert_refused(principal("{}"), Fault::Cluster, &["clientid"]);
-    assert_refused(
-        principal(r#"{"clientid":"x"}"#),
-        Fault::Cluster,
-        &["clientsecret"],
-    );
-    assert_refused(
-        principal(r#"{"clientid":"x","clientsecret":""}"#),
-        Fault::Cluster,
-        &["clientsecret"],
-    );
+    assert_refused(principal(r#"{"clientid":"x"}"#), Fault::Cluster, &["clientsecret"]);
+    assert_refused(principal(r#"{"clientid":"x","clientsecret":""}"#), Fault::Cluster, &["clientsecret"]);
 }
 
 #[test]
@@ -259,10 +195,7 @@ fn tokens_that_kubelet_put_into_secrets_are_taken_first() {
 #[test]
 fn clouds_are_named_or_described_by_a_file() {
     let cloud = |changes: &[(&str, Option<&str>)]| mount(changes).unwrap().cloud;
-    assert_eq!(
-        cloud(&[("cloudName", Some(" azurechinacloud "))]),
-        CloudChoice::Named(CloudName::China)
-    );
+    assert_eq!(cloud(&[("cloudName", Some(" azurechinacloud "))]), CloudChoice::Named(CloudName::China));
     assert_eq!(
         cloud(&[
             ("cloudName", Some("AzureStackCloud")),
@@ -270,42 +203,21 @@ fn clouds_are_named_or_described_by_a_file() {
         ]),
         CloudChoice::File(Some("/etc/kubernetes/cloud.json".into()))
     );
-    assert_eq!(
-        cloud(&[("cloudName", Some("AzureStackCloud"))]),
-        CloudChoice::File(None)
-    );
+    assert_eq!(cloud(&[("cloudName", Some("AzureStackCloud"))]), CloudChoice::File(None));
     // Compat: without AzureStackCloud the file is not looked at.
-    assert_eq!(
-        cloud(&[("cloudEnvFileName", Some("/nonexistent"))]),
-        CloudChoice::Default
-    );
+    assert_eq!(cloud(&[("cloudEnvFileName", Some("/nonexistent"))]), CloudChoice::Default);
 }
 
 #[test]
 fn objects_are_written_in_many_ways() {
     for (label, yaml) in [
         ("text items", ONE_SECRET),
-        (
-            "maps",
-            "array:\n  - objectName: db-password\n    objectType: secret\n",
-        ),
+        ("maps", "array:\n  - objectName: db-password\n    objectType: secret\n"),
         ("a bare list", "- objectName: db-password\n  objectType: secret\n"),
-        (
-            "a bare list of texts",
-            "- |\n  objectName: db-password\n  objectType: secret\n",
-        ),
-        (
-            "JSON items",
-            "array:\n  - '{\"objectName\":\"db-password\",\"objectType\":\"secret\"}'\n",
-        ),
-        (
-            "JSON",
-            r#"{"array":[{"objectName":"db-password","objectType":"secret"}]}"#,
-        ),
-        (
-            "CRLF",
-            "array:\r\n  - |\r\n    objectName: db-password\r\n    objectType: secret\r\n",
-        ),
+        ("a bare list of texts", "- |\n  objectName: db-password\n  objectType: secret\n"),
+        ("JSON items", "array:\n  - '{\"objectName\":\"db-password\",\"objectType\":\"secret\"}'\n"),
+        ("JSON", r#"{"array":[{"objectName":"db-password","objectType":"secret"}]}"#),
+        ("CRLF", "array:\r\n  - |\r\n    objectName: db-password\r\n    objectType: secret\r\n"),
         (
             "comments",
             "array: # the list\n  - |- # one\n    objectName: db-password # name\n    objectType: secret\n",
@@ -322,10 +234,7 @@ fn objects_are_written_in_many_ways() {
             "spaces",
             "array:\n- |\n  objectName: '  db-password '\n  objectType: ' secret '\n  objectAlias: '  '\n",
         ),
-        (
-            "a document marker",
-            "---\narray:\n- |\n  ---\n  objectName: db-password\n  objectType: secret\n",
-        ),
+        ("a document marker", "---\narray:\n- |\n  ---\n  objectName: db-password\n  objectType: secret\n"),
     ] {
         let objects = objects(yaml).unwrap_or_else(|error| panic!("{label}: {error}"));
         assert_eq!(objects, mount(&[]).unwrap().objects, "{label}");
@@ -340,10 +249,7 @@ fn scalars_of_any_kind_keep_their_text() {
     ] {
         let objects = objects(item).unwrap();
         assert_eq!(objects[0].name.as_str(), "12345");
-        assert_eq!(
-            objects[0].versions,
-            VersionSelector::Pinned("1e3".parse().unwrap())
-        );
+        assert_eq!(objects[0].versions, VersionSelector::Pinned("1e3".parse().unwrap()));
         assert_eq!(objects[0].mode.unwrap().bits(), 0o600);
     }
 }
@@ -351,39 +257,19 @@ fn scalars_of_any_kind_keep_their_text() {
 #[test]
 fn fields_of_an_object_are_understood() {
     let fields = |extra: &str| {
-        objects(&format!(
-            "array:\n- |\n  objectName: a\n  objectType: secret\n  {extra}\n"
-        ))
-        .unwrap()
-        .remove(0)
+        objects(&format!("array:\n- |\n  objectName: a\n  objectType: secret\n  {extra}\n"))
+            .unwrap()
+            .remove(0)
     };
     let rendering = |format, encoding| Rendering::Secret { format, encoding };
-    assert_eq!(
-        fields("objectAlias: tls/server.pem").path.as_str(),
-        "tls/server.pem"
-    );
-    assert_eq!(
-        fields("objectFormat: PFX").rendering,
-        rendering(SecretFormat::Pfx, SecretEncoding::Utf8)
-    );
-    assert_eq!(
-        fields("objectEncoding: Hex").rendering,
-        rendering(SecretFormat::Pem, SecretEncoding::Hex)
-    );
+    assert_eq!(fields("objectAlias: tls/server.pem").path.as_str(), "tls/server.pem");
+    assert_eq!(fields("objectFormat: PFX").rendering, rendering(SecretFormat::Pfx, SecretEncoding::Utf8));
+    assert_eq!(fields("objectEncoding: Hex").rendering, rendering(SecretFormat::Pem, SecretEncoding::Hex));
     assert_eq!(fields("filePermission: '0440'").mode.unwrap().bits(), 0o440);
     assert_eq!(fields("objectVersion: latest").versions, VersionSelector::Newest);
-    assert_eq!(
-        fields("objectVersionHistory: 1").versions,
-        VersionSelector::Newest
-    );
-    assert_eq!(
-        fields("objectVersionHistory: -3").versions,
-        VersionSelector::Newest
-    );
-    assert_eq!(
-        fields("objectVersionHistory: 2").versions,
-        VersionSelector::History { from: None, depth: 2 }
-    );
+    assert_eq!(fields("objectVersionHistory: 1").versions, VersionSelector::Newest);
+    assert_eq!(fields("objectVersionHistory: -3").versions, VersionSelector::Newest);
+    assert_eq!(fields("objectVersionHistory: 2").versions, VersionSelector::History { from: None, depth: 2 });
     assert_eq!(
         fields(
             "{objectVersionHistory: 5, objectVersion: v1}"
@@ -392,10 +278,7 @@ fn fields_of_an_object_are_understood() {
                 .as_str()
         )
         .versions,
-        VersionSelector::History {
-            from: Some("v1".parse().unwrap()),
-            depth: 5
-        }
+        VersionSelector::History { from: Some("v1".parse().unwrap()), depth: 5 }
     );
 }
 
@@ -404,18 +287,9 @@ fn a_field_that_is_wrong_is_named_with_its_object() {
     for (fields, mentions) in [
         ("objectType: secret", &["objects[0].objectName", "not set"][..]),
         ("objectName: api-key", &["objects[0].objectType", "api-key"]),
-        (
-            "objectName: api-key\n  objectType: password",
-            &["objectType", "api-key", "password"],
-        ),
-        (
-            "objectName: my_key\n  objectType: secret",
-            &["objectName", "my_key"],
-        ),
-        (
-            "objectName: a/b\n  objectType: secret\n  objectAlias: c",
-            &["objectName", "a/b"],
-        ),
+        ("objectName: api-key\n  objectType: password", &["objectType", "api-key", "password"]),
+        ("objectName: my_key\n  objectType: secret", &["objectName", "my_key"]),
+        ("objectName: a/b\n  objectType: secret\n  objectAlias: c", &["objectName", "a/b"]),
         (
             "objectName: api-key\n  objectType: secret\n  objectAlias: /etc/passwd",
             &["objectAlias", "api-key", "/etc/passwd"],
@@ -424,43 +298,24 @@ fn a_field_that_is_wrong_is_named_with_its_object() {
             "objectName: api-key\n  objectType: secret\n  filePermission: rw",
             &["filePermission", "api-key", "octal"],
         ),
-        (
-            "objectName: api-key\n  objectType: secret\n  objectVersion: a/b",
-            &["objectVersion", "api-key"],
-        ),
+        ("objectName: api-key\n  objectType: secret\n  objectVersion: a/b", &["objectVersion", "api-key"]),
         (
             "objectName: api-key\n  objectType: secret\n  objectVersionHistory: many",
             &["objectVersionHistory", "many"],
         ),
-        (
-            "objectName: api-key\n  objectType: secret\n  objectFormat: der",
-            &["objectFormat", "der", "pfx"],
-        ),
+        ("objectName: api-key\n  objectType: secret\n  objectFormat: der", &["objectFormat", "der", "pfx"]),
         (
             "objectName: api-key\n  objectType: secret\n  objectEncoding: utf-16",
             &["objectEncoding", "utf-16"],
         ),
-        (
-            "objectName: api-key\n  objectType: key\n  objectEncoding: hex",
-            &["objectEncoding", "objectType"],
-        ),
-        (
-            "objectName: api-key\n  objectType: cert\n  objectFormat: PFX",
-            &["objectFormat", "objectType"],
-        ),
-        (
-            "objectName: a\n  objectName: b\n  objectType: secret",
-            &["objects[0]", "objectName", "duplicate"],
-        ),
+        ("objectName: api-key\n  objectType: key\n  objectEncoding: hex", &["objectEncoding", "objectType"]),
+        ("objectName: api-key\n  objectType: cert\n  objectFormat: PFX", &["objectFormat", "objectType"]),
+        ("objectName: a\n  objectName: b\n  objectType: secret", &["objects[0]", "objectName", "duplicate"]),
         ("objectName: [a", &["objects[0]", "YAML"]),
         ("- a", &["objects[0]", "YAML"]),
         ("objectName: {a: b}", &["objects[0]"]),
     ] {
-        assert_refused(
-            objects(&format!("array:\n- |\n  {fields}\n")),
-            Fault::Request,
-            mentions,
-        );
+        assert_refused(objects(&format!("array:\n- |\n  {fields}\n")), Fault::Request, mentions);
     }
 }
 
@@ -503,11 +358,7 @@ fn every_mistake_is_told_at_once_in_order() {
         ("objects", Some("array:\n- |\n  objectName: x\n  objectType: password\n- |\n  objectName: y\n  objectType: key\n  objectAlias: ../b\n  objectEncoding: hex\n")),
     ])
     .unwrap_err();
-    let fields: Vec<&str> = error
-        .problems()
-        .iter()
-        .map(|problem| problem.field.as_str())
-        .collect();
+    let fields: Vec<&str> = error.problems().iter().map(|problem| problem.field.as_str()).collect();
     assert_eq!(
         fields,
         [

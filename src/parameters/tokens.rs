@@ -22,9 +22,8 @@ pub(super) fn for_audience(
     secrets: &Attributes,
     audience: &str,
 ) -> Result<ServiceAccountToken, Problem> {
-    let tokens = secrets
-        .optional(SERVICE_ACCOUNT_TOKENS)
-        .or_else(|| attributes.optional(SERVICE_ACCOUNT_TOKENS));
+    let tokens =
+        secrets.optional(SERVICE_ACCOUNT_TOKENS).or_else(|| attributes.optional(SERVICE_ACCOUNT_TOKENS));
     let Some(tokens) = tokens else {
         return Err(Problem::unmet(
             SERVICE_ACCOUNT_TOKENS,
@@ -41,18 +40,11 @@ pub(super) fn for_audience(
             ),
         )
     })?;
-    match tokens
-        .remove(audience)
-        .and_then(|token| token.token)
-        .filter(|token| !token.expose().is_empty())
-    {
+    match tokens.remove(audience).and_then(|token| token.token).filter(|token| !token.expose().is_empty()) {
         Some(token) => Ok(ServiceAccountToken::new(token)),
         None => Err(Problem::unmet(
             SERVICE_ACCOUNT_TOKENS,
-            format!(
-                "no service account token for audience {audience}; {}",
-                add_audience(audience)
-            ),
+            format!("no service account token for audience {audience}; {}", add_audience(audience)),
         )),
     }
 }

@@ -49,24 +49,12 @@ mod tests {
 
     #[test]
     fn endpoints_parse_and_show_themselves_again() {
-        for text in [
-            "unix:///tmp/azure.sock",
-            "unix://azure.sock",
-            "tcp://127.0.0.1:8080",
-            "tcp://[::1]:0",
-        ] {
+        for text in ["unix:///tmp/azure.sock", "unix://azure.sock", "tcp://127.0.0.1:8080", "tcp://[::1]:0"] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
         assert_eq!("UNIX:///a".parse(), Ok(Endpoint::Unix("/a".into())));
-        for text in [
-            "",
-            "/tmp/azure.sock",
-            "unix://",
-            "tcp://",
-            "tcp://host",
-            "http://host:1",
-            "unix:/tmp/a",
-        ] {
+        for text in ["", "/tmp/azure.sock", "unix://", "tcp://", "tcp://host", "http://host:1", "unix:/tmp/a"]
+        {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }
     }

@@ -34,15 +34,10 @@ pub async fn serve(
 ) -> Result<(), tonic::transport::Error> {
     let mounts = TaskTracker::new();
     let (health, health_service) = tonic_health::server::health_reporter();
-    health
-        .set_service_status(SERVICE_NAME, ServingStatus::Serving)
-        .await;
+    health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
     let router = Server::builder()
         .add_service(health_service)
-        .add_service(CsiDriverProviderServer::new(Provider::new(
-            mounter,
-            mounts.clone(),
-        )));
+        .add_service(CsiDriverProviderServer::new(Provider::new(mounter, mounts.clone())));
 
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { stopped.await.unwrap_or_default() };
@@ -64,9 +59,7 @@ pub async fn serve(
         return flatten(result);
     }
     tracing::info!(mounts = mounts.len(), "stopping: running mounts finish first");
-    health
-        .set_service_status(SERVICE_NAME, ServingStatus::NotServing)
-        .await;
+    health.set_service_status(SERVICE_NAME, ServingStatus::NotServing).await;
     health.set_service_status("", ServingStatus::NotServing).await;
     // Gone before the last mount ends, so that the driver reconnects to whoever comes next.
     drop(socket_file);

@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 
 use crate::{
+    build::Build,
     mount::{Mounter, Volume},
     parameters::{self, MountTexts},
     proto::{
@@ -66,7 +67,7 @@ impl CsiDriverProvider for Provider {
         Ok(Response::new(VersionResponse {
             version: PROTOCOL.to_owned(),
             runtime_name: RUNTIME_NAME.to_owned(),
-            runtime_version: env!("CARGO_PKG_VERSION").to_owned(),
+            runtime_version: Build::this().version.to_owned(),
         }))
     }
 
@@ -75,9 +76,7 @@ impl CsiDriverProvider for Provider {
         let request = request.into_inner();
         // A panic would end the connection, and with it every other mount that the driver has on it.
         let result = AssertUnwindSafe(self.mount_one(&request)).catch_unwind().await;
-        result
-            .unwrap_or_else(|_| Err(status::panicked()))
-            .map(Response::new)
+        result.unwrap_or_else(|_| Err(status::panicked())).map(Response::new)
     }
 }
 
@@ -87,10 +86,7 @@ impl From<Volume> for MountResponse {
             object_version: volume
                 .versions
                 .into_iter()
-                .map(|version| ObjectVersion {
-                    id: version.id,
-                    version: version.version,
-                })
+                .map(|version| ObjectVersion { id: version.id, version: version.version })
                 .collect(),
             error: None,
             files: volume

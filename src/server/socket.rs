@@ -57,32 +57,21 @@ impl Listener {
     /// # Errors
     /// Where the endpoint cannot be had.
     pub fn bind(endpoint: &Endpoint) -> Result<Self, BindError> {
-        let listen = |source| BindError::Listen {
-            endpoint: endpoint.clone(),
-            source,
-        };
+        let listen = |source| BindError::Listen { endpoint: endpoint.clone(), source };
         match endpoint {
             Endpoint::Tcp(address) => {
                 let std = std::net::TcpListener::bind(address.as_str()).map_err(listen)?;
                 std.set_nonblocking(true).map_err(listen)?;
                 let tcp = TcpListener::from_std(std).map_err(listen)?;
-                Ok(Self {
-                    incoming: Incoming::Tcp(tcp),
-                    file: None,
-                })
+                Ok(Self { incoming: Incoming::Tcp(tcp), file: None })
             }
             Endpoint::Unix(path) => {
                 if !remove_stale(path).map_err(listen)? {
-                    return Err(BindError::Occupied {
-                        endpoint: endpoint.clone(),
-                    });
+                    return Err(BindError::Occupied { endpoint: endpoint.clone() });
                 }
                 let unix = bind_private(path).map_err(listen)?;
                 let file = SocketFile::of(path.clone()).map_err(listen)?;
-                Ok(Self {
-                    incoming: Incoming::Unix(unix),
-                    file: Some(file),
-                })
+                Ok(Self { incoming: Incoming::Unix(unix), file: Some(file) })
             }
         }
     }
@@ -139,10 +128,7 @@ pub(super) struct SocketFile {
 impl SocketFile {
     fn of(path: PathBuf) -> io::Result<Self> {
         let metadata = fs::symlink_metadata(&path)?;
-        Ok(Self {
-            path,
-            inode: (metadata.dev(), metadata.ino()),
-        })
+        Ok(Self { path, inode: (metadata.dev(), metadata.ino()) })
     }
 }
 
@@ -206,10 +192,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("elsewhere", &path).unwrap();
-        assert!(matches!(
-            Listener::bind(&endpoint),
-            Err(BindError::Occupied { .. })
-        ));
+        assert!(matches!(Listener::bind(&endpoint), Err(BindError::Occupied { .. })));
     }
 
     #[tokio::test]

@@ -36,10 +36,7 @@ pub fn from_mount(error: &MountError) -> Status {
 
 /// The status of a mount that ran into a bug of ours.
 pub fn panicked() -> Status {
-    Status::new(
-        Code::Internal,
-        "the provider failed at this mount by a bug of its own; its log says where",
-    )
+    Status::new(Code::Internal, "the provider failed at this mount by a bug of its own; its log says where")
 }
 
 fn mount_code(error: &MountError) -> Code {
@@ -50,9 +47,7 @@ fn mount_code(error: &MountError) -> Code {
         MountError::Connect { source, .. } => vault_code(source),
         MountError::Objects { failures, .. } => {
             let codes = failures.iter().map(|failure| object_code(&failure.error));
-            codes
-                .min_by_key(|code| precedence(*code))
-                .unwrap_or(Code::Internal)
+            codes.min_by_key(|code| precedence(*code)).unwrap_or(Code::Internal)
         }
         MountError::OutOfTime { .. } => Code::FailedPrecondition,
     }
@@ -63,7 +58,7 @@ fn identity_code(error: &IdentityError) -> Code {
         IdentityError::Refused { .. } => Code::Unauthenticated,
         IdentityError::Unavailable { .. }
         | IdentityError::Unreachable { .. }
-        | IdentityError::Unsupported { .. } => Code::FailedPrecondition,
+        | IdentityError::TokenProxy { .. } => Code::FailedPrecondition,
     }
 }
 

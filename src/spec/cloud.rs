@@ -85,14 +85,8 @@ mod tests {
             ("AzurePublicCloud", Some(CloudKeyword::Named(CloudName::Public))),
             ("AZUREPUBLICCLOUD", Some(CloudKeyword::Named(CloudName::Public))),
             ("AzureCloud", Some(CloudKeyword::Named(CloudName::Public))),
-            (
-                "AzureUSGovernmentCloud",
-                Some(CloudKeyword::Named(CloudName::UsGovernment)),
-            ),
-            (
-                "AzureUSGovernment",
-                Some(CloudKeyword::Named(CloudName::UsGovernment)),
-            ),
+            ("AzureUSGovernmentCloud", Some(CloudKeyword::Named(CloudName::UsGovernment))),
+            ("AzureUSGovernment", Some(CloudKeyword::Named(CloudName::UsGovernment))),
             ("azurechinacloud", Some(CloudKeyword::Named(CloudName::China))),
             ("AzureChina", Some(CloudKeyword::Named(CloudName::China))),
             ("AzureGermanCloud", Some(CloudKeyword::Named(CloudName::German))),
@@ -108,12 +102,7 @@ mod tests {
 
     #[test]
     fn every_cloud_parses_back_from_its_own_name() {
-        for cloud in [
-            CloudName::Public,
-            CloudName::UsGovernment,
-            CloudName::China,
-            CloudName::German,
-        ] {
+        for cloud in [CloudName::Public, CloudName::UsGovernment, CloudName::China, CloudName::German] {
             assert_eq!(cloud.as_str().parse(), Ok(CloudKeyword::Named(cloud)));
         }
     }

@@ -20,12 +20,14 @@ impl RelativePath {
         Self(format!("{}/{index}", self.0))
     }
 
+    /// The file beside this one whose name has `suffix` behind it: `.crt` and `.key` of a certificate.
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        Self(format!("{}{suffix}", self.0))
+    }
+
     /// Whether `other` would have to lie inside this file, were this one a directory.
     pub fn is_ancestor_of(&self, other: &Self) -> bool {
-        other
-            .0
-            .strip_prefix(&self.0)
-            .is_some_and(|rest| rest.starts_with('/'))
+        other.0.strip_prefix(&self.0).is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
@@ -124,9 +126,7 @@ impl FromStr for FileMode {
         if digits.is_empty() || !digits.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
             return Err(InvalidMode);
         }
-        u32::from_str_radix(digits, 8)
-            .map_err(|_| InvalidMode)
-            .and_then(Self::from_bits)
+        u32::from_str_radix(digits, 8).map_err(|_| InvalidMode).and_then(Self::from_bits)
     }
 }
 
@@ -197,11 +197,7 @@ mod tests {
             ("", None),
             ("777777777777777", None),
         ] {
-            assert_eq!(
-                text.parse::<FileMode>().ok().map(FileMode::bits),
-                expected,
-                "{text:?}"
-            );
+            assert_eq!(text.parse::<FileMode>().ok().map(FileMode::bits), expected, "{text:?}");
         }
     }
 

@@ -49,9 +49,7 @@ impl IdentityMode {
         match self {
             Self::WorkloadIdentity { .. } => "workload identity",
             Self::ServicePrincipal { .. } => "service principal",
-            Self::ManagedIdentity {
-                user_assigned: Some(_),
-            } => "user-assigned managed identity",
+            Self::ManagedIdentity { user_assigned: Some(_) } => "user-assigned managed identity",
             Self::ManagedIdentity { user_assigned: None } => "system-assigned managed identity",
             Self::PodIdentity => "pod identity",
             Self::IdentityBinding { .. } => "identity binding",
@@ -141,9 +139,7 @@ impl FromStr for TenantId {
     type Err = InvalidTenant;
 
     fn from_str(id: &str) -> Result<Self, InvalidTenant> {
-        let clean = id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+        let clean = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
         if (1..=253).contains(&id.len()) && clean && !id.contains("..") && id != "." {
             Ok(Self(id.to_owned()))
         } else {

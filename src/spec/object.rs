@@ -112,11 +112,7 @@ impl FromStr for ObjectName {
     type Err = InvalidSegment;
 
     fn from_str(name: &str) -> Result<Self, InvalidSegment> {
-        if is_segment(name) {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(InvalidSegment)
-        }
+        if is_segment(name) { Ok(Self(name.to_owned())) } else { Err(InvalidSegment) }
     }
 }
 
@@ -141,11 +137,7 @@ impl FromStr for ObjectVersion {
     type Err = InvalidSegment;
 
     fn from_str(version: &str) -> Result<Self, InvalidSegment> {
-        if is_segment(version) {
-            Ok(Self(version.to_owned()))
-        } else {
-            Err(InvalidSegment)
-        }
+        if is_segment(version) { Ok(Self(version.to_owned())) } else { Err(InvalidSegment) }
     }
 }
 

@@ -80,10 +80,7 @@ impl TryFrom<secrets::Secret> for SecretBundle {
     type Error = VaultError;
 
     fn try_from(secret: secrets::Secret) -> Result<Self, VaultError> {
-        let value = secret
-            .value
-            .map(Sensitive::new)
-            .ok_or(VaultError::Incomplete("value"))?;
+        let value = secret.value.map(Sensitive::new).ok_or(VaultError::Incomplete("value"))?;
         let version = version(secret.id)?;
         let backed = secret.kid.is_some_and(|kid| !kid.is_empty());
         Ok(Self {
@@ -120,10 +117,7 @@ impl TryFrom<certificates::Certificate> for CertificateBundle {
 
     fn try_from(certificate: certificates::Certificate) -> Result<Self, VaultError> {
         let der = certificate.cer.ok_or(VaultError::Incomplete("cer"))?;
-        Ok(Self {
-            version: version(certificate.id)?,
-            der,
-        })
+        Ok(Self { version: version(certificate.id)?, der })
     }
 }
 
@@ -143,19 +137,9 @@ mod tests {
 
     #[test]
     fn the_version_is_the_third_segment_of_the_identifier() {
-        let parse = |id: &str| {
-            version(Some(id.to_owned()))
-                .ok()
-                .map(|version| version.as_str().to_owned())
-        };
-        assert_eq!(
-            parse("https://lab.vault.azure.net/secrets/s/v1").as_deref(),
-            Some("v1")
-        );
-        assert_eq!(
-            parse("https://lab.vault.azure.net/keys/k/v2/").as_deref(),
-            Some("v2")
-        );
+        let parse = |id: &str| version(Some(id.to_owned())).ok().map(|version| version.as_str().to_owned());
+        assert_eq!(parse("https://lab.vault.azure.net/secrets/s/v1").as_deref(), Some("v1"));
+        assert_eq!(parse("https://lab.vault.azure.net/keys/k/v2/").as_deref(), Some("v2"));
         assert_eq!(parse("https://lab.vault.azure.net/secrets/s"), None);
         assert_eq!(parse("https://lab.vault.azure.net/secrets/s/"), None);
         assert_eq!(parse("s/v1"), None);

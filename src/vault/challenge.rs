@@ -27,10 +27,7 @@ pub(super) struct ChallengePolicy {
 
 impl ChallengePolicy {
     pub(super) fn new(host: String) -> Self {
-        Self {
-            host,
-            challenge: Mutex::new(None),
-        }
+        Self { host, challenge: Mutex::new(None) }
     }
 }
 
@@ -44,10 +41,7 @@ impl Policy for ChallengePolicy {
             ));
         }
         let [transport, rest @ ..] = next else {
-            return Err(Error::with_message(
-                ErrorKind::Other,
-                "no transport below the challenge policy",
-            ));
+            return Err(Error::with_message(ErrorKind::Other, "no transport below the challenge policy"));
         };
 
         if request.headers().get_optional_str(&AUTHORIZATION).is_some() {
@@ -63,18 +57,11 @@ impl Policy for ChallengePolicy {
         if let Some(challenge) = known.as_deref() {
             let mut headers = Headers::new();
             headers.insert(WWW_AUTHENTICATE, challenge.to_owned());
-            return Ok(AsyncRawResponse::from_bytes(
-                StatusCode::Unauthorized,
-                headers,
-                &b""[..],
-            ));
+            return Ok(AsyncRawResponse::from_bytes(StatusCode::Unauthorized, headers, &b""[..]));
         }
         let response = transport.send(ctx, request, rest).await?;
         if response.status() == StatusCode::Unauthorized {
-            *known = response
-                .headers()
-                .get_optional_str(&WWW_AUTHENTICATE)
-                .map(Into::into);
+            *known = response.headers().get_optional_str(&WWW_AUTHENTICATE).map(Into::into);
         }
         Ok(response)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use azure_core::{
     credentials::TokenCredential,
-    http::{ClientOptions, Transport, Url},
+    http::{ClientOptions, Url},
     time::OffsetDateTime,
 };
 use azure_security_keyvault_certificates::{
@@ -16,10 +16,7 @@ use azure_security_keyvault_secrets::{
 };
 use futures::TryStreamExt;
 
-use crate::{
-    spec::object::{ObjectName, ObjectType, ObjectVersion},
-    transport,
-};
+use crate::spec::object::{ObjectName, ObjectType, ObjectVersion};
 
 use super::{
     bundle::{Bundle, VersionProperties, version},
@@ -30,13 +27,13 @@ use super::{
 /// Where clients come from: all of them over one transport.
 #[derive(Debug, Clone)]
 pub struct Vaults {
-    transport: Transport,
+    options: ClientOptions,
 }
 
 impl Vaults {
-    /// Vaults reached over this transport.
-    pub fn new(transport: Transport) -> Self {
-        Self { transport }
+    /// Vaults whose clients have these options.
+    pub fn new(options: ClientOptions) -> Self {
+        Self { options }
     }
 
     /// A client for the vault at `url`, asking with `credential`. Nothing is sent yet.
@@ -49,36 +46,23 @@ impl Vaults {
         credential: Arc<dyn TokenCredential>,
     ) -> Result<VaultClient, VaultError> {
         let host = url.host_str().unwrap_or_default().to_owned();
-        let client_options = ClientOptions {
-            per_try_policies: vec![Arc::new(ChallengePolicy::new(host))],
-            retry: transport::retries(),
-            transport: Some(self.transport.clone()),
-            ..Default::default()
-        };
+        let mut client_options = self.options.clone();
+        client_options.per_try_policies.push(Arc::new(ChallengePolicy::new(host)));
         Ok(VaultClient {
             secrets: SecretClient::new(
                 url.as_str(),
                 credential.clone(),
-                Some(SecretClientOptions {
-                    client_options: client_options.clone(),
-                    ..Default::default()
-                }),
+                Some(SecretClientOptions { client_options: client_options.clone(), ..Default::default() }),
             )?,
             keys: KeyClient::new(
                 url.as_str(),
                 credential.clone(),
-                Some(KeyClientOptions {
-                    client_options: client_options.clone(),
-                    ..Default::default()
-                }),
+                Some(KeyClientOptions { client_options: client_options.clone(), ..Default::default() }),
             )?,
             certificates: CertificateClient::new(
                 url.as_str(),
                 credential,
-                Some(CertificateClientOptions {
-                    client_options,
-                    ..Default::default()
-                }),
+                Some(CertificateClientOptions { client_options, ..Default::default() }),
             )?,
         })
     }
@@ -106,18 +90,12 @@ impl VaultClient {
         let version = version.map(|version| version.as_str().to_owned());
         match object_type {
             ObjectType::Secret => {
-                let options = SecretClientGetSecretOptions {
-                    secret_version: version,
-                    ..Default::default()
-                };
+                let options = SecretClientGetSecretOptions { secret_version: version, ..Default::default() };
                 let secret = self.secrets.get_secret(name, Some(options)).await?.into_model()?;
                 secret.try_into().map(Bundle::Secret)
             }
             ObjectType::Key => {
-                let options = KeyClientGetKeyOptions {
-                    key_version: version,
-                    ..Default::default()
-                };
+                let options = KeyClientGetKeyOptions { key_version: version, ..Default::default() };
                 let key = self.keys.get_key(name, Some(options)).await?.into_model()?;
                 key.try_into().map(Bundle::Key)
             }
@@ -126,11 +104,8 @@ impl VaultClient {
                     certificate_version: version,
                     ..Default::default()
                 };
-                let certificate = self
-                    .certificates
-                    .get_certificate(name, Some(options))
-                    .await?
-                    .into_model()?;
+                let certificate =
+                    self.certificates.get_certificate(name, Some(options)).await?.into_model()?;
                 certificate.try_into().map(Bundle::Certificate)
             }
         }
@@ -170,11 +145,7 @@ impl VaultClient {
             ObjectType::Secret => list!(self.secrets.list_secret_properties_versions(name, None)?, id),
             ObjectType::Key => list!(self.keys.list_key_properties_versions(name, None)?, kid),
             ObjectType::Certificate => {
-                list!(
-                    self.certificates
-                        .list_certificate_properties_versions(name, None)?,
-                    id
-                )
+                list!(self.certificates.list_certificate_properties_versions(name, None)?, id)
             }
         }
     }

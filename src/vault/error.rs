@@ -68,21 +68,12 @@ impl ServiceAnswer {
     /// (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses#error-responses>).
     /// The inner error's code says more than the outer one. A body of another shape leaves the status alone.
     fn parse(status: u16, body: &[u8]) -> Self {
-        let error = serde_json::from_slice::<ErrorBody>(body)
-            .map(|body| body.error)
-            .unwrap_or_default();
-        let code = error
-            .inner_error
-            .map(|inner| inner.code)
-            .filter(|code| !code.is_empty())
-            .unwrap_or(error.code);
+        let error = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error).unwrap_or_default();
+        let code =
+            error.inner_error.map(|inner| inner.code).filter(|code| !code.is_empty()).unwrap_or(error.code);
         // The text goes on with advice, one sentence a line; the caller's ids are in the first lines.
         let message = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
-        Self {
-            status,
-            code,
-            message: shorten(message),
-        }
+        Self { status, code, message: shorten(message) }
     }
 }
 
@@ -118,13 +109,8 @@ struct InnerError {
 impl From<azure_core::Error> for VaultError {
     fn from(error: azure_core::Error) -> Self {
         match error.kind() {
-            ErrorKind::HttpResponse {
-                status, raw_response, ..
-            } => {
-                let body = raw_response
-                    .as_ref()
-                    .map(|response| response.body().as_ref())
-                    .unwrap_or_default();
+            ErrorKind::HttpResponse { status, raw_response, .. } => {
+                let body = raw_response.as_ref().map(|response| response.body().as_ref()).unwrap_or_default();
                 let answer = ServiceAnswer::parse(u16::from(*status), body);
                 match answer.status {
                     400 => Self::Rejected(answer),
@@ -159,13 +145,7 @@ mod tests {
 
     #[test]
     fn a_body_of_another_shape_leaves_the_status() {
-        for body in [
-            &b""[..],
-            b"<html>",
-            b"{}",
-            br#"{"error":"x"}"#,
-            br#"{"error":{"code":5}}"#,
-        ] {
+        for body in [&b""[..], b"<html>", b"{}", br#"{"error":"x"}"#, br#"{"error":{"code":5}}"#] {
             assert_eq!(ServiceAnswer::parse(502, body).to_string(), "502");
         }
     }

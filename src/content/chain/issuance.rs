@@ -14,9 +14,7 @@ pub(super) struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     pub(super) fn new(der: &'a [u8]) -> Self {
-        let certificate = X509Certificate::from_der(der)
-            .ok()
-            .map(|(_, certificate)| certificate);
+        let certificate = X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate);
         Self { der, certificate }
     }
 
@@ -26,9 +24,7 @@ impl<'a> Candidate<'a> {
 
     /// The content of `subjectPublicKey`.
     pub(super) fn public_key(&self) -> Option<&[u8]> {
-        self.certificate
-            .as_ref()
-            .map(|certificate| &*certificate.public_key().subject_public_key.data)
+        self.certificate.as_ref().map(|certificate| &*certificate.public_key().subject_public_key.data)
     }
 
     /// Whether this certificate names and signed `other`. Where the signature is of an algorithm that cannot be
@@ -46,10 +42,7 @@ impl<'a> Candidate<'a> {
 fn signed(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>) -> Option<bool> {
     let algorithm = verification(issuer.public_key(), subject)?;
     let key = UnparsedPublicKey::new(algorithm, &issuer.public_key().subject_public_key.data);
-    Some(
-        key.verify(subject.tbs_certificate.as_ref(), &subject.signature_value.data)
-            .is_ok(),
-    )
+    Some(key.verify(subject.tbs_certificate.as_ref(), &subject.signature_value.data).is_ok())
 }
 
 fn verification(
@@ -109,22 +102,16 @@ fn pss(subject: &X509Certificate<'_>) -> Option<&'static dyn VerificationAlgorit
 }
 
 fn identifiers_agree(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>) -> bool {
-    let own = issuer
-        .extensions()
-        .iter()
-        .find_map(|extension| match extension.parsed_extension() {
-            ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0),
-            _ => None,
-        });
-    let wanted = subject
-        .extensions()
-        .iter()
-        .find_map(|extension| match extension.parsed_extension() {
-            ParsedExtension::AuthorityKeyIdentifier(authority) => {
-                authority.key_identifier.as_ref().map(|identifier| identifier.0)
-            }
-            _ => None,
-        });
+    let own = issuer.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0),
+        _ => None,
+    });
+    let wanted = subject.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(authority) => {
+            authority.key_identifier.as_ref().map(|identifier| identifier.0)
+        }
+        _ => None,
+    });
     match (own, wanted) {
         (Some(own), Some(wanted)) => own == wanted,
         _ => true,

@@ -26,11 +26,7 @@ fn fixture() -> Fixture {
 }
 
 fn ordered(certificates: &[Vec<u8>], public_keys: &[&[u8]]) -> Vec<Vec<u8>> {
-    order(certificates, public_keys)
-        .unwrap()
-        .into_iter()
-        .map(<[u8]>::to_vec)
-        .collect()
+    order(certificates, public_keys).unwrap().into_iter().map(<[u8]>::to_vec).collect()
 }
 
 #[test]
@@ -42,11 +38,7 @@ fn every_rotation_and_reversal_comes_out_in_order() {
             shuffled.rotate_left(shift);
             assert_eq!(ordered(&shuffled, &keys), chain, "rotated by {shift}");
             shuffled.reverse();
-            assert_eq!(
-                ordered(&shuffled, &keys),
-                chain,
-                "rotated by {shift} and reversed"
-            );
+            assert_eq!(ordered(&shuffled, &keys), chain, "rotated by {shift} and reversed");
         }
     }
 }
@@ -57,20 +49,14 @@ fn a_gap_ends_the_chain_and_the_rest_follows_as_stored() {
     let [leaf, ca4, ca3, _, ca1, root] = <[_; 6]>::try_from(chain).unwrap();
     let stored = [root, stranger, ca3, ca1, ca4, leaf];
     let [root, stranger, ca3, ca1, ca4, leaf] = stored.clone();
-    assert_eq!(
-        ordered(&stored, &[key.public_key()]),
-        [leaf, ca4, ca3, root, stranger, ca1]
-    );
+    assert_eq!(ordered(&stored, &[key.public_key()]), [leaf, ca4, ca3, root, stranger, ca1]);
 }
 
 #[test]
 fn the_leaf_is_the_certificate_of_the_key() {
     let Fixture { chain, key, stranger } = fixture();
     let stored = [vec![stranger.clone()], chain.clone()].concat();
-    assert_eq!(
-        ordered(&stored, &[key.public_key()]),
-        [chain.clone(), vec![stranger.clone()]].concat()
-    );
+    assert_eq!(ordered(&stored, &[key.public_key()]), [chain.clone(), vec![stranger.clone()]].concat());
     // A key of none of them counts for nothing, and the stranger issues nobody.
     assert_eq!(ordered(&stored, &[b"other"]), stored);
     assert_eq!(ordered(&stored, &[b"other", key.public_key()])[0], chain[0]);
@@ -102,17 +88,10 @@ fn a_name_without_the_signature_makes_no_issuer() {
     let Fixture { chain, key, .. } = fixture();
     let mut forged = chain[1].clone();
     // Another point, so another key under the same name.
-    let point = forged
-        .windows(2)
-        .position(|window| window == [0x00, 0x04])
-        .unwrap()
-        + 20;
+    let point = forged.windows(2).position(|window| window == [0x00, 0x04]).unwrap() + 20;
     forged[point] ^= 1;
     let stored = [vec![forged.clone()], chain.clone()].concat();
-    assert_eq!(
-        ordered(&stored, &[key.public_key()]),
-        [chain, vec![forged]].concat()
-    );
+    assert_eq!(ordered(&stored, &[key.public_key()]), [chain, vec![forged]].concat());
 }
 
 #[test]
@@ -121,9 +100,7 @@ fn a_signature_of_an_unknown_algorithm_falls_back_to_names() {
     // ecdsa-with-SHA256 (.4.3.2) becomes an algorithm that nobody knows, in both places where it is named.
     let oid = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
     let leaf = &mut chain[0];
-    let places: Vec<_> = (0..leaf.len() - oid.len())
-        .filter(|&at| leaf[at..at + oid.len()] == oid)
-        .collect();
+    let places: Vec<_> = (0..leaf.len() - oid.len()).filter(|&at| leaf[at..at + oid.len()] == oid).collect();
     assert_eq!(places.len(), 2);
     for at in places {
         leaf[at + oid.len() - 1] = 0x7f;
@@ -139,10 +116,7 @@ fn too_many_certificates_are_refused() {
     assert_eq!(order(&certificates[1..], &[]).unwrap().len(), MOST_CERTIFICATES);
     assert_eq!(
         order(&certificates, &[]),
-        Err(ContentError::TooManyCertificates {
-            count: MOST_CERTIFICATES + 1,
-            most: MOST_CERTIFICATES
-        })
+        Err(ContentError::TooManyCertificates { count: MOST_CERTIFICATES + 1, most: MOST_CERTIFICATES })
     );
 }
 

@@ -1,12 +1,7 @@
 use super::*;
 
 fn rsa(n: &[u8], e: &[u8]) -> PublicJwk {
-    PublicJwk {
-        kty: "RSA".into(),
-        n: Some(n.to_vec()),
-        e: Some(e.to_vec()),
-        ..PublicJwk::default()
-    }
+    PublicJwk { kty: "RSA".into(), n: Some(n.to_vec()), e: Some(e.to_vec()), ..PublicJwk::default() }
 }
 
 fn elliptic(curve: &str, x: &[u8], y: &[u8]) -> PublicJwk {
@@ -43,13 +38,7 @@ fn an_rsa_key_has_null_parameters_and_positive_numbers() {
     for (label, jwk) in [
         ("as it is", rsa(&[0xc0, 1], &[3])),
         ("leading zeros", rsa(&[0, 0, 0xc0, 1], &[0, 3])),
-        (
-            "hsm",
-            PublicJwk {
-                kty: "RSA-HSM".into(),
-                ..rsa(&[0xc0, 1], &[3])
-            },
-        ),
+        ("hsm", PublicJwk { kty: "RSA-HSM".into(), ..rsa(&[0xc0, 1], &[3]) }),
     ] {
         assert_eq!(text(&jwk).as_deref(), Ok(expected), "{label}");
     }
@@ -62,11 +51,7 @@ fn numbers_that_are_no_rsa_key_are_refused() {
         ("even modulus", rsa(&[0xc0, 2], &[3]), JwkError::Modulus),
         ("zero modulus", rsa(&[0, 0], &[3]), JwkError::Modulus),
         ("modulus one", rsa(&[1], &[3]), JwkError::Modulus),
-        (
-            "modulus above 16384 bits",
-            rsa(&long(2049), &[3]),
-            JwkError::Modulus,
-        ),
+        ("modulus above 16384 bits", rsa(&long(2049), &[3]), JwkError::Modulus),
         ("even exponent", rsa(&[0xc0, 1], &[4]), JwkError::Exponent),
         ("exponent one", rsa(&[0xc0, 1], &[0, 1]), JwkError::Exponent),
         ("zero exponent", rsa(&[0xc0, 1], &[0]), JwkError::Exponent),
@@ -83,15 +68,8 @@ fn coordinates_are_brought_to_the_length_of_the_curve() {
     let expected = text(&elliptic("P-256", &x, &y)).unwrap();
     assert!(expected.contains("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt"));
     let zeros = |bytes: &[u8]| [&[0; 5], bytes].concat();
-    assert_eq!(
-        text(&elliptic("P-256", &zeros(&x), &zeros(&y))).unwrap(),
-        expected,
-        "too long"
-    );
-    let hsm = PublicJwk {
-        kty: "EC-HSM".into(),
-        ..elliptic("P-256", &x, &y)
-    };
+    assert_eq!(text(&elliptic("P-256", &zeros(&x), &zeros(&y))).unwrap(), expected, "too long");
+    let hsm = PublicJwk { kty: "EC-HSM".into(), ..elliptic("P-256", &x, &y) };
     assert_eq!(text(&hsm).unwrap(), expected, "hsm");
 }
 
@@ -102,11 +80,7 @@ fn a_point_off_the_curve_is_refused() {
         ("swapped", elliptic("P-256", &y, &x), "P-256"),
         ("other curve", elliptic("P-256K", &x, &y), "P-256K"),
         ("shifted", elliptic("P-256", &x[..31], &y), "P-256"),
-        (
-            "too long",
-            elliptic("P-256", &[&[1], &x[..]].concat(), &y),
-            "P-256",
-        ),
+        ("too long", elliptic("P-256", &[&[1], &x[..]].concat(), &y), "P-256"),
         ("zero", elliptic("P-384", &[0], &[0]), "P-384"),
     ] {
         assert_eq!(text(&jwk), Err(JwkError::Point(curve)), "{label}");
@@ -118,75 +92,27 @@ fn what_is_missing_or_unknown_is_named() {
     let (x, y) = generator();
     let whole = elliptic("P-256", &x, &y);
     let rows = [
-        (
-            "no type",
-            PublicJwk::default(),
-            "the answer holds no key type (kty)",
-        ),
+        ("no type", PublicJwk::default(), "the answer holds no key type (kty)"),
         (
             "symmetric",
-            PublicJwk {
-                kty: "oct-HSM".into(),
-                ..PublicJwk::default()
-            },
+            PublicJwk { kty: "oct-HSM".into(), ..PublicJwk::default() },
             "a key of type oct-HSM is symmetric and has no public key",
         ),
         (
             "unknown type",
-            PublicJwk {
-                kty: "OKP".into(),
-                ..PublicJwk::default()
-            },
+            PublicJwk { kty: "OKP".into(), ..PublicJwk::default() },
             "key type \"OKP\" is not supported, expected RSA, RSA-HSM, EC or EC-HSM",
         ),
         (
             "unknown curve",
-            PublicJwk {
-                curve: Some("P-192".into()),
-                ..whole.clone()
-            },
+            PublicJwk { curve: Some("P-192".into()), ..whole.clone() },
             "curve \"P-192\" is not supported, expected P-256, P-384, P-521 or P-256K",
         ),
-        (
-            "no curve",
-            PublicJwk {
-                curve: None,
-                ..whole.clone()
-            },
-            "key of type EC lacks its parameter crv",
-        ),
-        (
-            "no x",
-            PublicJwk {
-                x: None,
-                ..whole.clone()
-            },
-            "key of type EC lacks its parameter x",
-        ),
-        (
-            "empty y",
-            PublicJwk {
-                y: Some(vec![]),
-                ..whole
-            },
-            "key of type EC lacks its parameter y",
-        ),
-        (
-            "no n",
-            PublicJwk {
-                n: None,
-                ..rsa(&[5], &[3])
-            },
-            "key of type RSA lacks its parameter n",
-        ),
-        (
-            "no e",
-            PublicJwk {
-                e: None,
-                ..rsa(&[5], &[3])
-            },
-            "key of type RSA lacks its parameter e",
-        ),
+        ("no curve", PublicJwk { curve: None, ..whole.clone() }, "key of type EC lacks its parameter crv"),
+        ("no x", PublicJwk { x: None, ..whole.clone() }, "key of type EC lacks its parameter x"),
+        ("empty y", PublicJwk { y: Some(vec![]), ..whole }, "key of type EC lacks its parameter y"),
+        ("no n", PublicJwk { n: None, ..rsa(&[5], &[3]) }, "key of type RSA lacks its parameter n"),
+        ("no e", PublicJwk { e: None, ..rsa(&[5], &[3]) }, "key of type RSA lacks its parameter e"),
     ];
     for (label, jwk, message) in rows {
         assert_eq!(text(&jwk).unwrap_err().to_string(), message, "{label}");

@@ -47,22 +47,14 @@ fn pbes1<C: KeyInit + BlockCipherDecrypt>(
 ) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
     const PART: &str = "PBES1 parameters";
     let parameters = scheme.parameters.ok_or(Pkcs12Error::Malformed(PART))?;
-    let parameters = parameters
-        .decode_as::<Pbes1Parameters<'_>>()
-        .map_err(malformed(PART))?;
+    let parameters = parameters.decode_as::<Pbes1Parameters<'_>>().map_err(malformed(PART))?;
     let rounds = work::iterations(parameters.iterations)?;
     work.spend(rounds, key_length.div_ceil(SHA1_LENGTH) as u64 + 1)?;
     let rounds = i32::try_from(rounds).map_err(|_| Pkcs12Error::TooMuchWork)?;
 
     let derive = |purpose, length| {
         let salt = parameters.salt.as_bytes();
-        Zeroizing::new(derive_key::<Sha1>(
-            password.bytes(),
-            salt,
-            purpose,
-            rounds,
-            length,
-        ))
+        Zeroizing::new(derive_key::<Sha1>(password.bytes(), salt, purpose, rounds, length))
     };
     let key = derive(Pkcs12KeyType::EncryptionKey, key_length);
     let iv = derive(Pkcs12KeyType::Iv, IV_LENGTH);
@@ -88,10 +80,7 @@ fn pbes2(
         _ => Pkcs12Error::Malformed(PART),
     })?;
     // scrypt is bounded by memory as well as by time, and no tool is known to put it into an archive.
-    let derivation = parameters
-        .kdf
-        .pbkdf2()
-        .ok_or_else(|| unsupported(parameters.kdf.oid()))?;
+    let derivation = parameters.kdf.pbkdf2().ok_or_else(|| unsupported(parameters.kdf.oid()))?;
     if derivation.iteration_count == 0 {
         return Err(Pkcs12Error::Iterations);
     }
@@ -112,10 +101,7 @@ fn pbes2(
 }
 
 fn unsupported(algorithm: ObjectIdentifier) -> Pkcs12Error {
-    Pkcs12Error::UnsupportedAlgorithm {
-        purpose: "encryption",
-        algorithm,
-    }
+    Pkcs12Error::UnsupportedAlgorithm { purpose: "encryption", algorithm }
 }
 
 #[derive(Sequence)]

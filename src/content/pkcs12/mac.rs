@@ -42,22 +42,13 @@ impl MacData<'_> {
             SHA384 => (derive_key::<Sha384>, hmac::HMAC_SHA384),
             SHA512 => (derive_key::<Sha512>, hmac::HMAC_SHA512),
             _ => {
-                return Err(Pkcs12Error::UnsupportedAlgorithm {
-                    purpose: "MAC",
-                    algorithm,
-                });
+                return Err(Pkcs12Error::UnsupportedAlgorithm { purpose: "MAC", algorithm });
             }
         };
         work.spend(rounds, 1)?;
         let rounds = i32::try_from(rounds).map_err(|_| Pkcs12Error::TooMuchWork)?;
         let length = hmac.digest_algorithm().output_len();
-        let key = derive(
-            password.bytes(),
-            self.salt.as_bytes(),
-            Pkcs12KeyType::Mac,
-            rounds,
-            length,
-        );
+        let key = derive(password.bytes(), self.salt.as_bytes(), Pkcs12KeyType::Mac, rounds, length);
         let key = hmac::Key::new(hmac, &Zeroizing::new(key));
         hmac::verify(&key, content, self.digest.digest.as_bytes()).map_err(|_| Pkcs12Error::WrongPassword)
     }

@@ -29,10 +29,7 @@ impl<'a> ContentInfo<'a> {
     }
 
     pub(super) fn octets(&self, part: &'static str) -> Result<&'a [u8], Pkcs12Error> {
-        let octets = self
-            .content()?
-            .decode_as::<&OctetStringRef>()
-            .map_err(malformed(part))?;
+        let octets = self.content()?.decode_as::<&OctetStringRef>().map_err(malformed(part))?;
         Ok(octets.as_bytes())
     }
 }

@@ -28,11 +28,7 @@ fn archives_of_every_protection_open() {
         ("certificates-only.pfx", 0, 1),
     ] {
         let archive = open(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(
-            (archive.keys.len(), archive.certificates.len()),
-            (keys, certificates),
-            "{name}"
-        );
+        assert_eq!((archive.keys.len(), archive.certificates.len()), (keys, certificates), "{name}");
     }
 }
 
@@ -47,19 +43,10 @@ fn an_empty_password_of_no_bytes_opens_as_well() {
 #[test]
 fn another_password_is_told_from_a_broken_archive() {
     assert_eq!(open("password.pfx").unwrap_err(), Pkcs12Error::WrongPassword);
-    assert_eq!(
-        open("password-no-mac.pfx").unwrap_err(),
-        Pkcs12Error::Undecryptable
-    );
+    assert_eq!(open("password-no-mac.pfx").unwrap_err(), Pkcs12Error::Undecryptable);
     let whole = fixture("pbes2.pfx");
-    assert_eq!(
-        Archive::open(&whole[..whole.len() - 1]).unwrap_err(),
-        Pkcs12Error::Truncated
-    );
-    assert_eq!(
-        Archive::open(b"garbage").unwrap_err(),
-        Pkcs12Error::Malformed("outer structure")
-    );
+    assert_eq!(Archive::open(&whole[..whole.len() - 1]).unwrap_err(), Pkcs12Error::Truncated);
+    assert_eq!(Archive::open(b"garbage").unwrap_err(), Pkcs12Error::Malformed("outer structure"));
     assert_eq!(Archive::open(b"").unwrap_err(), Pkcs12Error::Truncated);
     let mut altered = whole;
     altered[200] ^= 1;
@@ -69,38 +56,23 @@ fn another_password_is_told_from_a_broken_archive() {
 #[test]
 fn hostile_iteration_counts_are_refused_at_once() {
     let started = Instant::now();
-    assert_eq!(
-        open("too-many-iterations.pfx").unwrap_err(),
-        Pkcs12Error::TooMuchWork
-    );
+    assert_eq!(open("too-many-iterations.pfx").unwrap_err(), Pkcs12Error::TooMuchWork);
     for (label, count, error) in [
         ("negative", [0x80, 0x01], Pkcs12Error::Iterations),
         ("zero", [0x00, 0x00], Pkcs12Error::Malformed("outer structure")),
     ] {
         let mut pfx = fixture("3des.pfx");
         let at = pfx.len() - 2;
-        assert_eq!(
-            pfx[at..],
-            [0x08, 0x00],
-            "the MAC's iteration count, 2048, comes last"
-        );
+        assert_eq!(pfx[at..], [0x08, 0x00], "the MAC's iteration count, 2048, comes last");
         pfx[at..].copy_from_slice(&count);
         assert_eq!(Archive::open(&pfx).unwrap_err(), error, "{label}");
     }
     for (label, count, error) in [
         ("negative", [0x80, 0x01], Pkcs12Error::Iterations),
-        (
-            "not minimal",
-            [0x00, 0x01],
-            Pkcs12Error::Malformed("PBES1 parameters"),
-        ),
+        ("not minimal", [0x00, 0x01], Pkcs12Error::Malformed("PBES1 parameters")),
     ] {
         let mut pfx = fixture("absent-password-no-mac.pfx");
-        let at = pfx
-            .windows(4)
-            .position(|window| window == [0x02, 0x02, 0x08, 0x00])
-            .unwrap()
-            + 2;
+        let at = pfx.windows(4).position(|window| window == [0x02, 0x02, 0x08, 0x00]).unwrap() + 2;
         pfx[at..at + 2].copy_from_slice(&count);
         assert_eq!(Archive::open(&pfx).unwrap_err(), error, "{label}");
     }
@@ -111,16 +83,11 @@ fn hostile_iteration_counts_are_refused_at_once() {
 fn an_unsupported_algorithm_is_named() {
     // The last byte of pbeWithSHAAnd3-KeyTripleDES-CBC turned into that of RC4.
     let mut pfx = fixture("absent-password-no-mac.pfx");
-    let oid = [
-        0x06, 0x0a, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x03,
-    ];
+    let oid = [0x06, 0x0a, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x03];
     let at = pfx.windows(oid.len()).position(|window| window == oid).unwrap();
     pfx[at + oid.len() - 1] = 1;
     let message = Archive::open(&pfx).unwrap_err().to_string();
-    assert_eq!(
-        message,
-        "the encryption algorithm 1.2.840.113549.1.12.1.1 of the archive is not supported"
-    );
+    assert_eq!(message, "the encryption algorithm 1.2.840.113549.1.12.1.1 of the archive is not supported");
 }
 
 #[test]
@@ -143,11 +110,7 @@ fn attributes_need_not_be_sorted() {
 
 #[test]
 fn broken_archives_never_panic() {
-    for name in [
-        "plain-no-mac.pfx",
-        "pbes1-two-iterations.pfx",
-        "pbes2-two-iterations.pfx",
-    ] {
+    for name in ["plain-no-mac.pfx", "pbes1-two-iterations.pfx", "pbes2-two-iterations.pfx"] {
         let whole = fixture(name);
         for cut in 0..whole.len() {
             assert!(Archive::open(&whole[..cut]).is_err(), "{name} cut at {cut}");

@@ -33,15 +33,9 @@ pub(super) fn iterations(stored: IntRef<'_>) -> Result<u32, Pkcs12Error> {
     }
     let count = std::iter::once(&first)
         .chain(rest)
-        .try_fold(0_u32, |count, &byte| {
-            count.checked_mul(256)?.checked_add(u32::from(byte))
-        })
+        .try_fold(0_u32, |count, &byte| count.checked_mul(256)?.checked_add(u32::from(byte)))
         .ok_or(Pkcs12Error::TooMuchWork)?;
-    if count == 0 {
-        Err(Pkcs12Error::Iterations)
-    } else {
-        Ok(count)
-    }
+    if count == 0 { Err(Pkcs12Error::Iterations) } else { Ok(count) }
 }
 
 /// A second or so of hashing, and room for a million iterations in each of the three usual places.
@@ -57,10 +51,7 @@ mod tests {
         work.spend(1_000_000, 7).unwrap();
         work.spend(1_000_000, 1).unwrap();
         assert_eq!(work.spend(1, 1), Err(Pkcs12Error::TooMuchWork));
-        assert_eq!(
-            Work::granted().spend(u32::MAX, u64::MAX),
-            Err(Pkcs12Error::TooMuchWork)
-        );
+        assert_eq!(Work::granted().spend(u32::MAX, u64::MAX), Err(Pkcs12Error::TooMuchWork));
     }
 
     #[test]

@@ -16,9 +16,7 @@ use crate::content::asn1::{AlgorithmIdentifier, P256, P384, P521, SECP256K1};
 
 pub(super) fn normalise(parameters: Option<AnyRef<'_>>, body: &[u8]) -> Result<PrivateKey, PrivateKeyError> {
     let malformed = |_: der::Error| PrivateKeyError::Malformed("elliptic curve body");
-    let stored = AnyRef::from_der(body)
-        .and_then(|any| any.sequence(Stored::read))
-        .map_err(malformed)?;
+    let stored = AnyRef::from_der(body).and_then(|any| any.sequence(Stored::read)).map_err(malformed)?;
     if stored.version != VERSION {
         return Err(PrivateKeyError::Malformed("elliptic curve body"));
     }
@@ -30,29 +28,17 @@ pub(super) fn normalise(parameters: Option<AnyRef<'_>>, body: &[u8]) -> Result<P
 
     let scalar = curve.scalar(stored.private_key.as_bytes())?;
     let private_key = OctetStringRef::new(&scalar).map_err(malformed)?;
-    let alone = EcPrivateKey {
-        version: VERSION,
-        private_key,
-        public_key: None,
-    };
+    let alone = EcPrivateKey { version: VERSION, private_key, public_key: None };
     let alone = Zeroizing::new(alone.to_der().map_err(malformed)?);
     let pair = EcdsaKeyPair::from_private_key_der(curve.algorithm, &alone)
         .map_err(|_| PrivateKeyError::OutOfRange)?;
     let public_key = pair.public_key().as_ref().to_vec();
 
     let point = Some(BitStringRef::from_bytes(&public_key).map_err(malformed)?);
-    let body = EcPrivateKey {
-        version: VERSION,
-        private_key,
-        public_key: point,
-    };
+    let body = EcPrivateKey { version: VERSION, private_key, public_key: point };
     let body = Zeroizing::new(body.to_der().map_err(malformed)?);
-    PrivateKey::assemble(
-        AlgorithmIdentifier::elliptic(&curve_name),
-        &body,
-        public_key.clone(),
-    )
-    .map_err(malformed)
+    PrivateKey::assemble(AlgorithmIdentifier::elliptic(&curve_name), &body, public_key.clone())
+        .map_err(malformed)
 }
 
 struct Curve {
@@ -69,10 +55,7 @@ impl Curve {
             SECP256K1 => (&ECDSA_P256K1_SHA256_ASN1_SIGNING, 32),
             _ => return None,
         };
-        Some(Self {
-            algorithm,
-            scalar_length,
-        })
+        Some(Self { algorithm, scalar_length })
     }
 
     /// The scalar in the fixed length of the curve: some tools drop leading zeros, some add them.
@@ -101,11 +84,7 @@ impl<'a> Stored<'a> {
         let private_key = reader.decode()?;
         let parameters = ContextSpecific::<AnyRef<'_>>::decode_explicit(reader, TagNumber(0))?;
         skip_rest(reader)?;
-        Ok(Self {
-            version,
-            private_key,
-            parameters: parameters.map(|tagged| tagged.value),
-        })
+        Ok(Self { version, private_key, parameters: parameters.map(|tagged| tagged.value) })
     }
 }
 

@@ -27,12 +27,9 @@ pub(super) fn normalise(body: &[u8]) -> Result<PrivateKey, PrivateKeyError> {
     if key.version != 0 || key.modulus.as_bytes() == [0] {
         return Err(PrivateKeyError::Malformed("RSA body"));
     }
-    let public_key = RsaPublicKey {
-        modulus: key.modulus,
-        public_exponent: key.public_exponent,
-    }
-    .to_der()
-    .map_err(malformed)?;
+    let public_key = RsaPublicKey { modulus: key.modulus, public_exponent: key.public_exponent }
+        .to_der()
+        .map_err(malformed)?;
     let body = Zeroizing::new(key.to_der().map_err(malformed)?);
     PrivateKey::assemble(AlgorithmIdentifier::RSA, &body, public_key).map_err(malformed)
 }

@@ -37,11 +37,7 @@ fn every_algorithm_is_written_as_openssl_writes_it() {
 fn a_key_without_its_public_half_gets_it() {
     let without = fixture("p256-without-public-key.der");
     let key = PrivateKey::from_pkcs8(&without).unwrap();
-    assert!(
-        String::from_utf8(fixture("p256.pem"))
-            .unwrap()
-            .starts_with(&text(&key))
-    );
+    assert!(String::from_utf8(fixture("p256.pem")).unwrap().starts_with(&text(&key)));
     assert_eq!((key.public_key().len(), key.public_key()[0]), (65, 4));
 }
 
@@ -49,11 +45,7 @@ fn a_key_without_its_public_half_gets_it() {
 fn a_normal_key_stays_as_it_is() {
     for name in ["3des", "p521", "secp256k1", "ed25519"] {
         let key = key(name);
-        assert_eq!(
-            PrivateKey::from_pkcs8(key.pkcs8()).unwrap().pkcs8(),
-            key.pkcs8(),
-            "{name}"
-        );
+        assert_eq!(PrivateKey::from_pkcs8(key.pkcs8()).unwrap().pkcs8(), key.pkcs8(), "{name}");
     }
 }
 
@@ -71,11 +63,7 @@ fn sequence(parts: &[&[u8]]) -> Vec<u8> {
 fn tagged(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let length = u8::try_from(content.len()).unwrap();
-    let header = if length < 128 {
-        vec![tag, length]
-    } else {
-        vec![tag, 0x81, length]
-    };
+    let header = if length < 128 { vec![tag, length] } else { vec![tag, 0x81, length] };
     [header, content].concat()
 }
 
@@ -94,41 +82,19 @@ fn forms_of_one_key_come_out_alike() {
     let expected = PrivateKey::from_pkcs8(&plain).unwrap();
     let inner = sequence(&[&[2, 1, 1], &scalar(32), &tagged(0xa0, &[P256])]);
     let wrong_point = tagged(0xa1, &[&tagged(3, &[&[0, 4], &[9; 64]])]);
-    let attributes = tagged(
-        0xa0,
-        &[&sequence(&[
-            &[6, 3, 0x55, 0x1d, 0x0f],
-            &tagged(0x31, &[&[3, 2, 0, 0x80]]),
-        ])],
-    );
+    let attributes =
+        tagged(0xa0, &[&sequence(&[&[6, 3, 0x55, 0x1d, 0x0f], &tagged(0x31, &[&[3, 2, 0, 0x80]])])]);
     for (label, der) in [
-        (
-            "short scalar",
-            assembled(0, P256, &sequence(&[&[2, 1, 1], &scalar(1)]), &[]),
-        ),
-        (
-            "long scalar",
-            assembled(0, P256, &sequence(&[&[2, 1, 1], &scalar(40)]), &[]),
-        ),
+        ("short scalar", assembled(0, P256, &sequence(&[&[2, 1, 1], &scalar(1)]), &[])),
+        ("long scalar", assembled(0, P256, &sequence(&[&[2, 1, 1], &scalar(40)]), &[])),
         ("curve inside as well", assembled(0, P256, &inner, &[])),
         ("curve inside only", assembled(0, &[], &inner, &[])),
         (
             "stored point is wrong",
             assembled(0, P256, &sequence(&[&[2, 1, 1], &scalar(32), &wrong_point]), &[]),
         ),
-        (
-            "attributes",
-            assembled(0, P256, &sequence(&[&[2, 1, 1], &scalar(32)]), &attributes),
-        ),
-        (
-            "version 2",
-            assembled(
-                1,
-                P256,
-                &sequence(&[&[2, 1, 1], &scalar(32)]),
-                &tagged(0x81, &[&[0, 4]]),
-            ),
-        ),
+        ("attributes", assembled(0, P256, &sequence(&[&[2, 1, 1], &scalar(32)]), &attributes)),
+        ("version 2", assembled(1, P256, &sequence(&[&[2, 1, 1], &scalar(32)]), &tagged(0x81, &[&[0, 4]]))),
     ] {
         let key = PrivateKey::from_pkcs8(&der).unwrap_or_else(|error| panic!("{label}: {error}"));
         assert_eq!(key.pkcs8(), expected.pkcs8(), "{label}");
@@ -141,22 +107,14 @@ fn what_is_not_a_known_key_is_refused_by_name() {
     let body = sequence(&[&[2, 1, 1], &scalar(32)]);
     let p224: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x21];
     let order_and_more = tagged(4, &[&[0xff; 32]]);
-    let dsa = sequence(&[
-        &[2, 1, 0],
-        &sequence(&[&[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1]]),
-        &[4, 0],
-    ]);
+    let dsa = sequence(&[&[2, 1, 0], &sequence(&[&[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1]]), &[4, 0]]);
     let rsa = |body: &[u8]| {
         let body = tagged(4, &[body]);
         sequence(&[&[2, 1, 0], &AlgorithmIdentifier::RSA.to_der().unwrap(), &body])
     };
     let nine = |version: u8| sequence(&[&[2, 1, version], &[2, 1, 5].repeat(8)]);
     let rows = [
-        (
-            "empty",
-            vec![],
-            "the PKCS#8 structure of the private key is malformed",
-        ),
+        ("empty", vec![], "the PKCS#8 structure of the private key is malformed"),
         (
             "DSA",
             dsa,
@@ -167,11 +125,7 @@ fn what_is_not_a_known_key_is_refused_by_name() {
             assembled(0, p224, &body, &[]),
             "the curve 1.3.132.0.33 of the private key is not supported, expected P-256, P-384, P-521 or secp256k1",
         ),
-        (
-            "no curve",
-            assembled(0, &[], &body, &[]),
-            "the private key does not name its curve",
-        ),
+        ("no curve", assembled(0, &[], &body, &[]), "the private key does not name its curve"),
         (
             "explicit curve",
             assembled(0, &sequence(&[&[2, 1, 1]]), &body, &[]),
@@ -202,11 +156,7 @@ fn what_is_not_a_known_key_is_refused_by_name() {
             rsa(&nine(1)),
             "RSA private keys with more than two primes are not supported",
         ),
-        (
-            "RSA of no version",
-            rsa(&nine(7)),
-            "the RSA body of the private key is malformed",
-        ),
+        ("RSA of no version", rsa(&nine(7)), "the RSA body of the private key is malformed"),
         (
             "RSA without numbers",
             rsa(&sequence(&[&[2, 1, 0]])),
@@ -214,16 +164,9 @@ fn what_is_not_a_known_key_is_refused_by_name() {
         ),
     ];
     for (label, der, message) in rows {
-        assert_eq!(
-            PrivateKey::from_pkcs8(&der).unwrap_err().to_string(),
-            message,
-            "{label}"
-        );
+        assert_eq!(PrivateKey::from_pkcs8(&der).unwrap_err().to_string(), message, "{label}");
     }
-    assert!(
-        PrivateKey::from_pkcs8(&rsa(&nine(0))).is_ok(),
-        "the RSA rows fail for their version alone"
-    );
+    assert!(PrivateKey::from_pkcs8(&rsa(&nine(0))).is_ok(), "the RSA rows fail for their version alone");
 }
 
 #[test]
@@ -231,10 +174,7 @@ fn broken_keys_never_panic() {
     for name in ["3des", "p521", "ed25519"] {
         let whole = key(name).pkcs8().to_vec();
         for at in 0..whole.len() {
-            assert!(
-                PrivateKey::from_pkcs8(&whole[..at]).is_err(),
-                "{name} cut at {at}"
-            );
+            assert!(PrivateKey::from_pkcs8(&whole[..at]).is_err(), "{name} cut at {at}");
             let mut altered = whole.clone();
             altered[at] ^= 0x81;
             let _ = PrivateKey::from_pkcs8(&altered);

@@ -11,14 +11,8 @@ fn fixture(name: &str) -> Vec<u8> {
 
 /// A certificate secret of PKCS#12 as PEM, the chain constructed.
 fn certificate(value: &str) -> Result<String, ContentError> {
-    render(
-        value,
-        Some(PKCS12),
-        SecretFormat::Pem,
-        SecretEncoding::Utf8,
-        ChainOrder::Construct,
-    )
-    .map(|bytes| String::from_utf8(bytes.expose().clone()).unwrap())
+    render(value, Some(PKCS12), SecretFormat::Pem, SecretEncoding::Utf8, CertificateSettings::default())
+        .map(|content| String::from_utf8(content.whole.expose().clone()).unwrap())
 }
 
 fn archive(name: &str) -> Result<String, ContentError> {
@@ -41,11 +35,7 @@ fn archives_become_key_and_chain() {
         ("ed25519.pfx", "ed25519.pem"),
         ("shuffled-chain.pfx", "shuffled-chain.pem"),
     ] {
-        assert_eq!(
-            archive(name).unwrap(),
-            String::from_utf8(fixture(expected)).unwrap(),
-            "{name}"
-        );
+        assert_eq!(archive(name).unwrap(), String::from_utf8(fixture(expected)).unwrap(), "{name}");
     }
 }
 
@@ -65,10 +55,10 @@ fn the_stored_order_can_be_kept() {
         Some(PKCS12),
         SecretFormat::Pem,
         SecretEncoding::Utf8,
-        ChainOrder::AsStored,
+        CertificateSettings { order: ChainOrder::AsStored, files: PemFiles::Together },
     )
     .unwrap();
-    let stored = std::str::from_utf8(stored.expose()).unwrap();
+    let stored = std::str::from_utf8(stored.whole.expose()).unwrap();
     let constructed = certificate(&value).unwrap();
     assert_ne!(stored, constructed);
     let sorted = |text: &str| {
@@ -84,30 +74,9 @@ fn only_certificates_in_pem_are_converted() {
     let pfx = fixture("3des.pfx");
     let text = BASE64.encode(&pfx);
     let rows = [
-        (
-            "plain",
-            "a\r\nb",
-            None,
-            SecretFormat::Pem,
-            SecretEncoding::Utf8,
-            "a\r\nb".as_bytes(),
-        ),
-        (
-            "plain, pfx",
-            "value",
-            None,
-            SecretFormat::Pfx,
-            SecretEncoding::Utf8,
-            "value".as_bytes(),
-        ),
-        (
-            "plain, base64",
-            "AAEC",
-            None,
-            SecretFormat::Pem,
-            SecretEncoding::Base64,
-            &[0, 1, 2],
-        ),
+        ("plain", "a\r\nb", None, SecretFormat::Pem, SecretEncoding::Utf8, "a\r\nb".as_bytes()),
+        ("plain, pfx", "value", None, SecretFormat::Pfx, SecretEncoding::Utf8, "value".as_bytes()),
+        ("plain, base64", "AAEC", None, SecretFormat::Pem, SecretEncoding::Base64, &[0, 1, 2]),
         (
             "pem",
             "not looked at",
@@ -116,52 +85,22 @@ fn only_certificates_in_pem_are_converted() {
             SecretEncoding::Utf8,
             "not looked at".as_bytes(),
         ),
-        (
-            "pfx",
-            &text,
-            Some(PKCS12),
-            SecretFormat::Pfx,
-            SecretEncoding::Utf8,
-            text.as_bytes(),
-        ),
-        (
-            "binary pfx",
-            &text,
-            Some(PKCS12),
-            SecretFormat::Pfx,
-            SecretEncoding::Base64,
-            &pfx[..],
-        ),
+        ("pfx", &text, Some(PKCS12), SecretFormat::Pfx, SecretEncoding::Utf8, text.as_bytes()),
+        ("binary pfx", &text, Some(PKCS12), SecretFormat::Pfx, SecretEncoding::Base64, &pfx[..]),
     ];
     for (label, value, backing, format, encoding, expected) in rows {
-        let content = render(value, backing, format, encoding, ChainOrder::Construct).unwrap();
-        assert_eq!(content.expose(), expected, "{label}");
+        let content = render(value, backing, format, encoding, CertificateSettings::default()).unwrap();
+        assert_eq!(content.whole.expose(), expected, "{label}");
     }
 }
 
 #[test]
 fn failures_say_which_step_failed() {
     let rows = [
-        (
-            "not base64",
-            certificate("MII*"),
-            ContentError::Pkcs12Text(EncodingError::Base64),
-        ),
-        (
-            "cut short",
-            certificate("MIIBAGdhcmJhZ2U="),
-            ContentError::Pkcs12(Pkcs12Error::Truncated),
-        ),
-        (
-            "empty",
-            certificate(""),
-            ContentError::Pkcs12(Pkcs12Error::Truncated),
-        ),
-        (
-            "password",
-            archive("password.pfx"),
-            ContentError::Pkcs12(Pkcs12Error::WrongPassword),
-        ),
+        ("not base64", certificate("MII*"), ContentError::Pkcs12Text(EncodingError::Base64)),
+        ("cut short", certificate("MIIBAGdhcmJhZ2U="), ContentError::Pkcs12(Pkcs12Error::Truncated)),
+        ("empty", certificate(""), ContentError::Pkcs12(Pkcs12Error::Truncated)),
+        ("password", archive("password.pfx"), ContentError::Pkcs12(Pkcs12Error::WrongPassword)),
     ];
     for (label, result, expected) in rows {
         assert_eq!(result, Err(expected), "{label}");
@@ -172,28 +111,22 @@ fn failures_say_which_step_failed() {
         Some(PKCS12),
         SecretFormat::Pem,
         SecretEncoding::Base64,
-        ChainOrder::Construct,
+        CertificateSettings::default(),
     );
-    assert_eq!(
-        decoded.unwrap_err(),
-        ContentError::Encoding(EncodingError::Base64),
-        "PEM is not base64"
-    );
+    assert_eq!(decoded.unwrap_err(), ContentError::Encoding(EncodingError::Base64), "PEM is not base64");
 }
 
 #[test]
 fn an_unknown_content_type_is_named() {
-    for (content_type, shown) in [
-        ("application/json", "\"application/json\""),
-        ("", "\"\""),
-        ("a\nb", "\"a\\nb\""),
-    ] {
+    for (content_type, shown) in
+        [("application/json", "\"application/json\""), ("", "\"\""), ("a\nb", "\"a\\nb\"")]
+    {
         let error = render(
             "x",
             Some(content_type),
             SecretFormat::Pfx,
             SecretEncoding::Utf8,
-            ChainOrder::Construct,
+            CertificateSettings::default(),
         )
         .unwrap_err();
         assert_eq!(
@@ -209,19 +142,11 @@ fn an_unknown_content_type_is_named() {
 #[test]
 fn errors_hold_nothing_of_the_value() {
     let marker = "hunter2hunter2";
-    for (backing, encoding) in [
-        (None, SecretEncoding::Base64),
-        (None, SecretEncoding::Hex),
-        (Some(PKCS12), SecretEncoding::Utf8),
-    ] {
-        let error = render(
-            marker,
-            backing,
-            SecretFormat::Pem,
-            encoding,
-            ChainOrder::Construct,
-        )
-        .unwrap_err();
+    for (backing, encoding) in
+        [(None, SecretEncoding::Base64), (None, SecretEncoding::Hex), (Some(PKCS12), SecretEncoding::Utf8)]
+    {
+        let error =
+            render(marker, backing, SecretFormat::Pem, encoding, CertificateSettings::default()).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
     }
 }
@@ -233,4 +158,21 @@ fn a_rendered_archive_splits_into_its_two_halves() {
     let mut together = halves.keys.expose().clone();
     together.extend_from_slice(halves.certificates.expose());
     assert_eq!(together, whole.as_bytes());
+}
+
+#[test]
+fn certificate_and_key_can_have_files_of_their_own() {
+    let settings = CertificateSettings { order: ChainOrder::Construct, files: PemFiles::Separate };
+    let value = BASE64.encode(&fixture("shuffled-chain.pfx"));
+    let content = |backing, format, encoding| render(&value, backing, format, encoding, settings).unwrap();
+
+    let pem = content(Some(PKCS12), SecretFormat::Pem, SecretEncoding::Utf8);
+    let separate = pem.separate.unwrap();
+    let together = [separate.keys.expose().as_slice(), separate.certificates.expose()].concat();
+    assert_eq!(together, *pem.whole.expose());
+
+    let pfx = content(Some(PKCS12), SecretFormat::Pfx, SecretEncoding::Base64).separate.unwrap();
+    assert!(pfx.certificates.expose().is_empty() && pfx.keys.expose().is_empty());
+
+    assert!(content(None, SecretFormat::Pem, SecretEncoding::Utf8).separate.is_none(), "a plain secret");
 }

@@ -1,0 +1,210 @@
+//! Every flag: its name, what it takes, its default, and what it does.
+
+use std::fmt::Write as _;
+
+use azure_core::http::Url;
+
+use crate::spec::cloud::CloudKeyword;
+
+use super::{
+    go::boolean,
+    settings::{LogFormat, Settings},
+};
+
+/// One flag.
+#[derive(Debug)]
+pub struct Flag {
+    /// Its name, without dashes.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Its value when it is not given; empty for none.
+    pub default: &'static str,
+    /// What it does.
+    pub help: &'static str,
+    /// Sets it; the error says what is wrong with the value.
+    pub(super) set: fn(&mut Settings, &'static str, &str) -> Result<(), String>,
+}
+
+/// What a flag takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`, and `true` where nothing stands behind `=`.
+    Boolean,
+    /// A value, named so in the usage text.
+    Value(&'static str),
+}
+
+/// The flags of today's provider, ours, and those of klog.
+pub const FLAGS: &[Flag] = &[
+    Flag {
+        name: "endpoint",
+        kind: Kind::Value("ENDPOINT"),
+        default: "unix:///tmp/azure.sock",
+        help: "where the driver finds the provider: unix:///path or tcp://host:port",
+        set: |settings, _, value| {
+            settings.endpoint = value.parse().map_err(|_| "is neither unix:///path nor tcp://host:port")?;
+            Ok(())
+        },
+    },
+    Flag {
+        name: "cloud-name",
+        kind: Kind::Value("NAME"),
+        default: "AzurePublicCloud",
+        help: "the cloud of a SecretProviderClass without cloudName",
+        set: |settings, _, value| {
+            settings.cloud = if value.is_empty() {
+                Settings::default().cloud
+            } else {
+                value.parse::<CloudKeyword>().map_err(|error| format!("cannot be used: {error}"))?
+            };
+            Ok(())
+        },
+    },
+    Flag {
+        name: "construct-pem-chain",
+        kind: Kind::Boolean,
+        default: "true",
+        help: "order the certificates of a PKCS#12 archive: server, intermediates, root",
+        set: |settings, _, value| boolean(value).map(|on| settings.construct_pem_chain = on),
+    },
+    Flag {
+        name: "write-cert-and-key-in-separate-files",
+        kind: Kind::Boolean,
+        default: "false",
+        help: "write a secret that backs a certificate as .crt and .key too",
+        set: |settings, _, value| boolean(value).map(|on| settings.separate_files = on),
+    },
+    Flag {
+        name: "token-proxy-url",
+        kind: Kind::Value("URL"),
+        default: "",
+        help: "the token proxy of AKS identity binding; the API server where it is not given",
+        set: |settings, _, value| {
+            settings.token_proxy_url = optional(value).map(https).transpose()?;
+            Ok(())
+        },
+    },
+    Flag {
+        name: "sni-name",
+        kind: Kind::Value("NAME"),
+        default: "",
+        help: "the token proxy's TLS server name; computed from the API server's certificate where it is not given",
+        set: |settings, _, value| {
+            settings.sni_name = optional(value).map(host).transpose()?;
+            Ok(())
+        },
+    },
+    Flag {
+        name: "custom-user-agent",
+        kind: Kind::Value("TEXT"),
+        default: "",
+        help: "added to the User-Agent of every request to Azure",
+        set: |settings, _, value| {
+            settings.user_agent = optional(value).map(header).transpose()?;
+            Ok(())
+        },
+    },
+    Flag {
+        name: "log-format-json",
+        kind: Kind::Boolean,
+        default: "false",
+        help: "log lines are JSON objects",
+        set: |settings, _, value| {
+            boolean(value).map(|on| settings.log_format = if on { LogFormat::Json } else { LogFormat::Text })
+        },
+    },
+    Flag {
+        name: "v",
+        kind: Kind::Value("LEVEL"),
+        default: "0",
+        help: "how much the log tells: 0 what fails, 2 every mount, 5 every request",
+        set: |settings, _, value| {
+            settings.verbosity = value.parse().map_err(|_| "is not a number")?;
+            Ok(())
+        },
+    },
+    Flag {
+        name: "version",
+        kind: Kind::Boolean,
+        default: "false",
+        help: "print the version and exit",
+        set: |_, _, value| boolean(value).map(drop),
+    },
+    Flag { name: "help", kind: Kind::Boolean, default: "false", help: "print this and exit", set: ignore },
+    Flag { name: "h", kind: Kind::Boolean, default: "false", help: "print this and exit", set: ignore },
+    klog("add_dir_header", Kind::Boolean),
+    klog("alsologtostderr", Kind::Boolean),
+    klog("legacy_stderr_threshold_behavior", Kind::Boolean),
+    klog("log_backtrace_at", Kind::Value("FILE:LINE")),
+    klog("log_dir", Kind::Value("DIR")),
+    klog("log_file", Kind::Value("FILE")),
+    klog("log_file_max_size", Kind::Value("MIB")),
+    klog("logtostderr", Kind::Boolean),
+    klog("one_output", Kind::Boolean),
+    klog("skip_headers", Kind::Boolean),
+    klog("skip_log_headers", Kind::Boolean),
+    klog("stderrthreshold", Kind::Value("SEVERITY")),
+    klog("vmodule", Kind::Value("PATTERN=LEVEL")),
+];
+
+/// A flag of klog that is accepted and has no effect: log lines go to stderr, and nowhere else.
+const fn klog(name: &'static str, kind: Kind) -> Flag {
+    Flag { name, kind, default: "", help: "", set: ignore }
+}
+
+fn ignore(settings: &mut Settings, name: &'static str, _: &str) -> Result<(), String> {
+    if !settings.ignored.contains(&name) {
+        settings.ignored.push(name);
+    }
+    Ok(())
+}
+
+/// How to use the provider.
+pub fn usage() -> String {
+    let mut text = String::from(
+        "Azure Key Vault provider for the Secrets Store CSI driver\n\nUsage: akv-provider [flags]\n\n",
+    );
+    for flag in FLAGS.iter().filter(|flag| !flag.help.is_empty() && flag.name != "h") {
+        let shown = match flag.kind {
+            Kind::Boolean => format!("--{}", flag.name),
+            Kind::Value(value) => format!("--{}={value}", flag.name),
+        };
+        let default = if flag.default.is_empty() || flag.default == "false" {
+            String::new()
+        } else {
+            format!(" (default {})", flag.default)
+        };
+        let _ = writeln!(text, "  {shown}\n        {}{default}", flag.help);
+    }
+    text.push_str(
+        "\nThe other flags of klog are accepted without effect.\n\nEnvironment: SSL_CERT_FILE, HTTPS_PROXY, NO_PROXY, \
+         AZURE_ENVIRONMENT_FILEPATH (cloud environment file\nfor AzureStackCloud).\n",
+    );
+    text
+}
+
+/// Manifests give empty values for what is not set.
+fn optional(value: &str) -> Option<&str> {
+    Some(value.trim()).filter(|value| !value.is_empty())
+}
+
+fn https(value: &str) -> Result<Url, String> {
+    let url = Url::parse(value).ok().filter(|url| {
+        url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
+    });
+    url.ok_or_else(|| "is not an https URL".to_owned())
+}
+
+fn host(value: &str) -> Result<String, String> {
+    let sound = value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    if sound && value.len() <= 253 { Ok(value.to_owned()) } else { Err("is not a DNS name".to_owned()) }
+}
+
+fn header(value: &str) -> Result<String, String> {
+    if value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        Ok(value.to_owned())
+    } else {
+        Err("holds characters that cannot stand in an HTTP header".to_owned())
+    }
+}

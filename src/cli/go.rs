@@ -1,0 +1,72 @@
+//! How Go's flag package splits a command line: <https://pkg.go.dev/flag#hdr-Command_line_flag_syntax>
+
+use super::{
+    UsageError,
+    flags::{FLAGS, Flag, Kind},
+};
+
+/// One flag and its value.
+pub(super) struct Token {
+    pub(super) flag: &'static Flag,
+    pub(super) value: String,
+}
+
+/// The flags of a command line, in order.
+pub(super) struct Tokens<I> {
+    arguments: I,
+}
+
+impl<I: Iterator<Item = String>> Tokens<I> {
+    pub(super) fn new(arguments: I) -> Self {
+        Self { arguments }
+    }
+
+    /// One dash or two; the value behind `=`, or as the next argument where the flag is no boolean.
+    fn token(&mut self, argument: String) -> Result<Token, UsageError> {
+        let text = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'));
+        let Some(text) = text.filter(|text| !text.is_empty() && !text.starts_with(['-', '='])) else {
+            return Err(UsageError::Surplus(argument));
+        };
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (text, None),
+        };
+        let Some(flag) = FLAGS.iter().find(|flag| flag.name == name) else {
+            return Err(UsageError::Unknown { given: argument.clone(), nearest: nearest(name) });
+        };
+        let value = match (value, flag.kind) {
+            (Some(value), _) => value,
+            (None, Kind::Boolean) => "true".to_owned(),
+            (None, Kind::Value(_)) => self.arguments.next().ok_or(UsageError::NoValue(flag.name))?,
+        };
+        Ok(Token { flag, value })
+    }
+}
+
+impl<I: Iterator<Item = String>> Iterator for Tokens<I> {
+    type Item = Result<Token, UsageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let argument = self.arguments.next()?;
+        Some(self.token(argument))
+    }
+}
+
+/// The spellings of `strconv.ParseBool`.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("is not a boolean; use true or false".to_owned()),
+    }
+}
+
+/// The flag that a misspelt one was meant to be.
+fn nearest(name: &str) -> Option<&'static str> {
+    FLAGS
+        .iter()
+        .map(|flag| (strsim::jaro_winkler(name, flag.name), flag.name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,141 @@
+//! What the flags say, gathered and made a [`Config`].
+
+use std::{path::PathBuf, time::Duration};
+
+use azure_core::http::Url;
+use tracing::level_filters::LevelFilter;
+
+use crate::{
+    cloud::CloudDefaults,
+    content::{
+        chain::ChainOrder,
+        secret::{CertificateSettings, PemFiles},
+    },
+    identity::TokenProxySettings,
+    mount::MountSettings,
+    server::endpoint::Endpoint,
+    spec::cloud::{CloudChoice, CloudKeyword, CloudName},
+};
+
+/// Everything that the operator decides.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the driver finds the provider.
+    pub endpoint: Endpoint,
+    /// How volumes are mounted.
+    pub mounts: MountSettings,
+    /// What is said of it.
+    pub log: LogSettings,
+}
+
+/// Log lines: their form, and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Their form.
+    pub format: LogFormat,
+    /// How much they tell.
+    pub level: LevelFilter,
+    /// klog flags that were given and have no effect.
+    pub ignored: Vec<&'static str>,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// What else the process was given: the environment, read once in `main`.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// `AZURE_ENVIRONMENT_FILEPATH`
+    pub cloud_file: Option<PathBuf>,
+    /// `KUBERNETES_SERVICE_PORT`, of the API server.
+    pub api_server_port: Option<u16>,
+}
+
+/// The flags' values so far.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) endpoint: Endpoint,
+    pub(super) log_format: LogFormat,
+    pub(super) verbosity: i32,
+    pub(super) ignored: Vec<&'static str>,
+    pub(super) construct_pem_chain: bool,
+    pub(super) separate_files: bool,
+    pub(super) cloud: CloudKeyword,
+    pub(super) token_proxy_url: Option<Url>,
+    pub(super) sni_name: Option<String>,
+    pub(super) user_agent: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            endpoint: Endpoint::Unix("/tmp/azure.sock".into()),
+            log_format: LogFormat::Text,
+            verbosity: 0,
+            ignored: Vec::new(),
+            construct_pem_chain: true,
+            separate_files: false,
+            cloud: CloudKeyword::Named(CloudName::Public),
+            token_proxy_url: None,
+            sni_name: None,
+            user_agent: None,
+        }
+    }
+}
+
+/// How long one mount may take: well within the two minutes that kubelet waits.
+const MOUNT_BUDGET: Duration = Duration::from_secs(90);
+
+/// Where a pod finds its cluster's CA.
+const CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
+impl Settings {
+    pub(super) fn config(self, environment: Environment) -> Config {
+        Config {
+            endpoint: self.endpoint,
+            mounts: MountSettings {
+                clouds: CloudDefaults {
+                    cloud: match self.cloud {
+                        CloudKeyword::Named(cloud) => CloudChoice::Named(cloud),
+                        CloudKeyword::Stack => CloudChoice::File(None),
+                    },
+                    file: environment.cloud_file,
+                },
+                certificates: CertificateSettings {
+                    order: if self.construct_pem_chain {
+                        ChainOrder::Construct
+                    } else {
+                        ChainOrder::AsStored
+                    },
+                    files: if self.separate_files { PemFiles::Separate } else { PemFiles::Together },
+                },
+                token_proxy: TokenProxySettings {
+                    url: self.token_proxy_url,
+                    server_name: self.sni_name,
+                    api_server_port: environment.api_server_port.unwrap_or(443),
+                    ca_file: CLUSTER_CA.into(),
+                },
+                user_agent: self.user_agent,
+                budget: MOUNT_BUDGET,
+            },
+            log: LogSettings { format: self.log_format, level: level(self.verbosity), ignored: self.ignored },
+        }
+    }
+}
+
+/// klog's verbosity in our levels: 0 and 1 tell of what fails and of start and stop, 2 to 4 of each mount, 5 and more
+/// of each request.
+fn level(verbosity: i32) -> LevelFilter {
+    match verbosity {
+        ..=1 => LevelFilter::INFO,
+        2..=4 => LevelFilter::DEBUG,
+        5.. => LevelFilter::TRACE,
+    }
+}

@@ -1,0 +1,125 @@
+//! A command line at a time.
+
+use tracing::level_filters::LevelFilter;
+
+use crate::{
+    content::{chain::ChainOrder, secret::PemFiles},
+    spec::cloud::{CloudChoice, CloudName},
+};
+
+use super::*;
+
+fn config(arguments: &[&str]) -> Result<Config, UsageError> {
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+    match parse(arguments, Environment::default())? {
+        Command::Serve(config) => Ok(*config),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn flags_take_one_dash_or_two_and_their_value_either_way() {
+    assert_eq!(config(&[]).unwrap().endpoint.to_string(), "unix:///tmp/azure.sock");
+    for arguments in [
+        &["--endpoint=unix:///a.sock"][..],
+        &["-endpoint=unix:///a.sock"],
+        &["--endpoint", "unix:///a.sock"],
+        &["-endpoint", "unix:///a.sock"],
+        &["--endpoint=tcp://h:1", "--endpoint", "unix:///a.sock"],
+    ] {
+        assert_eq!(config(arguments).unwrap().endpoint.to_string(), "unix:///a.sock", "{arguments:?}");
+    }
+}
+
+#[test]
+fn booleans_are_read_as_go_reads_them() {
+    let chain = |arguments: &[&str]| config(arguments).unwrap().mounts.certificates.order;
+    assert_eq!(chain(&[]), ChainOrder::Construct);
+    assert_eq!(chain(&["--construct-pem-chain"]), ChainOrder::Construct);
+    for off in ["0", "f", "F", "false", "FALSE", "False"] {
+        assert_eq!(chain(&[&format!("--construct-pem-chain={off}")]), ChainOrder::AsStored);
+    }
+    assert_eq!(chain(&["--construct-pem-chain=false", "-construct-pem-chain=T"]), ChainOrder::Construct);
+    assert!(config(&["--construct-pem-chain=no"]).is_err());
+    assert!(config(&["--construct-pem-chain="]).is_err());
+}
+
+#[test]
+fn each_flag_changes_what_it_says() {
+    let with = |argument: &str| config(&[argument]).unwrap();
+    assert_eq!(with("--write-cert-and-key-in-separate-files").mounts.certificates.files, PemFiles::Separate);
+    assert_eq!(
+        with("--cloud-name=AzureChinaCloud").mounts.clouds.cloud,
+        CloudChoice::Named(CloudName::China)
+    );
+    assert_eq!(with("--cloud-name=AzureStackCloud").mounts.clouds.cloud, CloudChoice::File(None));
+    assert_eq!(with("--cloud-name=").mounts.clouds.cloud, CloudChoice::Named(CloudName::Public));
+    assert_eq!(
+        with("--token-proxy-url=https://proxy:8443").mounts.token_proxy.url.unwrap().as_str(),
+        "https://proxy:8443/"
+    );
+    assert_eq!(with("--token-proxy-url=").mounts.token_proxy.url, None);
+    assert_eq!(with("--sni-name=test.ests.aks").mounts.token_proxy.server_name.unwrap(), "test.ests.aks");
+    assert_eq!(with("--custom-user-agent=team/1.0").mounts.user_agent.unwrap(), "team/1.0");
+    assert_eq!(with("--log-format-json").log.format, LogFormat::Json);
+    assert_eq!(with("-v=0").log.level, LevelFilter::INFO);
+    assert_eq!(with("-v=2").log.level, LevelFilter::DEBUG);
+    assert_eq!(with("--v=5").log.level, LevelFilter::TRACE);
+}
+
+#[test]
+fn flags_of_klog_are_accepted_and_remembered() {
+    let log =
+        config(&["--logtostderr", "-stderrthreshold=INFO", "--vmodule", "a=5", "--logtostderr=true", "-v=1"])
+            .unwrap()
+            .log;
+    assert_eq!(log.ignored, ["logtostderr", "stderrthreshold", "vmodule"]);
+}
+
+#[test]
+fn version_and_help_are_asked_for_in_any_place() {
+    let command = |arguments: &[&str]| {
+        parse(arguments.iter().map(|argument| (*argument).to_owned()), Environment::default()).unwrap()
+    };
+    assert!(matches!(command(&["--version"]), Command::Version));
+    assert!(matches!(command(&["-v=1", "-version"]), Command::Version));
+    assert!(matches!(command(&["--version=false"]), Command::Serve(_)));
+    for help in ["--help", "-help", "-h"] {
+        assert!(matches!(command(&[help]), Command::Help));
+    }
+}
+
+#[test]
+fn a_command_line_that_cannot_be_followed_is_refused() {
+    for (arguments, mentions) in [
+        (&["--endpiont=x"][..], &["--endpiont=x", "--endpoint"][..]),
+        (&["--construct-pem-chian"], &["--construct-pem-chain"]),
+        (&["--zzz"], &["--zzz"]),
+        (&["--endpoint"], &["--endpoint", "needs a value"]),
+        (&["--endpoint=/a.sock"], &["--endpoint", "/a.sock", "unix:///"]),
+        (&["--cloud-name=MoonCloud"], &["MoonCloud", "AzureStackCloud"]),
+        (&["--token-proxy-url=http://p"], &["--token-proxy-url", "https"]),
+        (&["--token-proxy-url=https://u:p@h"], &["--token-proxy-url", "https"]),
+        (&["--sni-name=a b"], &["--sni-name", "DNS name"]),
+        (&["--custom-user-agent=a\nb"], &["--custom-user-agent", "header"]),
+        (&["-v=much"], &["--v", "much"]),
+        (&["--write-cert-and-key-in-separate-files", "false"], &["\"false\"", "="]),
+        (&["serve"], &["serve"]),
+        (&["--"], &["--"]),
+        (&["---endpoint=x"], &["---endpoint"]),
+        (&["--=x"], &["--=x"]),
+    ] {
+        let message = config(arguments).unwrap_err().to_string();
+        for mention in mentions {
+            assert!(message.contains(mention), "{message:?} does not mention {mention:?}");
+        }
+    }
+}
+
+#[test]
+fn the_usage_text_tells_of_every_flag() {
+    let usage = usage();
+    for flag in FLAGS.iter().filter(|flag| !flag.help.is_empty() && flag.name != "h") {
+        assert!(usage.contains(&format!("--{}", flag.name)), "{}", flag.name);
+    }
+}

@@ -1,0 +1,179 @@
+//! The way to the token proxy of AKS identity binding, where a pod's token is exchanged instead of at Entra
+//! (<https://learn.microsoft.com/azure/aks/identity-bindings-concepts>).
+//!
+//! The SDK's own proxy option reads its address from the process's environment and the token from a file, and so knows
+//! one pod; here both come with the mount.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{AsyncRawResponse, HttpClient, Request, Transport, Url},
+};
+use reqwest::{Certificate, ClientBuilder, tls::TlsInfo};
+use tokio::sync::Mutex;
+
+use crate::transport::{self, ClusterNames};
+
+use super::server_name::{self, ServerNameError};
+
+/// Where the token proxy is, as far as the operator says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenProxySettings {
+    /// `--token-proxy-url`; the API server where it is not given.
+    pub url: Option<Url>,
+    /// `--sni-name`; computed from the API server's certificate where it is not given.
+    pub server_name: Option<String>,
+    /// Where the API server listens.
+    pub api_server_port: u16,
+    /// The cluster's CA; the system's roots where there is no such file.
+    pub ca_file: PathBuf,
+}
+
+/// Why there is no way to the token proxy.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenProxyError {
+    /// The TLS server name is not known.
+    #[error("cannot compute the token proxy's TLS server name; --sni-name sets it")]
+    ServerName(#[from] ServerNameError),
+    /// The cluster's CA cannot be used.
+    #[error("cannot use the cluster's CA {}", path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The proxy has no address.
+    #[error("cannot resolve the token proxy {host}")]
+    Resolve {
+        /// Its name.
+        host: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The HTTP client cannot be made.
+    #[error("cannot make a client for the token proxy")]
+    Client(#[from] reqwest::Error),
+}
+
+/// The token proxy: found when it is first needed, and again after each failure, so that neither the start waits for
+/// the API server nor a first try that failed lasts.
+#[derive(Debug)]
+pub(super) struct TokenProxy {
+    settings: TokenProxySettings,
+    names: ClusterNames,
+    found: Mutex<Option<Transport>>,
+}
+
+impl TokenProxy {
+    pub(super) fn new(settings: TokenProxySettings, names: ClusterNames) -> Self {
+        Self { settings, names, found: Mutex::new(None) }
+    }
+
+    /// Where the proxy is, for messages.
+    pub(super) fn url(&self) -> Url {
+        self.settings.url.clone().unwrap_or_else(|| api_server(443))
+    }
+
+    /// The way there, found now if it is not known.
+    pub(super) async fn transport(&self) -> Result<Transport, TokenProxyError> {
+        let mut found = self.found.lock().await;
+        if let Some(transport) = &*found {
+            return Ok(transport.clone());
+        }
+        let transport = self.find().await?;
+        *found = Some(transport.clone());
+        Ok(transport)
+    }
+
+    /// Forgets the way, since it led nowhere: the cluster's CA or addresses may have changed.
+    pub(super) async fn forget(&self) {
+        *self.found.lock().await = None;
+    }
+
+    async fn find(&self) -> Result<Transport, TokenProxyError> {
+        let builder = || trusting(&self.settings.ca_file, transport::cluster(&self.names));
+        let server_name = match &self.settings.server_name {
+            Some(name) => name.clone(),
+            None => {
+                let client = builder()?.tls_info(true).build()?;
+                self.compute_server_name(client).await?
+            }
+        };
+        let url = self.url();
+        let addresses = self.resolve(&url).await?;
+        let client = builder()?.resolve_to_addrs(&server_name, &addresses).build()?;
+        tracing::info!(token_proxy = %url, server_name, "identity binding is ready");
+        Ok(Transport::new(Arc::new(ProxiedClient { client, url, server_name })))
+    }
+
+    /// Asks the API server for nothing but its certificate; that it will refuse the request does not matter.
+    async fn compute_server_name(&self, client: reqwest::Client) -> Result<String, ServerNameError> {
+        let response = client.get(api_server(self.settings.api_server_port)).send().await?;
+        let info = response.extensions().get::<TlsInfo>();
+        let der = info.and_then(TlsInfo::peer_certificate).ok_or(ServerNameError::NoCertificate)?;
+        server_name::of_certificate(der)
+    }
+
+    async fn resolve(&self, url: &Url) -> Result<Vec<SocketAddr>, TokenProxyError> {
+        let host = url.host_str().unwrap_or_default();
+        let failed = |source: io::Error| TokenProxyError::Resolve { host: host.to_owned(), source };
+        let name = host.parse().map_err(|_| failed(io::Error::other("not a host name")))?;
+        let addresses = self.names.0.resolve(name).await.map_err(|error| failed(io::Error::other(error)))?;
+        Ok(addresses.collect())
+    }
+}
+
+fn api_server(port: u16) -> Url {
+    let mut url = Url::parse("https://kubernetes.default.svc.cluster.local/").expect("a constant URL");
+    let _ = url.set_port(Some(port));
+    url
+}
+
+/// A client that trusts the cluster's CA alone, where there is one.
+fn trusting(ca_file: &Path, builder: ClientBuilder) -> Result<ClientBuilder, TokenProxyError> {
+    let failed = |source| TokenProxyError::Ca { path: ca_file.to_owned(), source };
+    match std::fs::read(ca_file) {
+        Ok(pem) => {
+            let certificates =
+                Certificate::from_pem_bundle(&pem).map_err(|error| failed(io::Error::other(error)))?;
+            if certificates.is_empty() {
+                return Err(failed(io::Error::other("no certificate in it")));
+            }
+            Ok(builder.tls_certs_only(certificates))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(builder),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Takes what an Entra credential sends to its authority to the proxy instead.
+#[derive(Debug)]
+struct ProxiedClient {
+    client: reqwest::Client,
+    url: Url,
+    server_name: String,
+}
+
+#[async_trait::async_trait]
+impl HttpClient for ProxiedClient {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let mut url = self.url.clone();
+        let path = format!("{}{}", url.path().trim_end_matches('/'), request.url().path());
+        url.set_path(&path);
+        url.set_query(request.url().query());
+        url.set_host(Some(&self.server_name))
+            .map_err(|_| Error::with_message(ErrorKind::Other, "the TLS server name is no host name"))?;
+        let mut request = request.clone();
+        // TLS is for the server name, HTTP for the proxy.
+        request.insert_header("host", self.url.authority().to_owned());
+        *request.url_mut() = url;
+        HttpClient::execute_request(&self.client, &request).await
+    }
+}
