@@ -1,0 +1,189 @@
+//! The command line of `akv-emulator`.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use thiserror::Error;
+
+/// What to start, and what to write where.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Args {
+    pub(crate) seed: Option<PathBuf>,
+    pub(crate) https: Option<SocketAddr>,
+    pub(crate) proxy: Option<SocketAddr>,
+    pub(crate) imds: Option<SocketAddr>,
+    pub(crate) nmi: Option<SocketAddr>,
+    pub(crate) ca_out: Option<PathBuf>,
+    pub(crate) cloud_out: Option<PathBuf>,
+    pub(crate) tokens_out: Option<PathBuf>,
+    pub(crate) service_account: ServiceAccount,
+}
+
+/// `namespace/name`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ServiceAccount {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Run(Box<Args>),
+    Help,
+}
+
+/// A command line that makes no sense.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum ArgsError {
+    #[error("unknown argument '{argument}'; --help lists them")]
+    Unknown { argument: String },
+    #[error("{flag} needs a value")]
+    NoValue { flag: &'static str },
+    #[error("{flag} given twice")]
+    Twice { flag: &'static str },
+    #[error("{flag} '{value}' is not {expected}")]
+    BadValue { flag: &'static str, value: String, expected: &'static str },
+}
+
+impl Command {
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, ArgsError> {
+        let mut arguments = arguments.into_iter();
+        let mut args = Args::default();
+        let mut account = None;
+        while let Some(argument) = arguments.next() {
+            let text = argument.to_string_lossy().into_owned();
+            let (name, inline) = match text.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(OsString::from(value))),
+                None => (text, None),
+            };
+            if matches!(name.as_str(), "--help" | "-h") {
+                return Ok(Self::Help);
+            }
+            let flag = FLAGS.iter().find(|(flag, ..)| *flag == name).map(|(flag, ..)| *flag);
+            let flag = flag.ok_or(ArgsError::Unknown { argument: name })?;
+            let value = inline.or_else(|| arguments.next()).ok_or(ArgsError::NoValue { flag })?;
+            match flag {
+                "--seed" => once(flag, &mut args.seed, path(value))?,
+                "--https" => once(flag, &mut args.https, address(flag, &value)?)?,
+                "--proxy" => once(flag, &mut args.proxy, address(flag, &value)?)?,
+                "--imds" => once(flag, &mut args.imds, address(flag, &value)?)?,
+                "--nmi" => once(flag, &mut args.nmi, address(flag, &value)?)?,
+                "--ca-out" => once(flag, &mut args.ca_out, path(value))?,
+                "--cloud-out" => once(flag, &mut args.cloud_out, path(value))?,
+                "--tokens-out" => once(flag, &mut args.tokens_out, path(value))?,
+                _ => once(flag, &mut account, service_account(flag, &value)?)?,
+            }
+        }
+        args.service_account = account.unwrap_or_default();
+        Ok(Self::Run(Box::new(args)))
+    }
+}
+
+impl Default for ServiceAccount {
+    fn default() -> Self {
+        Self { namespace: "default".to_owned(), name: "app".to_owned() }
+    }
+}
+
+/// The text for `--help`.
+pub(crate) fn help() -> String {
+    let mut text =
+        "akv-emulator plays Microsoft Entra, Azure Key Vault, IMDS and NMI on loopback.\n\n".to_owned();
+    for (flag, value, meaning) in FLAGS {
+        text.push_str(&format!("  {:<34} {meaning}\n", format!("{flag} {value}")));
+    }
+    text
+}
+
+fn once<T>(flag: &'static str, place: &mut Option<T>, value: T) -> Result<(), ArgsError> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(ArgsError::Twice { flag }),
+    }
+}
+
+fn path(value: OsString) -> PathBuf {
+    PathBuf::from(value)
+}
+
+fn address(flag: &'static str, value: &OsString) -> Result<SocketAddr, ArgsError> {
+    let text = value.to_string_lossy();
+    text.parse().map_err(|_| ArgsError::BadValue {
+        flag,
+        value: text.into_owned(),
+        expected: "an address and port, as in 127.0.0.1:8443",
+    })
+}
+
+fn service_account(flag: &'static str, value: &OsString) -> Result<ServiceAccount, ArgsError> {
+    let text = value.to_string_lossy();
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(ServiceAccount { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => Err(ArgsError::BadValue {
+            flag,
+            value: text.into_owned(),
+            expected: "a service account, as in default/app",
+        }),
+    }
+}
+
+/// Flag, placeholder of its value, meaning.
+const FLAGS: &[(&str, &str, &str)] = &[
+    ("--seed", "FILE", "vaults and identities to start with (see seed.example.yaml)"),
+    ("--https", "ADDRESS", "address for HTTPS; default 127.0.0.1:0, a free port"),
+    ("--proxy", "ADDRESS", "address for the HTTP proxy; default 127.0.0.1:0"),
+    ("--imds", "ADDRESS", "address for IMDS; default 127.0.0.1:0, on a node 169.254.169.254:80"),
+    ("--nmi", "ADDRESS", "address for NMI; default 127.0.0.1:0, on a node 127.0.0.1:2579"),
+    ("--ca-out", "FILE", "write the certificate authority to trust there"),
+    ("--cloud-out", "FILE", "write an environment file for AzureStackCloud there"),
+    ("--tokens-out", "FILE", "write service-account tokens as the driver passes them there"),
+    ("--service-account", "NAMESPACE/NAME", "whose tokens to write; default default/app"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Command, ArgsError> {
+        Command::parse(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn both_ways_to_give_a_value_mean_the_same() {
+        let expected = Args {
+            seed: Some("a.yaml".into()),
+            https: Some(([127, 0, 0, 1], 8443).into()),
+            service_account: ServiceAccount { namespace: "n".into(), name: "s".into() },
+            ..Args::default()
+        };
+        let expected = Command::Run(Box::new(expected));
+        let spaced = parse(&["--seed", "a.yaml", "--https", "127.0.0.1:8443", "--service-account", "n/s"]);
+        assert_eq!(spaced.as_ref(), Ok(&expected));
+        assert_eq!(parse(&["--seed=a.yaml", "--https=127.0.0.1:8443", "--service-account=n/s"]), spaced);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (arguments, message) in [
+            (&["--sed"][..], "unknown argument '--sed'; --help lists them"),
+            (&["--seed"], "--seed needs a value"),
+            (&["--seed", "a", "--seed", "b"], "--seed given twice"),
+            (&["--imds", "80"], "--imds '80' is not an address and port, as in 127.0.0.1:8443"),
+            (
+                &["--service-account", "app"],
+                "--service-account 'app' is not a service account, as in default/app",
+            ),
+        ] {
+            let error = parse(arguments).expect_err(message);
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn help_wins_over_the_rest() {
+        assert_eq!(parse(&["--seed", "x", "-h", "--nonsense"]), Ok(Command::Help));
+        assert!(help().contains("--ca-out FILE"));
+    }
+}

@@ -1,0 +1,142 @@
+//! Everything that the listeners share, and who answers which request.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use serde_json::json;
+
+use crate::{
+    access_token::AccessTokens,
+    answer::Answer,
+    clock::Clock,
+    cloud::{CLOUDS, Cloud, Host},
+    directory::DirectoryHandle,
+    entra::{Entra, audience_for},
+    faults::Faults,
+    ids::RequestIds,
+    imds::Imds,
+    journal::Journal,
+    latency::Latency,
+    nmi::Nmi,
+    rate::RateLimits,
+    route::{RequestHead, Service},
+    service_account::Issuer,
+    vault::{CLIENT_REQUEST_ID, KeyVault, VaultHeaders, VaultStore},
+};
+
+/// The state of one emulator.
+#[derive(Debug)]
+pub(crate) struct Azure {
+    pub(crate) directory: DirectoryHandle,
+    pub(crate) store: Arc<VaultStore>,
+    pub(crate) tokens: AccessTokens,
+    pub(crate) issuer: Issuer,
+    pub(crate) clock: Clock,
+    pub(crate) limits: RateLimits,
+    pub(crate) faults: Faults,
+    pub(crate) latency: Latency,
+    pub(crate) journal: Journal,
+    pub(crate) ids: RequestIds,
+    pub(crate) connections: AtomicU64,
+}
+
+impl Azure {
+    /// Counts a new connection and gives it its number.
+    pub(crate) fn connection(&self) -> u64 {
+        self.journal.connection();
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Answers as the service that the head names, faults aside.
+    pub(crate) fn answer(&self, head: &RequestHead, headers: &HeaderMap, body: &Bytes) -> Answer {
+        match head.service {
+            Service::Entra | Service::TokenProxy => self.entra(head).answer(head, body),
+            Service::Vault => self.vault(head, headers),
+            Service::Imds => {
+                let directory = self.directory.snapshot();
+                Imds { directory: &directory, tokens: &self.tokens, clock: &self.clock }.answer(head, headers)
+            }
+            Service::Nmi => {
+                let directory = self.directory.snapshot();
+                Nmi { directory: &directory, tokens: &self.tokens, clock: &self.clock }.answer(head, headers)
+            }
+            Service::Issuer => self.issuer.answer(head),
+            Service::ApiServer => Answer::json(
+                StatusCode::UNAUTHORIZED,
+                &json!({
+                    "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                    "message": "Unauthorized", "reason": "Unauthorized", "code": 401,
+                }),
+            ),
+            Service::Unknown => Answer::json(
+                StatusCode::MISDIRECTED_REQUEST,
+                &json!({
+                    "error": {
+                        "code": "UnknownHost",
+                        "message": format!("The emulator does not play the host '{}'.", head.host),
+                    },
+                }),
+            ),
+        }
+    }
+
+    /// A service's own body for a status that a fault asked for.
+    pub(crate) fn failing(service: Service, status: StatusCode) -> Answer {
+        match service {
+            Service::Vault => KeyVault::failing(status),
+            Service::Entra | Service::TokenProxy => Answer::json(
+                status,
+                &json!({
+                    "error": "temporarily_unavailable",
+                    "error_description": "AADSTS90033: A transient error has occurred. Please try again.",
+                    "error_codes": [90033],
+                }),
+            ),
+            _ => Answer::json(status, &json!({ "error": status.canonical_reason().unwrap_or("failed") })),
+        }
+    }
+
+    fn entra(&self, head: &RequestHead) -> Entra<'_> {
+        Entra {
+            directory: self.directory.snapshot(),
+            tokens: &self.tokens,
+            issuer: &self.issuer,
+            clock: &self.clock,
+            cloud: cloud_of(&head.host),
+            audience: audience_for(head.service),
+        }
+    }
+
+    fn vault(&self, head: &RequestHead, headers: &HeaderMap) -> Answer {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let vault_headers = VaultHeaders {
+            authorization: text(AUTHORIZATION),
+            client_request_id: headers.get(CLIENT_REQUEST_ID).cloned(),
+        };
+        KeyVault {
+            store: &self.store,
+            directory: self.directory.snapshot(),
+            tokens: &self.tokens,
+            clock: &self.clock,
+            limits: &self.limits,
+            ids: &self.ids,
+            cloud: cloud_of(&head.host),
+            vault: head.vault.as_deref().unwrap_or_default(),
+        }
+        .answer(head, vault_headers)
+    }
+}
+
+/// The cloud of a host; the loopback cloud, which knows all audiences, for a name of none.
+fn cloud_of(host: &str) -> &'static Cloud {
+    match Host::parse(host) {
+        Host::Login(cloud) | Host::Vault { cloud, .. } => cloud,
+        Host::Issuer | Host::ApiServer | Host::Unknown => {
+            CLOUDS.iter().find(|cloud| cloud.is_loopback()).unwrap_or(&CLOUDS[0])
+        }
+    }
+}

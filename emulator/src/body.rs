@@ -1,0 +1,130 @@
+//! The body that goes out: whole, or broken in the way a fault asks for.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::Sleep;
+
+/// A response body that hyper drives.
+pub(crate) struct AnswerBody {
+    /// What `content-length` promises.
+    promised: u64,
+    flow: Flow,
+}
+
+enum Flow {
+    Whole(Bytes),
+    /// Sends `part`, lets it be flushed, then breaks the connection.
+    Cut {
+        part: Bytes,
+        flushed: bool,
+    },
+    /// Sends `part`, then nothing more.
+    Hang {
+        part: Bytes,
+    },
+    /// Sends `left` bytes of filler between an opening and a closing.
+    Huge {
+        open: Bytes,
+        left: u64,
+        close: Bytes,
+    },
+    /// Sends `step` bytes, waits, and so on.
+    Slow {
+        rest: Bytes,
+        step: usize,
+        pause: Duration,
+        sleep: Pin<Box<Sleep>>,
+    },
+}
+
+impl AnswerBody {
+    pub(crate) fn whole(body: Bytes) -> Self {
+        Self { promised: body.len() as u64, flow: Flow::Whole(body) }
+    }
+
+    pub(crate) fn cut(body: &Bytes, after: usize) -> Self {
+        let part = body.slice(..after.min(body.len()));
+        // One byte more than there is, should the cut not fall inside the body.
+        let promised = (body.len() as u64).max(part.len() as u64 + 1);
+        Self { promised, flow: Flow::Cut { part, flushed: false } }
+    }
+
+    pub(crate) fn hang(body: &Bytes) -> Self {
+        let part = body.slice(..body.len() / 2);
+        Self { promised: body.len().max(1) as u64, flow: Flow::Hang { part } }
+    }
+
+    pub(crate) fn huge(size: u64) -> Self {
+        let (open, close) = (Bytes::from_static(HUGE_OPEN), Bytes::from_static(HUGE_CLOSE));
+        let left = size.saturating_sub((open.len() + close.len()) as u64);
+        let promised = left + (open.len() + close.len()) as u64;
+        Self { promised, flow: Flow::Huge { open, left, close } }
+    }
+
+    pub(crate) fn slow(body: Bytes, step: usize, pause: Duration) -> Self {
+        let sleep = Box::pin(tokio::time::sleep(pause));
+        Self { promised: body.len() as u64, flow: Flow::Slow { rest: body, step: step.max(1), pause, sleep } }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let frame = match &mut self.get_mut().flow {
+            Flow::Whole(body) => std::mem::take(body),
+            Flow::Cut { part, flushed } => match (part.is_empty(), *flushed) {
+                (false, _) => std::mem::take(part),
+                (true, false) => {
+                    // Pending once lets hyper write out what it has before it hears of the failure.
+                    *flushed = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                (true, true) => {
+                    return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::ConnectionAborted))));
+                }
+            },
+            Flow::Hang { part } if part.is_empty() => return Poll::Pending,
+            Flow::Hang { part } => std::mem::take(part),
+            Flow::Huge { open, .. } if !open.is_empty() => std::mem::take(open),
+            Flow::Huge { left: 0, close, .. } => std::mem::take(close),
+            Flow::Huge { left, .. } => {
+                let step = usize::try_from(*left).unwrap_or(usize::MAX).min(FILLER.len());
+                *left -= step as u64;
+                Bytes::from_static(FILLER).slice(..step)
+            }
+            Flow::Slow { rest, .. } if rest.is_empty() => Bytes::new(),
+            Flow::Slow { rest, step, pause, sleep } => {
+                ready!(sleep.as_mut().poll(cx));
+                let next = tokio::time::Instant::now() + *pause;
+                sleep.as_mut().reset(next);
+                rest.split_to((*step).min(rest.len()))
+            }
+        };
+        Poll::Ready((!frame.is_empty()).then(|| Ok(Frame::data(frame))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.flow, Flow::Whole(body) if body.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.promised)
+    }
+}
+
+static FILLER: &[u8] = &[b'a'; 64 * 1024];
+const HUGE_OPEN: &[u8] = br#"{"value":""#;
+const HUGE_CLOSE: &[u8] = br#""}"#;

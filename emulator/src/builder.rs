@@ -1,0 +1,132 @@
+//! Settings of an emulator before it starts.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use thiserror::Error;
+
+use crate::{
+    clock::Clock, directory::Directory, emulator::Emulator, keys::Keys, seed::Seed, tls::TlsError,
+    vault::VaultSet,
+};
+
+/// Settings of an emulator; every one has a default.
+#[derive(Debug)]
+pub struct EmulatorBuilder {
+    pub(crate) https: SocketAddr,
+    pub(crate) proxy: SocketAddr,
+    pub(crate) imds: SocketAddr,
+    pub(crate) nmi: SocketAddr,
+    pub(crate) directory: Directory,
+    pub(crate) vaults: VaultSet,
+    pub(crate) keys: Option<Keys>,
+    pub(crate) clock: Clock,
+    pub(crate) api_server_id: String,
+}
+
+/// The emulator did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address is in use, or not this host's.
+    #[error("listen for {listener} on {address}")]
+    Listen {
+        /// What for.
+        listener: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The certificate authority.
+    #[error("set up the certificate authority")]
+    Tls(#[from] TlsError),
+}
+
+impl EmulatorBuilder {
+    /// Address of the HTTPS listener. Default: a free port of 127.0.0.1.
+    #[must_use]
+    pub fn https_on(self, address: SocketAddr) -> Self {
+        Self { https: address, ..self }
+    }
+
+    /// Address of the HTTP proxy. Default: a free port of 127.0.0.1.
+    #[must_use]
+    pub fn proxy_on(self, address: SocketAddr) -> Self {
+        Self { proxy: address, ..self }
+    }
+
+    /// Address of IMDS, in production 169.254.169.254:80. Default: a free port of 127.0.0.1.
+    #[must_use]
+    pub fn imds_on(self, address: SocketAddr) -> Self {
+        Self { imds: address, ..self }
+    }
+
+    /// Address of NMI, in production 127.0.0.1:2579. Default: a free port of 127.0.0.1.
+    #[must_use]
+    pub fn nmi_on(self, address: SocketAddr) -> Self {
+        Self { nmi: address, ..self }
+    }
+
+    /// The directory. Default: [`Directory::conformance`].
+    #[must_use]
+    pub fn directory(self, directory: Directory) -> Self {
+        Self { directory, ..self }
+    }
+
+    /// The vaults. Default: none.
+    #[must_use]
+    pub fn vaults(self, vaults: VaultSet) -> Self {
+        Self { vaults, ..self }
+    }
+
+    /// Directory and vaults of a seed.
+    #[must_use]
+    pub fn seed(self, seed: Seed) -> Self {
+        self.directory(seed.directory).vaults(seed.vaults)
+    }
+
+    /// Keys made before. Default: fresh ones.
+    #[must_use]
+    pub fn keys(self, keys: Keys) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    /// The clock. Default: the system's time.
+    #[must_use]
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The cluster's id in the API server's certificate (`hcp-kubernetes.<id>.svc.cluster.local`).
+    #[must_use]
+    pub fn api_server_id(self, id: &str) -> Self {
+        Self { api_server_id: id.to_owned(), ..self }
+    }
+
+    /// Starts it on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`] when an address cannot be listened on.
+    pub async fn start(self) -> Result<Emulator, StartError> {
+        Emulator::start_with(self).await
+    }
+}
+
+impl Default for EmulatorBuilder {
+    fn default() -> Self {
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            https: free,
+            proxy: free,
+            imds: free,
+            nmi: free,
+            directory: Directory::conformance(),
+            vaults: VaultSet::new(),
+            keys: None,
+            clock: Clock::default(),
+            api_server_id: "64f0a1b2c3d4e5f601234567".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Federation: a service-account token in place of a secret
+//! (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation>).
+
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{Entra, errors::EntraError};
+use crate::{
+    directory::{Application, BINDING_AUDIENCE},
+    jws::Token,
+    route::Service,
+    service_account::{Assertion, ISSUER},
+};
+
+/// The audience that an endpoint fixes; elsewhere each federated credential names its own.
+pub(crate) fn audience_for(service: Service) -> Option<&'static str> {
+    (service == Service::TokenProxy).then_some(BINDING_AUDIENCE)
+}
+
+impl Entra<'_> {
+    /// Checks that the application trusts the assertion, and that the cluster made it and it is valid now.
+    pub(super) fn check_assertion(
+        &self,
+        application: &Application,
+        assertion: &str,
+    ) -> Result<(), EntraError> {
+        let token = Token::<Assertion>::parse(assertion).ok_or(EntraError::MalformedAssertion)?;
+        let claims = &token.claims;
+        let mut trusted = application
+            .federations
+            .iter()
+            .filter(|federation| federation.issuer == claims.iss && federation.subject == claims.sub)
+            .peekable();
+        if trusted.peek().is_none() {
+            return Err(EntraError::NoFederation {
+                issuer: claims.iss.clone(),
+                subject: claims.sub.clone(),
+                audience: claims.aud.text(),
+            });
+        }
+        if !trusted.any(|federation| claims.aud.has(self.audience.unwrap_or(&federation.audience))) {
+            return Err(EntraError::WrongAudience { audience: claims.aud.text() });
+        }
+        if claims.iss != ISSUER {
+            return Err(EntraError::IssuerUnreachable);
+        }
+        if token.key_id.as_deref() != Some(self.issuer.key.key_id()) {
+            return Err(EntraError::UnknownSigningKey);
+        }
+        if !self.issuer.key.signed(&token) {
+            return Err(EntraError::BadSignature);
+        }
+        let now = self.clock.unix();
+        if now < claims.nbf - SKEW || now >= claims.exp + SKEW {
+            return Err(EntraError::AssertionExpired {
+                now: moment(now),
+                from: moment(claims.nbf),
+                until: moment(claims.exp),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn moment(unix: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    time.format(&Rfc3339).unwrap_or_default()
+}
+
+/// Entra forgives clocks that differ by five minutes.
+const SKEW: i64 = 300;

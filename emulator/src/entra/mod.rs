@@ -1,0 +1,62 @@
+//! Microsoft Entra: discovery and the token endpoint.
+
+mod assertion;
+mod discovery;
+mod errors;
+mod token;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+use crate::{
+    access_token::AccessTokens, answer::Answer, clock::Clock, cloud::Cloud, directory::Directory,
+    route::RequestHead, service_account::Issuer,
+};
+
+pub(crate) use self::assertion::audience_for;
+pub(crate) use self::errors::EntraError;
+
+/// What Entra answers from.
+#[derive(Debug)]
+pub(crate) struct Entra<'a> {
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) tokens: &'a AccessTokens,
+    pub(crate) issuer: &'a Issuer,
+    pub(crate) clock: &'a Clock,
+    /// The cloud whose login host was asked.
+    pub(crate) cloud: &'a Cloud,
+    /// The audience that service-account tokens must have here, when the endpoint fixes it.
+    pub(crate) audience: Option<&'static str>,
+}
+
+impl Entra<'_> {
+    pub(crate) fn answer(&self, head: &RequestHead, body: &Bytes) -> Answer {
+        let path = head.path.trim_start_matches('/');
+        if path == "common/discovery/instance" {
+            return discovery::instance(head);
+        }
+        let Some((tenant, rest)) = path.split_once('/') else {
+            return not_found();
+        };
+        match (rest, &head.method) {
+            ("v2.0/.well-known/openid-configuration", &Method::GET) => {
+                discovery::openid_configuration(head, self.cloud, tenant)
+            }
+            ("discovery/v2.0/keys", &Method::GET) => Answer::json(StatusCode::OK, &self.tokens.key_set()),
+            ("oauth2/v2.0/token", &Method::POST) => match self.token(tenant, body) {
+                Ok(answer) => answer,
+                Err(error) => error.answer(self.clock.now(), &head.host),
+            },
+            ("oauth2/v2.0/token", method) => {
+                EntraError::PostOnly { method: method.to_string() }.answer(self.clock.now(), &head.host)
+            }
+            _ => not_found(),
+        }
+    }
+}
+
+fn not_found() -> Answer {
+    Answer::text(StatusCode::NOT_FOUND, "no such page at this login host\n")
+}

@@ -1,0 +1,134 @@
+//! JSON Web Signatures (RFC 7515) in compact form, RS256 only: what Entra and a cluster's issuer make.
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    rsa::{KeyPair, KeySize, PublicKeyComponents},
+    signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey},
+};
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::ids::derived_uuid;
+
+/// An RSA-2048 key that signs tokens.
+#[derive(Debug)]
+pub(crate) struct SigningKey {
+    pair: KeyPair,
+    key_id: String,
+    header: String,
+    jwk: Value,
+}
+
+impl SigningKey {
+    pub(crate) fn generate() -> Self {
+        let pair =
+            KeyPair::generate(KeySize::Rsa2048).expect("2048 bits is a size that the library generates");
+        let PublicKeyComponents { n, e } = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+        let modulus = BASE64URL_NOPAD.encode(&n);
+        let key_id = derived_uuid(&modulus);
+        let header = json!({ "alg": "RS256", "kid": key_id, "typ": "JWT" });
+        let jwk = json!({
+            "kty": "RSA", "use": "sig", "alg": "RS256", "kid": key_id,
+            "n": modulus, "e": BASE64URL_NOPAD.encode(&e),
+        });
+        Self { pair, key_id, header: BASE64URL_NOPAD.encode(header.to_string().as_bytes()), jwk }
+    }
+
+    /// The key set to publish (RFC 7517).
+    pub(crate) fn key_set(&self) -> Value {
+        json!({ "keys": [self.jwk] })
+    }
+
+    pub(crate) fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    pub(crate) fn sign(&self, claims: &impl Serialize) -> String {
+        let claims = serde_json::to_vec(claims).expect("claims are strings and numbers");
+        let mut token = format!("{}.{}", self.header, BASE64URL_NOPAD.encode(&claims));
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature)
+            .expect("the buffer has the length of the modulus");
+        token.push('.');
+        BASE64URL_NOPAD.encode_append(&signature, &mut token);
+        token
+    }
+
+    /// Whether this key made the token's signature.
+    pub(crate) fn signed<C>(&self, token: &Token<'_, C>) -> bool {
+        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key().as_ref())
+            .verify(token.signed.as_bytes(), &token.signature)
+            .is_ok()
+    }
+}
+
+/// A token taken apart; its signature is not checked yet.
+#[derive(Debug)]
+pub(crate) struct Token<'a, C> {
+    pub(crate) claims: C,
+    pub(crate) key_id: Option<String>,
+    signed: &'a str,
+    signature: Vec<u8>,
+}
+
+impl<'a, C: DeserializeOwned> Token<'a, C> {
+    /// Takes a token apart; `None` when it is not an RS256 token with these claims.
+    pub(crate) fn parse(token: &'a str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Header {
+            alg: String,
+            kid: Option<String>,
+        }
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let header: Header = decode(header)?;
+        let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).ok()?;
+        let claims = decode(claims)?;
+        (header.alg == "RS256").then_some(Self { claims, key_id: header.kid, signed, signature })
+    }
+}
+
+fn decode<T: DeserializeOwned>(part: &str) -> Option<T> {
+    serde_json::from_slice(&BASE64URL_NOPAD.decode(part.as_bytes()).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_signing_key_verifies_its_token() {
+        let (key, other) = (SigningKey::generate(), SigningKey::generate());
+        let token = key.sign(&json!({ "sub": "a" }));
+        let parsed = Token::<Value>::parse(&token).expect("a token of ours is well formed");
+        assert_eq!(parsed.claims["sub"], "a");
+        assert_eq!(parsed.key_id.as_deref(), Some(key.key_id()));
+        assert!(key.signed(&parsed));
+        assert!(!other.signed(&parsed));
+    }
+
+    #[test]
+    fn altered_claims_lose_the_signature() {
+        let key = SigningKey::generate();
+        let token = key.sign(&json!({ "sub": "a" }));
+        let forged = BASE64URL_NOPAD.encode(br#"{"sub":"b"}"#);
+        let parts: Vec<_> = token.split('.').collect();
+        let forged = format!("{}.{forged}.{}", parts[0], parts[2]);
+        assert!(!key.signed(&Token::<Value>::parse(&forged).expect("it is still well formed")));
+    }
+
+    #[test]
+    fn tokens_of_another_form_are_refused() {
+        let none = BASE64URL_NOPAD.encode(br#"{"alg":"none"}"#);
+        for (label, token) in [
+            ("empty", String::new()),
+            ("two parts", "a.b".into()),
+            ("not base64", "x.y.z".into()),
+            ("no algorithm", format!("{none}.e30.")),
+        ] {
+            assert!(Token::<Value>::parse(&token).is_none(), "{label}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The keys that an emulator signs with.
+
+use std::{sync::Arc, thread};
+
+use crate::{
+    jws::SigningKey,
+    tls::{Authority, TlsError},
+};
+
+/// The certificate authority, Entra's signing key and the cluster issuer's signing key.
+///
+/// Two RSA keys take most of an emulator's start: tests that start many can make the keys once and share them.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) entra: Arc<SigningKey>,
+    pub(crate) issuer: Arc<SigningKey>,
+}
+
+impl Keys {
+    /// Makes fresh keys. This keeps the processor busy for a tenth of a second or so.
+    ///
+    /// # Errors
+    /// When the authority cannot make its own certificate.
+    pub fn generate() -> Result<Self, TlsError> {
+        let authority = Arc::new(Authority::generate()?);
+        let (entra, issuer) = thread::scope(|scope| {
+            let entra = scope.spawn(SigningKey::generate);
+            let issuer = SigningKey::generate();
+            (entra.join().expect("making a key does not panic"), issuer)
+        });
+        Ok(Self { authority, entra: Arc::new(entra), issuer: Arc::new(issuer) })
+    }
+}

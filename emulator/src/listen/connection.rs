@@ -1,0 +1,98 @@
+//! One HTTP/1.1 connection, and how it ends when a fault says so.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::Notify,
+};
+use tokio_rustls::server::TlsStream;
+
+use super::request::respond;
+use crate::azure::Azure;
+
+/// What the requests of a connection have in common.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) azure: Arc<Azure>,
+    pub(super) number: u64,
+    pub(super) entrance: Entrance,
+    pub(super) end: End,
+}
+
+/// How a connection came in.
+#[derive(Debug)]
+pub(super) enum Entrance {
+    /// Over TLS, for this server name.
+    Https { server_name: Option<String> },
+    /// At the address of IMDS.
+    Imds,
+    /// At the address of NMI.
+    Nmi,
+}
+
+/// Lets a request end its connection.
+#[derive(Debug, Default)]
+pub(super) struct End {
+    asked: Notify,
+    reset: AtomicBool,
+}
+
+impl End {
+    /// Ends the connection, by a reset or in good order, and never returns.
+    pub(super) async fn now(&self, reset: bool) -> Infallible {
+        self.reset.store(reset, Ordering::Release);
+        self.asked.notify_one();
+        std::future::pending().await
+    }
+}
+
+/// A stream over TCP.
+pub(super) trait OverTcp {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl OverTcp for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl OverTcp for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// Serves requests until either side ends the connection.
+pub(super) async fn serve<S>(stream: S, azure: Arc<Azure>, entrance: Entrance)
+where
+    S: OverTcp + AsyncRead + AsyncWrite + Unpin,
+{
+    let number = azure.connection();
+    let peer = Arc::new(Peer { azure, number, entrance, end: End::default() });
+    let service = service_fn({
+        let peer = Arc::clone(&peer);
+        move |request| respond(Arc::clone(&peer), request)
+    });
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // A connection that the client broke off is over, like any other.
+        _ = &mut connection => return,
+        () = peer.end.asked.notified() => {}
+    }
+    if peer.end.reset.load(Ordering::Acquire) {
+        let stream = connection.into_parts().io.into_inner();
+        // Closing with a zero linger time is what sends RST; without it the close is a plain one.
+        let _ = stream.tcp().set_zero_linger();
+    }
+}

@@ -1,0 +1,33 @@
+//! The HTTPS listener: every production name, told apart by `Host`.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::connection::{Entrance, serve};
+use crate::azure::Azure;
+
+/// Serves TLS connections, direct or tunnelled.
+#[derive(Clone)]
+pub(crate) struct Https {
+    pub(crate) azure: Arc<Azure>,
+    acceptor: TlsAcceptor,
+}
+
+impl Https {
+    pub(crate) fn new(azure: Arc<Azure>, config: ServerConfig) -> Self {
+        Self { azure, acceptor: TlsAcceptor::from(Arc::new(config)) }
+    }
+
+    pub(crate) async fn serve(self, tcp: TcpStream) {
+        self.azure.latency.before_accept().await;
+        // A client that does not finish its handshake does not trust the authority, or has gone.
+        let Ok(tls) = self.acceptor.accept(tcp).await else {
+            return;
+        };
+        let server_name = tls.get_ref().1.server_name().map(str::to_ascii_lowercase);
+        serve(tls, self.azure, Entrance::Https { server_name }).await;
+    }
+}

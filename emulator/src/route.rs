@@ -1,0 +1,227 @@
+//! What a request is addressed to, and a matcher for it.
+
+use std::{fmt, sync::Arc};
+
+use http::Method;
+
+/// The part of Azure, or of the cluster, that answered a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Microsoft Entra: discovery and the token endpoint.
+    Entra,
+    /// The token proxy of AKS identity binding (TLS server name under `ests.aks`).
+    TokenProxy,
+    /// Key Vault.
+    Vault,
+    /// The instance metadata service of the node.
+    Imds,
+    /// The node-managed identity of pod identity.
+    Nmi,
+    /// The cluster's service-account issuer: its discovery document and keys.
+    Issuer,
+    /// The Kubernetes API server: it only shows its certificate.
+    ApiServer,
+    /// A host that the emulator does not play.
+    Unknown,
+}
+
+/// The head of a request as the emulator saw it.
+#[derive(Clone, Debug)]
+pub struct RequestHead {
+    /// Who answers.
+    pub service: Service,
+    /// The method.
+    pub method: Method,
+    /// The `Host` of the request, with a port where one was given, in lower case.
+    pub host: String,
+    /// The path, undecoded.
+    pub path: String,
+    /// The query without its question mark; empty when there is none.
+    pub query: String,
+    /// The vault's name, for a request to Key Vault.
+    pub vault: Option<String>,
+    /// Whether an `Authorization` header was sent, whatever it held.
+    pub credentials: bool,
+    /// The `User-Agent` header; empty when there is none.
+    pub user_agent: String,
+    /// Number of the connection, unique within the emulator.
+    pub connection: u64,
+}
+
+impl RequestHead {
+    /// A value of the query, decoded.
+    #[must_use]
+    pub fn query_value(&self, name: &str) -> Option<String> {
+        url::form_urlencoded::parse(self.query.as_bytes())
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.into_owned())
+    }
+}
+
+/// Picks requests: every condition given must hold. [`Route::any`] picks all.
+///
+/// ```
+/// use akv_emulator::Route;
+/// let lists_of_lab = Route::vault("lab").path_suffix("/versions");
+/// ```
+#[derive(Clone, Default)]
+pub struct Route {
+    service: Option<Service>,
+    method: Option<Method>,
+    vault: Option<String>,
+    path: Option<PathMatch>,
+    credentials: Option<bool>,
+    predicate: Option<Predicate>,
+}
+
+type Predicate = Arc<dyn Fn(&RequestHead) -> bool + Send + Sync>;
+
+#[derive(Clone, Debug)]
+enum PathMatch {
+    Is(String),
+    Prefix(String),
+    Suffix(String),
+}
+
+impl Route {
+    /// Every request.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Every request to one service.
+    #[must_use]
+    pub fn service(service: Service) -> Self {
+        Self { service: Some(service), ..Self::default() }
+    }
+
+    /// Every request to one vault.
+    #[must_use]
+    pub fn vault(name: &str) -> Self {
+        Self { vault: Some(name.to_ascii_lowercase()), ..Self::service(Service::Vault) }
+    }
+
+    /// Token requests: `POST` to Entra's token endpoint.
+    #[must_use]
+    pub fn token_endpoint() -> Self {
+        Self::service(Service::Entra).method(Method::POST).path_suffix("/oauth2/v2.0/token")
+    }
+
+    /// Only with this method.
+    #[must_use]
+    pub fn method(self, method: Method) -> Self {
+        Self { method: Some(method), ..self }
+    }
+
+    /// Only with exactly this path.
+    #[must_use]
+    pub fn path(self, path: &str) -> Self {
+        Self { path: Some(PathMatch::Is(path.to_owned())), ..self }
+    }
+
+    /// Only with a path that begins so.
+    #[must_use]
+    pub fn path_prefix(self, prefix: &str) -> Self {
+        Self { path: Some(PathMatch::Prefix(prefix.to_owned())), ..self }
+    }
+
+    /// Only with a path that ends so.
+    #[must_use]
+    pub fn path_suffix(self, suffix: &str) -> Self {
+        Self { path: Some(PathMatch::Suffix(suffix.to_owned())), ..self }
+    }
+
+    /// Only with an `Authorization` header (`true`) or only without one (`false`): tells a request to Key Vault
+    /// from the anonymous probe before it.
+    #[must_use]
+    pub fn credentials(self, sent: bool) -> Self {
+        Self { credentials: Some(sent), ..self }
+    }
+
+    /// Only where the predicate holds.
+    #[must_use]
+    pub fn matching(self, predicate: impl Fn(&RequestHead) -> bool + Send + Sync + 'static) -> Self {
+        Self { predicate: Some(Arc::new(predicate)), ..self }
+    }
+
+    /// Whether a request is picked.
+    #[must_use]
+    pub fn matches(&self, head: &RequestHead) -> bool {
+        self.service.is_none_or(|service| service == head.service)
+            && self.method.as_ref().is_none_or(|method| *method == head.method)
+            && self.vault.as_ref().is_none_or(|vault| Some(vault) == head.vault.as_ref())
+            && self.credentials.is_none_or(|sent| sent == head.credentials)
+            && self.path.as_ref().is_none_or(|path| path.matches(&head.path))
+            && self.predicate.as_ref().is_none_or(|predicate| predicate(head))
+    }
+}
+
+impl PathMatch {
+    fn matches(&self, path: &str) -> bool {
+        match self {
+            Self::Is(whole) => path == whole,
+            Self::Prefix(prefix) => path.starts_with(prefix.as_str()),
+            Self::Suffix(suffix) => path.ends_with(suffix.as_str()),
+        }
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("service", &self.service)
+            .field("method", &self.method)
+            .field("vault", &self.vault)
+            .field("path", &self.path)
+            .field("credentials", &self.credentials)
+            .field("predicate", &self.predicate.is_some())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn vault_get(path: &str) -> RequestHead {
+        RequestHead {
+            service: Service::Vault,
+            method: Method::GET,
+            host: "lab.vault.azure.net".into(),
+            path: path.into(),
+            query: "api-version=7.6".into(),
+            vault: Some("lab".into()),
+            credentials: true,
+            user_agent: String::new(),
+            connection: 1,
+        }
+    }
+
+    #[test]
+    fn every_condition_must_hold() {
+        let head = vault_get("/secrets/a/versions");
+        for (label, route, picked) in [
+            ("any", Route::any(), true),
+            ("vault", Route::vault("LAB"), true),
+            ("other vault", Route::vault("other"), false),
+            ("other service", Route::service(Service::Entra), false),
+            ("method", Route::any().method(Method::POST), false),
+            ("prefix", Route::any().path_prefix("/secrets/"), true),
+            ("suffix", Route::vault("lab").path_suffix("/versions"), true),
+            ("path", Route::any().path("/secrets/a"), false),
+            ("with credentials", Route::any().credentials(true), true),
+            ("without credentials", Route::any().credentials(false), false),
+            ("predicate", Route::any().matching(|head| head.connection == 2), false),
+        ] {
+            assert_eq!(route.matches(&head), picked, "{label}");
+        }
+    }
+
+    #[test]
+    fn query_values_are_decoded() {
+        let head = RequestHead { query: "a=1&%24skiptoken=x%2Fy".into(), ..vault_get("/") };
+        assert_eq!(head.query_value("$skiptoken").as_deref(), Some("x/y"));
+        assert_eq!(head.query_value("b"), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! The cluster's service-account issuer: mints tokens as kubelet asks for them, and publishes its keys.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    answer::Answer,
+    clock::Clock,
+    directory::{BINDING_AUDIENCE, ENTRA_AUDIENCE},
+    ids::{derived_uuid, random_uuid},
+    jws::SigningKey,
+    route::RequestHead,
+};
+
+/// The cluster's signing key and clock.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    pub(crate) key: std::sync::Arc<SigningKey>,
+    pub(crate) clock: Clock,
+}
+
+/// The claims that Entra looks at.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Assertion {
+    #[serde(default)]
+    pub(crate) iss: String,
+    #[serde(default)]
+    pub(crate) sub: String,
+    #[serde(default)]
+    pub(crate) aud: Audience,
+    #[serde(default)]
+    pub(crate) nbf: i64,
+    #[serde(default)]
+    pub(crate) exp: i64,
+}
+
+/// `aud`: one text or several (RFC 7519, section 4.1.3).
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Issuer {
+    /// A token for one audience, valid from now on, or so long ago expired.
+    pub(crate) fn token(&self, namespace: &str, name: &str, audience: &str, validity: Validity) -> String {
+        #[derive(Serialize)]
+        struct Claims<'a> {
+            aud: [&'a str; 1],
+            exp: i64,
+            iat: i64,
+            iss: &'a str,
+            jti: String,
+            #[serde(rename = "kubernetes.io")]
+            kubernetes: Value,
+            nbf: i64,
+            sub: String,
+        }
+        let (from, until) = validity.bounds(self.clock.unix());
+        let kubernetes = json!({
+            "namespace": namespace,
+            "node": { "name": "emulated-node", "uid": derived_uuid("emulated-node") },
+            "pod": { "name": name, "uid": derived_uuid(&format!("pod {namespace}/{name}")) },
+            "serviceaccount": { "name": name, "uid": derived_uuid(&format!("account {namespace}/{name}")) },
+        });
+        self.key.sign(&Claims {
+            aud: [audience],
+            exp: until,
+            iat: from,
+            iss: ISSUER,
+            jti: random_uuid(),
+            kubernetes,
+            nbf: from,
+            sub: format!("system:serviceaccount:{namespace}:{name}"),
+        })
+    }
+
+    /// What the driver passes on as `csi.storage.k8s.io/serviceAccount.tokens`: a token for each audience.
+    pub(crate) fn tokens(&self, namespace: &str, name: &str, validity: Validity) -> String {
+        let (_, until) = validity.bounds(self.clock.unix());
+        let until = OffsetDateTime::from_unix_timestamp(until).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let expiry = until.format(&Rfc3339).expect("a time of this century has an RFC 3339 form");
+        let tokens: Map<_, _> = AUDIENCES
+            .iter()
+            .map(|audience| {
+                let token = self.token(namespace, name, audience, validity);
+                ((*audience).to_owned(), json!({ "token": token, "expirationTimestamp": expiry }))
+            })
+            .collect();
+        Value::Object(tokens).to_string()
+    }
+
+    pub(crate) fn answer(&self, head: &RequestHead) -> Answer {
+        if head.method != Method::GET {
+            return Answer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n");
+        }
+        match head.path.as_str() {
+            "/.well-known/openid-configuration" => Answer::json(
+                StatusCode::OK,
+                &json!({
+                    "issuer": ISSUER,
+                    "jwks_uri": format!("https://{}/openid/v1/jwks", head.host),
+                    "response_types_supported": ["id_token"],
+                    "subject_types_supported": ["public"],
+                    "id_token_signing_alg_values_supported": ["RS256"],
+                }),
+            ),
+            "/openid/v1/jwks" => Answer::json(StatusCode::OK, &self.key.key_set()),
+            _ => Answer::text(StatusCode::NOT_FOUND, "not found\n"),
+        }
+    }
+}
+
+/// When a token is valid.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Validity {
+    /// From now, for so long.
+    For(Duration),
+    /// It was valid for an hour and has been expired for so long.
+    ExpiredFor(Duration),
+}
+
+impl Validity {
+    fn bounds(self, now: i64) -> (i64, i64) {
+        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX / 4);
+        match self {
+            Self::For(lifetime) => (now, now + seconds(lifetime)),
+            Self::ExpiredFor(ago) => (now - seconds(ago) - 3600, now - seconds(ago)),
+        }
+    }
+}
+
+impl Audience {
+    pub(crate) fn has(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Several(several) => several.iter().any(|one| one == audience),
+        }
+    }
+
+    /// As Entra's messages show it.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::One(one) => one.clone(),
+            Self::Several(several) => several.join(","),
+        }
+    }
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self::Several(Vec::new())
+    }
+}
+
+/// `iss` of every service-account token of the emulated cluster: `https` at the host that serves its keys.
+pub(crate) const ISSUER: &str = "https://oidc.localhost";
+
+/// The audiences of the driver's token requests in the emulated cluster.
+pub(crate) const AUDIENCES: &[&str] = &[
+    ENTRA_AUDIENCE,
+    BINDING_AUDIENCE,
+    "https://kubernetes.default.svc.cluster.local",
+    "sts.amazonaws.com",
+    "vault",
+];

@@ -1,0 +1,199 @@
+//! The vaults of a running emulator, as a test or an operator changes them.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::{
+    content::{ObjectKind, ObjectVersion, VaultContent, VaultSet},
+    store::{Object, Store, StoredVersion, Vault},
+};
+use crate::{
+    clock::Clock,
+    fixtures::{BundleFormat, CertificateFixture, ChainOrder, FixtureError},
+    ids::random_version,
+};
+
+/// Reads and changes what the vaults hold. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Vaults {
+    store: Arc<Store>,
+    clock: Clock,
+}
+
+/// There is no such vault, object or version to change.
+#[derive(Debug, Error)]
+#[error("change {kind:?} '{name}' of vault '{vault}': no such object or version")]
+pub struct UnknownObject {
+    kind: ObjectKind,
+    name: String,
+    vault: String,
+}
+
+impl Vaults {
+    pub(crate) fn new(store: Arc<Store>, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    /// Puts other vaults in place of all there are. Answers are rendered when first asked for, so this is cheap.
+    pub fn replace(&self, vaults: VaultSet) {
+        self.store.replace(vaults);
+    }
+
+    /// Puts one vault in place, whether or not there was one of that name.
+    pub fn replace_vault(&self, name: &str, content: VaultContent) {
+        self.store.write().insert(name.to_ascii_lowercase(), content.into());
+    }
+
+    /// Takes a vault away.
+    pub fn remove_vault(&self, name: &str) {
+        self.store.write().remove(&name.to_ascii_lowercase());
+    }
+
+    /// Adds a version of a secret, newer than those there are, and tells its id. Vault and secret are made if need be.
+    pub fn put_secret(&self, vault: &str, name: &str, value: &str) -> String {
+        let body = Map::from_iter([("value".to_owned(), Value::from(value))]);
+        self.put(vault, ObjectKind::Secret, name, body)
+    }
+
+    /// Adds a version with this body (see [`ObjectVersion::body`]), newer than those there are, and tells its id.
+    /// Vault and object are made if need be; a deleted object is recovered.
+    pub fn put(&self, vault: &str, kind: ObjectKind, name: &str, body: Map<String, Value>) -> String {
+        let id = random_version();
+        self.put_as(vault, kind, name, &id, body);
+        id
+    }
+
+    /// Adds a certificate with its key and its secret under one new version, and tells its id.
+    ///
+    /// # Errors
+    /// When the secret's PFX cannot be made.
+    pub fn put_certificate(
+        &self,
+        vault: &str,
+        name: &str,
+        fixture: &CertificateFixture,
+        format: BundleFormat,
+        order: ChainOrder,
+    ) -> Result<String, FixtureError> {
+        let mut secret = fixture.secret_body(format, order)?;
+        let id = self.put(vault, ObjectKind::Certificate, name, fixture.certificate_body());
+        secret.insert("kid".to_owned(), Value::String(format!("/keys/{name}/{id}")));
+        self.put_as(vault, ObjectKind::Secret, name, &id, secret);
+        self.put_as(vault, ObjectKind::Key, name, &id, fixture.key_body());
+        Ok(id)
+    }
+
+    /// Adds a version as it is. Vault and object are made if need be; a deleted object is recovered.
+    pub fn put_version(&self, vault: &str, kind: ObjectKind, name: &str, version: ObjectVersion) {
+        self.edit(vault, kind, name, |object| object.push(kind, version));
+    }
+
+    /// Enables or disables a version, the current one when `version` is `None`.
+    ///
+    /// # Errors
+    /// [`UnknownObject`] when it is not there.
+    pub fn set_enabled(
+        &self,
+        vault: &str,
+        kind: ObjectKind,
+        name: &str,
+        version: Option<&str>,
+        enabled: bool,
+    ) -> Result<(), UnknownObject> {
+        self.change(vault, kind, name, version, |version| version.enabled = enabled)
+    }
+
+    /// Changes a version, the current one when `version` is `None`.
+    ///
+    /// # Errors
+    /// [`UnknownObject`] when it is not there.
+    pub fn change(
+        &self,
+        vault: &str,
+        kind: ObjectKind,
+        name: &str,
+        version: Option<&str>,
+        change: impl FnOnce(&mut ObjectVersion),
+    ) -> Result<(), UnknownObject> {
+        self.object(vault, kind, name, |object| {
+            let current = object.current().map(|stored| stored.version.version.clone());
+            let id = version.map(str::to_owned).or(current)?;
+            let place = object.versions.iter_mut().find(|stored| stored.version.version == id)?;
+            let mut changed = place.version.clone();
+            change(&mut changed);
+            *place = Arc::new(StoredVersion::new(kind, &object.name, changed));
+            Some(())
+        })
+    }
+
+    /// Deletes an object; it stays recoverable.
+    ///
+    /// # Errors
+    /// [`UnknownObject`] when it is not there.
+    pub fn delete(&self, vault: &str, kind: ObjectKind, name: &str) -> Result<(), UnknownObject> {
+        self.object(vault, kind, name, |object| {
+            object.deleted = true;
+            Some(())
+        })
+    }
+
+    /// Brings a deleted object back.
+    ///
+    /// # Errors
+    /// [`UnknownObject`] when it is not there.
+    pub fn recover(&self, vault: &str, kind: ObjectKind, name: &str) -> Result<(), UnknownObject> {
+        self.object(vault, kind, name, |object| {
+            object.deleted = false;
+            Some(())
+        })
+    }
+
+    /// Takes an object away for good.
+    pub fn purge(&self, vault: &str, kind: ObjectKind, name: &str) {
+        if let Some(vault) = self.store.write().get_mut(&vault.to_ascii_lowercase()) {
+            vault.objects.remove(&(kind, name.to_ascii_lowercase()));
+        }
+    }
+
+    /// Names of the vaults, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.store.read().keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    fn put_as(&self, vault: &str, kind: ObjectKind, name: &str, id: &str, body: Map<String, Value>) {
+        let now = self.clock.unix();
+        self.edit(vault, kind, name, |object| {
+            let newest = object.current().map_or(i64::MIN, |stored| stored.version.created);
+            object.push(kind, ObjectVersion::new(id, now.max(newest.saturating_add(1)), body));
+        });
+    }
+
+    fn edit(&self, vault: &str, kind: ObjectKind, name: &str, edit: impl FnOnce(&mut Object)) {
+        let mut vaults = self.store.write();
+        let vault: &mut Vault = vaults.entry(vault.to_ascii_lowercase()).or_default();
+        let object =
+            vault.objects.entry((kind, name.to_ascii_lowercase())).or_insert_with(|| Object::new(name));
+        object.deleted = false;
+        edit(object);
+    }
+
+    fn object(
+        &self,
+        vault: &str,
+        kind: ObjectKind,
+        name: &str,
+        edit: impl FnOnce(&mut Object) -> Option<()>,
+    ) -> Result<(), UnknownObject> {
+        let mut vaults = self.store.write();
+        vaults
+            .get_mut(&vault.to_ascii_lowercase())
+            .and_then(|vault| vault.objects.get_mut(&(kind, name.to_ascii_lowercase())))
+            .and_then(edit)
+            .ok_or_else(|| UnknownObject { kind, name: name.to_owned(), vault: vault.to_owned() })
+    }
+}

@@ -1,0 +1,154 @@
+//! The objects of all vaults, shared between requests and tests.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use super::{
+    content::{ObjectKind, ObjectVersion, VaultContent, VaultSet},
+    rendering::{self, Template},
+};
+
+/// Vaults by name in lower case.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    vaults: RwLock<HashMap<String, Vault>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Vault {
+    pub(super) tenant: Option<String>,
+    /// By kind and name in lower case: Key Vault finds names whatever their case.
+    pub(super) objects: HashMap<(ObjectKind, String), Object>,
+}
+
+#[derive(Debug)]
+pub(super) struct Object {
+    /// As it was first written.
+    pub(super) name: Arc<str>,
+    pub(super) versions: Vec<Arc<StoredVersion>>,
+    pub(super) deleted: bool,
+}
+
+/// A version with its answer, made when first asked for.
+#[derive(Debug)]
+pub(crate) struct StoredVersion {
+    pub(super) kind: ObjectKind,
+    pub(super) name: Arc<str>,
+    pub(super) version: ObjectVersion,
+    rendered: OnceLock<Template>,
+}
+
+/// Outcome of a look-up.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Version(Arc<StoredVersion>),
+    /// The object is deleted but recoverable.
+    Deleted,
+    Nothing,
+}
+
+impl Store {
+    pub(crate) fn replace(&self, vaults: VaultSet) {
+        let vaults = vaults.into_iter().map(|(name, content)| (name.to_ascii_lowercase(), content.into()));
+        *self.write() = vaults.collect();
+    }
+
+    /// The tenant that a vault names; the outer `None` when there is no such vault.
+    pub(crate) fn tenant(&self, vault: &str) -> Option<Option<String>> {
+        self.read().get(vault).map(|vault| vault.tenant.clone())
+    }
+
+    pub(crate) fn find(&self, vault: &str, kind: ObjectKind, name: &str, version: &str) -> Found {
+        let vaults = self.read();
+        let key = (kind, name.to_ascii_lowercase());
+        let Some(object) = vaults.get(vault).and_then(|vault| vault.objects.get(&key)) else {
+            return Found::Nothing;
+        };
+        if object.deleted {
+            return Found::Deleted;
+        }
+        let found = if version.is_empty() {
+            object.current()
+        } else {
+            object.versions.iter().find(|stored| stored.version.version.eq_ignore_ascii_case(version))
+        };
+        found.map_or(Found::Nothing, |stored| Found::Version(Arc::clone(stored)))
+    }
+
+    /// Versions of an object in the order of its listing; none for an unknown object, as Key Vault has it.
+    pub(super) fn versions(&self, vault: &str, kind: ObjectKind, name: &str) -> Vec<Arc<StoredVersion>> {
+        let vaults = self.read();
+        let object =
+            vaults.get(vault).and_then(|vault| vault.objects.get(&(kind, name.to_ascii_lowercase())));
+        object.filter(|object| !object.deleted).map_or_else(Vec::new, |object| object.versions.clone())
+    }
+
+    /// The current version of every object of a kind, by name.
+    pub(super) fn current_versions(&self, vault: &str, kind: ObjectKind) -> Vec<Arc<StoredVersion>> {
+        let vaults = self.read();
+        let mut found: Vec<_> = vaults
+            .get(vault)
+            .into_iter()
+            .flat_map(|vault| &vault.objects)
+            .filter(|((of, _), object)| *of == kind && !object.deleted)
+            .filter_map(|(_, object)| object.current().cloned())
+            .collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Vault>> {
+        self.vaults.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, Vault>> {
+        self.vaults.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Object {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.into(), versions: Vec::new(), deleted: false }
+    }
+
+    pub(super) fn push(&mut self, kind: ObjectKind, version: ObjectVersion) {
+        self.versions.push(Arc::new(StoredVersion::new(kind, &self.name, version)));
+    }
+
+    /// The newest version, enabled or not.
+    pub(super) fn current(&self) -> Option<&Arc<StoredVersion>> {
+        self.versions.iter().max_by_key(|stored| stored.version.created)
+    }
+}
+
+impl StoredVersion {
+    pub(super) fn new(kind: ObjectKind, name: &Arc<str>, version: ObjectVersion) -> Self {
+        Self { kind, name: Arc::clone(name), version, rendered: OnceLock::new() }
+    }
+
+    pub(super) fn enabled(&self) -> bool {
+        self.version.enabled
+    }
+
+    pub(super) fn rendered(&self) -> &Template {
+        self.rendered.get_or_init(|| rendering::bundle(self.kind, &self.name, &self.version))
+    }
+}
+
+impl From<VaultContent> for Vault {
+    fn from(mut content: VaultContent) -> Self {
+        let mut vault = Self { tenant: content.tenant.take(), ..Self::default() };
+        for kind in ObjectKind::ALL {
+            for (name, versions) in std::mem::take(content.objects_mut(kind)) {
+                let mut object = Object::new(&name);
+                for version in versions {
+                    object.push(kind, version);
+                }
+                vault.objects.insert((kind, name.to_ascii_lowercase()), object);
+            }
+        }
+        vault
+    }
+}

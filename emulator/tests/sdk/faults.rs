@@ -1,0 +1,115 @@
+use std::time::Duration;
+
+use akv_emulator::{Emulator, Fault, Route, Service};
+use azure_core::Bytes;
+
+use crate::harness::{SERVICE_PRINCIPAL, emulator, http, secrets, status_and_code, workload};
+
+/// One authenticated read of a secret, all of its body.
+async fn read(azure: &Emulator) -> Result<(u16, Bytes), reqwest::Error> {
+    let token = azure.access_token(SERVICE_PRINCIPAL, "https://vault.azure.net", Duration::from_secs(60));
+    let request = http(azure).get("https://lab.vault.azure.net/secrets/db-password?api-version=7.6");
+    let answer = request.bearer_auth(token).send().await?;
+    let status = answer.status().as_u16();
+    Ok((status, answer.bytes().await?))
+}
+
+#[tokio::test]
+async fn a_status_fault_speaks_as_the_service() {
+    let azure = emulator().await;
+    let client = secrets(&azure, workload(&azure));
+    client.get_secret("db-password", None).await.expect("nothing fails yet");
+    let fault = azure.faults().inject_times(1, Route::vault("lab").credentials(true), Fault::throttled(7));
+    let error = client.get_secret("db-password", None).await.expect_err("it is throttled");
+    assert_eq!(status_and_code(&error), (429, "Throttled".to_owned()));
+    client.get_secret("db-password", None).await.expect("once only");
+    assert_eq!(azure.faults().hits(fault), 1);
+}
+
+#[tokio::test]
+async fn entra_can_be_out_of_order_while_the_vault_is_not() {
+    let azure = emulator().await;
+    azure.faults().inject(Route::token_endpoint(), Fault::status(503));
+    let error =
+        secrets(&azure, workload(&azure)).get_secret("db-password", None).await.expect_err("no token");
+    assert_eq!(status_and_code(&error).0, 503);
+}
+
+#[tokio::test]
+async fn broken_connections_break_in_the_way_asked_for() {
+    let azure = emulator().await;
+    for (fault, in_body) in [
+        (Fault::Drop, false),
+        (Fault::Reset, false),
+        (Fault::CutBody { after: 10 }, true),
+        (Fault::CutBody { after: 1_000_000 }, true),
+    ] {
+        azure.faults().clear();
+        azure.faults().inject(Route::vault("lab"), fault.clone());
+        let error = read(&azure).await.expect_err("the connection breaks");
+        assert_eq!(error.is_body() || error.is_decode(), in_body, "{fault:?}: {error:?}");
+    }
+    azure.faults().clear();
+    assert_eq!(read(&azure).await.expect("it is whole again").0, 200);
+}
+
+#[tokio::test]
+async fn a_hanging_request_stays_in_flight_until_the_client_gives_up() {
+    let azure = emulator().await;
+    azure.faults().inject(Route::vault("lab"), Fault::Hang);
+    let request = tokio::spawn({
+        let request = http(&azure).get("https://lab.vault.azure.net/secrets/a/?api-version=7.6");
+        async move { request.send().await.map(|_| ()) }
+    });
+    azure.journal().wait_for(1).await;
+    assert_eq!((azure.journal().in_flight(), azure.journal().lines()[0].as_str()), (1, "GET /secrets/a/ -"));
+    request.abort();
+    azure.journal().wait_until(|journal| journal.in_flight() == 0).await;
+}
+
+#[tokio::test]
+async fn a_body_can_hang() {
+    let azure = emulator().await;
+    azure.faults().inject(Route::vault("lab"), Fault::HangInBody);
+    let mut answer = http(&azure)
+        .get("https://lab.vault.azure.net/secrets/a/?api-version=7.6")
+        .send()
+        .await
+        .expect("headers come");
+    assert_eq!(answer.status(), 401);
+    assert!(answer.chunk().await.expect("the first half comes").is_some());
+    let rest = tokio::time::timeout(Duration::from_millis(50), answer.chunk()).await;
+    assert!(rest.is_err(), "nothing more comes");
+}
+
+#[tokio::test]
+async fn other_bodies_can_stand_in() {
+    let azure = emulator().await;
+    let set = |fault: Fault| {
+        azure.faults().clear();
+        azure.faults().inject(Route::service(Service::Vault), fault);
+    };
+    set(Fault::Rubbish { content_type: "text/html".into(), body: Bytes::from_static(b"<html>") });
+    assert_eq!(read(&azure).await.expect("it answers"), (200, Bytes::from_static(b"<html>")));
+    set(Fault::HugeBody(5_000_000));
+    let (status, body) = read(&azure).await.expect("it answers");
+    assert_eq!((status, body.len()), (200, 5_000_000));
+    serde_json::from_slice::<serde_json::Value>(&body).expect("it is JSON");
+    set(Fault::Redirect("https://evil.example/".into()));
+    assert_eq!(read(&azure).await.expect("it answers").0, 307);
+    set(Fault::Slow { step: 100, pause: Duration::from_millis(1) });
+    let (status, body) = read(&azure).await.expect("it answers in the end");
+    assert_eq!(status, 200);
+    assert!(String::from_utf8_lossy(&body).contains("pa55w0rd"));
+}
+
+#[tokio::test]
+async fn latency_holds_requests_back_together() {
+    let azure = emulator().await;
+    azure.latency().set(Duration::from_millis(200));
+    azure.latency().set_for(Route::service(Service::Entra), Duration::ZERO);
+    let reads = futures::future::join_all((0..8).map(|_| read(&azure))).await;
+    assert!(reads.into_iter().all(|answer| answer.is_ok_and(|(status, _)| status == 200)));
+    assert_eq!(azure.journal().max_in_flight(), 8);
+    assert!(azure.journal().entries().iter().all(|entry| entry.took >= Some(Duration::from_millis(200))));
+}
