@@ -1,0 +1,311 @@
+//! Every recorded mount, replayed: the cases that the project carries, and those of a folder beside the checkout where
+//! one is there and differs.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use akv_emulator::VaultSet;
+use akv_provider::proto::MountRequest;
+use data_encoding::BASE64;
+use serde::Deserialize;
+use serde_json::Value;
+use tonic::Code;
+
+use crate::harness::{Azure, Driver, Mounted, Provider};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recorded_mounts_hold() {
+    replay(&own_folder()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recorded_mounts_beside_the_checkout_hold() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance");
+    if !folder.is_dir() {
+        println!("skipped: there is no folder of cases beside the checkout");
+    } else if same_cases(&folder, &own_folder()) {
+        println!("skipped: the cases beside the checkout are the project's own");
+    } else {
+        replay(&folder).await;
+    }
+}
+
+fn own_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    flags: Vec<String>,
+    vaults: VaultSet,
+    request: CaseRequest,
+    expect: Expectation,
+    beyond: Option<Beyond>,
+}
+
+#[derive(Deserialize)]
+struct CaseRequest {
+    attributes: Value,
+    // An explicit null is the text "null"; only an absent field is `{}`.
+    #[serde(default = "empty_map")]
+    secrets: Value,
+    #[serde(default = "default_permission")]
+    permission: Value,
+}
+
+#[derive(Deserialize)]
+struct Expectation {
+    #[serde(default)]
+    files: Vec<ExpectedFile>,
+    #[serde(default)]
+    object_versions: Vec<(String, String)>,
+    error: Option<ExpectedError>,
+}
+
+#[derive(Deserialize)]
+struct ExpectedFile {
+    path: String,
+    mode: i32,
+    contents: String,
+}
+
+#[derive(Deserialize)]
+struct ExpectedError {
+    code: String,
+    #[serde(default)]
+    mentions: Vec<String>,
+}
+
+/// What is wanted instead of what was recorded.
+#[derive(Deserialize)]
+struct Beyond {
+    files: Option<Vec<(String, String)>>,
+    files_modes: Option<Vec<(String, i32)>>,
+    error_mentions: Option<Vec<String>>,
+    code: Option<String>,
+}
+
+fn empty_map() -> Value {
+    Value::Object(Default::default())
+}
+
+fn default_permission() -> Value {
+    Value::from(420)
+}
+
+/// One Azure for all cases, and a provider for each set of flags.
+struct Stage {
+    azure: Azure,
+    providers: BTreeMap<Vec<String>, (Provider, Driver)>,
+    cloud_file: tempfile::NamedTempFile,
+    cases: u32,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let azure = Azure::with_vaults(VaultSet::default()).await;
+        let cloud_file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(cloud_file.path(), azure.cloud_file_json()).expect("the cloud file can be written");
+        Self { azure, providers: BTreeMap::new(), cloud_file, cases: 0 }
+    }
+
+    /// Replays a case; `Err` tells what is not as it should be.
+    async fn play(&mut self, case: &Case) -> Result<(), String> {
+        self.azure.vaults().replace(case.vaults.clone());
+        self.cases += 1;
+        let request = MountRequest {
+            attributes: self.text(&case.request.attributes),
+            secrets: text(&case.request.secrets),
+            target_path: format!("/var/lib/kubelet/pods/{}/mount", self.pod_uid()),
+            permission: text(&case.request.permission),
+            current_object_version: Vec::new(),
+        };
+        if !self.providers.contains_key(&case.flags) {
+            let command = akv_provider::cli::parse(case.flags.iter().cloned(), Default::default());
+            command.map_err(|error| format!("the flags are refused: {error}"))?;
+            let provider = Provider::start_with(&self.azure, &case.flags);
+            let driver = provider.driver();
+            self.providers.insert(case.flags.clone(), (provider, driver));
+        }
+        let (_, driver) = &self.providers[&case.flags];
+        let result = driver.send(request).await;
+        case.check(result)
+    }
+
+    fn text(&self, value: &Value) -> String {
+        let Value::Object(attributes) = value else {
+            return text(value);
+        };
+        let mut attributes = attributes.clone();
+        for value in attributes.values_mut() {
+            if let Value::String(text) = value {
+                *text = self.fill(text);
+            }
+        }
+        Value::Object(attributes).to_string()
+    }
+
+    /// Puts what a placeholder stands for in its place.
+    fn fill(&self, text: &str) -> String {
+        let account = |prefix: &str| {
+            let account = text.strip_prefix(prefix)?.strip_suffix(')')?;
+            account.split_once('/')
+        };
+        if let Some((namespace, name)) = account("$SA_TOKENS(") {
+            return self.azure.service_account_tokens(namespace, name);
+        }
+        if let Some((namespace, name)) = account("$SA_TOKENS_EXPIRED(") {
+            return self.azure.expired_service_account_tokens(namespace, name);
+        }
+        match text {
+            "$POD_UID" => self.pod_uid(),
+            "$WORKLOAD" => "cccccccc-0000-0000-0000-000000000002".to_owned(),
+            "$CLOUD_FILE" => self.cloud_file.path().display().to_string(),
+            other => other.to_owned(),
+        }
+    }
+
+    fn pod_uid(&self) -> String {
+        format!("00000000-0000-0000-0000-{:012}", self.cases)
+    }
+}
+
+/// A string stands for that exact text.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl Case {
+    fn check(&self, result: Result<Mounted, tonic::Status>) -> Result<(), String> {
+        let result = result.map_err(|status| (status.code(), status.message().to_owned()));
+        match &self.beyond {
+            Some(Beyond { files: Some(files), .. }) => {
+                let mounted = success(result)?;
+                let found: Vec<_> =
+                    mounted.files.iter().map(|(path, _, bytes)| (path.as_str(), &bytes[..])).collect();
+                let wanted: Vec<_> =
+                    files.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
+                same("files", &found, &wanted)
+            }
+            Some(Beyond { files_modes: Some(modes), .. }) => {
+                let mounted = success(result)?;
+                let found: Vec<_> =
+                    mounted.files.iter().map(|(path, mode, _)| (path.clone(), *mode)).collect();
+                same("modes", &found, modes)
+            }
+            Some(Beyond { error_mentions: Some(mentions), code, .. }) => {
+                let code = code.as_ref().or(self.expect.error.as_ref().map(|error| &error.code));
+                failure(result, code.map(String::as_str), mentions)
+            }
+            Some(_) => Err("the case says nothing of what is beyond".to_owned()),
+            None => match &self.expect.error {
+                Some(error) => failure(result, Some(&error.code), &error.mentions),
+                None => {
+                    let mounted = success(result)?;
+                    let wanted: Vec<_> = self.expect.files.iter().map(ExpectedFile::decode).collect();
+                    same("files", &mounted.files, &wanted)?;
+                    same("object versions", &mounted.versions, &self.expect.object_versions)
+                }
+            },
+        }
+    }
+}
+
+impl ExpectedFile {
+    fn decode(&self) -> (String, i32, Vec<u8>) {
+        let contents = BASE64.decode(self.contents.as_bytes()).expect("contents are base64");
+        (self.path.clone(), self.mode, contents)
+    }
+}
+
+fn success(result: Result<Mounted, (Code, String)>) -> Result<Mounted, String> {
+    result.map_err(|(code, message)| format!("failed with {code:?}: {message}"))
+}
+
+fn failure(
+    result: Result<Mounted, (Code, String)>,
+    code: Option<&str>,
+    mentions: &[String],
+) -> Result<(), String> {
+    let (found, message) = match result {
+        Err(error) => error,
+        Ok(mounted) => return Err(format!("mounted {:?} instead of failing", mounted.paths())),
+    };
+    // `InvalidArgument` is `INVALID_ARGUMENT` in the cases.
+    if let Some(code) = code
+        && !code.replace('_', "").eq_ignore_ascii_case(&format!("{found:?}"))
+    {
+        return Err(format!("{found:?} instead of {code}: {message}"));
+    }
+    match mentions.iter().find(|mention| !message.to_lowercase().contains(&mention.to_lowercase())) {
+        Some(mention) => Err(format!("no mention of {mention:?}: {message}")),
+        None => Ok(()),
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wanted: &T) -> Result<(), String> {
+    if found == wanted { Ok(()) } else { Err(format!("{what}: found {found:.300?}, wanted {wanted:.300?}")) }
+}
+
+async fn replay(folder: &Path) {
+    let mut stage = Stage::set().await;
+    let mut table = String::from("group           held  cases\n");
+    let mut wrong = String::new();
+    for (group, cases) in groups(folder) {
+        let mut held = 0;
+        for case in &cases {
+            match stage.play(case).await {
+                Ok(()) => held += 1,
+                Err(error) => writeln!(wrong, "{group}/{}: {error}", case.name).unwrap(),
+            }
+        }
+        writeln!(table, "{group:<14} {held:>5}  {:>5}", cases.len()).unwrap();
+    }
+    println!("{table}");
+    assert!(wrong.is_empty(), "\n{table}\n{wrong}");
+}
+
+fn groups(folder: &Path) -> Vec<(String, Vec<Case>)> {
+    let groups: Vec<_> = files(folder)
+        .into_iter()
+        .map(|path| {
+            let group = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let cases = serde_json::from_slice(&fs::read(&path).expect("a case file can be read"));
+            let cases = cases.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            (group, cases)
+        })
+        .collect();
+    assert!(!groups.is_empty(), "no cases in {}", folder.display());
+    groups
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder can be listed");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn same_cases(one: &Path, other: &Path) -> bool {
+    let contents = |folder: &Path| -> BTreeMap<_, _> {
+        files(folder)
+            .into_iter()
+            .map(|path| {
+                (path.file_name().map(ToOwned::to_owned), fs::read(path).expect("a case file can be read"))
+            })
+            .collect()
+    };
+    contents(one) == contents(other)
+}

@@ -1,0 +1,118 @@
+//! The emulated Azure, and the way to it.
+
+use std::{
+    net::SocketAddr,
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
+
+use akv_emulator::{Emulator, EmulatorBuilder, Keys, VaultSet};
+use akv_provider::transport::{self, ClusterNames, Transports};
+use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use serde_json::json;
+
+/// An Azure of a test's own.
+pub(crate) struct Azure(Emulator);
+
+impl Azure {
+    /// With these vaults, in the form of the conformance cases.
+    pub(crate) async fn with_vaults(vaults: VaultSet) -> Self {
+        Self::start(Emulator::builder().keys(shared_keys()).vaults(vaults)).await
+    }
+
+    /// With an empty vault `lab`, and IMDS at an address of the caller's choice.
+    pub(crate) async fn with_imds_on(address: SocketAddr) -> Self {
+        let builder = Emulator::builder().keys(shared_keys()).imds_on(address);
+        Self::start(builder.vaults(vaults(json!({ "lab": {} })))).await
+    }
+
+    /// With a certificate authority that no other emulator has.
+    pub(crate) async fn with_own_authority() -> Self {
+        Self::start(Emulator::builder()).await
+    }
+
+    async fn start(builder: EmulatorBuilder) -> Self {
+        Self(builder.start().await.expect("the emulator starts"))
+    }
+
+    /// With a vault `lab` that holds these secrets.
+    pub(crate) async fn with_secrets(secrets: &[(&str, &str)]) -> Self {
+        let azure = Self::with_vaults(vaults(json!({ "lab": {} }))).await;
+        for (name, value) in secrets {
+            azure.vaults().put_secret("lab", name, value);
+        }
+        azure
+    }
+
+    /// The production transports, but trusting the emulator and led to it under production's own names.
+    pub(crate) fn transports(&self) -> Transports {
+        let ca = reqwest::Certificate::from_pem(self.ca_pem().as_bytes()).expect("the CA is PEM");
+        let proxy = reqwest::Proxy::all(self.proxy_url()).expect("the proxy has a URL");
+        let azure = transport::azure().tls_certs_merge([ca]).proxy(proxy).build().expect("a client");
+        let node = NodeServices {
+            client: transport::node().build().expect("a client"),
+            imds: self.imds_address(),
+            nmi: self.nmi_address(),
+        };
+        Transports {
+            azure: Transport::new(Arc::new(azure)),
+            node: Transport::new(Arc::new(node)),
+            cluster: ClusterNames(Arc::new(AllNames(self.https_address()))),
+        }
+    }
+}
+
+impl Deref for Azure {
+    type Target = Emulator;
+
+    fn deref(&self) -> &Emulator {
+        &self.0
+    }
+}
+
+/// Keys take a while to make, and no test changes them.
+fn shared_keys() -> Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| Keys::generate().expect("keys can be made")).clone()
+}
+
+/// Vaults in the form of the conformance cases.
+fn vaults(vaults: serde_json::Value) -> VaultSet {
+    serde_json::from_value(vaults).expect("vaults are well formed")
+}
+
+/// Takes requests for the node's fixed addresses to where the emulator plays them.
+#[derive(Debug)]
+struct NodeServices {
+    client: reqwest::Client,
+    imds: SocketAddr,
+    nmi: SocketAddr,
+}
+
+#[async_trait::async_trait]
+impl HttpClient for NodeServices {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let to = match (request.url().host_str(), request.url().port_or_known_default()) {
+            (Some("169.254.169.254"), Some(80)) => self.imds,
+            (Some("localhost"), Some(2579)) => self.nmi,
+            other => panic!("no service of the node is at {other:?}"),
+        };
+        let mut request = request.clone();
+        request.insert_header("host", request.url().authority().to_owned());
+        request.url_mut().set_ip_host(to.ip()).expect("an http URL takes an address");
+        request.url_mut().set_port(Some(to.port())).expect("an http URL takes a port");
+        HttpClient::execute_request(&self.client, &request).await
+    }
+}
+
+/// Every name of the cluster is the emulator, port included.
+#[derive(Debug)]
+struct AllNames(SocketAddr);
+
+impl Resolve for AllNames {
+    fn resolve(&self, _: Name) -> Resolving {
+        let address = self.0;
+        Box::pin(async move { Ok(Box::new(std::iter::once(address)) as Addrs) })
+    }
+}

@@ -1,0 +1,117 @@
+//! The driver's side of the protocol: what it sends, and what it refuses to take.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use akv_provider::proto::{
+    MountRequest, MountResponse, VersionRequest, VersionResponse,
+    csi_driver_provider_client::CsiDriverProviderClient,
+};
+use tonic::{
+    Status,
+    transport::{Channel, Endpoint},
+};
+
+use super::request::MountCall;
+
+/// A driver with one connection to the provider, as the real one has.
+#[derive(Clone)]
+pub(crate) struct Driver {
+    channel: Channel,
+}
+
+/// A volume that the driver accepted: path to mode and contents, and the versions by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mounted {
+    pub(crate) files: Vec<(String, i32, Vec<u8>)>,
+    pub(crate) versions: Vec<(String, String)>,
+}
+
+impl Mounted {
+    /// A file's contents as text.
+    pub(crate) fn text(&self, path: &str) -> &str {
+        let (_, _, contents) = self
+            .files
+            .iter()
+            .find(|(other, ..)| other == path)
+            .unwrap_or_else(|| panic!("no file {path} in {:?}", self.paths()));
+        std::str::from_utf8(contents).expect("the file is text")
+    }
+
+    pub(crate) fn paths(&self) -> Vec<&str> {
+        self.files.iter().map(|(path, ..)| path.as_str()).collect()
+    }
+}
+
+impl Driver {
+    pub(crate) fn new(socket: PathBuf) -> Self {
+        let endpoint = Endpoint::try_from(format!("unix://{}", socket.display())).expect("a socket's URI");
+        Self { channel: endpoint.connect_lazy() }
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub(crate) async fn version(&self) -> Result<VersionResponse, Status> {
+        let request = VersionRequest { version: "v1alpha1".to_owned() };
+        Ok(self.client().version(request).await?.into_inner())
+    }
+
+    /// Mounts, and checks the answer as the real driver does.
+    pub(crate) async fn mount(&self, call: &MountCall) -> Result<Mounted, Status> {
+        self.send(call.request()).await
+    }
+
+    /// As [`Self::mount`], with a request of any shape.
+    pub(crate) async fn send(&self, request: MountRequest) -> Result<Mounted, Status> {
+        let result = self.client().mount(request).await;
+        if let Err(status) = &result {
+            assert_code_is_final(status);
+        }
+        Ok(accept(result?.into_inner()))
+    }
+
+    fn client(&self) -> CsiDriverProviderClient<Channel> {
+        // The driver's own default, --max-call-recv-msg-size.
+        CsiDriverProviderClient::new(self.channel()).max_decoding_message_size(4 << 20)
+    }
+}
+
+/// Kubelet and the driver turn five codes into a pod that starts with an empty volume; no answer may have one.
+fn assert_code_is_final(status: &Status) {
+    use tonic::Code::{Aborted, Cancelled, DeadlineExceeded, ResourceExhausted, Unavailable};
+    let forbidden = [Cancelled, DeadlineExceeded, Unavailable, ResourceExhausted, Aborted];
+    assert!(
+        !forbidden.contains(&status.code()),
+        "{:?} is never to be answered: {}",
+        status.code(),
+        status.message()
+    );
+}
+
+/// What the driver checks of an answer before it writes anything.
+fn accept(response: MountResponse) -> Mounted {
+    assert!(response.error.is_none(), "an error without a text");
+    assert!(!response.object_version.is_empty(), "missing object versions");
+    let mut seen = BTreeMap::new();
+    for file in &response.files {
+        let path = Path::new(&file.path);
+        let clean: PathBuf = path.components().collect();
+        assert!(path.is_relative() && clean.as_os_str() == path.as_os_str(), "unclean path {:?}", file.path);
+        assert!(
+            !file.path.split('/').any(|element| element == ".." || element.starts_with("..")),
+            "{:?}",
+            file.path
+        );
+        if let Some(earlier) = seen.insert(file.path.clone(), &file.contents) {
+            assert_eq!(*earlier, file.contents, "{:?} is there twice", file.path);
+        }
+    }
+    Mounted {
+        files: response.files.into_iter().map(|file| (file.path, file.mode, file.contents)).collect(),
+        versions: response.object_version.into_iter().map(|object| (object.id, object.version)).collect(),
+    }
+}

@@ -1,0 +1,13 @@
+//! What the tests stand on: Azure, the provider, and the driver.
+
+mod azure;
+mod driver;
+mod provider;
+mod request;
+
+pub(crate) use self::{
+    azure::Azure,
+    driver::{Driver, Mounted},
+    provider::Provider,
+    request::MountCall,
+};

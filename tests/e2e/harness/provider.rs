@@ -1,0 +1,90 @@
+//! A running provider with a socket of its own.
+
+use std::path::PathBuf;
+
+use akv_provider::{
+    app::App,
+    cli::{self, Command, Config, Environment},
+    transport::Transports,
+};
+use tempfile::TempDir;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::{azure::Azure, driver::Driver};
+
+/// The real server in this process, started as its command line says.
+pub(crate) struct Provider {
+    dir: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Provider {
+    /// Without any flag but its endpoint.
+    pub(crate) fn start(azure: &Azure) -> Self {
+        Self::start_with(azure, &[])
+    }
+
+    /// With these flags.
+    pub(crate) fn start_with(azure: &Azure, flags: &[String]) -> Self {
+        Self::launch(azure, azure.transports(), flags, |_| {})
+    }
+
+    /// With what no flag says.
+    pub(crate) fn start_changed(azure: &Azure, change: impl FnOnce(&mut Config)) -> Self {
+        Self::launch(azure, azure.transports(), &[], change)
+    }
+
+    /// With transports of the test's own.
+    pub(crate) fn start_over(azure: &Azure, transports: Transports) -> Self {
+        Self::launch(azure, transports, &[], |_| {})
+    }
+
+    fn launch(
+        azure: &Azure,
+        transports: Transports,
+        flags: &[String],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let endpoint = format!("--endpoint=unix://{}", dir.path().join("azure.sock").display());
+        let arguments = flags.iter().cloned().chain([endpoint]);
+        let ca_file = dir.path().join("ca.crt");
+        std::fs::write(&ca_file, azure.ca_pem()).expect("the CA can be written");
+        let mut config = match cli::parse(arguments, Environment::default()) {
+            Ok(Command::Serve(config)) => *config,
+            other => panic!("{flags:?} do not start the provider: {other:?}"),
+        };
+        config.mounts.token_proxy.ca_file = ca_file;
+        change(&mut config);
+        let app = App::bind(config).expect("the socket can be had");
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let stopped = async { stopped.await.unwrap_or_default() };
+            app.run(transports, stopped).await.expect("the server runs");
+        });
+        Self { dir, stop: Some(stop), task }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("azure.sock")
+    }
+
+    /// A driver that knows this provider.
+    pub(crate) fn driver(&self) -> Driver {
+        Driver::new(self.socket())
+    }
+
+    /// What SIGTERM does, as far as this process is concerned.
+    pub(crate) fn begin_to_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Completes when the server has ended.
+    pub(crate) async fn stopped(self) {
+        let Self { dir, stop, task } = self;
+        drop(stop);
+        task.await.expect("the server does not panic");
+        drop(dir);
+    }
+}

@@ -1,0 +1,136 @@
+//! As whom a mount asks, and what is said when Azure will not have it.
+
+use akv_emulator::{Fault, Route, Service};
+use tonic::Code;
+
+use crate::harness::{Azure, MountCall, Provider};
+
+const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
+
+fn service_principal() -> MountCall {
+    MountCall::of(OBJECTS).with_secrets(&[
+        ("clientid", "dddddddd-0000-0000-0000-000000000003"),
+        ("clientsecret", "s3cr3t~value"),
+    ])
+}
+
+#[tokio::test]
+async fn each_mode_asks_as_itself() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let managed = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
+    for (call, caller) in [
+        (MountCall::of(OBJECTS).workload(&azure), "cccccccc-0000-0000-0000-000000000002"),
+        (service_principal(), "dddddddd-0000-0000-0000-000000000003"),
+        (managed.clone(), "aaaaaaaa-0000-0000-0000-000000000000"),
+        (
+            managed.with("userAssignedIdentityID", "bbbbbbbb-0000-0000-0000-000000000001"),
+            "bbbbbbbb-0000-0000-0000-000000000001",
+        ),
+        (MountCall::of(OBJECTS).with("usePodIdentity", "true"), "aaaaaaaa-0000-0000-0000-000000000000"),
+    ] {
+        azure.journal().clear();
+        provider.driver().mount(&call).await.unwrap();
+        let reads = azure.journal().filter(&Route::service(Service::Vault).credentials(true));
+        let callers: Vec<_> = reads.iter().map(|entry| entry.caller.as_deref()).collect();
+        assert_eq!(callers, [Some(caller)]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_identity_is_refused_once_for_all_objects() {
+    let azure = Azure::with_secrets(&[]).await;
+    let provider = Provider::start(&azure);
+    let tokens = azure.service_account_tokens("other", "app");
+    let call = MountCall::of_secrets(&azure, &["a", "b", "c", "d", "e"])
+        .with("csi.storage.k8s.io/serviceAccount.tokens", &tokens);
+
+    let status = provider.driver().mount(&call).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::Unauthenticated);
+    let message = status.message();
+    assert!(
+        message.starts_with(
+            "cannot read secret/a, secret/b, secret/c and 2 more: tenant 11111111-2222-3333-4444-555555555555 at \
+             login.microsoftonline.com refused workload identity cccccccc-0000-0000-0000-000000000002: AADSTS70021: "
+        ),
+        "{message}"
+    );
+    assert!(message.contains("system:serviceaccount:other:app"), "{message}");
+    assert_eq!(azure.journal().count(&Route::token_endpoint()), 1);
+    assert_eq!(azure.journal().count(&Route::service(Service::Vault)), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_is_expired_or_forged_is_refused_by_entra() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let expired = azure.expired_service_account_tokens("default", "app");
+    let genuine = azure.service_account_tokens("default", "app");
+    let mut forged: serde_json::Value = serde_json::from_str(&genuine).unwrap();
+    let token = &mut forged["api://AzureADTokenExchange"]["token"];
+    let parts: Vec<String> = token.as_str().unwrap().split('.').map(str::to_owned).collect();
+    let stolen: String = parts[2].chars().rev().collect();
+    *token = format!("{}.{}.{stolen}", parts[0], parts[1]).into();
+
+    for (tokens, code) in [(expired, "AADSTS700024"), (forged.to_string(), "AADSTS")] {
+        let call =
+            MountCall::of(OBJECTS).workload(&azure).with("csi.storage.k8s.io/serviceAccount.tokens", &tokens);
+        let status = provider.driver().mount(&call).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+        assert!(status.message().contains(code), "{status}");
+        assert!(!status.message().contains(&parts[1]), "the message holds a token");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_client_secret_is_not_repeated() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let call = MountCall::of(OBJECTS)
+        .with_secrets(&[("clientid", "dddddddd-0000-0000-0000-000000000003"), ("clientsecret", "canary")]);
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert!(status.message().contains("refused service principal dddddddd"), "{status}");
+    assert!(status.message().contains("AADSTS7000215"), "{status}");
+    assert!(!status.message().contains("canary"), "{status}");
+}
+
+#[tokio::test]
+async fn entra_out_of_order_is_no_fault_of_the_identity() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    for fault in [Fault::status(503), Fault::Drop] {
+        azure.faults().inject(Route::token_endpoint(), fault.clone());
+        let status = provider.driver().mount(&service_principal()).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition, "{fault:?}: {status}");
+        assert!(status.message().contains("login.microsoftonline.com"), "{fault:?}: {status}");
+        azure.faults().clear();
+    }
+    provider.driver().mount(&service_principal()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_identity_that_the_node_does_not_have_is_refused_by_imds() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let call = MountCall::of(OBJECTS)
+        .with("useVMManagedIdentity", "true")
+        .with("userAssignedIdentityID", "99999999-0000-0000-0000-000000000009");
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    let wanted = "IMDS at 169.254.169.254 refused user-assigned managed identity 99999999";
+    assert!(status.message().contains(wanted), "{status}");
+    assert!(status.message().contains("Identity not found"), "{status}");
+}
+
+#[tokio::test]
+async fn a_pod_identity_that_nmi_does_not_know_is_refused() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.directory().update(|directory| directory.pod_identity = None);
+    let provider = Provider::start(&azure);
+    let call = MountCall::of(OBJECTS).with("usePodIdentity", "true");
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert!(matches!(status.code(), Code::Unauthenticated | Code::FailedPrecondition), "{status}");
+    assert!(status.message().contains("NMI on the node, for pod default/web-0"), "{status}");
+}

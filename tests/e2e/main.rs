@@ -1,0 +1,8 @@
+//! The whole provider: the real server on a real socket, the real SDK, and an emulated Azure.
+
+mod conformance;
+mod harness;
+mod identity;
+mod process;
+mod reads;
+mod server;

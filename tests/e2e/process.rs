@@ -1,0 +1,212 @@
+//! The binary itself, led to the emulator by nothing but its environment.
+
+use std::{
+    fs,
+    os::unix::net::{UnixListener, UnixStream},
+    path::PathBuf,
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use akv_emulator::{Route, Service};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::harness::{Azure, Driver, MountCall, Provider};
+
+/// A running binary, with its socket, the emulator's CA and a cloud file in a directory of its own.
+struct Process {
+    dir: TempDir,
+    child: Child,
+}
+
+impl Process {
+    async fn start(azure: &Azure, environment: &[(&str, &str)]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), azure, environment).await
+    }
+
+    async fn start_in(dir: TempDir, azure: &Azure, environment: &[(&str, &str)]) -> Self {
+        fs::write(dir.path().join("ca.pem"), azure.ca_pem()).unwrap();
+        fs::write(dir.path().join("cloud.json"), azure.cloud_file_json()).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_akv-provider"))
+            .arg(format!("--endpoint=unix://{}", dir.path().join("azure.sock").display()))
+            .env_clear()
+            .env("SSL_CERT_FILE", dir.path().join("ca.pem"))
+            .env("AZURE_ENVIRONMENT_FILEPATH", dir.path().join("cloud.json"))
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary starts");
+        let mut process = Self { dir, child };
+        while UnixStream::connect(process.socket()).is_err() {
+            let ended = process.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the provider ended before it had a socket: {ended:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        process
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("azure.sock")
+    }
+
+    fn driver(&self) -> Driver {
+        Driver::new(self.socket())
+    }
+
+    async fn signal(self, signal: &str) -> Output {
+        let pid = self.child.id().expect("the provider runs").to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().await.expect("kill is there");
+        assert!(sent.success());
+        let output = self.child.wait_with_output().await.unwrap();
+        assert!(!self.dir.path().join("azure.sock").exists(), "the socket is left behind");
+        output
+    }
+}
+
+fn log(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn the_environments_proxy_and_certificates_are_honoured() {
+    let azure = Azure::with_secrets(&[("db-password", "canary")]).await;
+    let process = Process::start(&azure, &[("HTTPS_PROXY", &azure.proxy_url())]).await;
+    let mounted = process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
+    assert_eq!(mounted.text("db-password"), "canary");
+    assert!(azure.journal().connects().contains(&"lab.vault.azure.net:443".to_owned()));
+
+    let log = log(&process.signal("-TERM").await);
+    assert!(!log.contains("canary"), "{log}");
+    assert_eq!(log.lines().count(), 3, "a mount that went well leaves no line: {log}");
+}
+
+#[tokio::test]
+async fn names_under_localhost_are_reached_without_dns_and_past_the_proxy() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let environment = [("HTTPS_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", ".localhost")];
+    let process = Process::start(&azure, &environment).await;
+    let call = MountCall::of_secrets(&azure, &["db-password"]).with("cloudName", "AzureStackCloud");
+    let mounted = process.driver().mount(&call).await.unwrap();
+    assert_eq!(mounted.text("db-password"), "x");
+    assert!(azure.journal().connects().is_empty());
+}
+
+#[tokio::test]
+async fn a_failed_mount_leaves_one_line_that_names_it() {
+    let azure = Azure::with_secrets(&[]).await;
+    let process = Process::start(&azure, &[("HTTPS_PROXY", &azure.proxy_url())]).await;
+    process.driver().mount(&MountCall::of_secrets(&azure, &["nope", "nada"])).await.unwrap_err();
+
+    let log = log(&process.signal("-INT").await);
+    let lines: Vec<&str> =
+        log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    for mention in ["default/web-0", "lab", "workload identity", "NotFound", "nope", "nada"] {
+        assert!(lines[0].contains(mention), "no {mention} in {}", lines[0]);
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_a_killed_provider_left_is_no_hindrance() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let dir = tempfile::tempdir().unwrap();
+    drop(UnixListener::bind(dir.path().join("azure.sock")).unwrap());
+    let process = Process::start_in(dir, &azure, &[("HTTPS_PROXY", &azure.proxy_url())]).await;
+    process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
+}
+
+#[tokio::test]
+async fn certificates_that_the_system_does_not_trust_are_refused() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let other = Azure::with_own_authority().await;
+    let process = Process::start(&other, &[("HTTPS_PROXY", &azure.proxy_url())]).await;
+    let status = process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+    assert!(status.message().contains("certificate"), "{status}");
+    assert_eq!(azure.journal().total(), 0);
+}
+
+#[tokio::test]
+async fn a_command_line_that_cannot_be_followed_ends_with_2() {
+    for (arguments, code, text) in [
+        (&["--endpiont=unix:///a"][..], 2, "--endpiont"),
+        (&["--endpoint=/a"], 2, "unix:///"),
+        (&["--endpoint=unix:///nonexistent/azure.sock"], 1, "/nonexistent/azure.sock"),
+        (&["--version"], 0, "\"version\":\"0.1.0\""),
+        (&["--help"], 0, "--endpoint"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_akv-provider")).args(arguments).output().await.unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(text), "{arguments:?}: {said}");
+    }
+}
+
+/// A new user's first look at the project.
+#[tokio::test]
+async fn the_demo_shows_files_calls_and_a_failure() {
+    let demo = PathBuf::from(env!("CARGO_BIN_EXE_akv-provider")).with_file_name("examples").join("mount");
+    let output = Command::new(demo).output().await.expect("the demo is built with the tests");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    for mention in [
+        "0644     28  db-password      a secret of 28 bytes",
+        "public key, RSA 2048",
+        "3 certificates in order",
+        "GET 169.254.169.254/metadata/identity/oauth2/token 200",
+        "secret/db-pasword: 404 SecretNotFound",
+    ] {
+        assert!(said.contains(mention), "no {mention:?} in {said}");
+    }
+    assert!(!said.contains("correct horse"), "{said}");
+}
+
+/// IMDS at 169.254.169.254, where a network of the test's own can be made: this very test, run again in there.
+#[tokio::test]
+async fn imds_is_asked_at_its_real_address() {
+    const TEST: &str = "process::imds_is_asked_at_its_real_address";
+    const INSIDE: &str = "AKV_TEST_IN_NETWORK_NAMESPACE";
+    const NETWORK: &str = "ip link set lo up && ip addr add 169.254.169.254/32 dev lo";
+    if std::env::var_os(INSIDE).is_some() {
+        return imds_in_a_network_of_its_own().await;
+    }
+    let namespace = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sh", "-c", script]).stdin(Stdio::null());
+        command
+    };
+    match namespace(NETWORK).output().await {
+        Ok(output) if output.status.success() => {}
+        _ => {
+            println!("skipped: needs root, unshare and ip, to make a network namespace");
+            return;
+        }
+    }
+    let script = format!("{NETWORK} && exec \"$0\" --exact {TEST} --nocapture");
+    let output =
+        namespace(&script).arg(std::env::current_exe().unwrap()).env(INSIDE, "1").output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+async fn imds_in_a_network_of_its_own() {
+    let azure = Azure::with_imds_on("169.254.169.254:80".parse().unwrap()).await;
+    azure.vaults().put_secret("lab", "db-password", "x");
+    let mut transports = azure.transports();
+    transports.node = akv_provider::transport::Transports::system().unwrap().node;
+    let provider = Provider::start_over(&azure, transports);
+    let call = MountCall::of("- objectName: db-password\n  objectType: secret\n")
+        .with("useVMManagedIdentity", "true")
+        .with("userAssignedIdentityID", "bbbbbbbb-0000-0000-0000-000000000001");
+    assert_eq!(provider.driver().mount(&call).await.unwrap().text("db-password"), "x");
+    assert_eq!(azure.journal().count(&Route::service(Service::Imds)), 1);
+}

@@ -1,0 +1,190 @@
+//! What a mount reads, how often, and what it says when a read fails.
+
+use akv_emulator::{Fault, ObjectKind, Role, RoleAssignment, Route, Service, VaultScope};
+use http::Method;
+use tonic::Code;
+
+use crate::harness::{Azure, MountCall, Provider};
+
+fn reads() -> Route {
+    Route::service(Service::Vault).credentials(true)
+}
+
+fn probes() -> Route {
+    Route::service(Service::Vault).credentials(false)
+}
+
+#[tokio::test]
+async fn twenty_objects_cost_one_token_one_probe_and_twenty_reads() {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<String> = (0..20).map(|index| format!("secret-{index}")).collect();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, &format!("value of {name}"));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let provider = Provider::start(&azure);
+
+    let mounted = provider.driver().mount(&MountCall::of_secrets(&azure, &names)).await.unwrap();
+
+    assert_eq!(mounted.paths(), names, "the files come in the user's order");
+    assert_eq!(mounted.text("secret-7"), "value of secret-7");
+    assert_eq!(azure.journal().count(&Route::token_endpoint()), 1);
+    assert_eq!(azure.journal().count(&probes()), 1);
+    assert_eq!(azure.journal().count(&reads()), 20);
+    assert_eq!(azure.journal().total(), 22, "{:?}", azure.journal().lines());
+}
+
+#[tokio::test]
+async fn reads_run_at_once_but_not_all() {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<String> = (0..40).map(|index| format!("secret-{index}")).collect();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, "x");
+    }
+    azure.latency().set_for(reads(), std::time::Duration::from_millis(50));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let provider = Provider::start(&azure);
+
+    provider.driver().mount(&MountCall::of_secrets(&azure, &names)).await.unwrap();
+
+    let at_once = azure.journal().max_in_flight();
+    assert!((2..=16).contains(&at_once), "{at_once} requests ran at once");
+}
+
+#[tokio::test]
+async fn an_object_wanted_twice_is_read_once() {
+    let azure = Azure::with_secrets(&[("api-key", "k-123")]).await;
+    let provider = Provider::start(&azure);
+    let objects = "array:\n- |\n  objectName: api-key\n  objectType: secret\n- |\n  objectName: api-key\n  objectType: secret\n  objectAlias: again\n  filePermission: '0400'\n";
+
+    let mounted = provider.driver().mount(&MountCall::of(objects).workload(&azure)).await.unwrap();
+
+    assert_eq!(
+        mounted.files,
+        [("api-key".to_owned(), 0o644, b"k-123".to_vec()), ("again".to_owned(), 0o400, b"k-123".to_vec())]
+    );
+    assert_eq!(azure.journal().count(&reads()), 1);
+}
+
+#[tokio::test]
+async fn a_rotated_secret_is_there_at_the_next_mount() {
+    let azure = Azure::with_secrets(&[("db-password", "old")]).await;
+    let provider = Provider::start(&azure);
+    let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, &["db-password"]));
+    let before = driver.mount(&call).await.unwrap();
+    azure.clock().advance(std::time::Duration::from_secs(1));
+    let version = azure.vaults().put_secret("lab", "db-password", "new");
+    let after = driver.mount(&call).await.unwrap();
+    assert_eq!((before.text("db-password"), after.text("db-password")), ("old", "new"));
+    assert_eq!(after.versions, [("secret/db-password".to_owned(), version)]);
+}
+
+#[tokio::test]
+async fn every_failing_object_is_told_in_the_users_order() {
+    let azure = Azure::with_secrets(&[("good", "x"), ("off", "x")]).await;
+    azure.vaults().set_enabled("lab", ObjectKind::Secret, "off", None, false).unwrap();
+    let provider = Provider::start(&azure);
+
+    let call = MountCall::of_secrets(&azure, &["zebra", "good", "off", "ant"]);
+    let status = provider.driver().mount(&call).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::NotFound, "what is missing goes before what is disabled");
+    let lines: Vec<&str> = status.message().lines().collect();
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+    assert_eq!(lines[0], "cannot read 3 objects from vault lab:");
+    assert!(lines[1].starts_with("secret/zebra: 404 SecretNotFound: "), "{}", lines[1]);
+    assert!(lines[2].starts_with("secret/off: the object is disabled: 403 SecretDisabled: "), "{}", lines[2]);
+    assert!(lines[3].starts_with("secret/ant: 404 SecretNotFound: "), "{}", lines[3]);
+}
+
+#[tokio::test]
+async fn an_identity_without_a_role_is_told_so() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.directory().revoke_all("cccccccc-0000-0000-0000-000000000002");
+    let provider = Provider::start(&azure);
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert!(status.message().contains("secret/db-password from vault lab: 403 ForbiddenByRbac"), "{status}");
+
+    azure.directory().grant(RoleAssignment {
+        principal: "cccccccc-0000-0000-0000-000000000002".to_owned(),
+        vaults: VaultScope::All,
+        role: Role::SecretsUser,
+    });
+    provider.driver().mount(&call).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transient_fault_heals_within_the_mount() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    for fault in [Fault::status(503), Fault::throttled(0), Fault::Drop, Fault::Reset] {
+        let id = azure.faults().inject_times(1, reads(), fault.clone());
+        provider.driver().mount(&call).await.unwrap_or_else(|status| panic!("{fault:?}: {status}"));
+        assert_eq!(azure.faults().hits(id), 1, "{fault:?}");
+        azure.faults().clear();
+    }
+}
+
+#[tokio::test]
+async fn a_lasting_outage_is_no_empty_volume() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.faults().inject(reads(), Fault::status(503));
+    let provider = Provider::start(&azure);
+    let status = provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(
+        status.message().contains("secret/db-password from vault lab: the vault answered 503"),
+        "{status}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_is_told_so() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    for body in
+        ["<html>canary</html>", "{}", "[]", "null", r#"{"value":"canary"}"#, r#"{"value":5,"id":"canary"}"#]
+    {
+        azure.faults().clear();
+        let fault = Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+        azure.faults().inject(reads(), fault);
+        let status =
+            provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition, "{body}: {status}");
+        assert!(
+            status.message().contains("secret/db-password from vault lab: the vault's answer"),
+            "{body}: {status}"
+        );
+        assert!(!status.message().contains("canary"), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_goes_nowhere_but_to_the_vault() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let elsewhere = || Route::any().matching(|head| head.host.contains("evil"));
+
+    azure
+        .faults()
+        .inject(reads(), Fault::Redirect("https://evil.vault.azure.net/secrets/db-password/".to_owned()));
+    let status = provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    azure.faults().clear();
+
+    let list = r#"{"value":[],"nextLink":"https://evil.vault.azure.net/secrets/db-password/versions?api-version=7.5"}"#;
+    azure.faults().inject(
+        reads().method(Method::GET).path_suffix("/versions"),
+        Fault::Rubbish { content_type: "application/json".to_owned(), body: list.into() },
+    );
+    let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
+    let status = provider.driver().mount(&MountCall::of(objects).workload(&azure)).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(status.message().contains("another host"), "{status}");
+
+    assert_eq!(azure.journal().count(&elsewhere()), 0, "{:?}", azure.journal().lines());
+}

@@ -1,0 +1,141 @@
+//! The server itself: what it answers beside mounts, how it ends, and what one mount can do to others.
+
+use std::{sync::Arc, time::Duration};
+
+use akv_emulator::{Fault, Route, Service};
+use akv_provider::{proto::MountRequest, transport::Transports};
+use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
+use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::harness::{Azure, MountCall, Provider};
+
+#[tokio::test]
+async fn version_names_the_protocol_and_the_build() {
+    let azure = Azure::with_secrets(&[]).await;
+    let version = Provider::start(&azure).driver().version().await.unwrap();
+    assert_eq!(version.version, "v1alpha1");
+    assert_eq!(version.runtime_name, "akv-provider");
+    assert_eq!(version.runtime_version, env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn health_is_served_beside_the_provider() {
+    let azure = Azure::with_secrets(&[]).await;
+    let provider = Provider::start(&azure);
+    let mut health = HealthClient::new(provider.driver().channel());
+    for service in ["", "v1alpha1.CSIDriverProvider"] {
+        let answer = health.check(HealthCheckRequest { service: service.to_owned() }).await.unwrap();
+        assert_eq!(answer.into_inner().status(), ServingStatus::Serving, "{service:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_running_mount_finishes_before_the_server_stops() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.latency().set_for(Route::service(Service::Vault), Duration::from_millis(200));
+    let mut provider = Provider::start(&azure);
+    let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, &["db-password"]));
+    let mount = tokio::spawn(async move { driver.mount(&call).await });
+    azure.journal().wait_for_route(1, &Route::service(Service::Vault)).await;
+
+    provider.begin_to_stop();
+    while provider.socket().exists() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!mount.is_finished());
+
+    provider.stopped().await;
+    assert_eq!(mount.await.unwrap().unwrap().text("db-password"), "x");
+}
+
+#[tokio::test]
+async fn a_mount_that_takes_too_long_is_given_up_with_a_code_that_is_final() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.faults().inject(Route::service(Service::Vault).credentials(true), Fault::Hang);
+    let provider = Provider::start_changed(&azure, |config| {
+        config.mounts.budget = Duration::from_millis(300);
+    });
+    let status = provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("given up"), "{status}");
+}
+
+#[tokio::test]
+async fn work_for_a_caller_who_went_away_stops() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.faults().inject(Route::service(Service::Vault), Fault::Hang);
+    let mut provider = Provider::start(&azure);
+    let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, &["db-password"]));
+    let mount = tokio::spawn(async move { driver.mount(&call).await.map(drop) });
+    azure.journal().wait_for_route(1, &Route::service(Service::Vault)).await;
+    mount.abort();
+    azure.journal().wait_until(|journal| journal.in_flight() == 0).await;
+    provider.begin_to_stop();
+    provider.stopped().await;
+}
+
+/// Takes every request to a vault named `boom` for a reason to panic, with a secret in the message.
+#[derive(Debug)]
+struct Panics(Transport);
+
+#[async_trait::async_trait]
+impl HttpClient for Panics {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        assert!(!request.url().as_str().contains("boom"), "canary");
+        self.0.send(&Default::default(), &mut request.clone()).await
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_one_mount_is_internal_for_that_mount_alone() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.latency().set_for(Route::vault("lab"), Duration::from_millis(50));
+    let Transports { azure: transport, node, cluster } = azure.transports();
+    let transports = Transports { azure: Transport::new(Arc::new(Panics(transport))), node, cluster };
+    let provider = Provider::start_over(&azure, transports);
+    let driver = provider.driver();
+
+    let good = MountCall::of_secrets(&azure, &["db-password"]);
+    let bad = good.clone().with("keyvaultName", "boom");
+    let (good, bad) = tokio::join!(driver.mount(&good), driver.mount(&bad));
+
+    assert_eq!(good.unwrap().text("db-password"), "x");
+    let status = bad.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(!status.message().contains("canary"), "{status}");
+}
+
+#[tokio::test]
+async fn no_request_is_too_strange_for_an_answer() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let driver = provider.driver();
+    let good = MountCall::of_secrets(&azure, &["db-password"]).request();
+    let deep = "[".repeat(10_000);
+    let strange =
+        ["", " ", "null", "{}", "[]", "0", "\"\"", "{\"\":\"\"}", "\0", "{\"objects\":null}", deep.as_str()];
+    for text in strange {
+        let text = text.to_owned();
+        for request in [
+            MountRequest { attributes: text.clone(), ..good.clone() },
+            MountRequest { permission: text.clone(), ..good.clone() },
+            MountRequest { secrets: text.clone(), ..good.clone() },
+        ] {
+            if let Err(status) = driver.send(request).await {
+                assert_eq!(status.code(), Code::InvalidArgument, "{text:.20?}: {status}");
+            }
+        }
+        let call = MountCall::of(&text).workload(&azure);
+        let status = driver.mount(&call).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{text:.20?}: {status}");
+        assert!(status.message().contains("objects"), "{status}");
+    }
+    assert_eq!(
+        azure.journal().count(&Route::service(Service::Vault).credentials(true)),
+        5,
+        "one mode and four secrets are sound"
+    );
+}
