@@ -1,0 +1,92 @@
+//! The emulated Azure, and a provider that is led to it.
+
+use std::{error::Error, net::SocketAddr, ops::Deref, path::Path, sync::Arc};
+
+use akv_emulator::{Emulator, Seed};
+use akv_provider::{
+    app::App,
+    cli::{self, Command},
+    transport::{self, ClusterNames, Transports},
+};
+use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+pub(crate) struct Azure(Emulator);
+
+impl Azure {
+    pub(crate) async fn start(seed: &str) -> Result<Self, Box<dyn Error>> {
+        Ok(Self(Emulator::builder().seed(Seed::parse(seed)?).start().await?))
+    }
+
+    /// A provider on `socket` whose only ways out lead here: through the emulator's proxy with trust in its CA, and for
+    /// IMDS to where the emulator plays it.
+    pub(crate) fn serve(&self, socket: &Path) -> Result<Provider, Box<dyn Error>> {
+        let endpoint = format!("--endpoint=unix://{}", socket.display());
+        let Command::Serve(config) = cli::parse([endpoint], Default::default())? else {
+            return Err("an endpoint alone starts the provider".into());
+        };
+        let ca = reqwest::Certificate::from_pem(self.ca_pem().as_bytes())?;
+        let proxy = reqwest::Proxy::all(self.proxy_url())?;
+        let transports = Transports {
+            azure: Transport::new(Arc::new(transport::azure().tls_certs_merge([ca]).proxy(proxy).build()?)),
+            node: Transport::new(Arc::new(Imds {
+                client: transport::node().build()?,
+                at: self.imds_address(),
+            })),
+            cluster: ClusterNames(Arc::new(NoCluster)),
+        };
+        let app = App::bind(*config)?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(app.run(transports, async { stopped.await.unwrap_or_default() }));
+        Ok(Provider { stop, task })
+    }
+}
+
+impl Deref for Azure {
+    type Target = Emulator;
+
+    fn deref(&self) -> &Emulator {
+        &self.0
+    }
+}
+
+/// A running provider.
+pub(crate) struct Provider {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl Provider {
+    pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
+        drop(self.stop);
+        Ok(self.task.await??)
+    }
+}
+
+#[derive(Debug)]
+struct Imds {
+    client: reqwest::Client,
+    at: SocketAddr,
+}
+
+#[async_trait::async_trait]
+impl HttpClient for Imds {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let mut request = request.clone();
+        if let Some(host) = request.url().host_str().map(str::to_owned) {
+            request.insert_header("host", host);
+        }
+        let _ = request.url_mut().set_ip_host(self.at.ip());
+        let _ = request.url_mut().set_port(Some(self.at.port()));
+        HttpClient::execute_request(&self.client, &request).await
+    }
+}
+
+struct NoCluster;
+
+impl Resolve for NoCluster {
+    fn resolve(&self, _: Name) -> Resolving {
+        Box::pin(async { Ok(Box::new(std::iter::empty()) as Addrs) })
+    }
+}

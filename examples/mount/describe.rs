@@ -1,0 +1,68 @@
+//! What a mounted file is, as far as it may be told: for a secret no more than its length.
+
+use std::{error::Error, fs, os::unix::fs::PermissionsExt, path::Path};
+
+use akv_provider::proto::File;
+use x509_parser::{
+    pem::Pem,
+    prelude::{FromDer, X509Certificate},
+    public_key::PublicKey,
+    x509::SubjectPublicKeyInfo,
+};
+
+/// Mode, size, path, and what is in it.
+pub(crate) fn file(directory: &Path, file: &File) -> Result<String, Box<dyn Error>> {
+    let metadata = fs::metadata(directory.join(&file.path))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    Ok(format!("{mode:04o} {:>6}  {:<16} {}", metadata.len(), file.path, contents(&file.contents)?))
+}
+
+fn contents(contents: &[u8]) -> Result<String, Box<dyn Error>> {
+    let blocks = Pem::iter_from_buffer(contents).collect::<Result<Vec<_>, _>>()?;
+    if blocks.is_empty() {
+        return Ok(format!("a secret of {} bytes", contents.len()));
+    }
+    let mut told = Vec::new();
+    for block in blocks.iter().filter(|block| block.label != "CERTIFICATE") {
+        told.push(match block.label.as_str() {
+            "PUBLIC KEY" => {
+                format!("public key, {}", key(&SubjectPublicKeyInfo::from_der(&block.contents)?.1))
+            }
+            "PRIVATE KEY" => format!("private key of {} bytes in PKCS#8", block.contents.len()),
+            other => format!("a PEM block {other}"),
+        });
+    }
+    let chain = blocks.iter().filter(|block| block.label == "CERTIFICATE");
+    let chain = chain
+        .map(|block| Ok(X509Certificate::from_der(&block.contents)?.1))
+        .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+    match chain.as_slice() {
+        [] => {}
+        [leaf] => told.push(format!(
+            "certificate of {}, by {}, {}",
+            leaf.subject(),
+            leaf.issuer(),
+            key(leaf.public_key())
+        )),
+        [leaf, ..] => {
+            let names: Vec<_> = chain.iter().map(|certificate| certificate.subject().to_string()).collect();
+            let ordered = chain.windows(2).all(|pair| pair[0].issuer() == pair[1].subject());
+            let order = if ordered { "in order" } else { "out of order" };
+            told.push(format!(
+                "{} certificates {order}: {}, {}",
+                chain.len(),
+                names.join(" <- "),
+                key(leaf.public_key())
+            ));
+        }
+    }
+    Ok(told.join("; "))
+}
+
+fn key(key: &SubjectPublicKeyInfo<'_>) -> String {
+    match key.parsed() {
+        Ok(PublicKey::RSA(rsa)) => format!("RSA {}", rsa.key_size()),
+        Ok(PublicKey::EC(point)) => format!("EC {}", point.key_size()),
+        _ => "of another kind".to_owned(),
+    }
+}
