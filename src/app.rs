@@ -1,9 +1,11 @@
-//! The composition root: from a [`Config`] to a running server.
+//! The composition root: from a [`Config`] to running servers under one shutdown.
 
 use std::future::Future;
 
 use crate::{
+    admin::{Admin, PortError},
     cli::Config,
+    metrics::Metrics,
     mount::{MountSettings, Mounter},
     server::{
         self,
@@ -12,20 +14,44 @@ use crate::{
     transport::Transports,
 };
 
-/// A provider that already has its socket: callers may connect, and wait until [`App::run`].
+/// A provider that already has its socket and ports: callers may connect, and wait until [`App::run`].
 #[derive(Debug)]
 pub struct App {
     listener: Listener,
+    admin: Admin,
+    metrics: Metrics,
     mounts: MountSettings,
 }
 
+/// Why a provider cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The driver's endpoint cannot be had.
+    #[error(transparent)]
+    Endpoint(#[from] BindError),
+    /// A port cannot be had.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
 impl App {
-    /// Takes the socket. Must be called within a tokio runtime.
+    /// Takes the socket, then the ports. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// Where the endpoint cannot be had.
-    pub fn bind(config: Config) -> Result<Self, BindError> {
-        Ok(Self { listener: Listener::bind(&config.endpoint)?, mounts: config.mounts })
+    /// The first of them that cannot be had.
+    pub fn bind(config: Config) -> Result<Self, StartError> {
+        let metrics = Metrics::new(config.object_names_in_metrics);
+        Ok(Self {
+            listener: Listener::bind(&config.endpoint)?,
+            admin: Admin::bind(&config.admin, &config.endpoint, &metrics)?,
+            metrics,
+            mounts: config.mounts,
+        })
+    }
+
+    /// What serves probes, metrics and profiles.
+    pub fn admin(&self) -> &Admin {
+        &self.admin
     }
 
     /// Serves over these transports until `shutdown`, then lets running mounts finish.
@@ -37,6 +63,10 @@ impl App {
         transports: Transports,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), tonic::transport::Error> {
-        server::serve(self.listener, Mounter::new(&transports, self.mounts), shutdown).await
+        let mounter = Mounter::new(transports, self.metrics.clone(), self.mounts);
+        tokio::select! {
+            result = server::serve(self.listener, mounter, self.metrics, shutdown) => result,
+            () = self.admin.serve() => Ok(()),
+        }
     }
 }

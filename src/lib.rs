@@ -2,8 +2,9 @@
 //!
 //! In the order that a mount flows through it: [`server`] takes the call, [`parameters`] turns its strings into the
 //! vocabulary of [`spec`], [`mount`] gets a token from [`identity`], objects from [`vault`] over [`transport`], and
-//! files out of them with [`content`]. [`app`] puts it all together; ARCHITECTURE.md tells it as prose.
+//! files out of them with [`content`]. [`admin`] serves probes and metrics beside it. [`app`] puts it all together; ARCHITECTURE.md tells it as prose.
 
+pub mod admin;
 pub mod app;
 pub mod build;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod cloud;
 pub mod content;
 pub mod identity;
 pub mod logging;
+pub mod metrics;
 pub mod mount;
 pub mod parameters;
 pub mod proto;

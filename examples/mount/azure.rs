@@ -23,7 +23,9 @@ impl Azure {
     /// IMDS to where the emulator plays it.
     pub(crate) fn serve(&self, socket: &Path) -> Result<Provider, Box<dyn Error>> {
         let endpoint = format!("--endpoint=unix://{}", socket.display());
-        let Command::Serve(config) = cli::parse([endpoint], Default::default())? else {
+        let no_ports = ["--healthz-port=0", "--prometheus-port=0"].map(str::to_owned);
+        let arguments = no_ports.into_iter().chain([endpoint]);
+        let Command::Serve(config) = cli::parse(arguments, Default::default())? else {
             return Err("an endpoint alone starts the provider".into());
         };
         let ca = reqwest::Certificate::from_pem(self.ca_pem().as_bytes())?;

@@ -7,6 +7,7 @@ use azure_core::http::Url;
 use crate::spec::cloud::CloudKeyword;
 
 use super::{
+    duration,
     go::boolean,
     settings::{LogFormat, Settings},
 };
@@ -106,6 +107,68 @@ pub const FLAGS: &[Flag] = &[
         },
     },
     Flag {
+        name: "healthz-port",
+        kind: Kind::Value("PORT"),
+        default: "8989",
+        help: "port of /healthz and /readyz; 0 turns them off",
+        set: |settings, _, value| port(value).map(|port| settings.healthz.port = port),
+    },
+    Flag {
+        name: "healthz-path",
+        kind: Kind::Value("PATH"),
+        default: "/healthz",
+        help: "path of the liveness probe",
+        set: |settings, _, value| path(value).map(|path| settings.healthz.path = path),
+    },
+    Flag {
+        name: "healthz-timeout",
+        kind: Kind::Value("DURATION"),
+        default: "5s",
+        help: "how long the provider may take to answer a probe",
+        set: |settings, _, value| duration::parse(value).map(|timeout| settings.healthz.timeout = timeout),
+    },
+    Flag {
+        name: "metrics-backend",
+        kind: Kind::Value("NAME"),
+        default: "Prometheus",
+        help: "how metrics are had; there is no other",
+        set: |_, _, value| {
+            if value.eq_ignore_ascii_case("prometheus") {
+                Ok(())
+            } else {
+                Err("is unknown; use Prometheus".to_owned())
+            }
+        },
+    },
+    Flag {
+        name: "prometheus-port",
+        kind: Kind::Value("PORT"),
+        default: "8898",
+        help: "port of /metrics; 0 turns it off",
+        set: |settings, _, value| port(value).map(|port| settings.metrics_port = port),
+    },
+    Flag {
+        name: "metrics-object-name",
+        kind: Kind::Boolean,
+        default: "false",
+        help: "name objects in metrics: a series for each object",
+        set: |settings, _, value| boolean(value).map(|on| settings.object_names_in_metrics = on),
+    },
+    Flag {
+        name: "enable-pprof",
+        kind: Kind::Boolean,
+        default: "false",
+        help: "serve CPU profiles on localhost",
+        set: |settings, _, value| boolean(value).map(|on| settings.pprof = on),
+    },
+    Flag {
+        name: "pprof-port",
+        kind: Kind::Value("PORT"),
+        default: "6060",
+        help: "port of /debug/pprof/profile",
+        set: |settings, _, value| port(value).map(|port| settings.pprof_port = port),
+    },
+    Flag {
         name: "log-format-json",
         kind: Kind::Boolean,
         default: "false",
@@ -187,6 +250,19 @@ pub fn usage() -> String {
 /// Manifests give empty values for what is not set.
 fn optional(value: &str) -> Option<&str> {
     Some(value.trim()).filter(|value| !value.is_empty())
+}
+
+fn port(value: &str) -> Result<u16, String> {
+    value.parse().map_err(|_| "is not a port from 0 to 65535".to_owned())
+}
+
+fn path(value: &str) -> Result<String, String> {
+    let sound = value.bytes().all(|b| b.is_ascii_graphic() && !b"{}?#*:".contains(&b));
+    if value.starts_with('/') && sound {
+        Ok(value.to_owned())
+    } else {
+        Err("is not a path such as /healthz".to_owned())
+    }
 }
 
 fn https(value: &str) -> Result<Url, String> {

@@ -6,6 +6,7 @@ use azure_core::http::Url;
 use tracing::level_filters::LevelFilter;
 
 use crate::{
+    admin::{AdminSettings, HealthzSettings},
     cloud::CloudDefaults,
     content::{
         chain::ChainOrder,
@@ -24,6 +25,10 @@ pub struct Config {
     pub endpoint: Endpoint,
     /// How volumes are mounted.
     pub mounts: MountSettings,
+    /// What is served beside gRPC.
+    pub admin: AdminSettings,
+    /// `--metrics-object-name`: whether metrics name objects.
+    pub object_names_in_metrics: bool,
     /// What is said of it.
     pub log: LogSettings,
 }
@@ -71,6 +76,11 @@ pub(super) struct Settings {
     pub(super) token_proxy_url: Option<Url>,
     pub(super) sni_name: Option<String>,
     pub(super) user_agent: Option<String>,
+    pub(super) healthz: HealthzSettings,
+    pub(super) metrics_port: u16,
+    pub(super) object_names_in_metrics: bool,
+    pub(super) pprof: bool,
+    pub(super) pprof_port: u16,
 }
 
 impl Default for Settings {
@@ -86,6 +96,15 @@ impl Default for Settings {
             token_proxy_url: None,
             sni_name: None,
             user_agent: None,
+            healthz: HealthzSettings {
+                port: 8989,
+                path: "/healthz".to_owned(),
+                timeout: Duration::from_secs(5),
+            },
+            metrics_port: 8898,
+            object_names_in_metrics: false,
+            pprof: false,
+            pprof_port: 6060,
         }
     }
 }
@@ -125,6 +144,12 @@ impl Settings {
                 user_agent: self.user_agent,
                 budget: MOUNT_BUDGET,
             },
+            admin: AdminSettings {
+                healthz: Some(self.healthz).filter(|healthz| healthz.port != 0),
+                metrics_port: Some(self.metrics_port).filter(|port| *port != 0),
+                pprof_port: Some(self.pprof_port).filter(|port| self.pprof && *port != 0),
+            },
+            object_names_in_metrics: self.object_names_in_metrics,
             log: LogSettings { format: self.log_format, level: level(self.verbosity), ignored: self.ignored },
         }
     }

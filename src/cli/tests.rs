@@ -68,6 +68,26 @@ fn each_flag_changes_what_it_says() {
 }
 
 #[test]
+fn probes_metrics_and_profiles_are_where_the_flags_say() {
+    let admin = |arguments: &[&str]| config(arguments).unwrap().admin;
+    let default = admin(&[]);
+    let healthz = default.healthz.unwrap();
+    assert_eq!((healthz.port, healthz.path.as_str(), healthz.timeout.as_secs()), (8989, "/healthz", 5));
+    assert_eq!((default.metrics_port, default.pprof_port), (Some(8898), None));
+
+    let healthz =
+        admin(&["--healthz-port=1", "--healthz-path=/live", "--healthz-timeout=1m30s"]).healthz.unwrap();
+    assert_eq!((healthz.port, healthz.path.as_str(), healthz.timeout.as_secs()), (1, "/live", 90));
+    assert_eq!(admin(&["--healthz-port=0"]).healthz, None);
+    assert_eq!(admin(&["--prometheus-port=2", "--metrics-backend=prometheus"]).metrics_port, Some(2));
+    assert_eq!(admin(&["--prometheus-port=0"]).metrics_port, None);
+    assert_eq!(admin(&["--enable-pprof"]).pprof_port, Some(6060));
+    assert_eq!(admin(&["--enable-pprof", "--pprof-port=3"]).pprof_port, Some(3));
+    assert_eq!(admin(&["--pprof-port=3"]).pprof_port, None);
+    assert!(config(&["--metrics-object-name"]).unwrap().object_names_in_metrics);
+}
+
+#[test]
 fn flags_of_klog_are_accepted_and_remembered() {
     let log =
         config(&["--logtostderr", "-stderrthreshold=INFO", "--vmodule", "a=5", "--logtostderr=true", "-v=1"])
@@ -102,6 +122,11 @@ fn a_command_line_that_cannot_be_followed_is_refused() {
         (&["--token-proxy-url=https://u:p@h"], &["--token-proxy-url", "https"]),
         (&["--sni-name=a b"], &["--sni-name", "DNS name"]),
         (&["--custom-user-agent=a\nb"], &["--custom-user-agent", "header"]),
+        (&["--healthz-port=99999"], &["--healthz-port", "65535"]),
+        (&["--healthz-path=healthz"], &["--healthz-path", "/healthz"]),
+        (&["--healthz-path=/{x}"], &["--healthz-path"]),
+        (&["--healthz-timeout=5"], &["--healthz-timeout", "5s"]),
+        (&["--metrics-backend=statsd"], &["statsd", "Prometheus"]),
         (&["-v=much"], &["--v", "much"]),
         (&["--write-cert-and-key-in-separate-files", "false"], &["\"false\"", "="]),
         (&["serve"], &["serve"]),

@@ -19,11 +19,12 @@ use azure_core::{credentials::TokenCredential, http::ClientOptions};
 
 use crate::{
     cloud::CloudEnvironment,
+    metrics::{Metrics, TokenResult, Upstream},
     spec::{
         identity::{IdentityMode, TenantId},
         pod::PodRef,
     },
-    transport::{self, Transports},
+    transport::Outgoing,
 };
 
 use self::binding::TokenProxy;
@@ -33,17 +34,21 @@ use self::binding::TokenProxy;
 pub struct Identities {
     entra: ClientOptions,
     node: ClientOptions,
+    bound: ClientOptions,
+    metrics: Metrics,
     token_proxy: Arc<TokenProxy>,
     pod_identity_retired: Arc<Once>,
 }
 
 impl Identities {
-    /// Credentials whose requests go over these transports, with `user_agent` added to each.
-    pub fn new(transports: &Transports, token_proxy: TokenProxySettings, user_agent: Option<&str>) -> Self {
+    /// Credentials whose requests go out as `outgoing` says.
+    pub fn new(outgoing: &Outgoing, token_proxy: TokenProxySettings) -> Self {
         Self {
-            entra: transport::client_options(&transports.azure, user_agent),
-            node: transport::client_options(&transports.node, user_agent),
-            token_proxy: Arc::new(TokenProxy::new(token_proxy, transports.cluster.clone())),
+            entra: outgoing.client_options(Upstream::Entra),
+            node: outgoing.client_options(Upstream::Node),
+            bound: outgoing.client_options(Upstream::TokenProxy),
+            metrics: outgoing.metrics.clone(),
+            token_proxy: Arc::new(TokenProxy::new(token_proxy, outgoing.transports.cluster.clone())),
             pod_identity_retired: Arc::new(Once::new()),
         }
     }
@@ -54,6 +59,29 @@ impl Identities {
     /// # Errors
     /// Who refused the identity, or could not be asked.
     pub async fn authenticate(
+        &self,
+        identity: IdentityMode,
+        pod: &PodRef,
+        tenant: &TenantId,
+        cloud: &CloudEnvironment,
+    ) -> Result<Arc<dyn TokenCredential>, IdentityError> {
+        let mode = identity.name();
+        let result = self.credential(identity, pod, tenant, cloud).await;
+        self.metrics.token(
+            mode,
+            match &result {
+                Ok(_) => TokenResult::Issued,
+                Err(IdentityError::Refused { .. }) => TokenResult::Refused,
+                Err(IdentityError::Unavailable { .. }) => TokenResult::Unavailable,
+                Err(IdentityError::Unreachable { .. } | IdentityError::TokenProxy { .. }) => {
+                    TokenResult::Unreachable
+                }
+            },
+        );
+        result
+    }
+
+    async fn credential(
         &self,
         identity: IdentityMode,
         pod: &PodRef,
@@ -85,7 +113,7 @@ impl Identities {
                 let transport = self.token_proxy.transport().await;
                 let transport = transport
                     .map_err(|source| IdentityError::TokenProxy { identity: name.clone(), source })?;
-                let options = ClientOptions { transport: Some(transport), ..self.entra.clone() };
+                let options = ClientOptions { transport: Some(transport), ..self.bound.clone() };
                 entra::workload(tenant, client, assertion, at_authority(options, cloud))
             }
         }

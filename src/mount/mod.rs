@@ -17,8 +17,9 @@ use crate::{
     cloud::{CloudDefaults, CloudEnvironment},
     content::secret::CertificateSettings,
     identity::{Identities, TokenProxySettings},
+    metrics::Metrics,
     spec::MountSpec,
-    transport::{self, Transports},
+    transport::{Outgoing, Transports},
     vault::Vaults,
 };
 
@@ -47,12 +48,12 @@ pub struct MountSettings {
 }
 
 impl Mounter {
-    /// A mounter whose requests go over these transports.
-    pub fn new(transports: &Transports, settings: MountSettings) -> Self {
-        let user_agent = settings.user_agent.as_deref();
+    /// A mounter whose requests go over these transports, and are counted in `metrics`.
+    pub fn new(transports: Transports, metrics: Metrics, settings: MountSettings) -> Self {
+        let outgoing = Outgoing { transports, user_agent: settings.user_agent.clone(), metrics };
         Self {
-            vaults: Vaults::new(transport::client_options(&transports.azure, user_agent)),
-            identities: Identities::new(transports, settings.token_proxy.clone(), user_agent),
+            identities: Identities::new(&outgoing, settings.token_proxy.clone()),
+            vaults: Vaults::new(&outgoing),
             settings,
         }
     }

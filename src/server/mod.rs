@@ -1,6 +1,7 @@
 //! The gRPC server that the driver calls.
 
 pub mod endpoint;
+mod observe;
 pub mod provider;
 pub mod socket;
 pub mod status;
@@ -14,11 +15,12 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use crate::{
+    metrics::Metrics,
     mount::Mounter,
     proto::csi_driver_provider_server::{CsiDriverProviderServer, SERVICE_NAME},
 };
 
-use self::{provider::Provider, socket::Listener};
+use self::{observe::ObserveLayer, provider::Provider, socket::Listener};
 
 /// How long a connection may take to close once no mount is under way.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -30,14 +32,16 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub async fn serve(
     listener: Listener,
     mounter: Mounter,
+    metrics: Metrics,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     let mounts = TaskTracker::new();
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
     let router = Server::builder()
+        .layer(ObserveLayer { metrics: metrics.clone() })
         .add_service(health_service)
-        .add_service(CsiDriverProviderServer::new(Provider::new(mounter, mounts.clone())));
+        .add_service(CsiDriverProviderServer::new(Provider::new(mounter, metrics, mounts.clone())));
 
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { stopped.await.unwrap_or_default() };

@@ -1,19 +1,22 @@
 //! `Version` and `Mount`: protocol in, protocol out, no decisions.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Instant};
 
 use futures::FutureExt;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
+use tracing::Instrument;
 
 use crate::{
     build::Build,
+    metrics::Metrics,
     mount::{Mounter, Volume},
     parameters::{self, MountTexts},
     proto::{
         File, MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse,
         csi_driver_provider_server::CsiDriverProvider,
     },
+    spec::MountSpec,
 };
 
 use super::status;
@@ -28,13 +31,14 @@ const RUNTIME_NAME: &str = "akv-provider";
 #[derive(Debug)]
 pub struct Provider {
     mounter: Mounter,
+    metrics: Metrics,
     mounts: TaskTracker,
 }
 
 impl Provider {
     /// A service that mounts with `mounter`, and counts the mounts under way in `mounts`.
-    pub fn new(mounter: Mounter, mounts: TaskTracker) -> Self {
-        Self { mounter, mounts }
+    pub fn new(mounter: Mounter, metrics: Metrics, mounts: TaskTracker) -> Self {
+        Self { mounter, metrics, mounts }
     }
 
     async fn mount_one(&self, request: &MountRequest) -> Result<MountResponse, Status> {
@@ -44,19 +48,28 @@ impl Provider {
             permission: &request.permission,
         };
         let spec = parameters::parse(texts).map_err(|error| {
-            tracing::warn!(error = ?error.to_string(), target_path = request.target_path, "mount refused");
-            status::from_parameters(&error)
-        })?;
-        let (pod, vault, identity) = (spec.pod.clone(), spec.vault.clone(), spec.identity.name());
-        let volume = self.mounter.mount(spec).await.map_err(|error| {
-            let status = status::from_mount(&error);
+            let status = status::from_parameters(&error);
             tracing::warn!(
-                %pod, %vault, identity_mode = identity, code = ?status.code(), error = ?status.message(),
-                "mount failed"
+                code = ?status.code(), error = ?status.message(), target_path = request.target_path,
+                "mount refused"
             );
             status
         })?;
-        tracing::debug!(%pod, %vault, identity_mode = identity, files = volume.files.len(), "mounted");
+        let span = tracing::info_span!(
+            "mount", pod = %spec.pod, vault = %spec.vault, identity_mode = spec.identity.name(),
+        );
+        self.mount_spec(spec).instrument(span).await
+    }
+
+    async fn mount_spec(&self, spec: MountSpec) -> Result<MountResponse, Status> {
+        let begin = Instant::now();
+        let volume = self.mounter.mount(spec).await.map_err(|error| {
+            let status = status::from_mount(&error);
+            let elapsed = begin.elapsed();
+            tracing::warn!(code = ?status.code(), ?elapsed, error = ?status.message(), "mount failed");
+            status
+        })?;
+        tracing::debug!(files = volume.files.len(), elapsed = ?begin.elapsed(), "mounted");
         Ok(volume.into())
     }
 }
@@ -72,11 +85,15 @@ impl CsiDriverProvider for Provider {
     }
 
     async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
-        let _under_way = self.mounts.token();
+        let _under_way = (self.mounts.token(), self.metrics.mount());
         let request = request.into_inner();
         // A panic would end the connection, and with it every other mount that the driver has on it.
         let result = AssertUnwindSafe(self.mount_one(&request)).catch_unwind().await;
-        result.unwrap_or_else(|_| Err(status::panicked())).map(Response::new)
+        let result = result.unwrap_or_else(|_| {
+            self.metrics.panic();
+            Err(status::panicked())
+        });
+        result.map(Response::new)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One vault, asked as one identity.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use azure_core::{
     credentials::TokenCredential,
@@ -15,8 +15,13 @@ use azure_security_keyvault_secrets::{
     SecretClient, SecretClientOptions, models::SecretClientGetSecretOptions,
 };
 use futures::TryStreamExt;
+use tracing::Instrument;
 
-use crate::spec::object::{ObjectName, ObjectType, ObjectVersion};
+use crate::{
+    metrics::{Metrics, Upstream},
+    spec::object::{ObjectName, ObjectType, ObjectVersion},
+    transport::Outgoing,
+};
 
 use super::{
     bundle::{Bundle, VersionProperties, version},
@@ -28,12 +33,13 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Vaults {
     options: ClientOptions,
+    metrics: Metrics,
 }
 
 impl Vaults {
-    /// Vaults whose clients have these options.
-    pub fn new(options: ClientOptions) -> Self {
-        Self { options }
+    /// Vaults whose clients ask as `outgoing` says.
+    pub fn new(outgoing: &Outgoing) -> Self {
+        Self { options: outgoing.client_options(Upstream::KeyVault), metrics: outgoing.metrics.clone() }
     }
 
     /// A client for the vault at `url`, asking with `credential`. Nothing is sent yet.
@@ -47,8 +53,10 @@ impl Vaults {
     ) -> Result<VaultClient, VaultError> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let mut client_options = self.options.clone();
-        client_options.per_try_policies.push(Arc::new(ChallengePolicy::new(host)));
+        // Above what counts requests, since an answer from memory is none.
+        client_options.per_try_policies.insert(0, Arc::new(ChallengePolicy::new(host)));
         Ok(VaultClient {
+            metrics: self.metrics.clone(),
             secrets: SecretClient::new(
                 url.as_str(),
                 credential.clone(),
@@ -70,6 +78,7 @@ impl Vaults {
 
 /// A vault's three kinds of objects, read alike.
 pub struct VaultClient {
+    metrics: Metrics,
     secrets: SecretClient,
     keys: KeyClient,
     certificates: CertificateClient,
@@ -81,6 +90,42 @@ impl VaultClient {
     /// # Errors
     /// What the vault answered instead, or why it did not.
     pub async fn get(
+        &self,
+        object_type: ObjectType,
+        name: &ObjectName,
+        version: Option<&ObjectVersion>,
+    ) -> Result<Bundle, VaultError> {
+        self.measured(object_type, name, self.get_unmeasured(object_type, name, version)).await
+    }
+
+    /// Every version of an object, in the vault's order; empty where there is no such object.
+    ///
+    /// # Errors
+    /// What the vault answered instead, or why it did not.
+    pub async fn versions(
+        &self,
+        object_type: ObjectType,
+        name: &ObjectName,
+    ) -> Result<Vec<VersionProperties>, VaultError> {
+        self.measured(object_type, name, self.versions_unmeasured(object_type, name)).await
+    }
+
+    async fn measured<T>(
+        &self,
+        object_type: ObjectType,
+        name: &ObjectName,
+        read: impl Future<Output = Result<T, VaultError>>,
+    ) -> Result<T, VaultError> {
+        let begin = Instant::now();
+        let result = read
+            .instrument(tracing::debug_span!("read", object = %format_args!("{object_type}/{name}")))
+            .await;
+        let error = result.as_ref().err().map(VaultError::label);
+        self.metrics.read(object_type, name.as_str(), error, begin.elapsed());
+        result
+    }
+
+    async fn get_unmeasured(
         &self,
         object_type: ObjectType,
         name: &ObjectName,
@@ -111,11 +156,7 @@ impl VaultClient {
         }
     }
 
-    /// Every version of an object, in the vault's order; empty where there is no such object.
-    ///
-    /// # Errors
-    /// What the vault answered instead, or why it did not.
-    pub async fn versions(
+    async fn versions_unmeasured(
         &self,
         object_type: ObjectType,
         name: &ObjectName,

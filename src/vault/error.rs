@@ -41,6 +41,25 @@ pub enum VaultError {
     Incomplete(&'static str),
 }
 
+impl VaultError {
+    /// The error's kind, as metrics name it.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not_found",
+            Self::Disabled(_) => "disabled",
+            Self::Forbidden(_) => "forbidden",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Rejected(_) => "rejected",
+            Self::Throttled(_) => "throttled",
+            Self::Unavailable(_) => "unavailable",
+            Self::Unreachable(_) => "unreachable",
+            Self::Credential(_) => "credential",
+            Self::Malformed(_) => "malformed",
+            Self::Incomplete(_) => "incomplete",
+        }
+    }
+}
+
 /// An error answer: status, the code that says most, and the service's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceAnswer {

@@ -134,3 +134,71 @@ async fn a_pod_identity_that_nmi_does_not_know_is_refused() {
     assert!(matches!(status.code(), Code::Unauthenticated | Code::FailedPrecondition), "{status}");
     assert!(status.message().contains("NMI on the node, for pod default/web-0"), "{status}");
 }
+
+#[tokio::test]
+async fn identity_binding_finds_its_server_name_when_it_is_first_needed() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    assert_eq!(azure.journal().total(), 0, "the start asks nobody");
+    let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
+    for _ in 0..2 {
+        provider.driver().mount(&call).await.unwrap();
+    }
+    assert_eq!(azure.journal().count(&Route::service(Service::ApiServer)), 1);
+    assert_eq!(azure.journal().count(&Route::service(Service::TokenProxy)), 2);
+    assert_eq!(azure.journal().count(&Route::service(Service::Entra)), 0);
+    let proxied = azure.journal().filter(&Route::service(Service::TokenProxy));
+    assert_eq!(proxied[0].host, "kubernetes.default.svc.cluster.local");
+}
+
+#[tokio::test]
+async fn a_token_proxy_that_failed_is_looked_for_anew() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
+
+    let fault = azure.faults().inject(Route::service(Service::ApiServer), Fault::Drop);
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("--sni-name"), "{status}");
+    azure.faults().remove(fault);
+    provider.driver().mount(&call).await.unwrap();
+
+    let fault = azure.faults().inject(Route::service(Service::TokenProxy), Fault::Drop);
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    azure.faults().remove(fault);
+    provider.driver().mount(&call).await.unwrap();
+    assert_eq!(
+        azure.journal().count(&Route::service(Service::ApiServer).matching(|head| head.path == "/")),
+        3
+    );
+}
+
+#[tokio::test]
+async fn the_token_proxy_and_its_server_name_can_be_given() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let flags =
+        ["--token-proxy-url=https://proxy.example/tokens", "--sni-name=given.ests.aks"].map(str::to_owned);
+    let provider = Provider::start_with(&azure, &flags);
+    azure.faults().inject(Route::service(Service::TokenProxy), Fault::status(404));
+    let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
+    provider.driver().mount(&call).await.unwrap_err();
+    let asked = azure.journal().filter(&Route::service(Service::TokenProxy));
+    assert_eq!(asked[0].host, "proxy.example");
+    assert!(asked[0].path.starts_with("/tokens/11111111-2222-3333-4444-555555555555/"), "{}", asked[0].path);
+    assert_eq!(azure.journal().count(&Route::service(Service::ApiServer)), 0);
+}
+
+#[tokio::test]
+async fn a_custom_user_agent_reaches_entra_and_the_vault() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let agent = "platform-team/1.0 with more than twenty-four characters";
+    let provider = Provider::start_with(&azure, &[format!("--custom-user-agent={agent}")]);
+    azure.faults().inject_times(1, Route::service(Service::Vault).credentials(true), Fault::status(503));
+    provider.driver().mount(&MountCall::of(OBJECTS).workload(&azure)).await.unwrap();
+    for entry in azure.journal().entries() {
+        assert!(entry.user_agent.starts_with("azsdk-rust-"), "{}", entry.user_agent);
+        assert_eq!(entry.user_agent.matches(agent).count(), 1, "{}", entry.user_agent);
+    }
+}

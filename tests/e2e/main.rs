@@ -1,5 +1,6 @@
 //! The whole provider: the real server on a real socket, the real SDK, and an emulated Azure.
 
+mod admin;
 mod conformance;
 mod harness;
 mod identity;

@@ -1,8 +1,9 @@
 //! A running provider with a socket of its own.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use akv_provider::{
+    admin::AdminSettings,
     app::App,
     cli::{self, Command, Config, Environment},
     transport::Transports,
@@ -17,6 +18,7 @@ pub(crate) struct Provider {
     dir: TempDir,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+    ports: Vec<SocketAddr>,
 }
 
 impl Provider {
@@ -35,6 +37,24 @@ impl Provider {
         Self::launch(azure, azure.transports(), &[], change)
     }
 
+    /// With these ports for probes, metrics and profiles, and where they are.
+    pub(crate) fn start_with_ports(
+        azure: &Azure,
+        ports: impl FnOnce(&mut AdminSettings),
+    ) -> (Self, Vec<SocketAddr>) {
+        Self::start_changed_with_ports(azure, |config| ports(&mut config.admin))
+    }
+
+    /// As [`Self::start_changed`], and where the ports are.
+    pub(crate) fn start_changed_with_ports(
+        azure: &Azure,
+        change: impl FnOnce(&mut Config),
+    ) -> (Self, Vec<SocketAddr>) {
+        let provider = Self::launch(azure, azure.transports(), &[], change);
+        let ports = provider.ports.clone();
+        (provider, ports)
+    }
+
     /// With transports of the test's own.
     pub(crate) fn start_over(azure: &Azure, transports: Transports) -> Self {
         Self::launch(azure, transports, &[], |_| {})
@@ -48,7 +68,9 @@ impl Provider {
     ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let endpoint = format!("--endpoint=unix://{}", dir.path().join("azure.sock").display());
-        let arguments = flags.iter().cloned().chain([endpoint]);
+        // Ports are off unless a test asks for them, as many providers run at once.
+        let off = ["--healthz-port=0", "--prometheus-port=0"].map(str::to_owned);
+        let arguments = off.into_iter().chain(flags.iter().cloned()).chain([endpoint]);
         let ca_file = dir.path().join("ca.crt");
         std::fs::write(&ca_file, azure.ca_pem()).expect("the CA can be written");
         let mut config = match cli::parse(arguments, Environment::default()) {
@@ -58,12 +80,13 @@ impl Provider {
         config.mounts.token_proxy.ca_file = ca_file;
         change(&mut config);
         let app = App::bind(config).expect("the socket can be had");
+        let ports = app.admin().addresses();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             let stopped = async { stopped.await.unwrap_or_default() };
             app.run(transports, stopped).await.expect("the server runs");
         });
-        Self { dir, stop: Some(stop), task }
+        Self { dir, stop: Some(stop), task, ports }
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -82,7 +105,7 @@ impl Provider {
 
     /// Completes when the server has ended.
     pub(crate) async fn stopped(self) {
-        let Self { dir, stop, task } = self;
+        let Self { dir, stop, task, .. } = self;
         drop(stop);
         task.await.expect("the server does not panic");
         drop(dir);

@@ -1,5 +1,8 @@
 //! How bytes reach Azure: the process's HTTP clients, made once and handed down.
 
+mod exchange;
+mod user_agent;
+
 use std::{
     fmt, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -11,7 +14,6 @@ use azure_core::{
     error::{Error, ErrorKind},
     http::{
         ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, Transport,
-        headers::USER_AGENT,
         policies::{Policy, PolicyResult},
     },
     time,
@@ -20,6 +22,13 @@ use reqwest::{
     ClientBuilder,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
+};
+
+use crate::metrics::{Metrics, Upstream};
+
+use self::{
+    exchange::{CallPolicy, ExchangePolicy},
+    user_agent::AddedUserAgent,
 };
 
 /// The ways out of the provider. Tests put their own in place.
@@ -88,33 +97,42 @@ fn base() -> ClientBuilder {
         .pool_idle_timeout(Duration::from_secs(60))
 }
 
-/// The SDK options of a client: its transport, retries, and what is added to its `User-Agent`.
-pub fn client_options(transport: &Transport, user_agent: Option<&str>) -> ClientOptions {
-    let added = user_agent.map(|text| Arc::new(AddedUserAgent(text.to_owned())) as Arc<dyn Policy>);
-    ClientOptions {
-        per_try_policies: added.into_iter().collect(),
-        retry: retries(),
-        transport: Some(transport.clone()),
-        ..Default::default()
+/// What the clients of a mount have in common.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Where requests go.
+    pub transports: Transports,
+    /// `--custom-user-agent`: added to the `User-Agent` of every request to Azure.
+    pub user_agent: Option<String>,
+    /// Where they are counted.
+    pub metrics: Metrics,
+}
+
+impl Outgoing {
+    /// The SDK options of a client of `upstream`.
+    pub fn client_options(&self, upstream: Upstream) -> ClientOptions {
+        let transport = match upstream {
+            Upstream::Entra | Upstream::KeyVault | Upstream::TokenProxy => &self.transports.azure,
+            Upstream::Node => &self.transports.node,
+        };
+        let user_agent =
+            self.user_agent.clone().map(|text| Arc::new(AddedUserAgent(text)) as Arc<dyn Policy>);
+        let exchange = Arc::new(ExchangePolicy { upstream, metrics: self.metrics.clone() });
+        ClientOptions {
+            per_call_policies: vec![Arc::new(CallPolicy)],
+            per_try_policies: user_agent.into_iter().chain([exchange as Arc<dyn Policy>]).collect(),
+            retry: retries(),
+            transport: Some(transport.clone()),
+            ..Default::default()
+        }
     }
 }
 
-/// Adds to the SDK's own `User-Agent`. Its option for that takes 24 characters and panics at the next.
-#[derive(Debug)]
-struct AddedUserAgent(String);
-
-#[async_trait::async_trait]
-impl Policy for AddedUserAgent {
-    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let sdk = request.headers().get_optional_str(&USER_AGENT).unwrap_or_default();
-        if !sdk.ends_with(&self.0) {
-            let both = format!("{sdk} {}", self.0).trim_start().to_owned();
-            request.insert_header(USER_AGENT, both);
-        }
-        let [below, rest @ ..] = next else {
-            return Err(Error::with_message(ErrorKind::Other, "no transport below the User-Agent policy"));
-        };
-        below.send(ctx, request, rest).await
+/// Hands a request on to the next policy, the last of which is the transport.
+async fn below(ctx: &Context<'_>, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+    match next {
+        [policy, rest @ ..] => policy.send(ctx, request, rest).await,
+        [] => Err(Error::with_message(ErrorKind::Other, "a pipeline without a transport")),
     }
 }
 

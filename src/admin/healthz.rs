@@ -1,0 +1,75 @@
+//! Probes that ask what the driver would find: gRPC health over the real socket, within a time limit.
+
+use std::time::Duration;
+
+use axum::{Router, http::StatusCode, routing::get};
+use tonic::transport::{Channel, Endpoint as Target};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::{proto::csi_driver_provider_server::SERVICE_NAME, report::Report, server::endpoint::Endpoint};
+
+use super::HealthzSettings;
+
+/// `ok`, or 503 with the reason: `/healthz` whether the server answers at all, `/readyz` whether it takes mounts.
+pub(super) fn routes(settings: &HealthzSettings, endpoint: Endpoint) -> Router {
+    let timeout = settings.timeout;
+    let probe = move |service: &'static str| {
+        let endpoint = endpoint.clone();
+        get(async move || answer(check(&endpoint, service, timeout).await))
+    };
+    let routes = Router::new().route(&settings.path, probe(""));
+    if settings.path == READYZ { routes } else { routes.route(READYZ, probe(SERVICE_NAME)) }
+}
+
+const READYZ: &str = "/readyz";
+
+/// Why a probe failed.
+#[derive(Debug, thiserror::Error)]
+enum Unhealthy {
+    #[error("the provider's socket {0} does not answer within {1:?}")]
+    Late(Endpoint, Duration),
+    #[error("cannot connect to the provider's socket {0}")]
+    Connect(Endpoint, #[source] tonic::transport::Error),
+    #[error("the provider does not answer to health checks: {0:?}")]
+    Refused(tonic::Code),
+    #[error("the provider is {0:?}")]
+    NotServing(ServingStatus),
+}
+
+fn answer(result: Result<(), Unhealthy>) -> (StatusCode, String) {
+    match result {
+        Ok(()) => (StatusCode::OK, "ok".to_owned()),
+        Err(error) => {
+            let reason = Report(&error).to_string();
+            tracing::warn!(reason, "a probe failed");
+            (StatusCode::SERVICE_UNAVAILABLE, reason)
+        }
+    }
+}
+
+async fn check(endpoint: &Endpoint, service: &str, timeout: Duration) -> Result<(), Unhealthy> {
+    tokio::time::timeout(timeout, ask(endpoint, service))
+        .await
+        .unwrap_or_else(|_| Err(Unhealthy::Late(endpoint.clone(), timeout)))
+}
+
+async fn ask(endpoint: &Endpoint, service: &str) -> Result<(), Unhealthy> {
+    let channel = connect(endpoint).await.map_err(|error| Unhealthy::Connect(endpoint.clone(), error))?;
+    let request = HealthCheckRequest { service: service.to_owned() };
+    let answer = HealthClient::new(channel).check(request).await;
+    match answer.map_err(|status| Unhealthy::Refused(status.code()))?.into_inner().status() {
+        ServingStatus::Serving => Ok(()),
+        other => Err(Unhealthy::NotServing(other)),
+    }
+}
+
+/// A connection of its own for each probe: what is asked is whether a driver could connect now.
+async fn connect(endpoint: &Endpoint) -> Result<Channel, tonic::transport::Error> {
+    let uri = match endpoint {
+        Endpoint::Unix(path) => format!("unix://{}", path.display()),
+        Endpoint::Tcp(address) => format!("http://{address}"),
+    };
+    Target::try_from(uri)?.connect().await
+}

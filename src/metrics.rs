@@ -1,0 +1,283 @@
+//! Every metric: its name, what it counts, and the closed sets that its labels are from.
+//!
+//! A leaf: handles are passed down to whoever measures, and nothing is reached for. Durations are in seconds.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector, process_collector::ProcessCollector,
+};
+
+use crate::{build::Build, spec::object::ObjectType};
+
+/// Upper bounds of the histograms. Compat: from 0.1 on they are those that dashboards know; below are ours, since a
+/// mount takes tens of milliseconds.
+const BUCKETS: [f64; 19] = [
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0, 15.0, 30.0,
+];
+
+/// Compat: the labels that every sample of the incumbent's histograms carries, and what they say.
+const COMMON: [(&str, &str); 3] =
+    [("os_type", "linux"), ("provider", "azure"), ("service_name", "csi-secrets-store-provider-azure")];
+
+/// The metrics of one provider.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    object_names: bool,
+    grpc_request: HistogramVec,
+    keyvault_request: HistogramVec,
+    token_requests: IntCounterVec,
+    exchanges: IntCounterVec,
+    retries: IntCounterVec,
+    throttles: IntCounterVec,
+    mounts_in_flight: IntGauge,
+    panics: IntCounterVec,
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upstream {
+    /// Microsoft Entra.
+    Entra,
+    /// Key Vault.
+    KeyVault,
+    /// IMDS and NMI.
+    Node,
+    /// The token proxy of AKS identity binding.
+    TokenProxy,
+}
+
+impl Upstream {
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Entra => "entra",
+            Self::KeyVault => "keyvault",
+            Self::Node => "node",
+            Self::TokenProxy => "token_proxy",
+        }
+    }
+}
+
+/// How a request for a token ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenResult {
+    /// With a token.
+    Issued,
+    /// The identity was refused.
+    Refused,
+    /// Whoever gives tokens is throttled or out of order.
+    Unavailable,
+    /// There was no answer.
+    Unreachable,
+}
+
+impl TokenResult {
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+impl Metrics {
+    /// Metrics that start at nothing. `object_names` fills the label `object_name`, of which there may be thousands.
+    pub fn new(object_names: bool) -> Self {
+        let histogram = |name, help, labels: &[&str]| {
+            let mut options = HistogramOpts::new(name, help).buckets(BUCKETS.to_vec());
+            for (label, value) in COMMON {
+                options = options.const_label(label, value);
+            }
+            HistogramVec::new(options, labels).expect("names of metrics and labels are constants")
+        };
+        let counter = |name, help, labels: &[&str]| {
+            IntCounterVec::new(Opts::new(name, help), labels)
+                .expect("names of metrics and labels are constants")
+        };
+        let inner = Inner {
+            object_names,
+            grpc_request: histogram(
+                "grpc_request",
+                "Seconds that calls of the driver took, by method and code",
+                &["grpc_method", "grpc_code"],
+            ),
+            keyvault_request: histogram(
+                "keyvault_request",
+                "Seconds that reading an object or listing its versions took, retries included",
+                &["object_type", "object_name", "error"],
+            ),
+            token_requests: counter(
+                "akv_token_requests_total",
+                "Tokens asked for, by identity mode and result",
+                &["identity_mode", "result"],
+            ),
+            exchanges: counter(
+                "akv_upstream_requests_total",
+                "HTTP requests sent, by whom they went to, operation and status; no status means no answer",
+                &["upstream", "operation", "status"],
+            ),
+            retries: counter("akv_upstream_retries_total", "HTTP requests sent again", &["upstream"]),
+            throttles: counter("akv_upstream_throttled_total", "HTTP requests answered 429", &["upstream"]),
+            mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts under way")
+                .expect("names of metrics are constants"),
+            panics: counter("akv_panics_total", "Mounts that ended by a bug of the provider", &[]),
+            registry: Registry::new(),
+        };
+        inner.register();
+        Self(Arc::new(inner))
+    }
+
+    /// The page that Prometheus scrapes, in its text format 0.0.4.
+    pub fn page(&self) -> String {
+        let mut page = Vec::new();
+        let encoded = TextEncoder::new().encode(&self.0.registry.gather(), &mut page);
+        encoded.expect("gathered metrics have names and samples, and a vector takes everything");
+        String::from_utf8(page).expect("the text format is text")
+    }
+
+    /// The content type of [`Self::page`].
+    pub fn content_type(&self) -> String {
+        TextEncoder::new().format_type().to_owned()
+    }
+
+    /// A call of the driver ended.
+    pub fn call(&self, method: &str, code: &str, took: Duration) {
+        self.0.grpc_request.with_label_values(&[method, code]).observe(took.as_secs_f64());
+    }
+
+    /// An object was read, or its versions listed. `error` is from the closed set of the vault's errors.
+    pub fn read(&self, object_type: ObjectType, name: &str, error: Option<&'static str>, took: Duration) {
+        let name = if self.0.object_names { name } else { "" };
+        let labels = [object_type.as_str(), name, error.unwrap_or_default()];
+        self.0.keyvault_request.with_label_values(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A token was asked for.
+    pub fn token(&self, identity_mode: &'static str, result: TokenResult) {
+        self.0.token_requests.with_label_values(&[identity_mode, result.as_str()]).inc();
+    }
+
+    /// A request went out, and was answered with `status`, or not at all.
+    pub fn exchange(&self, upstream: Upstream, operation: &'static str, status: Option<u16>) {
+        let text = status.map(|status| status.to_string()).unwrap_or_default();
+        self.0.exchanges.with_label_values(&[upstream.as_str(), operation, &text]).inc();
+        if status == Some(429) {
+            self.0.throttles.with_label_values(&[upstream.as_str()]).inc();
+        }
+    }
+
+    /// A request went out again.
+    pub fn retry(&self, upstream: Upstream) {
+        self.0.retries.with_label_values(&[upstream.as_str()]).inc();
+    }
+
+    /// A mount is under way until the guard is dropped.
+    pub fn mount(&self) -> MountInFlight {
+        self.0.mounts_in_flight.inc();
+        MountInFlight(self.0.mounts_in_flight.clone())
+    }
+
+    /// A mount ended by a panic.
+    pub fn panic(&self) {
+        self.0.panics.with_label_values::<&str>(&[]).inc();
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Inner {
+    fn register(&self) {
+        let build = Build::this();
+        let info = IntGaugeVec::new(
+            Opts::new("akv_build_info", "Which build this is; always 1"),
+            &["version", "commit", "rustc"],
+        )
+        .expect("names of metrics and labels are constants");
+        info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
+        // Present before the first panic, so that an alert on its rate has something to start from.
+        self.panics.with_label_values::<&str>(&[]).reset();
+        let collectors: [Box<dyn Collector>; 10] = [
+            Box::new(self.grpc_request.clone()),
+            Box::new(self.keyvault_request.clone()),
+            Box::new(self.token_requests.clone()),
+            Box::new(self.exchanges.clone()),
+            Box::new(self.retries.clone()),
+            Box::new(self.throttles.clone()),
+            Box::new(self.mounts_in_flight.clone()),
+            Box::new(self.panics.clone()),
+            Box::new(info),
+            Box::new(ProcessCollector::for_self()),
+        ];
+        for collector in collectors {
+            self.registry.register(collector).expect("every metric has a name of its own");
+        }
+    }
+}
+
+/// One mount under way.
+#[derive(Debug)]
+pub struct MountInFlight(IntGauge);
+
+impl Drop for MountInFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn object_names_are_told_only_where_they_are_asked_for() {
+        for (wanted, shown) in [(false, "object_name=\"\""), (true, "object_name=\"db-password\"")] {
+            let metrics = Metrics::new(wanted);
+            metrics.read(ObjectType::Secret, "db-password", None, Duration::from_millis(20));
+            let page = metrics.page();
+            assert!(page.contains(shown), "{page}");
+            assert_eq!(page.contains("db-password"), wanted);
+        }
+    }
+
+    #[test]
+    fn dashboards_find_the_names_labels_and_buckets_that_they_know() {
+        let metrics = Metrics::new(false);
+        metrics.call("/v1alpha1.CSIDriverProvider/Mount", "OK", Duration::from_millis(150));
+        metrics.read(ObjectType::Key, "k", Some("not_found"), Duration::from_secs(7));
+        let page = metrics.page();
+        for line in [
+            "grpc_request_bucket{grpc_code=\"OK\",grpc_method=\"/v1alpha1.CSIDriverProvider/Mount\",os_type=\"linux\",provider=\"azure\",service_name=\"csi-secrets-store-provider-azure\",le=\"0.2\"} 1",
+            "keyvault_request_bucket{error=\"not_found\",object_name=\"\",object_type=\"key\",os_type=\"linux\",provider=\"azure\",service_name=\"csi-secrets-store-provider-azure\",le=\"10\"} 1",
+            "akv_mounts_in_flight 0",
+            "akv_panics_total 0",
+        ] {
+            assert!(page.contains(line), "no {line} in {page}");
+        }
+        assert!(
+            page.contains("process_open_fds") && page.contains("process_resident_memory_bytes"),
+            "{page}"
+        );
+        assert!(page.contains("process_cpu_seconds_total") && page.contains("akv_build_info{"), "{page}");
+    }
+
+    #[test]
+    fn a_mount_is_in_flight_until_it_ends() {
+        let metrics = Metrics::new(false);
+        let mount = metrics.mount();
+        assert!(metrics.page().contains("akv_mounts_in_flight 1"));
+        drop(mount);
+        assert!(metrics.page().contains("akv_mounts_in_flight 0"));
+    }
+}

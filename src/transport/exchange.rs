@@ -1,0 +1,107 @@
+//! Counts every request that really goes out, and those that go out again.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU16, Ordering},
+};
+
+use azure_core::http::{
+    Context, Request,
+    policies::{Policy, PolicyResult},
+};
+
+use crate::metrics::{Metrics, Upstream};
+
+use super::below;
+
+/// Begins a call, of which the exchanges below are tries.
+#[derive(Debug)]
+pub(super) struct CallPolicy;
+
+/// Sees each exchange of a call, right above the transport.
+#[derive(Debug)]
+pub(super) struct ExchangePolicy {
+    pub(super) upstream: Upstream,
+    pub(super) metrics: Metrics,
+}
+
+/// How the exchange before ended: a status, or one of the two below.
+#[derive(Debug)]
+struct Last(AtomicU16);
+
+const NONE: u16 = 0;
+const UNANSWERED: u16 = 1;
+
+#[async_trait::async_trait]
+impl Policy for CallPolicy {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let mut ctx = ctx.to_borrowed();
+        ctx.insert(Last(AtomicU16::new(NONE)));
+        below(&ctx, request, next).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Policy for ExchangePolicy {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let last = ctx.value::<Last>();
+        match last.map(|last| last.0.load(Ordering::Relaxed)) {
+            // What follows a challenge is its answer, not another try.
+            None | Some(NONE | 401) => {}
+            Some(_) => self.metrics.retry(self.upstream),
+        }
+        let operation = operation(self.upstream, request.url().path());
+        let result = below(ctx, request, next).await;
+        let status = result.as_ref().ok().map(|response| u16::from(response.status()));
+        self.metrics.exchange(self.upstream, operation, status);
+        if let Some(last) = last {
+            last.0.store(status.unwrap_or(UNANSWERED), Ordering::Relaxed);
+        }
+        tracing::trace!(
+            upstream = self.upstream.as_str(),
+            host = request.url().host_str(),
+            operation,
+            status,
+            "request"
+        );
+        result
+    }
+}
+
+/// What a request is for, from a closed set.
+fn operation(upstream: Upstream, path: &str) -> &'static str {
+    if upstream != Upstream::KeyVault {
+        return "token";
+    }
+    let list = path.trim_end_matches('/').ends_with("/versions");
+    match (path.split('/').nth(1), list) {
+        (Some("secrets"), false) => "get_secret",
+        (Some("secrets"), true) => "list_secret_versions",
+        (Some("keys"), false) => "get_key",
+        (Some("keys"), true) => "list_key_versions",
+        (Some("certificates"), false) => "get_certificate",
+        (Some("certificates"), true) => "list_certificate_versions",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_from_a_closed_set() {
+        for (path, expected) in [
+            ("/secrets/db-password/", "get_secret"),
+            ("/secrets/db-password/v1", "get_secret"),
+            ("/secrets/db-password/versions", "list_secret_versions"),
+            ("/keys/k/", "get_key"),
+            ("/certificates/c/versions", "list_certificate_versions"),
+            ("/", "other"),
+            ("", "other"),
+        ] {
+            assert_eq!(operation(Upstream::KeyVault, path), expected, "{path}");
+        }
+        assert_eq!(operation(Upstream::Entra, "/secrets/x/"), "token");
+    }
+}

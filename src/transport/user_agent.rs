@@ -1,0 +1,31 @@
+//! `--custom-user-agent`
+
+use azure_core::http::{
+    Context, Request,
+    headers::USER_AGENT,
+    policies::{Policy, PolicyResult},
+};
+
+use super::below;
+
+/// Adds to the SDK's own `User-Agent`. Its option for that takes 24 characters and panics at the next.
+#[derive(Debug)]
+pub(super) struct AddedUserAgent(pub(super) String);
+
+#[async_trait::async_trait]
+impl Policy for AddedUserAgent {
+    async fn send(
+        &self,
+        ctx: &Context,
+        request: &mut Request,
+        next: &[std::sync::Arc<dyn Policy>],
+    ) -> PolicyResult {
+        let sdk = request.headers().get_optional_str(&USER_AGENT).unwrap_or_default();
+        // A retry comes by again with what the first try added.
+        if !sdk.ends_with(&self.0) {
+            let both = format!("{sdk} {}", self.0).trim_start().to_owned();
+            request.insert_header(USER_AGENT, both);
+        }
+        below(ctx, request, next).await
+    }
+}

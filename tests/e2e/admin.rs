@@ -1,0 +1,153 @@
+//! Probes, metrics and profiles, as kubelet, Prometheus and a person with `go tool pprof` ask for them.
+
+use std::{net::SocketAddr, time::Duration};
+
+use akv_emulator::{Fault, Route, Service};
+use akv_provider::{
+    admin::{Admin, AdminSettings, HealthzSettings},
+    metrics::Metrics,
+    server::endpoint::Endpoint,
+};
+use pprof::protos::{Message, Profile};
+
+use crate::harness::{Azure, MountCall, Provider};
+
+async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let response = reqwest::get(format!("http://127.0.0.1:{}{path}", address.port())).await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+fn healthz(path: &str) -> HealthzSettings {
+    HealthzSettings { port: 0, path: path.to_owned(), timeout: Duration::from_millis(200) }
+}
+
+#[tokio::test]
+async fn probes_are_answered_by_asking_the_real_socket() {
+    let azure = Azure::with_secrets(&[]).await;
+    let (mut provider, ports) =
+        Provider::start_with_ports(&azure, |admin| admin.healthz = Some(healthz("/live")));
+    assert_eq!(get(ports[0], "/live").await, (200, "ok".to_owned()));
+    assert_eq!(get(ports[0], "/readyz").await, (200, "ok".to_owned()));
+    assert_eq!(get(ports[0], "/healthz").await.0, 404);
+    provider.begin_to_stop();
+    provider.stopped().await;
+}
+
+#[tokio::test]
+async fn a_probe_tells_why_it_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let probe = async |socket: &str| {
+        let settings =
+            AdminSettings { healthz: Some(healthz("/healthz")), metrics_port: None, pprof_port: None };
+        let endpoint = Endpoint::Unix(dir.path().join(socket));
+        let admin = Admin::bind(&settings, &endpoint, &Metrics::new(false)).unwrap();
+        let address = admin.addresses()[0];
+        let server = tokio::spawn(admin.serve());
+        let answer = get(address, "/healthz").await;
+        server.abort();
+        answer
+    };
+    let (status, reason) = probe("missing.sock").await;
+    assert_eq!(status, 503);
+    assert!(reason.contains("cannot connect to the provider's socket unix://"), "{reason}");
+
+    // Somebody listens, and says nothing.
+    let _silent = std::os::unix::net::UnixListener::bind(dir.path().join("silent.sock")).unwrap();
+    let (status, reason) = probe("silent.sock").await;
+    assert_eq!(status, 503);
+    assert!(reason.contains("does not answer within 200ms"), "{reason}");
+}
+
+#[tokio::test]
+async fn metrics_tell_what_was_asked_of_whom_and_how_it_went() {
+    let azure = Azure::with_secrets(&[("db-password", "canary")]).await;
+    azure.faults().inject_times(1, Route::service(Service::Vault).credentials(true), Fault::throttled(0));
+    let (provider, ports) = Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(0));
+    let driver = provider.driver();
+    driver.mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
+    driver.mount(&MountCall::of_secrets(&azure, &["nope"])).await.unwrap_err();
+    let wrong = MountCall::of("- objectName: db-password\n  objectType: secret\n")
+        .with_secrets(&[("clientid", "dddddddd-0000-0000-0000-000000000003"), ("clientsecret", "canary")]);
+    driver.mount(&wrong).await.unwrap_err();
+
+    let (status, page) = get(ports[0], "/metrics").await;
+    assert_eq!(status, 200);
+    let common = "os_type=\"linux\",provider=\"azure\",service_name=\"csi-secrets-store-provider-azure\"";
+    let mount = "grpc_method=\"/v1alpha1.CSIDriverProvider/Mount\"";
+    for line in [
+        format!("grpc_request_count{{grpc_code=\"OK\",{mount},{common}}} 1"),
+        format!("grpc_request_count{{grpc_code=\"NotFound\",{mount},{common}}} 1"),
+        format!("grpc_request_count{{grpc_code=\"Unauthenticated\",{mount},{common}}} 1"),
+        format!("keyvault_request_count{{error=\"\",object_name=\"\",object_type=\"secret\",{common}}} 1"),
+        format!(
+            "keyvault_request_count{{error=\"not_found\",object_name=\"\",object_type=\"secret\",{common}}} 1"
+        ),
+        "akv_token_requests_total{identity_mode=\"workload identity\",result=\"issued\"} 2".to_owned(),
+        "akv_token_requests_total{identity_mode=\"service principal\",result=\"refused\"} 1".to_owned(),
+        "akv_upstream_requests_total{operation=\"token\",status=\"200\",upstream=\"entra\"} 2".to_owned(),
+        "akv_upstream_requests_total{operation=\"token\",status=\"401\",upstream=\"entra\"} 1".to_owned(),
+        "akv_upstream_requests_total{operation=\"get_secret\",status=\"200\",upstream=\"keyvault\"} 1"
+            .to_owned(),
+        "akv_upstream_requests_total{operation=\"get_secret\",status=\"401\",upstream=\"keyvault\"} 2"
+            .to_owned(),
+        "akv_upstream_requests_total{operation=\"get_secret\",status=\"404\",upstream=\"keyvault\"} 1"
+            .to_owned(),
+        "akv_upstream_requests_total{operation=\"get_secret\",status=\"429\",upstream=\"keyvault\"} 1"
+            .to_owned(),
+        "akv_upstream_throttled_total{upstream=\"keyvault\"} 1".to_owned(),
+        "akv_upstream_retries_total{upstream=\"keyvault\"} 1".to_owned(),
+        "akv_mounts_in_flight 0".to_owned(),
+    ] {
+        assert!(page.lines().any(|found| found == line), "no {line} in\n{page}");
+    }
+    let total: u64 = page
+        .lines()
+        .filter(|line| line.starts_with("akv_upstream_requests_total"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum();
+    assert_eq!(total, azure.journal().total(), "every request is counted, and nothing else");
+    assert!(!page.contains("canary") && !page.contains("db-password"), "{page}");
+}
+
+#[tokio::test]
+async fn metrics_name_objects_where_that_is_wanted() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let (provider, ports) = Provider::start_changed_with_ports(&azure, |config| {
+        config.object_names_in_metrics = true;
+        config.admin.metrics_port = Some(0);
+    });
+    provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
+    let (_, page) = get(ports[0], "/metrics").await;
+    assert!(page.contains("object_name=\"db-password\""), "{page}");
+}
+
+#[tokio::test]
+async fn a_cpu_profile_is_in_the_format_of_pprof() {
+    let azure = Azure::with_secrets(&[]).await;
+    let (_provider, ports) = Provider::start_with_ports(&azure, |admin| admin.pprof_port = Some(0));
+    assert!(ports[0].ip().is_loopback());
+    let url = format!("http://{}/debug/pprof/profile?seconds=1", ports[0]);
+    let busy = std::thread::spawn(|| {
+        let begin = std::time::Instant::now();
+        let mut sum = 0u64;
+        while begin.elapsed() < Duration::from_millis(1500) {
+            sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(7));
+        }
+    });
+    let bytes = reqwest::get(url).await.unwrap().bytes().await.unwrap();
+    let profile = Profile::parse_from_bytes(&bytes).expect("the answer is a profile");
+    assert!(!profile.sample.is_empty() && !profile.location.is_empty());
+    assert!(profile.string_table.iter().any(|text| text == "cpu"));
+    assert_eq!(get(ports[0], "/debug/pprof/profile?seconds=0").await.0, 400);
+    busy.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_the_flag_that_moves_it() {
+    let taken = tokio::net::TcpListener::bind("[::]:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let settings = AdminSettings { healthz: None, metrics_port: Some(port), pprof_port: None };
+    let endpoint = Endpoint::Unix("/unused".into());
+    let error = Admin::bind(&settings, &endpoint, &Metrics::new(false)).unwrap_err().to_string();
+    assert!(error.contains(&port.to_string()) && error.contains("--prometheus-port"), "{error}");
+}
