@@ -45,7 +45,7 @@ pub enum MountError {
         failures: Vec<ObjectFailure>,
     },
     /// Azure takes too long.
-    #[error("the mount was given up after {} seconds", budget.as_secs())]
+    #[error("the mount was given up after {:.1} seconds, before its caller's patience ended", budget.as_secs_f32())]
     OutOfTime {
         /// How long it was allowed to take.
         budget: Duration,

@@ -58,13 +58,13 @@ impl Mounter {
         }
     }
 
-    /// Fetches everything that `spec` asks for.
+    /// Fetches everything that `spec` asks for, within the operator's budget and the `time_left` of the caller.
     ///
     /// # Errors
     /// Every object that could not be had, or why none could. Nothing is returned beside an error: half a volume may
     /// hold a certificate without its new key.
-    pub async fn mount(&self, spec: MountSpec) -> Result<Volume, MountError> {
-        let budget = self.settings.budget;
+    pub async fn mount(&self, spec: MountSpec, time_left: Option<Duration>) -> Result<Volume, MountError> {
+        let budget = self.settings.budget.min(time_left.unwrap_or(Duration::MAX));
         tokio::time::timeout(budget, self.mount_unhurried(spec))
             .await
             .unwrap_or(Err(MountError::OutOfTime { budget }))

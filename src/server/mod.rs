@@ -1,5 +1,6 @@
 //! The gRPC server that the driver calls.
 
+mod deadline;
 pub mod endpoint;
 mod observe;
 pub mod provider;

@@ -1,6 +1,9 @@
 //! `Version` and `Mount`: protocol in, protocol out, no decisions.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt;
 use tokio_util::task::TaskTracker;
@@ -19,7 +22,7 @@ use crate::{
     spec::MountSpec,
 };
 
-use super::status;
+use super::{deadline, status};
 
 /// The protocol's version.
 const PROTOCOL: &str = "v1alpha1";
@@ -41,7 +44,11 @@ impl Provider {
         Self { mounter, metrics, mounts }
     }
 
-    async fn mount_one(&self, request: &MountRequest) -> Result<MountResponse, Status> {
+    async fn mount_one(
+        &self,
+        request: &MountRequest,
+        time_left: Option<Duration>,
+    ) -> Result<MountResponse, Status> {
         let texts = MountTexts {
             attributes: &request.attributes,
             secrets: &request.secrets,
@@ -58,12 +65,16 @@ impl Provider {
         let span = tracing::info_span!(
             "mount", pod = %spec.pod, vault = %spec.vault, identity_mode = spec.identity.name(),
         );
-        self.mount_spec(spec).instrument(span).await
+        self.mount_spec(spec, time_left).instrument(span).await
     }
 
-    async fn mount_spec(&self, spec: MountSpec) -> Result<MountResponse, Status> {
+    async fn mount_spec(
+        &self,
+        spec: MountSpec,
+        time_left: Option<Duration>,
+    ) -> Result<MountResponse, Status> {
         let begin = Instant::now();
-        let volume = self.mounter.mount(spec).await.map_err(|error| {
+        let volume = self.mounter.mount(spec, time_left).await.map_err(|error| {
             let status = status::from_mount(&error);
             let elapsed = begin.elapsed();
             tracing::warn!(code = ?status.code(), ?elapsed, error = ?status.message(), "mount failed");
@@ -86,9 +97,10 @@ impl CsiDriverProvider for Provider {
 
     async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
         let _under_way = (self.mounts.token(), self.metrics.mount());
+        let time_left = deadline::time_left(request.metadata());
         let request = request.into_inner();
         // A panic would end the connection, and with it every other mount that the driver has on it.
-        let result = AssertUnwindSafe(self.mount_one(&request)).catch_unwind().await;
+        let result = AssertUnwindSafe(self.mount_one(&request, time_left)).catch_unwind().await;
         let result = result.unwrap_or_else(|_| {
             self.metrics.panic();
             Err(status::panicked())

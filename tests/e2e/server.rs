@@ -64,6 +64,18 @@ async fn a_mount_that_takes_too_long_is_given_up_with_a_code_that_is_final() {
 }
 
 #[tokio::test]
+async fn a_caller_with_a_deadline_hears_from_us_and_not_from_its_own_clock() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.faults().inject(Route::service(Service::Vault).credentials(true), Fault::Hang);
+    let provider = Provider::start(&azure);
+    let mut request = tonic::Request::new(MountCall::of_secrets(&azure, &["db-password"]).request());
+    request.set_timeout(Duration::from_secs(1));
+    let status = provider.driver().client().mount(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(status.message().contains("given up after 0.5 seconds"), "{status}");
+}
+
+#[tokio::test]
 async fn work_for_a_caller_who_went_away_stops() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.faults().inject(Route::service(Service::Vault), Fault::Hang);

@@ -74,7 +74,7 @@ impl Driver {
         Ok(accept(result?.into_inner()))
     }
 
-    fn client(&self) -> CsiDriverProviderClient<Channel> {
+    pub(crate) fn client(&self) -> CsiDriverProviderClient<Channel> {
         // The driver's own default, --max-call-recv-msg-size.
         CsiDriverProviderClient::new(self.channel()).max_decoding_message_size(4 << 20)
     }

@@ -1,0 +1,69 @@
+//! The caller's own deadline, from the header that gRPC sends it in.
+
+use std::time::Duration;
+
+use tonic::metadata::MetadataMap;
+
+/// How long before the caller's deadline it has an answer: who waits until then hears `DeadlineExceeded` from its own
+/// side, one of the codes that leave a pod with an empty volume.
+const AHEAD: Duration = Duration::from_millis(500);
+
+/// How long a mount may take for this caller; `None` where it waits for ever.
+pub(super) fn time_left(metadata: &MetadataMap) -> Option<Duration> {
+    let timeout = parse(metadata.get("grpc-timeout")?.to_str().ok()?)?;
+    Some(timeout.saturating_sub(AHEAD).max(timeout / 2))
+}
+
+/// Up to eight digits and a unit
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>, `TimeoutValue` and `TimeoutUnit`).
+fn parse(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(count * 3600),
+        "M" => Duration::from_secs(count * 60),
+        "S" => Duration::from_secs(count),
+        "m" => Duration::from_millis(count),
+        "u" => Duration::from_micros(count),
+        "n" => Duration::from_nanos(count),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_have_a_unit() {
+        for (text, expected) in [
+            ("2M", Some(120_000)),
+            ("119995m", Some(119_995)),
+            ("5000000u", Some(5_000)),
+            ("1H", Some(3_600_000)),
+            ("3S", Some(3_000)),
+            ("99999999H", Some(359_999_996_400_000)),
+            ("", None),
+            ("5", None),
+            ("S", None),
+            ("123456789S", None),
+            ("-1S", None),
+            ("5ä", None),
+        ] {
+            assert_eq!(parse(text), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_caller_is_answered_before_its_deadline() {
+        for (timeout, expected) in [("2M", 119_500), ("1S", 500), ("600m", 300), ("0m", 0)] {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("grpc-timeout", timeout.parse().unwrap());
+            assert_eq!(time_left(&metadata), Some(Duration::from_millis(expected)), "{timeout}");
+        }
+        assert_eq!(time_left(&MetadataMap::new()), None);
+    }
+}
