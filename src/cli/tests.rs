@@ -96,6 +96,41 @@ fn flags_of_klog_are_accepted_and_remembered() {
     assert_eq!(log.ignored, ["logtostderr", "stderrthreshold", "vmodule"]);
 }
 
+/// What AKS's add-on, the plain manifest and the chart of today's provider pass.
+const TODAY: [&[&str]; 10] = [
+    &["--endpoint=unix:///provider/azure.sock"],
+    &["--log-format-json=false", "--log-format-json"],
+    &["-v=0", "-v=2", "-v=5"],
+    &["--construct-pem-chain=true", "--construct-pem-chain=false"],
+    &["--custom-user-agent='kubernetes.azure.com/managedby: aks'", "--custom-user-agent="],
+    &["--healthz-port=8989"],
+    &["--healthz-path=/healthz"],
+    &["--healthz-timeout=5s"],
+    &["--write-cert-and-key-in-separate-files=true", "--write-cert-and-key-in-separate-files=false"],
+    &[
+        "--prometheus-port=8898",
+        "--metrics-backend=prometheus",
+        "--cloud-name=AzurePublicCloud",
+        "--enable-pprof=false",
+    ],
+];
+
+#[test]
+fn every_combination_of_todays_arguments_starts_the_provider() {
+    // Of each group none or one: a number whose digits count the choices.
+    let choices: Vec<usize> = TODAY.iter().map(|group| group.len() + 1).collect();
+    for mut number in 0..choices.iter().product() {
+        let mut arguments = Vec::new();
+        for (group, choices) in TODAY.iter().zip(&choices) {
+            if let Some(choice) = (number % choices).checked_sub(1) {
+                arguments.push(group[choice]);
+            }
+            number /= choices;
+        }
+        assert!(config(&arguments).is_ok(), "{arguments:?}");
+    }
+}
+
 #[test]
 fn version_and_help_are_asked_for_in_any_place() {
     let command = |arguments: &[&str]| {

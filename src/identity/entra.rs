@@ -5,17 +5,53 @@ use std::sync::Arc;
 use azure_core::{
     Result,
     credentials::{Secret, TokenCredential},
-    http::{ClientMethodOptions, ClientOptions},
+    http::{
+        ClientMethodOptions, ClientOptions, Context, Request,
+        policies::{Policy, PolicyResult},
+    },
 };
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
     ClientSecretCredentialOptions,
 };
 
-use crate::spec::{
-    identity::{ClientId, ServiceAccountToken, TenantId},
-    sensitive::Sensitive,
+use crate::{
+    cloud::CloudEnvironment,
+    spec::{
+        identity::{ClientId, ServiceAccountToken, TenantId},
+        sensitive::Sensitive,
+    },
+    transport,
 };
+
+/// The options of a credential of `tenant` at an authority.
+///
+/// An Azure Stack without Entra has AD FS for a directory, under the tenant `adfs`. It knows the older token endpoint
+/// alone: `/adfs/oauth2/token`
+/// (<https://learn.microsoft.com/azure-stack/user/authenticate-azure-stack-hub>).
+pub(super) fn at_authority(
+    mut options: ClientOptions,
+    cloud: &CloudEnvironment,
+    tenant: &TenantId,
+) -> ClientOptions {
+    options.cloud = Some(Arc::new(cloud.configuration()));
+    if tenant.as_str().eq_ignore_ascii_case("adfs") {
+        options.per_call_policies.push(Arc::new(AdfsEndpoint));
+    }
+    options
+}
+
+/// Takes what the SDK sends to Entra's endpoint to that of AD FS.
+#[derive(Debug)]
+struct AdfsEndpoint;
+
+#[async_trait::async_trait]
+impl Policy for AdfsEndpoint {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        request.url_mut().set_path("/adfs/oauth2/token");
+        transport::below(ctx, request, next).await
+    }
+}
 
 /// Workload identity: the pod's service-account token is the client assertion
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation>).

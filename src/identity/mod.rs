@@ -94,12 +94,18 @@ impl Identities {
         let described = |error| IdentityError::new(name.clone(), source.clone(), error);
 
         let credential = match identity {
-            IdentityMode::WorkloadIdentity { client, assertion } => {
-                entra::workload(tenant, client, assertion, at_authority(self.entra.clone(), cloud))
-            }
-            IdentityMode::ServicePrincipal { client, secret } => {
-                entra::service_principal(tenant, client, secret, at_authority(self.entra.clone(), cloud))
-            }
+            IdentityMode::WorkloadIdentity { client, assertion } => entra::workload(
+                tenant,
+                client,
+                assertion,
+                entra::at_authority(self.entra.clone(), cloud, tenant),
+            ),
+            IdentityMode::ServicePrincipal { client, secret } => entra::service_principal(
+                tenant,
+                client,
+                secret,
+                entra::at_authority(self.entra.clone(), cloud, tenant),
+            ),
             IdentityMode::ManagedIdentity { user_assigned } => {
                 managed::credential(user_assigned, self.node.clone())
             }
@@ -114,7 +120,7 @@ impl Identities {
                 let transport = transport
                     .map_err(|source| IdentityError::TokenProxy { identity: name.clone(), source })?;
                 let options = ClientOptions { transport: Some(transport), ..self.bound.clone() };
-                entra::workload(tenant, client, assertion, at_authority(options, cloud))
+                entra::workload(tenant, client, assertion, entra::at_authority(options, cloud, tenant))
             }
         }
         .map_err(described)?;
@@ -150,8 +156,4 @@ impl Identities {
             }
         }
     }
-}
-
-fn at_authority(options: ClientOptions, cloud: &CloudEnvironment) -> ClientOptions {
-    ClientOptions { cloud: Some(Arc::new(cloud.configuration())), ..options }
 }

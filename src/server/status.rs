@@ -107,3 +107,105 @@ fn status(code: Code, error: &dyn std::error::Error) -> Status {
     }
     Status::new(code, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::{identity::IdentityError, mount::ObjectFailure};
+
+    use super::*;
+
+    /// The codes that leave a pod with an empty volume.
+    const FORBIDDEN: [Code; 5] =
+        [Code::Cancelled, Code::DeadlineExceeded, Code::Unavailable, Code::ResourceExhausted, Code::Aborted];
+
+    fn http(status: u16, body: &'static str) -> VaultError {
+        use azure_core::{
+            error::{Error, ErrorKind},
+            http::{RawResponse, headers::Headers},
+        };
+        let raw = RawResponse::from_bytes(status.into(), Headers::new(), body);
+        let kind = ErrorKind::HttpResponse {
+            status: status.into(),
+            error_code: None,
+            raw_response: Some(Box::new(raw)),
+        };
+        Error::with_message(kind, "refused").into()
+    }
+
+    fn objects(errors: Vec<ObjectError>) -> MountError {
+        let failures =
+            errors.into_iter().map(|error| ObjectFailure { object: "secret/s".to_owned(), error }).collect();
+        MountError::Objects { vault: "lab".parse().unwrap(), failures }
+    }
+
+    fn vault(status: u16, body: &'static str) -> MountError {
+        objects(vec![ObjectError::Vault(http(status, body).into())])
+    }
+
+    #[test]
+    fn each_failure_has_its_code_and_none_is_one_that_is_never_answered() {
+        use azure_core::error::{Error, ErrorKind};
+        let unanswered =
+            |kind| objects(vec![ObjectError::Vault(VaultError::from(Error::with_message(kind, "x")).into())]);
+        let unreachable = IdentityError::Unreachable {
+            identity: "workload identity".to_owned(),
+            source_name: "Entra".to_owned(),
+            source: Error::with_message(ErrorKind::Io, "x"),
+        };
+        for (error, code) in [
+            (MountError::Cloud(CloudError::NoFile), Code::InvalidArgument),
+            (
+                MountError::Identity { wanted: "secret/s".to_owned(), source: unreachable },
+                Code::FailedPrecondition,
+            ),
+            (MountError::OutOfTime { budget: Duration::from_secs(90) }, Code::FailedPrecondition),
+            (vault(400, ""), Code::InvalidArgument),
+            (vault(401, ""), Code::Unauthenticated),
+            (vault(403, ""), Code::PermissionDenied),
+            (
+                vault(403, r#"{"error":{"code":"Forbidden","innererror":{"code":"SecretDisabled"}}}"#),
+                Code::FailedPrecondition,
+            ),
+            (vault(404, ""), Code::NotFound),
+            (vault(408, ""), Code::FailedPrecondition),
+            (vault(429, ""), Code::FailedPrecondition),
+            (vault(500, ""), Code::FailedPrecondition),
+            (vault(503, ""), Code::FailedPrecondition),
+            (unanswered(ErrorKind::Connection), Code::FailedPrecondition),
+            (unanswered(ErrorKind::Io), Code::FailedPrecondition),
+            (unanswered(ErrorKind::Credential), Code::FailedPrecondition),
+            (unanswered(ErrorKind::DataConversion), Code::FailedPrecondition),
+            (objects(vec![ObjectError::NoVersions]), Code::NotFound),
+            (objects(vec![ObjectError::NoSuchVersion]), Code::NotFound),
+            (objects(vec![ObjectError::AllDisabled]), Code::FailedPrecondition),
+            (objects(vec![ObjectError::StartDisabled]), Code::FailedPrecondition),
+        ] {
+            let status = from_mount(&error);
+            assert_eq!(status.code(), code, "{error}");
+            assert!(!FORBIDDEN.contains(&status.code()), "{error}");
+        }
+        assert_eq!(panicked().code(), Code::Internal);
+    }
+
+    #[test]
+    fn of_several_codes_the_one_that_lasts_is_told() {
+        let status = |codes: &[u16]| {
+            let errors = codes.iter().map(|status| ObjectError::Vault(http(*status, "").into())).collect();
+            from_mount(&objects(errors)).code()
+        };
+        assert_eq!(status(&[503, 404]), Code::NotFound);
+        assert_eq!(status(&[404, 403, 503]), Code::PermissionDenied);
+        assert_eq!(status(&[403, 401]), Code::Unauthenticated);
+        assert_eq!(status(&[401, 400]), Code::InvalidArgument);
+    }
+
+    #[test]
+    fn a_message_for_thousands_of_objects_is_cut() {
+        let many = objects((0..5_000).map(|_| ObjectError::NoVersions).collect());
+        let message = from_mount(&many).message().to_owned();
+        assert!(message.len() <= LONGEST_MESSAGE + '…'.len_utf8());
+        assert!(message.starts_with("cannot read 5000 objects from vault lab:"), "{message:.80}");
+    }
+}

@@ -129,7 +129,11 @@ impl Outgoing {
 }
 
 /// Hands a request on to the next policy, the last of which is the transport.
-async fn below(ctx: &Context<'_>, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+pub(crate) async fn below(
+    ctx: &Context<'_>,
+    request: &mut Request,
+    next: &[Arc<dyn Policy>],
+) -> PolicyResult {
     match next {
         [policy, rest @ ..] => policy.send(ctx, request, rest).await,
         [] => Err(Error::with_message(ErrorKind::Other, "a pipeline without a transport")),

@@ -100,6 +100,16 @@ async fn metrics_tell_what_was_asked_of_whom_and_how_it_went() {
     ] {
         assert!(page.lines().any(|found| found == line), "no {line} in\n{page}");
     }
+    let docs = include_str!("../../docs/metrics.md");
+    let families = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    for family in families {
+        assert!(docs.contains(&format!("`{family}`")), "docs/metrics.md does not know {family}");
+    }
+    let documented = docs.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    for family in documented {
+        assert!(page.contains(&format!("# TYPE {family} ")), "there is no metric {family}");
+    }
+
     let total: u64 = page
         .lines()
         .filter(|line| line.starts_with("akv_upstream_requests_total"))

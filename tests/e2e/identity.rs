@@ -202,3 +202,17 @@ async fn a_custom_user_agent_reaches_entra_and_the_vault() {
         assert_eq!(entry.user_agent.matches(agent).count(), 1, "{}", entry.user_agent);
     }
 }
+
+#[tokio::test]
+async fn azure_stack_with_adfs_is_asked_at_its_own_endpoint() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.directory().update(|directory| {
+        directory.tenants = vec!["adfs".to_owned()];
+        for application in &mut directory.applications {
+            application.tenant = Some("adfs".to_owned());
+        }
+    });
+    let provider = Provider::start(&azure);
+    provider.driver().mount(&service_principal().with("tenantId", "adfs")).await.unwrap();
+    assert_eq!(azure.journal().count(&Route::service(Service::Entra).path("/adfs/oauth2/token")), 1);
+}

@@ -25,12 +25,23 @@ impl Process {
         Self::start_in(tempfile::tempdir().unwrap(), azure, environment).await
     }
 
+    /// With these flags behind those that every process has, of which the last wins.
+    async fn start_with(azure: &Azure, flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self::launch(dir, azure, &[("HTTPS_PROXY", &azure.proxy_url())], flags).await
+    }
+
     async fn start_in(dir: TempDir, azure: &Azure, environment: &[(&str, &str)]) -> Self {
+        Self::launch(dir, azure, environment, &[]).await
+    }
+
+    async fn launch(dir: TempDir, azure: &Azure, environment: &[(&str, &str)], flags: &[&str]) -> Self {
         fs::write(dir.path().join("ca.pem"), azure.ca_pem()).unwrap();
         fs::write(dir.path().join("cloud.json"), azure.cloud_file_json()).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_akv-provider"))
             .arg(format!("--endpoint=unix://{}", dir.path().join("azure.sock").display()))
             .args(["--healthz-port=0", "--prometheus-port=0"])
+            .args(flags)
             .env_clear()
             .env("SSL_CERT_FILE", dir.path().join("ca.pem"))
             .env("AZURE_ENVIRONMENT_FILEPATH", dir.path().join("cloud.json"))
@@ -146,6 +157,87 @@ async fn a_command_line_that_cannot_be_followed_ends_with_2() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(text), "{arguments:?}: {said}");
     }
+}
+
+/// A port that nobody has at the moment.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn what_aks_passes_to_todays_provider_starts_this_one() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let (healthz, metrics) = (free_port(), free_port());
+    let process = Process::start_with(
+        &azure,
+        &[
+            "--log-format-json=false",
+            "-v=2",
+            "--construct-pem-chain=true",
+            "--custom-user-agent='kubernetes.azure.com/managedby: aks'",
+            &format!("--healthz-port={healthz}"),
+            "--healthz-path=/healthz",
+            "--healthz-timeout=5s",
+            "--write-cert-and-key-in-separate-files=true",
+            "--logtostderr=true",
+            &format!("--prometheus-port={metrics}"),
+        ],
+    )
+    .await;
+    process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
+    assert!(azure.journal().entries()[0].user_agent.ends_with("'kubernetes.azure.com/managedby: aks'"));
+    let get = async |port: u16, path: &str| {
+        reqwest::get(format!("http://127.0.0.1:{port}{path}")).await.unwrap().text().await.unwrap()
+    };
+    assert_eq!(get(healthz, "/healthz").await, "ok");
+    assert!(get(metrics, "/metrics").await.contains("grpc_request_count"));
+
+    let log = log(&process.signal("-TERM").await);
+    assert!(log.contains("flags of klog without effect flags=\"logtostderr\""), "{log}");
+    let mounted: Vec<&str> = log.lines().filter(|line| line.contains("mounted")).collect();
+    assert_eq!(mounted.len(), 1, "at level 2 each mount has a line: {log}");
+    assert!(mounted[0].contains("pod=default/web-0") && mounted[0].contains("files=1"), "{}", mounted[0]);
+}
+
+#[tokio::test]
+async fn log_lines_are_json_where_that_is_wanted() {
+    let azure = Azure::with_secrets(&[]).await;
+    let process = Process::start_with(&azure, &["--log-format-json"]).await;
+    process.driver().mount(&MountCall::of_secrets(&azure, &["nope"])).await.unwrap_err();
+    let log = log(&process.signal("-TERM").await);
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    let failed: Vec<_> = lines.iter().filter(|line| line["level"] == "WARN").collect();
+    assert_eq!(failed.len(), 1, "{log}");
+    assert_eq!(failed[0]["code"], "NotFound");
+    assert_eq!(failed[0]["span"]["pod"], "default/web-0");
+    assert_eq!(failed[0]["span"]["vault"], "lab");
+    assert_eq!(failed[0]["span"]["identity_mode"], "workload identity");
+}
+
+#[tokio::test]
+async fn the_operators_cloud_is_that_of_a_class_without_one() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let process = Process::start_with(&azure, &["--cloud-name=AzureChinaCloud"]).await;
+    process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
+    let hosts = azure.journal().connects();
+    assert!(hosts.contains(&"lab.vault.azure.cn:443".to_owned()), "{hosts:?}");
+    assert!(hosts.contains(&"login.chinacloudapi.cn:443".to_owned()), "{hosts:?}");
+}
+
+#[tokio::test]
+async fn a_provider_can_be_served_over_tcp() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let address = format!("127.0.0.1:{}", free_port());
+    let provider = Provider::start_changed(&azure, |config| {
+        config.endpoint = format!("tcp://{address}").parse().unwrap();
+    });
+    let driver = Driver::at(format!("http://{address}"));
+    assert_eq!(
+        driver.mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap().text("db-password"),
+        "x"
+    );
+    provider.stopped().await;
 }
 
 /// A new user's first look at the project.

@@ -45,7 +45,13 @@ impl Entra<'_> {
                 discovery::openid_configuration(head, self.cloud, tenant)
             }
             ("discovery/v2.0/keys", &Method::GET) => Answer::json(StatusCode::OK, &self.tokens.key_set()),
+            // AD FS, the directory of an Azure Stack that has no Entra, knows the older endpoint alone.
+            ("oauth2/v2.0/token", _) if tenant == ADFS => not_found(),
             ("oauth2/v2.0/token", &Method::POST) => match self.token(tenant, body) {
+                Ok(answer) => answer,
+                Err(error) => error.answer(self.clock.now(), &head.host),
+            },
+            ("oauth2/token", &Method::POST) if tenant == ADFS => match self.token(tenant, body) {
                 Ok(answer) => answer,
                 Err(error) => error.answer(self.clock.now(), &head.host),
             },
@@ -56,6 +62,8 @@ impl Entra<'_> {
         }
     }
 }
+
+const ADFS: &str = "adfs";
 
 fn not_found() -> Answer {
     Answer::text(StatusCode::NOT_FOUND, "no such page at this login host\n")

@@ -47,8 +47,11 @@ impl Mounted {
 
 impl Driver {
     pub(crate) fn new(socket: PathBuf) -> Self {
-        let endpoint = Endpoint::try_from(format!("unix://{}", socket.display())).expect("a socket's URI");
-        Self { channel: endpoint.connect_lazy() }
+        Self::at(format!("unix://{}", socket.display()))
+    }
+
+    pub(crate) fn at(uri: String) -> Self {
+        Self { channel: Endpoint::try_from(uri).expect("a provider's URI").connect_lazy() }
     }
 
     pub(crate) fn channel(&self) -> Channel {
