@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 
-use azure_core::http::Url;
-
 use crate::spec::cloud::CloudKeyword;
 
 use super::{
     duration,
-    go::boolean,
     settings::{LogFormat, Settings},
+    value::{boolean, header, host, https, optional, path, port},
 };
 
 /// One flag.
@@ -245,42 +243,4 @@ pub fn usage() -> String {
          AZURE_ENVIRONMENT_FILEPATH (cloud environment file\nfor AzureStackCloud).\n",
     );
     text
-}
-
-/// Manifests give empty values for what is not set.
-fn optional(value: &str) -> Option<&str> {
-    Some(value.trim()).filter(|value| !value.is_empty())
-}
-
-fn port(value: &str) -> Result<u16, String> {
-    value.parse().map_err(|_| "is not a port from 0 to 65535".to_owned())
-}
-
-fn path(value: &str) -> Result<String, String> {
-    let sound = value.bytes().all(|b| b.is_ascii_graphic() && !b"{}?#*:".contains(&b));
-    if value.starts_with('/') && sound {
-        Ok(value.to_owned())
-    } else {
-        Err("is not a path such as /healthz".to_owned())
-    }
-}
-
-fn https(value: &str) -> Result<Url, String> {
-    let url = Url::parse(value).ok().filter(|url| {
-        url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
-    });
-    url.ok_or_else(|| "is not an https URL".to_owned())
-}
-
-fn host(value: &str) -> Result<String, String> {
-    let sound = value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-    if sound && value.len() <= 253 { Ok(value.to_owned()) } else { Err("is not a DNS name".to_owned()) }
-}
-
-fn header(value: &str) -> Result<String, String> {
-    if value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
-        Ok(value.to_owned())
-    } else {
-        Err("holds characters that cannot stand in an HTTP header".to_owned())
-    }
 }

@@ -52,15 +52,6 @@ impl<I: Iterator<Item = String>> Iterator for Tokens<I> {
     }
 }
 
-/// The spellings of `strconv.ParseBool`.
-pub(super) fn boolean(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("is not a boolean; use true or false".to_owned()),
-    }
-}
-
 /// The flag that a misspelt one was meant to be.
 fn nearest(name: &str) -> Option<&'static str> {
     FLAGS

@@ -4,6 +4,7 @@ mod duration;
 mod flags;
 mod go;
 mod settings;
+mod value;
 
 pub use self::{
     flags::{FLAGS, Flag, usage},
@@ -65,7 +66,7 @@ pub fn parse(
         let Token { flag, value } = token?;
         match flag.name {
             "help" | "h" => return Ok(Command::Help),
-            "version" if go::boolean(&value) == Ok(true) => return Ok(Command::Version),
+            "version" if value::boolean(&value) == Ok(true) => return Ok(Command::Version),
             _ => (flag.set)(&mut settings, flag.name, &value).map_err(|reason| UsageError::Value {
                 flag: flag.name,
                 value,

@@ -1,0 +1,50 @@
+//! What a flag's value must be; the error says what it is not.
+
+use azure_core::http::Url;
+
+/// The spellings of `strconv.ParseBool`.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("is not a boolean; use true or false".to_owned()),
+    }
+}
+
+/// Manifests give empty values for what is not set.
+pub(super) fn optional(value: &str) -> Option<&str> {
+    Some(value.trim()).filter(|value| !value.is_empty())
+}
+
+pub(super) fn port(value: &str) -> Result<u16, String> {
+    value.parse().map_err(|_| "is not a port from 0 to 65535".to_owned())
+}
+
+pub(super) fn path(value: &str) -> Result<String, String> {
+    let sound = value.bytes().all(|b| b.is_ascii_graphic() && !b"{}?#*:".contains(&b));
+    if value.starts_with('/') && sound {
+        Ok(value.to_owned())
+    } else {
+        Err("is not a path such as /healthz".to_owned())
+    }
+}
+
+pub(super) fn https(value: &str) -> Result<Url, String> {
+    let url = Url::parse(value).ok().filter(|url| {
+        url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
+    });
+    url.ok_or_else(|| "is not an https URL".to_owned())
+}
+
+pub(super) fn host(value: &str) -> Result<String, String> {
+    let sound = value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    if sound && value.len() <= 253 { Ok(value.to_owned()) } else { Err("is not a DNS name".to_owned()) }
+}
+
+pub(super) fn header(value: &str) -> Result<String, String> {
+    if value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        Ok(value.to_owned())
+    } else {
+        Err("holds characters that cannot stand in an HTTP header".to_owned())
+    }
+}
