@@ -1,0 +1,29 @@
+{{/* Every flag, said whether or not it has its default: a value of false must arrive too. */}}
+{{- define "akv.arguments" -}}
+- --endpoint=unix:///var/run/secrets-store-csi-providers/azure.sock
+- {{ printf "--cloud-name=%s" .Values.cloudName | quote }}
+- --construct-pem-chain={{ .Values.constructPEMChain }}
+- --write-cert-and-key-in-separate-files={{ .Values.writeCertAndKeyInSeparateFiles }}
+- --log-format-json={{ .Values.logFormatJSON }}
+- -v={{ .Values.logVerbosity | int }}
+- --healthz-port={{ .Values.linux.healthzPort | int }}
+- {{ printf "--healthz-path=%s" .Values.linux.healthzPath | quote }}
+- {{ printf "--healthz-timeout=%s" .Values.linux.healthzTimeout | quote }}
+- {{ printf "--metrics-backend=%s" .Values.metricsBackend | quote }}
+- --prometheus-port={{ include "akv.metricsPort" . }}
+- --metrics-object-name={{ .Values.metricsObjectName }}
+- --enable-pprof={{ .Values.enablePprof }}
+- --pprof-port={{ .Values.pprofPort | int }}
+{{- with .Values.tokenProxyUrl }}
+- {{ printf "--token-proxy-url=%s" . | quote }}
+{{- end }}
+{{- with .Values.sniName }}
+- {{ printf "--sni-name=%s" . | quote }}
+{{- end }}
+{{- with .Values.linux.customUserAgent }}
+- {{ printf "--custom-user-agent=%s" . | quote }}
+{{- end }}
+{{- range .Values.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,186 @@
+//! The Helm chart, rendered with the real Helm where there is one (`HELM` or `PATH`).
+
+mod helm;
+mod schema;
+mod swap;
+mod values;
+
+use std::collections::BTreeSet;
+
+use akv_provider::content::{chain::ChainOrder, secret::PemFiles};
+use serde_json::{Value, json};
+
+use crate::{
+    container, kubernetes,
+    repository::{documents, text},
+};
+
+use self::{
+    helm::Helm,
+    values::{beside, changed, leaves},
+};
+
+const CHART: &str = "manifests/charts/csi-secrets-store-provider-azure";
+
+fn defaults() -> Value {
+    documents(&text(&format!("{CHART}/values.yaml"))).remove(0)
+}
+
+/// Values far from the defaults, all at once.
+fn extreme() -> Value {
+    json!({
+        "nameOverride": "n".repeat(63),
+        "imagePullSecrets": [{"name": "registry"}],
+        "logFormatJSON": true,
+        "logVerbosity": 10,
+        "cloudName": "AzureStackCloud",
+        "cloudEnvironment": {
+            "activeDirectoryEndpoint": "https://login.stamp.example.com/",
+            "keyVaultEndpoint": "https://vault.stamp.example.com/",
+            "keyVaultDNSSuffix": "vault.stamp.example.com",
+        },
+        "constructPEMChain": false,
+        "writeCertAndKeyInSeparateFiles": true,
+        "tokenProxyUrl": "https://proxy.example.com:8443/token",
+        "sniName": "proxy.example.com",
+        "metricsAddr": ":1",
+        "metricsObjectName": true,
+        "enablePprof": true,
+        "pprofPort": 65535,
+        "hostNetwork": true,
+        "proxy": {"url": "http://user:p%22w@proxy.example.com:3128", "noProxy": "10.0.0.0/8,.example.com"},
+        "caBundle": {"pem": "-----BEGIN CERTIFICATE-----\n\"': #{{ }}\n-----END CERTIFICATE-----\n"},
+        "extraEnv": [{"name": "RUST_BACKTRACE", "value": "1"}],
+        "extraArgs": ["-v=5", "--custom-user-agent=last: \"one\" wins"],
+        "serviceAccount": {"name": "provider", "annotations": {"a": "1"}},
+        "linux": {
+            "nodeSelector": {"pool": "2"},
+            "tolerations": [],
+            "podLabels": {"team": "true"},
+            "podAnnotations": {"b": "no"},
+            "priorityClassName": "",
+            "updateStrategy": {"rollingUpdate": {"maxSurge": "10%", "maxUnavailable": 0}},
+            "customUserAgent": "fleet #7: \"blue\" \\ 'green'",
+            "healthzPort": 65535,
+            "healthzPath": "/a%20b",
+            "healthzTimeout": "1m0.5s",
+            "metricsAddr": 65534,
+            "volumes": [{"name": "extra", "emptyDir": {}}],
+            "volumeMounts": [{"name": "extra", "mountPath": "/extra"}],
+            "privileged": true,
+        },
+    })
+}
+
+#[test]
+fn default_and_extreme_values_render_what_kubernetes_and_the_provider_accept() {
+    let Some(helm) = Helm::find() else { return };
+    let off = json!({"linux": {"healthzPort": 0, "metricsAddr": "0", "resources": null, "affinity": null}});
+    for values in [json!({}), extreme(), off] {
+        kubernetes::check_all(&values.to_string(), &helm.render(&values).unwrap());
+    }
+}
+
+#[test]
+fn every_flag_is_a_value() {
+    let Some(helm) = Helm::find() else { return };
+    let mut values = extreme();
+    values["extraArgs"] = json!([]);
+    let flags = container::flags(kubernetes::one(&helm.render(&values).unwrap(), "DaemonSet"));
+    assert_eq!(flags, container::settable_flags());
+}
+
+#[test]
+fn every_value_changes_what_is_rendered() {
+    let Some(helm) = Helm::find() else { return };
+    let leaves = leaves(&defaults());
+    assert!(leaves.len() > 50, "{} values", leaves.len());
+    let default = helm.render(&json!({})).unwrap();
+    std::thread::scope(|scope| {
+        for part in leaves.chunks(leaves.len().div_ceil(4)) {
+            scope.spawn(|| part.iter().for_each(|(path, value)| changes(&helm, &default, path, value)));
+        }
+    });
+}
+
+fn changes(helm: &Helm, default: &[Value], path: &str, value: &Value) {
+    let render =
+        |values: &Value| helm.render(values).unwrap_or_else(|error| panic!("{path} with {values}: {error}"));
+    let without = beside(path).map(|values| render(&values));
+    let with = render(&changed(path, value));
+    assert_ne!(with, without.as_deref().unwrap_or(default), "{path} changes nothing");
+    // These exist to loosen what every other value leaves alone.
+    if !path.starts_with("linux.securityContext") {
+        kubernetes::check_all(path, &with);
+    }
+}
+
+/// Today's chart leaves an argument out where its value is false, and the flag's default, true, holds.
+#[test]
+fn what_is_switched_off_arrives_at_the_provider() {
+    let Some(helm) = Helm::find() else { return };
+    let config = |values: Value| {
+        let objects = helm.render(&values).unwrap();
+        container::config(kubernetes::one(&objects, "DaemonSet"))
+    };
+    let default = config(json!({})).mounts.certificates;
+    assert_eq!((default.order, default.files), (ChainOrder::Construct, PemFiles::Together));
+    let changed = config(json!({"constructPEMChain": false, "writeCertAndKeyInSeparateFiles": true}))
+        .mounts
+        .certificates;
+    assert_eq!((changed.order, changed.files), (ChainOrder::AsStored, PemFiles::Separate));
+}
+
+#[test]
+fn the_metrics_port_is_read_in_every_form() {
+    let Some(helm) = Helm::find() else { return };
+    for (values, port) in [
+        (json!({}), "8898"),
+        (json!({"metricsAddr": "9000"}), "9000"),
+        (json!({"metricsAddr": ":9000"}), "9000"),
+        (json!({"metricsAddr": 9000}), "9000"),
+        (json!({"metricsAddr": "9000", "linux": {"metricsAddr": ":9001"}}), "9001"),
+        (json!({"metricsAddr": 0}), "0"),
+    ] {
+        let objects = helm.render(&values).unwrap();
+        let args =
+            &kubernetes::one(&objects, "DaemonSet")["spec"]["template"]["spec"]["containers"][0]["args"];
+        let argument = json!(format!("--prometheus-port={port}"));
+        assert!(args.as_array().unwrap().contains(&argument), "{values}: {args}");
+    }
+}
+
+/// The chart and the plain YAML are two ways to the same pod.
+#[test]
+fn the_default_pod_is_that_of_the_plain_yaml() {
+    let Some(helm) = Helm::find() else { return };
+    let rendered = helm.render(&json!({})).unwrap();
+    let plain = documents(&text("manifests/deploy/provider.yaml"));
+    let pod = |objects: &[Value]| {
+        let mut pod = kubernetes::one(objects, "DaemonSet")["spec"]["template"]["spec"].clone();
+        let container = &mut pod["containers"][0];
+        // The chart says every flag, the plain YAML those that operators look for, both with the same meaning.
+        container["args"].take();
+        // Said by the chart so that it can be changed.
+        container["securityContext"].as_object_mut().unwrap().remove("runAsNonRoot");
+        pod
+    };
+    assert_eq!(pod(&rendered), pod(&plain));
+    let config = |objects| format!("{:?}", container::config(kubernetes::one(objects, "DaemonSet")));
+    assert_eq!(config(&rendered), config(&plain));
+}
+
+#[test]
+fn the_chart_is_of_this_version() {
+    let chart = documents(&text(&format!("{CHART}/Chart.yaml"))).remove(0);
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
+    assert!(CHART.ends_with(&format!("/{}", chart["name"].as_str().unwrap())));
+}
+
+#[test]
+fn values_are_found_once() {
+    let paths: Vec<_> = leaves(&defaults()).into_iter().map(|(path, _)| path).collect();
+    assert_eq!(paths.iter().collect::<BTreeSet<_>>().len(), paths.len());
+    assert!(paths.contains(&"linux.securityContext.capabilities.drop".to_owned()), "{paths:?}");
+}

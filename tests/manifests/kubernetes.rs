@@ -1,0 +1,92 @@
+//! Objects as the API server reads them: of a known kind, and without a field that the kind does not have.
+
+use k8s_openapi::{
+    api::{
+        apps::v1::DaemonSet,
+        core::v1::{ConfigMap, Namespace, Pod, Secret, ServiceAccount},
+        rbac::v1::{ClusterRole, ClusterRoleBinding},
+        storage::v1::CSIDriver,
+    },
+    serde::{Serialize, de::DeserializeOwned},
+};
+use serde_json::Value;
+
+use crate::{container, secret_provider_class};
+
+/// Reads an object as its kind; the error names what is wrong with it.
+pub(crate) fn check(object: &Value) -> Result<(), String> {
+    let text = |key: &str| object[key].as_str().unwrap_or_default();
+    match (text("apiVersion"), text("kind")) {
+        ("apps/v1", "DaemonSet") => {
+            let daemonset: DaemonSet = read(object)?;
+            container::check(&daemonset)
+        }
+        ("v1", "ConfigMap") => read::<ConfigMap>(object).map(drop),
+        ("v1", "Namespace") => read::<Namespace>(object).map(drop),
+        ("v1", "Pod") => read::<Pod>(object).map(drop),
+        ("v1", "Secret") => read::<Secret>(object).map(drop),
+        ("v1", "ServiceAccount") => read::<ServiceAccount>(object).map(drop),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole") => read::<ClusterRole>(object).map(drop),
+        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding") => {
+            read::<ClusterRoleBinding>(object).map(drop)
+        }
+        ("storage.k8s.io/v1", "CSIDriver") => read::<CSIDriver>(object).map(drop),
+        ("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass") => {
+            secret_provider_class::read(object).map(drop)
+        }
+        (version, kind) => Err(format!("no object of {version} {kind} is expected here")),
+    }
+}
+
+/// Reads every object of a rendered text, of which there must be one.
+pub(crate) fn check_all(name: &str, objects: &[Value]) {
+    assert!(!objects.is_empty(), "{name} holds no object");
+    for object in objects {
+        check(object).unwrap_or_else(|error| panic!("{name}: {error}\n{object:#}"));
+    }
+}
+
+/// The one object of a kind.
+pub(crate) fn one<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    let found: Vec<&Value> = objects.iter().filter(|object| object["kind"] == kind).collect();
+    assert_eq!(found.len(), 1, "there is to be one {kind}");
+    found[0]
+}
+
+/// Reads a value as a type of the API. The types pass over fields that they do not know, so a field that does not come
+/// back is one that the API does not have.
+pub(crate) fn read<T: DeserializeOwned + Serialize>(object: &Value) -> Result<T, String> {
+    let typed: T = serde_json::from_value(object.clone()).map_err(|error| error.to_string())?;
+    let back = serde_json::to_value(&typed).map_err(|error| error.to_string())?;
+    match lost(object, &back, "") {
+        None => Ok(typed),
+        Some(field) => Err(format!("the API has no field {field}")),
+    }
+}
+
+fn lost(given: &Value, back: &Value, at: &str) -> Option<String> {
+    match (given, back) {
+        (Value::Object(given), Value::Object(back)) => given.iter().find_map(|(key, value)| {
+            let at = format!("{at}.{key}");
+            match back.get(key) {
+                Some(back) => lost(value, back, &at),
+                None => Some(at),
+            }
+        }),
+        (Value::Array(given), Value::Array(back)) => given
+            .iter()
+            .zip(back)
+            .enumerate()
+            .find_map(|(i, (given, back))| lost(given, back, &format!("{at}[{i}]"))),
+        (given, back) => (given != back).then(|| at.to_owned()),
+    }
+}
+
+#[test]
+fn a_misspelt_field_is_found_at_any_depth() {
+    let given = serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "app"},
+        "spec": {"containers": [{"name": "app", "volumeMount": []}]},
+    });
+    assert_eq!(check(&given), Err("the API has no field .spec.containers[0].volumeMount".to_owned()));
+}

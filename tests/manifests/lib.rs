@@ -1,0 +1,14 @@
+//! What operators apply: the plain YAML, the kustomizations, the chart, the examples and the image, each held against
+//! the API's own types and against the provider's command line and parameters.
+
+#![cfg(test)]
+
+mod chart;
+mod container;
+mod deploy;
+mod examples;
+mod image;
+mod kubernetes;
+mod kustomize;
+mod repository;
+mod secret_provider_class;
