@@ -44,6 +44,19 @@ pub enum MountError {
         /// The objects, in the user's order; never empty.
         failures: Vec<ObjectFailure>,
     },
+    /// More than the driver takes.
+    #[error(
+        "the volume is too large for the driver: {size} bytes of {limit}; the largest files are {largest}; mount fewer \
+         objects in one volume"
+    )]
+    TooLarge {
+        /// What it would be, in bytes.
+        size: usize,
+        /// What it may be, in bytes.
+        limit: usize,
+        /// The files with the most in them.
+        largest: String,
+    },
     /// Azure takes too long.
     #[error("the mount was given up after {:.1} seconds, before its caller's patience ended", budget.as_secs_f32())]
     OutOfTime {

@@ -27,6 +27,27 @@ pub struct Volume {
     pub versions: Vec<MountedVersion>,
 }
 
+impl Volume {
+    /// The size of the answer that the driver gets, in bytes and not less than it is.
+    pub fn size(&self) -> usize {
+        // Tags, lengths and the mode of a file, in protobuf's encoding.
+        const OVERHEAD: usize = 64;
+        let files = self.files.iter().map(|file| file.path.as_str().len() + file.contents.expose().len());
+        let versions = self.versions.iter().map(|version| version.id.len() + version.version.len());
+        files.chain(versions).map(|size| size + OVERHEAD).sum()
+    }
+
+    /// The files with the most in them, at most three, as a message names them.
+    pub(super) fn largest(&self) -> String {
+        let mut files: Vec<_> =
+            self.files.iter().map(|file| (file.contents.expose().len(), &file.path)).collect();
+        files.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+        let shown: Vec<_> =
+            files.iter().take(3).map(|(size, path)| format!("{path} ({size} bytes)")).collect();
+        shown.join(", ")
+    }
+}
+
 /// One file.
 #[derive(Debug)]
 pub struct VolumeFile {

@@ -47,6 +47,10 @@ pub struct MountSettings {
     pub budget: Duration,
 }
 
+/// What the driver takes in one answer (`--max-call-recv-msg-size`, 4 MiB). Beyond it the driver's own side of the call
+/// fails with `ResourceExhausted`, one of the codes that leave a pod with an empty volume.
+const LARGEST_VOLUME: usize = 4 << 20;
+
 impl Mounter {
     /// A mounter whose requests go over these transports, and are counted in `metrics`.
     pub fn new(transports: Transports, metrics: Metrics, settings: MountSettings) -> Self {
@@ -91,7 +95,13 @@ impl Mounter {
         let slow = files::is_slow(&bundles);
         let lay_out = move || files::lay_out(&objects, plan, bundles, default_mode, certificates);
         let volume = if slow { off_thread(lay_out).await } else { lay_out() };
-        volume.map_err(|failures| MountError::Objects { vault, failures })
+        let volume = volume.map_err(|failures| MountError::Objects { vault, failures })?;
+        match volume.size() {
+            size if size > LARGEST_VOLUME => {
+                Err(MountError::TooLarge { size, limit: LARGEST_VOLUME, largest: volume.largest() })
+            }
+            _ => Ok(volume),
+        }
     }
 }
 

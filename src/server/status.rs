@@ -49,7 +49,7 @@ fn mount_code(error: &MountError) -> Code {
             let codes = failures.iter().map(|failure| object_code(&failure.error));
             codes.min_by_key(|code| precedence(*code)).unwrap_or(Code::Internal)
         }
-        MountError::OutOfTime { .. } => Code::FailedPrecondition,
+        MountError::TooLarge { .. } | MountError::OutOfTime { .. } => Code::FailedPrecondition,
     }
 }
 

@@ -143,6 +143,26 @@ async fn a_lasting_outage_is_no_empty_volume() {
 }
 
 #[tokio::test]
+async fn a_volume_that_the_driver_would_not_take_is_refused_with_its_largest_files() {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<String> = (0..180).map(|index| format!("secret-{index}")).collect();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, &"x".repeat(24_000));
+    }
+    azure.vaults().put_secret("lab", "secret-77", &"x".repeat(25_000));
+    let provider = Provider::start(&azure);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+
+    let status = provider.driver().mount(&MountCall::of_secrets(&azure, &names)).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(status.message().contains("too large for the driver"), "{status}");
+    assert!(status.message().contains("the largest files are secret-77 (25000 bytes)"), "{status}");
+
+    let mounted = provider.driver().mount(&MountCall::of_secrets(&azure, &names[..170])).await.unwrap();
+    assert_eq!(mounted.files.len(), 170, "just below the limit");
+}
+
+#[tokio::test]
 async fn an_answer_that_is_none_is_told_so() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);

@@ -1,0 +1,280 @@
+//! The documentation, held to the software: what it names exists, and what exists is named.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use akv_provider::{
+    cli::FLAGS,
+    parameters::{MountTexts, parse},
+};
+use serde::Deserialize;
+
+#[test]
+fn every_flag_is_documented_and_no_other() {
+    let text = page("flags.md");
+    let known: BTreeSet<&str> = FLAGS.iter().map(|flag| flag.name).collect();
+    let told: BTreeSet<&str> = spans(&text)
+        .filter_map(|span| span.strip_prefix("--"))
+        .map(|flag| flag.split(['=', ' ']).next().unwrap_or_default())
+        .collect();
+    assert_eq!(known, told);
+}
+
+#[test]
+fn defaults_of_flags_are_those_of_the_software() {
+    let text = page("flags.md");
+    for flag in
+        FLAGS.iter().filter(|flag| !flag.default.is_empty() && !["help", "h", "version"].contains(&flag.name))
+    {
+        let row = text
+            .lines()
+            .find(|line| line.starts_with(&format!("| `--{}` ", flag.name)))
+            .unwrap_or_else(|| panic!("no row for --{}", flag.name));
+        let default = row.split('|').nth(2).unwrap_or_default().trim();
+        assert_eq!(default, format!("`{}`", flag.default), "--{}", flag.name);
+    }
+}
+
+#[test]
+fn every_parameter_is_documented() {
+    let text = page("parameters.md");
+    let told: BTreeSet<&str> = spans(&text).collect();
+    let read = source("src/parameters/attributes.rs");
+    let names: Vec<&str> = read
+        .lines()
+        .filter(|line| line.contains("const ") && line.contains(": &str = "))
+        .filter_map(|line| line.split('"').nth(1))
+        .collect();
+    assert!(names.contains(&"keyvaultName") && names.len() >= 14, "{names:?}");
+    for name in names {
+        assert!(told.contains(name), "parameter {name} is not told of");
+    }
+}
+
+#[test]
+fn every_field_of_an_object_is_documented() {
+    let text = page("parameters.md");
+    let read = source("src/parameters/entry.rs");
+    let fields: Vec<String> = read
+        .lines()
+        .skip_while(|line| !line.contains("struct Entry "))
+        .skip(1)
+        .take_while(|line| *line != "}")
+        .filter_map(|line| line.trim().split_once(':').map(|(name, _)| camel_case(name)))
+        .collect();
+    assert!(fields.contains(&"objectName".to_owned()) && fields.len() >= 8, "{fields:?}");
+    for field in fields {
+        assert!(text.contains(&format!("\n| `{field}` |")), "{field} is not in the table of fields");
+        assert!(text.contains(&format!("\n#### {field}\n")), "{field} has no section of its own");
+    }
+}
+
+#[test]
+fn every_secret_provider_class_of_the_documentation_is_accepted() {
+    let mut classes = 0;
+    for (name, text) in pages() {
+        for block in blocks(&text, "yaml") {
+            for document in
+                block.split("\n---\n").filter(|document| document.contains("kind: SecretProviderClass"))
+            {
+                let class: SecretProviderClass = serde_saphyr::from_str(document)
+                    .unwrap_or_else(|error| panic!("{name}: {error}\n{document}"));
+                assert_eq!(class.spec.provider, "azure", "{name}");
+                accept(&name, class.spec.parameters);
+                classes += 1;
+            }
+            // A list of objects on its own: what stands behind `objects: |`.
+            if ["array:", "- objectName:", "{\"array\""].iter().any(|start| block.starts_with(start)) {
+                let mut parameters: BTreeMap<String, String> =
+                    [("keyvaultName", "demo"), ("tenantID", "11111111-2222-3333-4444-555555555555")]
+                        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                        .into();
+                parameters.insert("objects".to_owned(), block);
+                accept(&name, parameters);
+            }
+        }
+    }
+    assert!(classes >= 8, "only {classes} classes were found");
+}
+
+#[test]
+fn every_answer_is_documented_and_the_forbidden_ones_are_named() {
+    let text = page("errors.md");
+    let answered: BTreeSet<String> = source("src/server/status.rs")
+        .split("#[cfg(test)]")
+        .next()
+        .unwrap_or_default()
+        .split("Code::")
+        .skip(1)
+        .map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect())
+        .collect();
+    assert!(answered.contains("FailedPrecondition"), "{answered:?}");
+    for code in &answered {
+        assert!(text.contains(&format!("\n| `{code}` |")), "{code} is not in the table");
+    }
+    // The RPC framework spells the first of them with two l.
+    assert!(!answered.contains("Cancelled"), "{answered:?}");
+    for code in ["Canceled", "DeadlineExceeded", "Unavailable", "ResourceExhausted", "Aborted"] {
+        assert!(!answered.contains(code), "{code} must never be answered");
+        assert!(text.contains(&format!("`{code}`")), "{code} is not named");
+        assert!(!text.contains(&format!("\n| `{code}` |")), "{code} is in the table");
+    }
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut broken = Vec::new();
+    for (name, text) in pages() {
+        for link in links(&text).filter(|link| !link.contains("://")) {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let page = docs().join(&name);
+            let target = if path.is_empty() { page } else { page.with_file_name(path) };
+            if !target.exists() {
+                broken.push(format!("{name}: {link}: no such file"));
+            } else if !anchor.is_empty() && !anchors(&read(&target)).contains(anchor) {
+                broken.push(format!("{name}: {link}: no such heading"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_page_is_in_the_index() {
+    let index = page("README.md");
+    let told: BTreeSet<&str> = links(&index).collect();
+    for (name, _) in pages() {
+        assert!(name == "README.md" || told.contains(name.as_str()), "{name} is not in the index");
+    }
+}
+
+#[derive(Deserialize)]
+struct SecretProviderClass {
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct Spec {
+    provider: String,
+    parameters: BTreeMap<String, String>,
+}
+
+/// Mounts with these parameters, and with all that the driver can add.
+#[track_caller]
+fn accept(page: &str, mut parameters: BTreeMap<String, String>) {
+    let tokens = r#"{"api://AzureADTokenExchange":{"token":"t"},"api://AKSIdentityBinding":{"token":"t"}}"#;
+    for (key, value) in [
+        ("csi.storage.k8s.io/pod.name", "web-0"),
+        ("csi.storage.k8s.io/pod.namespace", "default"),
+        ("csi.storage.k8s.io/serviceAccount.tokens", tokens),
+    ] {
+        parameters.insert(key.to_owned(), value.to_owned());
+    }
+    let attributes = serde_json::to_string(&parameters).expect("a map of strings is JSON");
+    let secrets = r#"{"clientid":"dddddddd-0000-0000-0000-000000000003","clientsecret":"s"}"#;
+    let parsed = parse(MountTexts { attributes: &attributes, secrets, permission: "420" });
+    parsed.unwrap_or_else(|error| panic!("{page}: {error}"));
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn source(path: &str) -> String {
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+}
+
+fn page(name: &str) -> String {
+    read(&docs().join(name))
+}
+
+/// Every page, by its path below the documentation's folder.
+fn pages() -> Vec<(String, String)> {
+    let mut pages = Vec::new();
+    let mut folders = vec![docs()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder can be listed") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                let name = path.strip_prefix(docs()).expect("below the folder").display().to_string();
+                pages.push((name, read(&path)));
+            }
+        }
+    }
+    pages.sort();
+    assert!(pages.len() > 10, "only {} pages", pages.len());
+    pages
+}
+
+/// The contents of fenced blocks of a language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(bool, String)> = None;
+    for line in text.lines() {
+        match (&mut open, line.trim_start().strip_prefix("```")) {
+            (None, Some(opened)) => open = Some((opened == language, String::new())),
+            (Some(_), Some(_)) => {
+                blocks.extend(open.take().filter(|(wanted, _)| *wanted).map(|(_, block)| block))
+            }
+            (Some((_, block)), None) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// The text outside of fenced blocks.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        inside ^= fence;
+        !inside && !fence
+    })
+}
+
+/// What stands between backticks.
+fn spans(text: &str) -> impl Iterator<Item = &str> {
+    prose(text).flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    prose(text).flat_map(|line| line.split("](").skip(1)).filter_map(|rest| rest.split(')').next())
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    prose(text)
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            line.trim_start_matches('#')
+                .trim()
+                .to_lowercase()
+                .chars()
+                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+                .map(|c| if c == ' ' { '-' } else { c })
+                .collect()
+        })
+        .collect()
+}
+
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at(1);
+        name + &initial.to_uppercase() + rest
+    })
+}
