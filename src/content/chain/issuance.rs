@@ -3,7 +3,7 @@
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use x509_parser::{
     certificate::X509Certificate, extensions::ParsedExtension, prelude::FromDer, public_key::PublicKey,
-    signature_algorithm::RsaSsaPssParams, x509::SubjectPublicKeyInfo,
+    signature_algorithm::RsaSsaPssParams, x509::{SubjectPublicKeyInfo, X509Name},
 };
 
 /// A certificate of an archive, read where it can be.
@@ -33,9 +33,15 @@ impl<'a> Candidate<'a> {
         let (Some(issuer), Some(subject)) = (&self.certificate, &other.certificate) else {
             return false;
         };
-        issuer.subject().as_raw() == subject.issuer().as_raw()
+        same_name(issuer.subject(), subject.issuer())
             && signed(issuer, subject).unwrap_or_else(|| identifiers_agree(issuer, subject))
     }
+}
+
+/// The same bytes, or the same text: authorities write a name now as one string type and now as another, and RFC 5280,
+/// section 7.1, takes no notice of that nor of case.
+fn same_name(one: &X509Name<'_>, other: &X509Name<'_>) -> bool {
+    one.as_raw() == other.as_raw() || one.to_string().eq_ignore_ascii_case(&other.to_string())
 }
 
 /// `None` where the signature cannot be verified.
