@@ -132,3 +132,21 @@ const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
 const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
 const ECDSA_SHA512: &str = "1.2.840.10045.4.3.4";
 const ED25519: &str = "1.3.101.112";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_same_in_another_string_type_and_case() {
+        let name = |kind: u8, text: &[u8; 4]| {
+            let mut der = vec![0x30, 0x0f, 0x31, 0x0d, 0x30, 0x0b, 0x06, 0x03, 0x55, 0x04, 0x03, kind, 0x04];
+            der.extend_from_slice(text);
+            der
+        };
+        let (printable, utf8, other) = (name(0x13, b"Root"), name(0x0c, b"ROOT"), name(0x13, b"Leaf"));
+        let parse = |der| X509Name::from_der(der).unwrap().1;
+        assert!(same_name(&parse(&printable), &parse(&utf8)));
+        assert!(!same_name(&parse(&printable), &parse(&other)));
+    }
+}
