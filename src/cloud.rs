@@ -38,7 +38,10 @@ pub struct CloudDefaults {
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
     /// `AzureStackCloud`, but no file.
-    #[error("cloudName AzureStackCloud needs a cloud environment file: set cloudEnvFileName")]
+    #[error(
+        "AzureStackCloud needs a cloud environment file: set cloudEnvFileName, or AZURE_ENVIRONMENT_FILEPATH for the \
+         provider"
+    )]
     NoFile,
     /// The file cannot be read.
     #[error("cannot read the cloud environment file {}", path.display())]

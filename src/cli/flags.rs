@@ -239,7 +239,7 @@ pub fn usage() -> String {
         let _ = writeln!(text, "  {shown}\n        {}{default}", flag.help);
     }
     text.push_str(
-        "\nThe other flags of klog are accepted without effect.\n\nEnvironment: SSL_CERT_FILE, HTTPS_PROXY, NO_PROXY, \
+        "\nThe other flags of klog are accepted without effect.\n\nEnvironment: SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY, NO_PROXY, \
          AZURE_ENVIRONMENT_FILEPATH (cloud environment file\nfor AzureStackCloud).\n",
     );
     text

@@ -112,6 +112,9 @@ impl Default for Settings {
 /// How long one mount may take: well within the two minutes that kubelet waits.
 const MOUNT_BUDGET: Duration = Duration::from_secs(90);
 
+/// How long getting a token may take: half of it, so that as much is left for the vault.
+const TOKEN_LIMIT: Duration = Duration::from_secs(45);
+
 /// Where a pod finds its cluster's CA.
 const CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
@@ -142,6 +145,7 @@ impl Settings {
                     ca_file: CLUSTER_CA.into(),
                 },
                 user_agent: self.user_agent,
+                token_limit: TOKEN_LIMIT,
                 budget: MOUNT_BUDGET,
             },
             admin: AdminSettings {

@@ -1,7 +1,11 @@
 //! Why there is no token.
 
+use std::{fmt, time::Duration};
+
 use azure_core::error::{Error, ErrorKind};
 use serde::Deserialize;
+
+use crate::transport;
 
 use super::binding::TokenProxyError;
 
@@ -36,7 +40,19 @@ pub enum IdentityError {
         /// Entra's tenant and host, or IMDS.
         source_name: String,
         /// Why.
-        source: Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The token source was given up.
+    #[error("{source_name} gave no token for {identity} within {} seconds ({last})", limit.as_secs_f32())]
+    Late {
+        /// Mode and client id.
+        identity: String,
+        /// Entra's tenant and host, or IMDS.
+        source_name: String,
+        /// How long it had.
+        limit: Duration,
+        /// What it answered last.
+        last: LastAnswer,
     },
     /// There is no way to the token proxy of identity binding.
     #[error("cannot get a token for {identity}")]
@@ -56,7 +72,20 @@ impl IdentityError {
                 Self::Refused { identity, source_name, answer }
             }
             Some(answer) => Self::Unavailable { identity, source_name, answer },
-            None => Self::Unreachable { identity, source_name, source: error },
+            None => Self::Unreachable { identity, source_name, source: transport::cause(error) },
+        }
+    }
+}
+
+/// What a token source that was given up answered last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastAnswer(pub(super) Option<u16>);
+
+impl fmt::Display for LastAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(status) => write!(f, "its last answer was status {status}"),
+            None => f.write_str("it did not answer"),
         }
     }
 }
@@ -69,10 +98,10 @@ pub struct TokenAnswer {
     trace: String,
 }
 
-impl std::fmt::Display for TokenAnswer {
+impl fmt::Display for TokenAnswer {
     /// `AADSTS70021: No matching federated identity record found … (401, Trace ID: …)`: what differs from try to try
     /// comes last, so that events of one cause stay alike as far as they are shown.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.description.is_empty() {
             write!(f, "{} ", self.description)?;
         }

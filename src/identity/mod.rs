@@ -9,13 +9,19 @@ mod server_name;
 
 pub use self::{
     binding::{TokenProxyError, TokenProxySettings},
-    error::IdentityError,
+    error::{IdentityError, LastAnswer},
     server_name::ServerNameError,
 };
 
-use std::sync::{Arc, Once};
+use std::{
+    sync::{Arc, Once},
+    time::Duration,
+};
 
-use azure_core::{credentials::TokenCredential, http::ClientOptions};
+use azure_core::{
+    credentials::{TokenCredential, TokenRequestOptions},
+    http::{ClientMethodOptions, ClientOptions, Context},
+};
 
 use crate::{
     cloud::CloudEnvironment,
@@ -24,7 +30,7 @@ use crate::{
         identity::{IdentityMode, TenantId},
         pod::PodRef,
     },
-    transport::Outgoing,
+    transport::{LastExchange, Outgoing},
 };
 
 use self::binding::TokenProxy;
@@ -36,18 +42,20 @@ pub struct Identities {
     node: ClientOptions,
     bound: ClientOptions,
     metrics: Metrics,
+    limit: Duration,
     token_proxy: Arc<TokenProxy>,
     pod_identity_retired: Arc<Once>,
 }
 
 impl Identities {
-    /// Credentials whose requests go out as `outgoing` says.
-    pub fn new(outgoing: &Outgoing, token_proxy: TokenProxySettings) -> Self {
+    /// Credentials whose requests go out as `outgoing` says, and that have their token within `limit` or not at all.
+    pub fn new(outgoing: &Outgoing, token_proxy: TokenProxySettings, limit: Duration) -> Self {
         Self {
             entra: outgoing.client_options(Upstream::Entra),
             node: outgoing.client_options(Upstream::Node),
             bound: outgoing.client_options(Upstream::TokenProxy),
             metrics: outgoing.metrics.clone(),
+            limit,
             token_proxy: Arc::new(TokenProxy::new(token_proxy, outgoing.transports.cluster.clone())),
             pod_identity_retired: Arc::new(Once::new()),
         }
@@ -72,10 +80,14 @@ impl Identities {
             match &result {
                 Ok(_) => TokenResult::Issued,
                 Err(IdentityError::Refused { .. }) => TokenResult::Refused,
-                Err(IdentityError::Unavailable { .. }) => TokenResult::Unavailable,
-                Err(IdentityError::Unreachable { .. } | IdentityError::TokenProxy { .. }) => {
-                    TokenResult::Unreachable
-                }
+                Err(
+                    IdentityError::Unavailable { .. } | IdentityError::Late { last: LastAnswer(Some(_)), .. },
+                ) => TokenResult::Unavailable,
+                Err(
+                    IdentityError::Unreachable { .. }
+                    | IdentityError::TokenProxy { .. }
+                    | IdentityError::Late { last: LastAnswer(None), .. },
+                ) => TokenResult::Unreachable,
             },
         );
         result
@@ -125,10 +137,21 @@ impl Identities {
         }
         .map_err(described)?;
 
-        match credential.get_token(&[&cloud.vault_scope()], None).await {
-            Ok(_) => Ok(credential),
-            Err(error) => {
-                let error = described(error);
+        let last = LastExchange::default();
+        let mut context = Context::new();
+        context.insert(last.clone());
+        let options = TokenRequestOptions { method_options: ClientMethodOptions { context } };
+        let scope = cloud.vault_scope();
+        let token = tokio::time::timeout(self.limit, credential.get_token(&[&scope], Some(options))).await;
+        match token.map(|token| token.map_err(described)) {
+            Err(_) => Err(IdentityError::Late {
+                identity: name,
+                source_name: source,
+                limit: self.limit,
+                last: LastAnswer(last.status()),
+            }),
+            Ok(Ok(_)) => Ok(credential),
+            Ok(Err(error)) => {
                 if bound && matches!(error, IdentityError::Unreachable { .. }) {
                     self.token_proxy.forget().await;
                 }

@@ -42,7 +42,11 @@ struct PodIdentityCredential {
 
 #[async_trait::async_trait]
 impl TokenCredential for PodIdentityCredential {
-    async fn get_token(&self, scopes: &[&str], _: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> Result<AccessToken> {
         let [scope] = scopes else {
             return Err(Error::with_message(ErrorKind::Credential, "NMI takes exactly one scope"));
         };
@@ -53,7 +57,11 @@ impl TokenCredential for PodIdentityCredential {
         request.insert_header("podns", self.pod.namespace.clone());
         let response = self
             .pipeline
-            .send(&Default::default(), &mut request, Some(PipelineSendOptions::default()))
+            .send(
+                &options.unwrap_or_default().method_options.context,
+                &mut request,
+                Some(PipelineSendOptions::default()),
+            )
             .await?;
         let answer: Answer = serde_json::from_slice(response.body())?;
         Ok(AccessToken::new(answer.token.access_token, answer.token.expires_on.time()?))

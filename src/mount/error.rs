@@ -105,6 +105,9 @@ pub enum ObjectError {
     /// The vault gave what cannot become the file that was asked for.
     #[error("cannot be converted")]
     Content(#[from] ContentError),
+    /// Another object's file is where this one's `.crt` or `.key` would be.
+    #[error("its file {0:?} is also that of another object; set another objectAlias")]
+    Clash(String),
     /// The object has no version at all.
     #[error("404: the vault has no such object, or no version of it")]
     NoVersions,

@@ -1,6 +1,6 @@
 //! Rendered content becomes the files of a volume: their paths, modes, and the versions that the driver records.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     content::{self, error::ContentError, pem::CertificatesAndKeys, secret::CertificateSettings},
@@ -84,6 +84,7 @@ pub(super) fn lay_out(
         bundles.into_iter().map(|bundle| bundle.map_err(Arc::new)).collect();
     let mut volume = Volume { files: Vec::new(), versions: Vec::new() };
     let mut failures = Vec::new();
+    let mut taken: HashMap<RelativePath, &ObjectSpec> = HashMap::new();
 
     for (object, wanted) in objects.iter().zip(plan.wanted) {
         let mode = object.mode.unwrap_or(default_mode);
@@ -108,7 +109,16 @@ pub(super) fn lay_out(
             match rendered {
                 Ok((contents, version)) => {
                     for (suffix, contents) in contents {
-                        volume.files.push(VolumeFile { path: path.with_suffix(suffix), mode, contents });
+                        let path = path.with_suffix(suffix);
+                        // Parameters have no two objects in one place, but know nothing of suffixes.
+                        if let Some(earlier) = taken.insert(path.clone(), object)
+                            && earlier != object
+                        {
+                            let error = ObjectError::Clash(path.to_string());
+                            failures.push(ObjectFailure::new(object, None, error));
+                            continue;
+                        }
+                        volume.files.push(VolumeFile { path, mode, contents });
                         volume.versions.push(MountedVersion { id: id.clone(), version: version.to_string() });
                     }
                 }

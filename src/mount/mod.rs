@@ -42,6 +42,9 @@ pub struct MountSettings {
     pub token_proxy: TokenProxySettings,
     /// `--custom-user-agent`: added to the `User-Agent` of every request to Azure.
     pub user_agent: Option<String>,
+    /// How long getting a token may take, retries included: the SDK asks IMDS for over a minute, and who gives up the
+    /// mount meanwhile does not hear of IMDS.
+    pub token_limit: Duration,
     /// How long one mount may take. Kubelet waits two minutes; whoever answers later is not heard, and the pod may then
     /// start with an empty volume.
     pub budget: Duration,
@@ -56,7 +59,7 @@ impl Mounter {
     pub fn new(transports: Transports, metrics: Metrics, settings: MountSettings) -> Self {
         let outgoing = Outgoing { transports, user_agent: settings.user_agent.clone(), metrics };
         Self {
-            identities: Identities::new(&outgoing, settings.token_proxy.clone()),
+            identities: Identities::new(&outgoing, settings.token_proxy.clone(), settings.token_limit),
             vaults: Vaults::new(&outgoing),
             settings,
         }

@@ -75,17 +75,19 @@ impl Reader<'_> {
     where
         T: FromStr<Err: fmt::Display>,
     {
-        value.parse().map_err(|error| self.wrong(key, format!("{value:?}: {error}")))
+        value.parse().map_err(|error| self.wrong(key, format!("{value:?} {error}")))
     }
 
     fn versions(&self, entry: &Entry) -> Result<VersionSelector, Problem> {
-        let history: Option<i32> = self.optional("objectVersionHistory", &entry.object_version_history)?;
+        let history: Option<WholeNumber> =
+            self.optional("objectVersionHistory", &entry.object_version_history)?;
         // "latest" is what the incumbent's docs call the newest version.
         let pinned = match text(&entry.object_version) {
-            None | Some("latest") => None,
+            None => None,
+            Some(version) if version.eq_ignore_ascii_case("latest") => None,
             Some(version) => Some(self.value("objectVersion", version)?),
         };
-        Ok(match usize::try_from(history.unwrap_or(0)) {
+        Ok(match usize::try_from(history.map_or(0, |WholeNumber(count)| count)) {
             Ok(depth) if depth > 1 => VersionSelector::History { from: pinned, depth },
             // Compat: a history of one, none or less is a single version, without a directory of its own.
             _ => pinned.map_or(VersionSelector::Newest, VersionSelector::Pinned),
@@ -122,6 +124,17 @@ impl Reader<'_> {
             Some(name) => Problem::wrong(format!("{}.{key} ({name})", self.field), reason),
             None => Problem::wrong(format!("{}.{key}", self.field), reason),
         }
+    }
+}
+
+/// `objectVersionHistory`, of which everything below 2 means the same.
+struct WholeNumber(i32);
+
+impl FromStr for WholeNumber {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| "is not a whole number")
     }
 }
 

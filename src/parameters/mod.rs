@@ -99,7 +99,12 @@ fn tenant(attributes: &Attributes) -> Result<TenantId, Problem> {
     // Compat: the newer spelling wins, the older one goes on working.
     let (key, tenant) = match attributes.optional(attributes::TENANT_ID_NEW) {
         Some(tenant) => (attributes::TENANT_ID_NEW, tenant),
-        None => (attributes::TENANT_ID, attributes.required(attributes::TENANT_ID)?),
+        None => match attributes.optional(attributes::TENANT_ID) {
+            Some(tenant) => (attributes::TENANT_ID, tenant),
+            None => {
+                return Err(Problem::wrong(attributes::TENANT_ID, "is not set, and neither is tenantID"));
+            }
+        },
     };
     tenant.parse().map_err(|error| Problem::wrong(key, error))
 }

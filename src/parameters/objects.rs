@@ -19,7 +19,12 @@ use super::{
 /// Every object, or `None` with at least one problem added.
 pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<Vec<ObjectSpec>> {
     let text = problems.catch(attributes.required(OBJECTS))?;
-    let items = problems.catch(read::<Document>(text).map_err(|error| Problem::wrong(OBJECTS, error)))?.items;
+    let items = problems
+        .catch(
+            read::<Document>(text, "a list of objects under \"array\"")
+                .map_err(|error| Problem::wrong(OBJECTS, error)),
+        )?
+        .items;
     if items.is_empty() {
         problems.push(Problem::wrong(OBJECTS, "names no object; list them under array:"));
         return None;
@@ -31,7 +36,9 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
         let field = format!("{OBJECTS}[{index}]");
         let entry = match item {
             Item::Entry(entry) => Ok(entry),
-            Item::Text(text) => read(&text).map_err(|error| Problem::wrong(&field, error)),
+            Item::Text(text) => {
+                read(&text, "an object's fields").map_err(|error| Problem::wrong(&field, error))
+            }
         };
         objects.extend(problems.catch(entry).and_then(|entry| entry::parse(&field, entry, problems)));
     }
@@ -42,8 +49,8 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
     Some(objects)
 }
 
-/// A YAML text as a value, with the parser's message on one line.
-fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, String> {
+/// A YAML text as what it should be, or the parser's message on one line.
+fn read<'de, T: Deserialize<'de>>(text: &'de str, what: &str) -> Result<T, String> {
     let options = serde_saphyr::options! { with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let message = error.to_string();
@@ -51,7 +58,7 @@ fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, String> {
         let message = message.strip_prefix("error: ").unwrap_or(message);
         // The parser's advice is for programmers.
         let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
-        format!("not valid YAML: {message}")
+        format!("is not the YAML of {what}: {message}")
     })
 }
 
@@ -80,7 +87,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
     type Value = Document;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects under array:")
+        f.write_str("a list of objects under \"array\"")
     }
 
     fn visit_unit<E>(self) -> Result<Document, E> {

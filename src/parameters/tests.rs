@@ -86,7 +86,7 @@ fn a_parameter_that_is_wrong_is_named() {
         ("csi.storage.k8s.io/pod.namespace", Some(" "), &["pod namespace"]),
         ("keyvaultName", None, &["keyvaultName", "not set"]),
         ("keyvaultName", Some("https://lab.vault.azure.net"), &["keyvaultName", "name alone"]),
-        ("tenantId", None, &["tenantId"]),
+        ("tenantId", None, &["tenantId", "tenantID"]),
         ("tenantId", Some("a/b"), &["tenantId", "a/b"]),
         ("cloudName", Some("MoonCloud"), &["cloudName", "MoonCloud"]),
         ("useVMManagedIdentity", Some("yes"), &["useVMManagedIdentity", "yes"]),
@@ -96,6 +96,7 @@ fn a_parameter_that_is_wrong_is_named() {
         ("objects", Some("  "), &["objects"]),
         ("objects", Some("array: []"), &["objects", "no object"]),
         ("objects", Some("array:"), &["objects", "no object"]),
+        ("objects", Some("array: text"), &["objects", "list of objects under \"array\""]),
         ("objects", Some("list: [a]"), &["objects"]),
         ("objects", Some("array: ["), &["objects", "YAML"]),
         ("objects", Some("just text"), &["objects"]),
@@ -267,6 +268,7 @@ fn fields_of_an_object_are_understood() {
     assert_eq!(fields("objectEncoding: Hex").rendering, rendering(SecretFormat::Pem, SecretEncoding::Hex));
     assert_eq!(fields("filePermission: '0440'").mode.unwrap().bits(), 0o440);
     assert_eq!(fields("objectVersion: latest").versions, VersionSelector::Newest);
+    assert_eq!(fields("objectVersion: Latest").versions, VersionSelector::Newest);
     assert_eq!(fields("objectVersionHistory: 1").versions, VersionSelector::Newest);
     assert_eq!(fields("objectVersionHistory: -3").versions, VersionSelector::Newest);
     assert_eq!(fields("objectVersionHistory: 2").versions, VersionSelector::History { from: None, depth: 2 });
@@ -287,7 +289,10 @@ fn a_field_that_is_wrong_is_named_with_its_object() {
     for (fields, mentions) in [
         ("objectType: secret", &["objects[0].objectName", "not set"][..]),
         ("objectName: api-key", &["objects[0].objectType", "api-key"]),
-        ("objectName: api-key\n  objectType: password", &["objectType", "api-key", "password"]),
+        (
+            "objectName: api-key\n  objectType: password",
+            &["objectType", "api-key", "\"password\" is unknown; use secret, key or cert"],
+        ),
         ("objectName: my_key\n  objectType: secret", &["objectName", "my_key"]),
         ("objectName: a/b\n  objectType: secret\n  objectAlias: c", &["objectName", "a/b"]),
         (

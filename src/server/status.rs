@@ -58,6 +58,7 @@ fn identity_code(error: &IdentityError) -> Code {
         IdentityError::Refused { .. } => Code::Unauthenticated,
         IdentityError::Unavailable { .. }
         | IdentityError::Unreachable { .. }
+        | IdentityError::Late { .. }
         | IdentityError::TokenProxy { .. } => Code::FailedPrecondition,
     }
 }
@@ -65,6 +66,7 @@ fn identity_code(error: &IdentityError) -> Code {
 fn object_code(error: &ObjectError) -> Code {
     match error {
         ObjectError::Vault(error) => vault_code(error),
+        ObjectError::Clash(_) => Code::InvalidArgument,
         ObjectError::NoVersions | ObjectError::NoSuchVersion => Code::NotFound,
         ObjectError::Content(_) | ObjectError::AllDisabled | ObjectError::StartDisabled => {
             Code::FailedPrecondition
@@ -152,7 +154,7 @@ mod tests {
         let unreachable = IdentityError::Unreachable {
             identity: "workload identity".to_owned(),
             source_name: "Entra".to_owned(),
-            source: Error::with_message(ErrorKind::Io, "x"),
+            source: "x".into(),
         };
         for (error, code) in [
             (MountError::Cloud(CloudError::NoFile), Code::InvalidArgument),

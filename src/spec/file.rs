@@ -41,7 +41,7 @@ impl fmt::Display for RelativePath {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPath {
     /// Nothing there.
-    #[error("a file name must not be empty")]
+    #[error("must not be empty")]
     Empty,
     /// It starts with `/`.
     #[error("must be relative, without a leading \"/\"")]
@@ -52,8 +52,8 @@ pub enum InvalidPath {
     /// It has `.`, an empty element or a trailing slash.
     #[error("must be clean: without \".\" elements, double slashes or a trailing slash")]
     Unclean,
-    /// An element is longer than any file name may be.
-    #[error("has an element of more than 255 bytes")]
+    /// An element is longer than any file name may be, or the whole longer than any path.
+    #[error("is too long: at most 255 bytes an element, and 2048 in all")]
     TooLong,
     /// It holds a NUL or another control character.
     #[error("must not contain control characters")]

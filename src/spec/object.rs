@@ -66,8 +66,8 @@ impl fmt::Display for ObjectType {
 
 /// An `objectType` that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown objectType {0:?}; use secret, key or cert")]
-pub struct UnknownObjectType(String);
+#[error("is unknown; use secret, key or cert")]
+pub struct UnknownObjectType;
 
 impl FromStr for ObjectType {
     type Err = UnknownObjectType;
@@ -78,7 +78,7 @@ impl FromStr for ObjectType {
             "secret" => Ok(Self::Secret),
             "key" => Ok(Self::Key),
             "cert" => Ok(Self::Certificate),
-            other => Err(UnknownObjectType(other.to_owned())),
+            _ => Err(UnknownObjectType),
         }
     }
 }

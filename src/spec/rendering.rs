@@ -55,8 +55,8 @@ pub enum SecretEncoding {
 
 /// An `objectFormat` that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown objectFormat {0:?}; use pem or pfx")]
-pub struct UnknownFormat(String);
+#[error("is unknown; use pem or pfx")]
+pub struct UnknownFormat;
 
 impl FromStr for SecretFormat {
     type Err = UnknownFormat;
@@ -66,15 +66,15 @@ impl FromStr for SecretFormat {
         match text.to_ascii_lowercase().as_str() {
             "pem" => Ok(Self::Pem),
             "pfx" => Ok(Self::Pfx),
-            _ => Err(UnknownFormat(text.to_owned())),
+            _ => Err(UnknownFormat),
         }
     }
 }
 
 /// An `objectEncoding` that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown objectEncoding {0:?}; use utf-8, base64 or hex")]
-pub struct UnknownEncoding(String);
+#[error("is unknown; use utf-8, base64 or hex")]
+pub struct UnknownEncoding;
 
 impl FromStr for SecretEncoding {
     type Err = UnknownEncoding;
@@ -85,7 +85,7 @@ impl FromStr for SecretEncoding {
             "utf-8" => Ok(Self::Utf8),
             "base64" => Ok(Self::Base64),
             "hex" => Ok(Self::Hex),
-            _ => Err(UnknownEncoding(text.to_owned())),
+            _ => Err(UnknownEncoding),
         }
     }
 }

@@ -25,18 +25,30 @@ pub(super) struct ExchangePolicy {
     pub(super) metrics: Metrics,
 }
 
-/// How the exchange before ended: a status, or one of the two below.
-#[derive(Debug)]
-struct Last(AtomicU16);
+/// How the newest exchange of a call ended. Whoever begins a call can put one into its context and read it later, also
+/// when the call was given up.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LastExchange(Arc<AtomicU16>);
 
+/// What stands for an exchange that is not there yet, and for one without an answer, among statuses.
 const NONE: u16 = 0;
 const UNANSWERED: u16 = 1;
+
+impl LastExchange {
+    /// The status that was answered; `None` while there is none.
+    pub(crate) fn status(&self) -> Option<u16> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|status| *status > UNANSWERED)
+    }
+}
 
 #[async_trait::async_trait]
 impl Policy for CallPolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        if ctx.value::<LastExchange>().is_some() {
+            return below(ctx, request, next).await;
+        }
         let mut ctx = ctx.to_borrowed();
-        ctx.insert(Last(AtomicU16::new(NONE)));
+        ctx.insert(LastExchange::default());
         below(&ctx, request, next).await
     }
 }
@@ -44,7 +56,7 @@ impl Policy for CallPolicy {
 #[async_trait::async_trait]
 impl Policy for ExchangePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let last = ctx.value::<Last>();
+        let last = ctx.value::<LastExchange>();
         match last.map(|last| last.0.load(Ordering::Relaxed)) {
             // What follows a challenge is its answer, not another try.
             None | Some(NONE | 401) => {}

@@ -26,6 +26,8 @@ use reqwest::{
 
 use crate::metrics::{Metrics, Upstream};
 
+pub(crate) use self::exchange::LastExchange;
+
 use self::{
     exchange::{CallPolicy, ExchangePolicy},
     user_agent::AddedUserAgent,
@@ -57,7 +59,7 @@ impl Transports {
     /// What production uses: the system's TLS roots (or those of `SSL_CERT_FILE`) and proxy settings.
     ///
     /// # Errors
-    /// Where the TLS roots cannot be loaded or a proxy setting is no URL.
+    /// Where the TLS library or the resolver cannot be set up.
     pub fn system() -> Result<Self, reqwest::Error> {
         Ok(Self {
             azure: Transport::new(Arc::new(azure().build()?)),
@@ -125,6 +127,17 @@ impl Outgoing {
             transport: Some(transport.clone()),
             ..Default::default()
         }
+    }
+}
+
+/// What is behind an error of the SDK's, without its own words around it: those name Rust crates and retry policies,
+/// and push what an operator looks for out of an event's first thousand characters.
+pub(crate) fn cause(error: Error) -> Box<dyn std::error::Error + Send + Sync> {
+    let message = error.to_string();
+    match error.into_inner().map(|inner| inner.downcast::<Error>()) {
+        Ok(Ok(inner)) => cause(*inner),
+        Ok(Err(inner)) => inner,
+        Err(_) => message.into(),
     }
 }
 

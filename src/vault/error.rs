@@ -3,6 +3,11 @@
 use azure_core::error::ErrorKind;
 use serde::Deserialize;
 
+use crate::transport;
+
+/// Why there is no answer, in the words of whoever found out.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// One failed read.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -29,13 +34,13 @@ pub enum VaultError {
     Unavailable(ServiceAnswer),
     /// No answer.
     #[error("the vault cannot be reached")]
-    Unreachable(#[source] azure_core::Error),
+    Unreachable(#[source] Cause),
     /// No token to ask with.
     #[error("no token for the vault")]
-    Credential(#[source] azure_core::Error),
+    Credential(#[source] Cause),
     /// An answer that is none of Key Vault's.
     #[error("the vault's answer cannot be understood")]
-    Malformed(#[source] azure_core::Error),
+    Malformed(#[source] Cause),
     /// An answer without something that it must have.
     #[error("the vault's answer has no {0}")]
     Incomplete(&'static str),
@@ -91,7 +96,10 @@ impl ServiceAnswer {
         let code =
             error.inner_error.map(|inner| inner.code).filter(|code| !code.is_empty()).unwrap_or(error.code);
         // The text goes on with advice, one sentence a line; the caller's ids are in the first lines.
-        let message = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut message = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        if (300..400).contains(&status) && message.is_empty() {
+            message = "redirects are not followed, since a token would go along".to_owned();
+        }
         Self { status, code, message: shorten(message) }
     }
 }
@@ -141,9 +149,9 @@ impl From<azure_core::Error> for VaultError {
                     _ => Self::Unavailable(answer),
                 }
             }
-            ErrorKind::Credential => Self::Credential(error),
-            ErrorKind::Connection | ErrorKind::Io => Self::Unreachable(error),
-            _ => Self::Malformed(error),
+            ErrorKind::Credential => Self::Credential(transport::cause(error)),
+            ErrorKind::Connection | ErrorKind::Io => Self::Unreachable(transport::cause(error)),
+            _ => Self::Malformed(transport::cause(error)),
         }
     }
 }

@@ -216,3 +216,36 @@ async fn azure_stack_with_adfs_is_asked_at_its_own_endpoint() {
     provider.driver().mount(&service_principal().with("tenantId", "adfs")).await.unwrap();
     assert_eq!(azure.journal().count(&Route::service(Service::Entra).path("/adfs/oauth2/token")), 1);
 }
+
+#[tokio::test]
+async fn imds_that_has_nothing_to_say_is_named_and_not_waited_for() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start_changed(&azure, |config| {
+        config.mounts.token_limit = std::time::Duration::from_millis(300);
+    });
+    let call = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
+    for (fault, last) in [
+        (Fault::status(404), "its last answer was status 404"),
+        (Fault::throttled(60), "its last answer was status 429"),
+        (Fault::Hang, "it did not answer"),
+    ] {
+        azure.faults().clear();
+        azure.faults().inject(Route::service(Service::Imds), fault);
+        let status = provider.driver().mount(&call).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        let message = status.message();
+        assert!(message.contains("IMDS at 169.254.169.254 gave no token for system-assigned"), "{message}");
+        assert!(message.contains(last), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_network_is_told_without_the_words_of_libraries() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    azure.faults().inject(Route::token_endpoint(), Fault::Drop);
+    let status = provider.driver().mount(&service_principal()).await.unwrap_err();
+    for noise in ["authentication failed", "retry policy", "`reqwest`", "aka.ms"] {
+        assert!(!status.message().contains(noise), "{status}");
+    }
+}

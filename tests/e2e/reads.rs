@@ -163,6 +163,29 @@ async fn a_volume_that_the_driver_would_not_take_is_refused_with_its_largest_fil
 }
 
 #[tokio::test]
+async fn a_separate_file_that_another_object_has_is_refused() {
+    let azure = Azure::with_secrets(&[("other", "x")]).await;
+    let certificate = serde_json::json!({
+        "value": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "contentType": "application/x-pem-file",
+        "kid": "https://lab.vault.azure.net/keys/web/0",
+    });
+    azure.vaults().put("lab", ObjectKind::Secret, "web", certificate.as_object().unwrap().clone());
+    let provider = Provider::start_with(&azure, &["--write-cert-and-key-in-separate-files".to_owned()]);
+    let objects = |alias: &str| {
+        let objects = format!(
+            "- objectName: web\n  objectType: secret\n- objectName: other\n  objectType: secret\n  objectAlias: {alias}\n"
+        );
+        MountCall::of(&objects).workload(&azure)
+    };
+    let status = provider.driver().mount(&objects("web.crt")).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    assert!(status.message().contains("secret/other") && status.message().contains("web.crt"), "{status}");
+    let mounted = provider.driver().mount(&objects("web.txt")).await.unwrap();
+    assert_eq!(mounted.paths(), ["web.crt", "web.key", "web", "web.txt"]);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_none_is_told_so() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
@@ -194,6 +217,7 @@ async fn a_token_goes_nowhere_but_to_the_vault() {
         .inject(reads(), Fault::Redirect("https://evil.vault.azure.net/secrets/db-password/".to_owned()));
     let status = provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(status.message().contains("redirects are not followed"), "{status}");
     azure.faults().clear();
 
     let list = r#"{"value":[],"nextLink":"https://evil.vault.azure.net/secrets/db-password/versions?api-version=7.5"}"#;

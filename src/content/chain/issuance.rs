@@ -2,8 +2,12 @@
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use x509_parser::{
-    certificate::X509Certificate, extensions::ParsedExtension, prelude::FromDer, public_key::PublicKey,
-    signature_algorithm::RsaSsaPssParams, x509::{SubjectPublicKeyInfo, X509Name},
+    certificate::X509Certificate,
+    extensions::ParsedExtension,
+    prelude::FromDer,
+    public_key::PublicKey,
+    signature_algorithm::RsaSsaPssParams,
+    x509::{SubjectPublicKeyInfo, X509Name},
 };
 
 /// A certificate of an archive, read where it can be.
