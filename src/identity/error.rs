@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use azure_core::error::{Error, ErrorKind};
 use serde::Deserialize;
 
-use crate::transport;
+use crate::transport::{self, Cause};
 
 use super::binding::TokenProxyError;
 
@@ -40,7 +40,7 @@ pub enum IdentityError {
         /// Entra's tenant and host, or IMDS.
         source_name: String,
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Cause,
     },
     /// The token source was given up.
     #[error("{source_name} gave no token for {identity} within {} seconds ({last})", limit.as_secs_f32())]

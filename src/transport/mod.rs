@@ -130,9 +130,12 @@ impl Outgoing {
     }
 }
 
+/// Why there is no answer, in the words of whoever found out.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// What is behind an error of the SDK's, without its own words around it: those name Rust crates and retry policies,
 /// and push what an operator looks for out of an event's first thousand characters.
-pub(crate) fn cause(error: Error) -> Box<dyn std::error::Error + Send + Sync> {
+pub(crate) fn cause(error: Error) -> Cause {
     let message = error.to_string();
     match error.into_inner().map(|inner| inner.downcast::<Error>()) {
         Ok(Ok(inner)) => cause(*inner),

@@ -3,10 +3,7 @@
 use azure_core::error::ErrorKind;
 use serde::Deserialize;
 
-use crate::transport;
-
-/// Why there is no answer, in the words of whoever found out.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+use crate::transport::{self, Cause};
 
 /// One failed read.
 #[derive(Debug, thiserror::Error)]
