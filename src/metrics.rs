@@ -66,7 +66,9 @@ impl Upstream {
 /// How a request for a token ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenResult {
-    /// With a token.
+    /// With a token that was there.
+    Reused,
+    /// With a new token.
     Issued,
     /// The identity was refused.
     Refused,
@@ -80,6 +82,7 @@ impl TokenResult {
     /// The label.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Reused => "reused",
             Self::Issued => "issued",
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",
@@ -116,7 +119,7 @@ impl Metrics {
             ),
             token_requests: counter(
                 "akv_token_requests_total",
-                "Tokens asked for, by identity mode and result",
+                "Tokens that mounts needed, by identity mode and how they were had",
                 &["identity_mode", "result"],
             ),
             exchanges: counter(

@@ -1,8 +1,10 @@
 //! From an identity mode to a token: the only match on modes, and one way for all of them to fail.
 
 mod binding;
+mod cache;
 mod entra;
 mod error;
+mod key;
 mod managed;
 mod pod_identity;
 mod server_name;
@@ -20,7 +22,7 @@ use std::{
 
 use azure_core::{
     credentials::{TokenCredential, TokenRequestOptions},
-    http::{ClientMethodOptions, ClientOptions, Context},
+    http::{ClientMethodOptions, ClientOptions, Context, Transport},
 };
 
 use crate::{
@@ -33,7 +35,7 @@ use crate::{
     transport::{LastExchange, Outgoing},
 };
 
-use self::binding::TokenProxy;
+use self::{binding::TokenProxy, cache::CredentialCache, key::CredentialKey};
 
 /// Where credentials come from.
 #[derive(Debug, Clone)]
@@ -43,8 +45,18 @@ pub struct Identities {
     bound: ClientOptions,
     metrics: Metrics,
     limit: Duration,
+    shared: CredentialCache,
     token_proxy: Arc<TokenProxy>,
     pod_identity_retired: Arc<Once>,
+}
+
+/// A credential that holds a token.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// For the clients of a vault.
+    pub credential: Arc<dyn TokenCredential>,
+    reused: bool,
+    key: Option<CredentialKey>,
 }
 
 impl Identities {
@@ -56,6 +68,7 @@ impl Identities {
             bound: outgoing.client_options(Upstream::TokenProxy),
             metrics: outgoing.metrics.clone(),
             limit,
+            shared: CredentialCache::new(),
             token_proxy: Arc::new(TokenProxy::new(token_proxy, outgoing.transports.cluster.clone())),
             pod_identity_retired: Arc::new(Once::new()),
         }
@@ -64,60 +77,100 @@ impl Identities {
     /// A credential that already holds a token for the vaults of `cloud`: an identity that is refused is refused
     /// here, once for the mount, and not again for every object.
     ///
+    /// Who has proved the same before shares its credential, and the token in it.
+    ///
     /// # Errors
     /// Who refused the identity, or could not be asked.
     pub async fn authenticate(
         &self,
-        identity: IdentityMode,
+        identity: &IdentityMode,
         pod: &PodRef,
         tenant: &TenantId,
         cloud: &CloudEnvironment,
-    ) -> Result<Arc<dyn TokenCredential>, IdentityError> {
-        let mode = identity.name();
-        let result = self.credential(identity, pod, tenant, cloud).await;
-        self.metrics.token(
-            mode,
-            match &result {
-                Ok(_) => TokenResult::Issued,
-                Err(IdentityError::Refused { .. }) => TokenResult::Refused,
-                Err(
-                    IdentityError::Unavailable { .. } | IdentityError::Late { last: LastAnswer(Some(_)), .. },
-                ) => TokenResult::Unavailable,
-                Err(
-                    IdentityError::Unreachable { .. }
-                    | IdentityError::TokenProxy { .. }
-                    | IdentityError::Late { last: LastAnswer(None), .. },
-                ) => TokenResult::Unreachable,
-            },
-        );
+    ) -> Result<Authenticated, IdentityError> {
+        let last = LastExchange::default();
+        let result = self.authenticated(identity, pod, tenant, cloud, &last).await;
+        self.metrics.token(identity.name(), token_result(&result));
         result
     }
 
-    async fn credential(
+    /// Forgets a token that a vault refused, so that the next one is new. Whether there was one to forget: a token that
+    /// was asked for just now is refused for good.
+    pub fn forget(&self, refused: &Authenticated) -> bool {
+        refused.key.iter().for_each(|key| self.shared.forget(key));
+        refused.reused
+    }
+
+    async fn authenticated(
+        &self,
+        identity: &IdentityMode,
+        pod: &PodRef,
+        tenant: &TenantId,
+        cloud: &CloudEnvironment,
+        last: &LastExchange,
+    ) -> Result<Authenticated, IdentityError> {
+        let name = identity.to_string();
+        let source = self.source(identity, pod, tenant, cloud);
+        let binding = matches!(identity, IdentityMode::IdentityBinding { .. });
+        let key = CredentialKey::of(identity, tenant, cloud);
+
+        let bound = if binding { Some(self.token_proxy.transport().await) } else { None };
+        let bound = bound
+            .transpose()
+            .map_err(|source| IdentityError::TokenProxy { identity: name.clone(), source })?;
+        let make = || self.make(identity.clone(), pod, tenant, cloud, bound);
+        let credential = match key.clone() {
+            Some(key) => self.shared.credential(key, make).map_err(|error| error.to_string()),
+            None => make().map_err(|error| error.to_string()),
+        };
+        let credential = credential.map_err(|error| IdentityError::Unreachable {
+            identity: name.clone(),
+            source_name: source.clone(),
+            source: error.into(),
+        })?;
+
+        let mut context = Context::new();
+        context.insert(last.clone());
+        let options = TokenRequestOptions { method_options: ClientMethodOptions { context } };
+        let scope = cloud.vault_scope();
+        match tokio::time::timeout(self.limit, credential.get_token(&[&scope], Some(options))).await {
+            Ok(Ok(_)) => Ok(Authenticated { credential, reused: last.status().is_none(), key }),
+            Ok(Err(error)) => {
+                let error = IdentityError::new(name, source, error);
+                if binding && matches!(error, IdentityError::Unreachable { .. }) {
+                    self.token_proxy.forget().await;
+                    key.iter().for_each(|key| self.shared.forget(key));
+                }
+                Err(error)
+            }
+            Err(_) => {
+                let last = LastAnswer(last.status());
+                Err(IdentityError::Late { identity: name, source_name: source, limit: self.limit, last })
+            }
+        }
+    }
+
+    /// A new credential. `bound` is the way to the token proxy, for identity binding.
+    fn make(
         &self,
         identity: IdentityMode,
         pod: &PodRef,
         tenant: &TenantId,
         cloud: &CloudEnvironment,
-    ) -> Result<Arc<dyn TokenCredential>, IdentityError> {
-        let name = identity.to_string();
-        let source = self.source(&identity, pod, tenant, cloud);
-        let bound = matches!(identity, IdentityMode::IdentityBinding { .. });
-        let described = |error| IdentityError::new(name.clone(), source.clone(), error);
-
-        let credential = match identity {
-            IdentityMode::WorkloadIdentity { client, assertion } => entra::workload(
-                tenant,
-                client,
-                assertion,
-                entra::at_authority(self.entra.clone(), cloud, tenant),
-            ),
-            IdentityMode::ServicePrincipal { client, secret } => entra::service_principal(
-                tenant,
-                client,
-                secret,
-                entra::at_authority(self.entra.clone(), cloud, tenant),
-            ),
+        bound: Option<Transport>,
+    ) -> azure_core::Result<Arc<dyn TokenCredential>> {
+        let at_authority = |options: &ClientOptions| entra::at_authority(options.clone(), cloud, tenant);
+        match identity {
+            IdentityMode::WorkloadIdentity { client, assertion } => {
+                entra::workload(tenant, client, assertion, at_authority(&self.entra))
+            }
+            IdentityMode::IdentityBinding { client, assertion } => {
+                let options = ClientOptions { transport: bound, ..at_authority(&self.bound) };
+                entra::workload(tenant, client, assertion, options)
+            }
+            IdentityMode::ServicePrincipal { client, secret } => {
+                entra::service_principal(tenant, client, secret, at_authority(&self.entra))
+            }
             IdentityMode::ManagedIdentity { user_assigned } => {
                 managed::credential(user_assigned, self.node.clone())
             }
@@ -126,36 +179,6 @@ impl Identities {
                     tracing::warn!("usePodIdentity: AAD pod identity is retired; move to workload identity");
                 });
                 pod_identity::credential(pod.clone(), self.node.clone())
-            }
-            IdentityMode::IdentityBinding { client, assertion } => {
-                let transport = self.token_proxy.transport().await;
-                let transport = transport
-                    .map_err(|source| IdentityError::TokenProxy { identity: name.clone(), source })?;
-                let options = ClientOptions { transport: Some(transport), ..self.bound.clone() };
-                entra::workload(tenant, client, assertion, entra::at_authority(options, cloud, tenant))
-            }
-        }
-        .map_err(described)?;
-
-        let last = LastExchange::default();
-        let mut context = Context::new();
-        context.insert(last.clone());
-        let options = TokenRequestOptions { method_options: ClientMethodOptions { context } };
-        let scope = cloud.vault_scope();
-        let token = tokio::time::timeout(self.limit, credential.get_token(&[&scope], Some(options))).await;
-        match token.map(|token| token.map_err(described)) {
-            Err(_) => Err(IdentityError::Late {
-                identity: name,
-                source_name: source,
-                limit: self.limit,
-                last: LastAnswer(last.status()),
-            }),
-            Ok(Ok(_)) => Ok(credential),
-            Ok(Err(error)) => {
-                if bound && matches!(error, IdentityError::Unreachable { .. }) {
-                    self.token_proxy.forget().await;
-                }
-                Err(error)
             }
         }
     }
@@ -178,5 +201,21 @@ impl Identities {
                 format!("tenant {tenant} at {}", cloud.authority().authority())
             }
         }
+    }
+}
+
+fn token_result(result: &Result<Authenticated, IdentityError>) -> TokenResult {
+    match result {
+        Ok(authenticated) if authenticated.reused => TokenResult::Reused,
+        Ok(_) => TokenResult::Issued,
+        Err(IdentityError::Refused { .. }) => TokenResult::Refused,
+        Err(IdentityError::Unavailable { .. } | IdentityError::Late { last: LastAnswer(Some(_)), .. }) => {
+            TokenResult::Unavailable
+        }
+        Err(
+            IdentityError::Unreachable { .. }
+            | IdentityError::TokenProxy { .. }
+            | IdentityError::Late { last: LastAnswer(None), .. },
+        ) => TokenResult::Unreachable,
     }
 }

@@ -13,6 +13,7 @@ use azure_core::{
     time::OffsetDateTime,
 };
 use serde::Deserialize;
+use tokio::sync::OnceCell;
 
 use crate::spec::pod::PodRef;
 
@@ -30,7 +31,7 @@ pub(super) fn credential(pod: PodRef, options: ClientOptions) -> Result<Arc<dyn 
         Vec::new(),
         None,
     );
-    Ok(Arc::new(PodIdentityCredential { pod, endpoint: NMI.parse()?, pipeline }))
+    Ok(Arc::new(PodIdentityCredential { pod, endpoint: NMI.parse()?, pipeline, token: OnceCell::new() }))
 }
 
 #[derive(Debug)]
@@ -38,6 +39,8 @@ struct PodIdentityCredential {
     pod: PodRef,
     endpoint: Url,
     pipeline: Pipeline,
+    /// Asked for once: the credential serves one mount, and that has three clients.
+    token: OnceCell<AccessToken>,
 }
 
 #[async_trait::async_trait]
@@ -47,6 +50,12 @@ impl TokenCredential for PodIdentityCredential {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> Result<AccessToken> {
+        self.token.get_or_try_init(|| self.ask(scopes, options.unwrap_or_default())).await.cloned()
+    }
+}
+
+impl PodIdentityCredential {
+    async fn ask(&self, scopes: &[&str], options: TokenRequestOptions<'_>) -> Result<AccessToken> {
         let [scope] = scopes else {
             return Err(Error::with_message(ErrorKind::Credential, "NMI takes exactly one scope"));
         };
@@ -55,14 +64,9 @@ impl TokenCredential for PodIdentityCredential {
         let mut request = Request::new(url, Method::Get);
         request.insert_header("podname", self.pod.name.clone());
         request.insert_header("podns", self.pod.namespace.clone());
-        let response = self
-            .pipeline
-            .send(
-                &options.unwrap_or_default().method_options.context,
-                &mut request,
-                Some(PipelineSendOptions::default()),
-            )
-            .await?;
+        let context = &options.method_options.context;
+        let response =
+            self.pipeline.send(context, &mut request, Some(PipelineSendOptions::default())).await?;
         let answer: Answer = serde_json::from_slice(response.body())?;
         Ok(AccessToken::new(answer.token.access_token, answer.token.expires_on.time()?))
     }

@@ -32,6 +32,15 @@ pub(super) async fn fetch(client: &VaultClient, plan: &Plan) -> Vec<Result<Bundl
         .await
 }
 
+/// Whether the vault refused the token of any read.
+pub(super) fn refused(plan: &Plan, bundles: &[Result<Bundle, VaultError>]) -> bool {
+    let listing = plan.wanted.iter().any(|wanted| match wanted {
+        Err(ObjectError::Vault(error)) => matches!(**error, VaultError::Unauthorized(_)),
+        _ => false,
+    });
+    listing || bundles.iter().any(|bundle| matches!(bundle, Err(VaultError::Unauthorized(_))))
+}
+
 async fn select(client: &VaultClient, object: &ObjectSpec) -> Result<Selected, ObjectError> {
     match &object.versions {
         VersionSelector::Newest => Ok(Selected::Single(None)),

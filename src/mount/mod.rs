@@ -80,19 +80,30 @@ impl Mounter {
     async fn mount_unhurried(&self, spec: MountSpec) -> Result<Volume, MountError> {
         let MountSpec { pod, tenant, cloud, vault, identity, objects, default_mode } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
-        let credential = self
-            .identities
-            .authenticate(identity, &pod, &tenant, &cloud)
-            .await
-            .map_err(|source| MountError::identity(source, &objects))?;
-        let client = self
-            .vaults
-            .connect(&cloud.vault_url(&vault), credential)
-            .map_err(|source| MountError::Connect { vault: vault.clone(), source })?;
+        let url = cloud.vault_url(&vault);
+        let authenticate = || async {
+            let authenticated = self.identities.authenticate(&identity, &pod, &tenant, &cloud).await;
+            authenticated.map_err(|source| MountError::identity(source, &objects))
+        };
+        let read = |credential| {
+            let client = self.vaults.connect(&url, credential);
+            let objects = &objects;
+            let vault = &vault;
+            async move {
+                let client = client.map_err(|source| MountError::Connect { vault: vault.clone(), source })?;
+                let selected = fetch::select_versions(&client, objects).await;
+                let plan = plan::Plan::new(objects, selected);
+                let bundles = fetch::fetch(&client, &plan).await;
+                Ok::<_, MountError>((plan, bundles))
+            }
+        };
 
-        let selected = fetch::select_versions(&client, &objects).await;
-        let plan = plan::Plan::new(&objects, selected);
-        let bundles = fetch::fetch(&client, &plan).await;
+        let authenticated = authenticate().await?;
+        let (mut plan, mut bundles) = read(authenticated.credential.clone()).await?;
+        // A token that was good for an earlier mount can be revoked since; a new one tells whether that is it.
+        if fetch::refused(&plan, &bundles) && self.identities.forget(&authenticated) {
+            (plan, bundles) = read(authenticate().await?.credential).await?;
+        }
 
         let certificates = self.settings.certificates;
         let slow = files::is_slow(&bundles);

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use super::sensitive::Sensitive;
 
 /// Exactly one way to prove who asks, with all that this way needs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum IdentityMode {
     /// The pod's service-account token is exchanged for an Entra token.
     WorkloadIdentity {
@@ -149,7 +149,7 @@ impl FromStr for TenantId {
 }
 
 /// A pod's service-account token for one audience, as the driver passed it on. Not verified here: Entra does that.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ServiceAccountToken(Sensitive<String>);
 
 impl ServiceAccountToken {

@@ -1,4 +1,4 @@
-//! One anonymous probe per mount instead of one per SDK client and concurrent read, and no token to another host.
+//! One anonymous probe per vault instead of one per SDK client and concurrent read, and no token to another host.
 //!
 //! The SDK learns a vault's audience from the 401 that its first, anonymous request draws, and each of its clients
 //! learns anew. This policy sits below authorization, sees those anonymous requests, lets one through, and answers
@@ -10,14 +10,42 @@ use async_trait::async_trait;
 use azure_core::{
     error::{Error, ErrorKind},
     http::{
-        AsyncRawResponse, Context, Request, StatusCode,
+        AsyncRawResponse, Context, Request, StatusCode, Url,
         headers::{AUTHORIZATION, Headers, WWW_AUTHENTICATE},
         policies::{Policy, PolicyResult},
     },
 };
+use moka::sync::Cache;
 use tokio::sync::Mutex;
 
-/// The memory of one vault's challenge, shared by the clients of one mount.
+/// How many vaults' challenges are remembered. Vault names come from SecretProviderClasses, so there is a bound.
+const MOST: u64 = 1_000;
+
+/// The challenges of all vaults, each learned once: the same for every pod, as it says where to get a token and not
+/// who asks. Clones share it.
+#[derive(Clone)]
+pub(super) struct Challenges(Cache<String, Arc<ChallengePolicy>>);
+
+impl Challenges {
+    pub(super) fn new() -> Self {
+        Self(Cache::new(MOST))
+    }
+
+    /// The policy for the clients of the vault at `url`.
+    pub(super) fn of(&self, url: &Url) -> Arc<ChallengePolicy> {
+        self.0.get_with_by_ref(url.authority(), || {
+            Arc::new(ChallengePolicy::new(url.host_str().unwrap_or_default().to_owned()))
+        })
+    }
+}
+
+impl std::fmt::Debug for Challenges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Challenges")
+    }
+}
+
+/// The memory of one vault's challenge.
 #[derive(Debug)]
 pub(super) struct ChallengePolicy {
     /// The only host that these clients may talk to, whatever a list's `nextLink` says.
@@ -26,7 +54,7 @@ pub(super) struct ChallengePolicy {
 }
 
 impl ChallengePolicy {
-    pub(super) fn new(host: String) -> Self {
+    fn new(host: String) -> Self {
         Self { host, challenge: Mutex::new(None) }
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     bundle::{Bundle, VersionProperties, version},
-    challenge::ChallengePolicy,
+    challenge::Challenges,
     error::VaultError,
 };
 
@@ -33,13 +33,18 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Vaults {
     options: ClientOptions,
+    challenges: Challenges,
     metrics: Metrics,
 }
 
 impl Vaults {
     /// Vaults whose clients ask as `outgoing` says.
     pub fn new(outgoing: &Outgoing) -> Self {
-        Self { options: outgoing.client_options(Upstream::KeyVault), metrics: outgoing.metrics.clone() }
+        Self {
+            options: outgoing.client_options(Upstream::KeyVault),
+            challenges: Challenges::new(),
+            metrics: outgoing.metrics.clone(),
+        }
     }
 
     /// A client for the vault at `url`, asking with `credential`. Nothing is sent yet.
@@ -51,10 +56,9 @@ impl Vaults {
         url: &Url,
         credential: Arc<dyn TokenCredential>,
     ) -> Result<VaultClient, VaultError> {
-        let host = url.host_str().unwrap_or_default().to_owned();
         let mut client_options = self.options.clone();
         // Above what counts requests, since an answer from memory is none.
-        client_options.per_try_policies.insert(0, Arc::new(ChallengePolicy::new(host)));
+        client_options.per_try_policies.insert(0, self.challenges.of(url));
         Ok(VaultClient {
             metrics: self.metrics.clone(),
             secrets: SecretClient::new(

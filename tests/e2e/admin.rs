@@ -64,8 +64,10 @@ async fn metrics_tell_what_was_asked_of_whom_and_how_it_went() {
     azure.faults().inject_times(1, Route::service(Service::Vault).credentials(true), Fault::throttled(0));
     let (provider, ports) = Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(0));
     let driver = provider.driver();
-    driver.mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
-    driver.mount(&MountCall::of_secrets(&azure, &["nope"])).await.unwrap_err();
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    driver.mount(&call).await.unwrap();
+    let absent = call.with("objects", "- objectName: nope\n  objectType: secret\n");
+    driver.mount(&absent).await.unwrap_err();
     let wrong = MountCall::of("- objectName: db-password\n  objectType: secret\n")
         .with_secrets(&[("clientid", "dddddddd-0000-0000-0000-000000000003"), ("clientsecret", "canary")]);
     driver.mount(&wrong).await.unwrap_err();
@@ -82,13 +84,14 @@ async fn metrics_tell_what_was_asked_of_whom_and_how_it_went() {
         format!(
             "keyvault_request_count{{error=\"not_found\",object_name=\"\",object_type=\"secret\",{common}}} 1"
         ),
-        "akv_token_requests_total{identity_mode=\"workload identity\",result=\"issued\"} 2".to_owned(),
+        "akv_token_requests_total{identity_mode=\"workload identity\",result=\"issued\"} 1".to_owned(),
+        "akv_token_requests_total{identity_mode=\"workload identity\",result=\"reused\"} 1".to_owned(),
         "akv_token_requests_total{identity_mode=\"service principal\",result=\"refused\"} 1".to_owned(),
-        "akv_upstream_requests_total{operation=\"token\",status=\"200\",upstream=\"entra\"} 2".to_owned(),
+        "akv_upstream_requests_total{operation=\"token\",status=\"200\",upstream=\"entra\"} 1".to_owned(),
         "akv_upstream_requests_total{operation=\"token\",status=\"401\",upstream=\"entra\"} 1".to_owned(),
         "akv_upstream_requests_total{operation=\"get_secret\",status=\"200\",upstream=\"keyvault\"} 1"
             .to_owned(),
-        "akv_upstream_requests_total{operation=\"get_secret\",status=\"401\",upstream=\"keyvault\"} 2"
+        "akv_upstream_requests_total{operation=\"get_secret\",status=\"401\",upstream=\"keyvault\"} 1"
             .to_owned(),
         "akv_upstream_requests_total{operation=\"get_secret\",status=\"404\",upstream=\"keyvault\"} 1"
             .to_owned(),

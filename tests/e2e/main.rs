@@ -7,3 +7,4 @@ mod identity;
 mod process;
 mod reads;
 mod server;
+mod sharing;

@@ -1,0 +1,145 @@
+//! What mounts share, and what they never do.
+
+use std::time::Duration;
+
+use akv_emulator::{Route, Service};
+use tonic::Code;
+
+use crate::harness::{Azure, MountCall, Provider};
+
+const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
+
+fn probes() -> Route {
+    Route::service(Service::Vault).credentials(false)
+}
+
+fn service_principal() -> MountCall {
+    MountCall::of(OBJECTS).with_secrets(&[
+        ("clientid", "dddddddd-0000-0000-0000-000000000003"),
+        ("clientsecret", "s3cr3t~value"),
+    ])
+}
+
+#[tokio::test]
+async fn a_token_seen_before_and_a_challenge_learned_cost_nothing_again() {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<String> = (0..20).map(|index| format!("secret-{index}")).collect();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, "x");
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let provider = Provider::start(&azure);
+    let call = MountCall::of_secrets(&azure, &names);
+    provider.driver().mount(&call).await.unwrap();
+    azure.journal().clear();
+
+    provider.driver().mount(&call).await.unwrap();
+
+    assert_eq!(azure.journal().total(), 20, "{:?}", azure.journal().lines());
+    assert_eq!(azure.journal().count(&Route::service(Service::Vault).credentials(true)), 20);
+}
+
+#[tokio::test]
+async fn ten_pods_at_once_ask_for_one_token_and_draw_one_challenge() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.latency().set(Duration::from_millis(30));
+    let provider = Provider::start(&azure);
+    let call = MountCall::of(OBJECTS).workload(&azure);
+    let mounts: Vec<_> = (0..10)
+        .map(|pod| {
+            let call = call.clone().with("csi.storage.k8s.io/pod.name", &format!("web-{pod}"));
+            let driver = provider.driver();
+            tokio::spawn(async move { driver.mount(&call).await })
+        })
+        .collect();
+    for mount in mounts {
+        mount.await.unwrap().unwrap();
+    }
+    assert_eq!(azure.journal().count(&Route::token_endpoint()), 1);
+    assert_eq!(azure.journal().count(&probes()), 1);
+}
+
+#[tokio::test]
+async fn two_identities_never_share_an_answer() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let good = MountCall::of(OBJECTS).workload(&azure);
+    // The same pod's token, for an identity that may not read this vault.
+    let other = good.clone().with("clientID", "eeeeeeee-0000-0000-0000-000000000004");
+    for _ in 0..2 {
+        provider.driver().mount(&good).await.unwrap();
+        let status = provider.driver().mount(&other).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+    }
+    assert_eq!(azure.journal().count(&Route::token_endpoint()), 2);
+}
+
+#[tokio::test]
+async fn a_forged_token_finds_nothing_that_a_genuine_one_left() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let genuine = azure.service_account_tokens("default", "app");
+    let call =
+        MountCall::of(OBJECTS).workload(&azure).with("csi.storage.k8s.io/serviceAccount.tokens", &genuine);
+    provider.driver().mount(&call).await.unwrap();
+
+    // Header and claims are the same, so is every name that a pod author can write; the signature is not.
+    let mut forged: serde_json::Value = serde_json::from_str(&genuine).unwrap();
+    let token = &mut forged["api://AzureADTokenExchange"]["token"];
+    let (claims, signature) =
+        token.as_str().unwrap().rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    *token = format!("{claims}.{}", signature.chars().rev().collect::<String>()).into();
+    let call = call.with("csi.storage.k8s.io/serviceAccount.tokens", &forged.to_string());
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+
+    // Nor does a pod that only claims another's names.
+    let call = call.with("csi.storage.k8s.io/serviceAccount.tokens", "{}");
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_remembered() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let known = azure.directory().snapshot();
+    azure.directory().update(|directory| directory.applications.clear());
+    let status = provider.driver().mount(&service_principal()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    azure.directory().replace((*known).clone());
+    provider.driver().mount(&service_principal()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_about_to_expire_is_not_used_again() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.directory().update(|directory| directory.token_lifetime = Duration::from_secs(200));
+    let provider = Provider::start(&azure);
+    for mounts in 1..=2 {
+        provider.driver().mount(&service_principal()).await.unwrap();
+        assert!(azure.journal().count(&Route::token_endpoint()) >= mounts);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_the_vault_no_longer_takes_is_replaced_within_the_mount() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    provider.driver().mount(&service_principal()).await.unwrap();
+    // For the vault the token is long expired, for us it is not.
+    azure.clock().advance(Duration::from_secs(7_200));
+    provider.driver().mount(&service_principal()).await.unwrap();
+    assert_eq!(azure.journal().count(&Route::token_endpoint()), 2);
+}
+
+#[tokio::test]
+async fn pod_identity_is_asked_for_each_mount_since_its_caller_is_only_named() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let call = MountCall::of(OBJECTS).with("usePodIdentity", "true");
+    for mounts in 1..=2 {
+        provider.driver().mount(&call).await.unwrap();
+        assert_eq!(azure.journal().count(&Route::service(Service::Nmi)), mounts);
+    }
+}
