@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use crate::{
-    admin::{Admin, PortError},
+    admin::Admin,
     cli::Config,
     metrics::Metrics,
     mount::{MountSettings, Mounter},
@@ -23,27 +23,16 @@ pub struct App {
     mounts: MountSettings,
 }
 
-/// Why a provider cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The driver's endpoint cannot be had.
-    #[error(transparent)]
-    Endpoint(#[from] BindError),
-    /// A port cannot be had.
-    #[error(transparent)]
-    Port(#[from] PortError),
-}
-
 impl App {
     /// Takes the socket, then the ports. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The first of them that cannot be had.
-    pub fn bind(config: Config) -> Result<Self, StartError> {
+    /// Where the socket cannot be had. A port that cannot is told of, and tried again later.
+    pub fn bind(config: Config) -> Result<Self, BindError> {
         let metrics = Metrics::new(config.object_names_in_metrics);
         Ok(Self {
             listener: Listener::bind(&config.endpoint)?,
-            admin: Admin::bind(&config.admin, &config.endpoint, &metrics)?,
+            admin: Admin::bind(&config.admin, &config.endpoint, &metrics),
             metrics,
             mounts: config.mounts,
         })

@@ -40,7 +40,7 @@ async fn a_probe_tells_why_it_failed() {
         let settings =
             AdminSettings { healthz: Some(healthz("/healthz")), metrics_port: None, pprof_port: None };
         let endpoint = Endpoint::Unix(dir.path().join(socket));
-        let admin = Admin::bind(&settings, &endpoint, &Metrics::new(false)).unwrap();
+        let admin = Admin::bind(&settings, &endpoint, &Metrics::new(false));
         let address = admin.addresses()[0];
         let server = tokio::spawn(admin.serve());
         let answer = get(address, "/healthz").await;
@@ -156,11 +156,27 @@ async fn a_cpu_profile_is_in_the_format_of_pprof() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named_with_the_flag_that_moves_it() {
-    let taken = tokio::net::TcpListener::bind("[::]:0").await.unwrap();
-    let port = taken.local_addr().unwrap().port();
-    let settings = AdminSettings { healthz: None, metrics_port: Some(port), pprof_port: None };
-    let endpoint = Endpoint::Unix("/unused".into());
-    let error = Admin::bind(&settings, &endpoint, &Metrics::new(false)).unwrap_err().to_string();
-    assert!(error.contains(&port.to_string()) && error.contains("--prometheus-port"), "{error}");
+async fn a_port_that_somebody_has_keeps_no_pod_waiting() {
+    let taken = std::net::TcpListener::bind("[::]:0").unwrap();
+    let port = taken.local_addr().unwrap();
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let (provider, ports) =
+        Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(port.port()));
+    assert!(ports.is_empty());
+    provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
+
+    // As soon as it is free, it is taken.
+    drop(taken);
+    let url = format!("http://127.0.0.1:{}/metrics", port.port());
+    let begin = std::time::Instant::now();
+    let page = loop {
+        match reqwest::get(&url).await {
+            Ok(page) => break page.text().await.unwrap(),
+            Err(_) if begin.elapsed() < Duration::from_secs(30) => {
+                tokio::time::sleep(Duration::from_millis(50)).await
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(page.contains("akv_build_info"));
 }
