@@ -16,7 +16,7 @@ use super::{
 };
 
 /// How many reads of one mount are under way at once: each takes a connection, as Key Vault speaks HTTP/1.1.
-const READS_AT_ONCE: usize = 16;
+const READS_AT_ONCE: usize = 32;
 
 /// Which versions each object means; only histories ask the vault.
 pub(super) async fn select_versions(

@@ -10,40 +10,12 @@ use async_trait::async_trait;
 use azure_core::{
     error::{Error, ErrorKind},
     http::{
-        AsyncRawResponse, Context, Request, StatusCode, Url,
+        AsyncRawResponse, Context, Request, StatusCode,
         headers::{AUTHORIZATION, Headers, WWW_AUTHENTICATE},
         policies::{Policy, PolicyResult},
     },
 };
-use moka::sync::Cache;
 use tokio::sync::Mutex;
-
-/// How many vaults' challenges are remembered. Vault names come from SecretProviderClasses, so there is a bound.
-const MOST: u64 = 1_000;
-
-/// The challenges of all vaults, each learned once: the same for every pod, as it says where to get a token and not
-/// who asks. Clones share it.
-#[derive(Clone)]
-pub(super) struct Challenges(Cache<String, Arc<ChallengePolicy>>);
-
-impl Challenges {
-    pub(super) fn new() -> Self {
-        Self(Cache::new(MOST))
-    }
-
-    /// The policy for the clients of the vault at `url`.
-    pub(super) fn of(&self, url: &Url) -> Arc<ChallengePolicy> {
-        self.0.get_with_by_ref(url.authority(), || {
-            Arc::new(ChallengePolicy::new(url.host_str().unwrap_or_default().to_owned()))
-        })
-    }
-}
-
-impl std::fmt::Debug for Challenges {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Challenges")
-    }
-}
 
 /// The memory of one vault's challenge.
 #[derive(Debug)]
@@ -54,7 +26,7 @@ pub(super) struct ChallengePolicy {
 }
 
 impl ChallengePolicy {
-    fn new(host: String) -> Self {
+    pub(super) fn new(host: String) -> Self {
         Self { host, challenge: Mutex::new(None) }
     }
 }

@@ -25,15 +25,15 @@ use crate::{
 
 use super::{
     bundle::{Bundle, VersionProperties, version},
-    challenge::Challenges,
     error::VaultError,
+    host::{VaultHost, VaultHosts},
 };
 
 /// Where clients come from: all of them over one transport.
 #[derive(Debug, Clone)]
 pub struct Vaults {
     options: ClientOptions,
-    challenges: Challenges,
+    hosts: VaultHosts,
     metrics: Metrics,
 }
 
@@ -42,7 +42,7 @@ impl Vaults {
     pub fn new(outgoing: &Outgoing) -> Self {
         Self {
             options: outgoing.client_options(Upstream::KeyVault),
-            challenges: Challenges::new(),
+            hosts: VaultHosts::new(),
             metrics: outgoing.metrics.clone(),
         }
     }
@@ -56,10 +56,12 @@ impl Vaults {
         url: &Url,
         credential: Arc<dyn TokenCredential>,
     ) -> Result<VaultClient, VaultError> {
+        let host = self.hosts.of(url);
         let mut client_options = self.options.clone();
         // Above what counts requests, since an answer from memory is none.
-        client_options.per_try_policies.insert(0, self.challenges.of(url));
+        client_options.per_try_policies.insert(0, host.challenge.clone());
         Ok(VaultClient {
+            host,
             metrics: self.metrics.clone(),
             secrets: SecretClient::new(
                 url.as_str(),
@@ -82,6 +84,7 @@ impl Vaults {
 
 /// A vault's three kinds of objects, read alike.
 pub struct VaultClient {
+    host: VaultHost,
     metrics: Metrics,
     secrets: SecretClient,
     keys: KeyClient,
@@ -120,6 +123,7 @@ impl VaultClient {
         name: &ObjectName,
         read: impl Future<Output = Result<T, VaultError>>,
     ) -> Result<T, VaultError> {
+        let _turn = self.host.turn().await;
         let begin = Instant::now();
         let result = read
             .instrument(tracing::debug_span!("read", object = %format_args!("{object_type}/{name}")))

@@ -6,6 +6,7 @@ mod bundle;
 mod challenge;
 mod client;
 mod error;
+mod host;
 
 pub use self::{
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},

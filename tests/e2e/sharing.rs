@@ -60,6 +60,49 @@ async fn ten_pods_at_once_ask_for_one_token_and_draw_one_challenge() {
 }
 
 #[tokio::test]
+async fn a_vault_gets_a_bounded_number_of_requests_at_once() {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<String> = (0..16).map(|index| format!("secret-{index}")).collect();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, "x");
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    azure.latency().set_for(Route::service(Service::Vault), Duration::from_millis(50));
+    let provider = Provider::start(&azure);
+    let call = MountCall::of_secrets(&azure, &names);
+    let mounts: Vec<_> = (0..12)
+        .map(|_| {
+            let (driver, call) = (provider.driver(), call.clone());
+            tokio::spawn(async move { driver.mount(&call).await })
+        })
+        .collect();
+    for mount in mounts {
+        mount.await.unwrap().unwrap();
+    }
+    let at_once = azure.journal().max_in_flight();
+    assert!((33..=64).contains(&at_once), "{at_once} requests ran at once");
+}
+
+#[tokio::test]
+async fn a_vault_that_hangs_keeps_no_other_waiting() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.vaults().put_secret("other", "db-password", "y");
+    azure.faults().inject(Route::vault("lab").credentials(true), akv_emulator::Fault::Hang);
+    let provider = Provider::start(&azure);
+    let call = MountCall::of(OBJECTS).workload(&azure);
+    let hanging: Vec<_> = (0..70)
+        .map(|_| {
+            let (driver, call) = (provider.driver(), call.clone());
+            tokio::spawn(async move { driver.mount(&call).await.map(drop) })
+        })
+        .collect();
+    azure.journal().wait_for_route(64, &Route::vault("lab").credentials(true)).await;
+    let mounted = provider.driver().mount(&call.with("keyvaultName", "other")).await.unwrap();
+    assert_eq!(mounted.text("db-password"), "y");
+    hanging.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
 async fn two_identities_never_share_an_answer() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
