@@ -17,15 +17,16 @@ async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
-fn healthz(path: &str) -> HealthzSettings {
-    HealthzSettings { port: 0, path: path.to_owned(), timeout: Duration::from_millis(200) }
+fn healthz(path: &str, timeout: Duration) -> HealthzSettings {
+    HealthzSettings { port: 0, path: path.to_owned(), timeout }
 }
 
 #[tokio::test]
 async fn probes_are_answered_by_asking_the_real_socket() {
     let azure = Azure::with_secrets(&[]).await;
-    let (mut provider, ports) =
-        Provider::start_with_ports(&azure, |admin| admin.healthz = Some(healthz("/live")));
+    let (mut provider, ports) = Provider::start_with_ports(&azure, |admin| {
+        admin.healthz = Some(healthz("/live", Duration::from_secs(10)))
+    });
     assert_eq!(get(ports[0], "/live").await, (200, "ok".to_owned()));
     assert_eq!(get(ports[0], "/readyz").await, (200, "ok".to_owned()));
     assert_eq!(get(ports[0], "/healthz").await.0, 404);
@@ -37,8 +38,11 @@ async fn probes_are_answered_by_asking_the_real_socket() {
 async fn a_probe_tells_why_it_failed() {
     let dir = tempfile::tempdir().unwrap();
     let probe = async |socket: &str| {
-        let settings =
-            AdminSettings { healthz: Some(healthz("/healthz")), metrics_port: None, pprof_port: None };
+        let settings = AdminSettings {
+            healthz: Some(healthz("/healthz", Duration::from_millis(200))),
+            metrics_port: None,
+            pprof_port: None,
+        };
         let endpoint = Endpoint::Unix(dir.path().join(socket));
         let admin = Admin::bind(&settings, &endpoint, &Metrics::new(false));
         let address = admin.addresses()[0];

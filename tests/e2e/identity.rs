@@ -223,7 +223,7 @@ async fn azure_stack_with_adfs_is_asked_at_its_own_endpoint() {
 async fn imds_that_has_nothing_to_say_is_named_and_not_waited_for() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start_changed(&azure, |config| {
-        config.mounts.token_limit = std::time::Duration::from_millis(300);
+        config.mounts.token_limit = std::time::Duration::from_millis(1_000);
     });
     let call = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
     for (fault, last) in [

@@ -1,0 +1,91 @@
+//! Who asks.
+
+use crate::spec::{cloud::CloudChoice, identity::IdentityMode, object::VersionSelector};
+
+use super::*;
+
+#[test]
+fn a_mount_of_workload_identity_is_understood() {
+    let spec = mount(&[]).unwrap();
+    assert_eq!(spec.pod.to_string(), "shop/web-0");
+    assert_eq!(spec.vault.as_str(), "lab");
+    assert_eq!(spec.cloud, CloudChoice::Default);
+    assert_eq!(spec.default_mode.to_string(), "0644");
+    assert!(
+        matches!(spec.identity, IdentityMode::WorkloadIdentity { ref assertion, .. } if assertion.expose() == "canary")
+    );
+    assert_eq!(spec.objects[0].to_string(), "secret/db-password");
+    assert_eq!(spec.objects[0].versions, VersionSelector::Newest);
+    assert_eq!(spec.objects[0].path.as_str(), "db-password");
+    assert_eq!(spec.objects[0].mode, None);
+}
+
+#[test]
+fn one_identity_mode_is_chosen() {
+    let principal = r#"{"ClientID":"sp\n","CLIENTSECRET":" s3cr3t "}"#;
+    let name = |changes: &[(&str, Option<&str>)], secrets: &str| {
+        mount_with(changes, secrets).unwrap().identity.to_string()
+    };
+    assert_eq!(name(&[], principal), "workload identity cccccccc-0000-0000-0000-000000000002");
+    assert_eq!(name(&[("clientID", None)], principal), "service principal sp");
+    assert_eq!(name(&[("useVMManagedIdentity", Some("true"))], "null"), "system-assigned managed identity");
+    assert_eq!(
+        name(&[("useVMManagedIdentity", Some("T")), ("userAssignedIdentityID", Some(" ua "))], "null"),
+        "user-assigned managed identity ua"
+    );
+    assert_eq!(name(&[("usePodIdentity", Some("1"))], "null"), "pod identity");
+
+    let spec = mount_with(&[("clientID", None)], principal).unwrap();
+    assert!(
+        matches!(spec.identity, IdentityMode::ServicePrincipal { secret, .. } if secret.expose() == " s3cr3t ")
+    );
+}
+
+#[test]
+fn identity_modes_do_not_mix() {
+    assert_refused(
+        mount(&[("usePodIdentity", Some("true")), ("useVMManagedIdentity", Some("true"))]),
+        Fault::Request,
+        &["usePodIdentity", "useVMManagedIdentity", "only one"],
+    );
+    assert_refused(
+        mount(&[("useAzureTokenProxy", Some("true")), ("clientID", None)]),
+        Fault::Request,
+        &["clientID", "useAzureTokenProxy"],
+    );
+}
+
+#[test]
+fn what_the_cluster_does_not_give_is_no_fault_of_the_request() {
+    let tokens = |value| mount(&[("csi.storage.k8s.io/serviceAccount.tokens", value)]);
+    assert_refused(tokens(None), Fault::Cluster, &["token", "api://AzureADTokenExchange", "tokenRequests"]);
+    assert_refused(tokens(Some("{\"canary")), Fault::Cluster, &["token"]);
+    assert_refused(tokens(Some("[\"canary\"]")), Fault::Cluster, &["token"]);
+    assert_refused(
+        tokens(Some(r#"{"other":{"token":"canary"}}"#)),
+        Fault::Cluster,
+        &["api://AzureADTokenExchange"],
+    );
+    assert_refused(
+        tokens(Some(r#"{"api://AzureADTokenExchange":{"token":""}}"#)),
+        Fault::Cluster,
+        &["api://AzureADTokenExchange"],
+    );
+    let principal = |secrets| mount_with(&[("clientID", None)], secrets);
+    assert_refused(principal("null"), Fault::Cluster, &["nodePublishSecretRef", "clientID"]);
+    assert_refused(principal("{}"), Fault::Cluster, &["clientid"]);
+    assert_refused(principal(r#"{"clientid":"x"}"#), Fault::Cluster, &["clientsecret"]);
+    assert_refused(principal(r#"{"clientid":"x","clientsecret":""}"#), Fault::Cluster, &["clientsecret"]);
+}
+
+#[test]
+fn tokens_that_kubelet_put_into_secrets_are_taken_first() {
+    let secrets = serde_json::json!({
+        "csi.storage.k8s.io/serviceAccount.tokens":
+            r#"{"api://AzureADTokenExchange":{"token":"from kubelet"}}"#
+    });
+    let spec = mount_with(&[], &secrets.to_string()).unwrap();
+    assert!(
+        matches!(spec.identity, IdentityMode::WorkloadIdentity { assertion, .. } if assertion.expose() == "from kubelet")
+    );
+}

@@ -1,0 +1,171 @@
+//! What is asked for.
+
+use crate::spec::{
+    object::{ObjectSpec, VersionSelector},
+    rendering::{Rendering, SecretEncoding, SecretFormat},
+};
+
+use super::*;
+
+fn objects(yaml: &str) -> Result<Vec<ObjectSpec>, ParametersError> {
+    mount(&[("objects", Some(yaml))]).map(|spec| spec.objects)
+}
+
+#[test]
+fn objects_are_written_in_many_ways() {
+    for (label, yaml) in [
+        ("text items", ONE_SECRET),
+        ("maps", "array:\n  - objectName: db-password\n    objectType: secret\n"),
+        ("a bare list", "- objectName: db-password\n  objectType: secret\n"),
+        ("a bare list of texts", "- |\n  objectName: db-password\n  objectType: secret\n"),
+        ("JSON items", "array:\n  - '{\"objectName\":\"db-password\",\"objectType\":\"secret\"}'\n"),
+        ("JSON", r#"{"array":[{"objectName":"db-password","objectType":"secret"}]}"#),
+        ("CRLF", "array:\r\n  - |\r\n    objectName: db-password\r\n    objectType: secret\r\n"),
+        (
+            "comments",
+            "array: # the list\n  - |- # one\n    objectName: db-password # name\n    objectType: secret\n",
+        ),
+        (
+            "nulls",
+            "array:\n- |\n  objectName: db-password\n  objectType: secret\n  objectVersion:\n  objectAlias: ~\n",
+        ),
+        (
+            "unknown fields",
+            "other: 1\narray:\n- |\n  objectName: db-password\n  objectType: secret\n  colour: blue\n",
+        ),
+        (
+            "spaces",
+            "array:\n- |\n  objectName: '  db-password '\n  objectType: ' secret '\n  objectAlias: '  '\n",
+        ),
+        ("a document marker", "---\narray:\n- |\n  ---\n  objectName: db-password\n  objectType: secret\n"),
+    ] {
+        let objects = objects(yaml).unwrap_or_else(|error| panic!("{label}: {error}"));
+        assert_eq!(objects, mount(&[]).unwrap().objects, "{label}");
+    }
+}
+
+#[test]
+fn scalars_of_any_kind_keep_their_text() {
+    for item in [
+        "array:\n- |\n  objectName: 12345\n  objectType: secret\n  objectVersion: 1e3\n  filePermission: 0600\n",
+        "- objectName: 12345\n  objectType: secret\n  objectVersion: 1e3\n  filePermission: 0600\n",
+    ] {
+        let objects = objects(item).unwrap();
+        assert_eq!(objects[0].name.as_str(), "12345");
+        assert_eq!(objects[0].versions, VersionSelector::Pinned("1e3".parse().unwrap()));
+        assert_eq!(objects[0].mode.unwrap().bits(), 0o600);
+    }
+}
+
+#[test]
+fn fields_of_an_object_are_understood() {
+    let fields = |extra: &str| {
+        objects(&format!("array:\n- |\n  objectName: a\n  objectType: secret\n  {extra}\n"))
+            .unwrap()
+            .remove(0)
+    };
+    let rendering = |format, encoding| Rendering::Secret { format, encoding };
+    assert_eq!(fields("objectAlias: tls/server.pem").path.as_str(), "tls/server.pem");
+    assert_eq!(fields("objectFormat: PFX").rendering, rendering(SecretFormat::Pfx, SecretEncoding::Utf8));
+    assert_eq!(fields("objectEncoding: Hex").rendering, rendering(SecretFormat::Pem, SecretEncoding::Hex));
+    assert_eq!(fields("filePermission: '0440'").mode.unwrap().bits(), 0o440);
+    assert_eq!(fields("objectVersion: latest").versions, VersionSelector::Newest);
+    assert_eq!(fields("objectVersion: Latest").versions, VersionSelector::Newest);
+    assert_eq!(fields("objectVersionHistory: 1").versions, VersionSelector::Newest);
+    assert_eq!(fields("objectVersionHistory: -3").versions, VersionSelector::Newest);
+    assert_eq!(fields("objectVersionHistory: 2").versions, VersionSelector::History { from: None, depth: 2 });
+    assert_eq!(
+        fields(
+            "{objectVersionHistory: 5, objectVersion: v1}"
+                .trim_matches(['{', '}'])
+                .replace(", ", "\n  ")
+                .as_str()
+        )
+        .versions,
+        VersionSelector::History { from: Some("v1".parse().unwrap()), depth: 5 }
+    );
+}
+
+#[test]
+fn a_field_that_is_wrong_is_named_with_its_object() {
+    for (fields, mentions) in [
+        ("objectType: secret", &["objects[0].objectName", "not set"][..]),
+        ("objectName: api-key", &["objects[0].objectType", "api-key"]),
+        (
+            "objectName: api-key\n  objectType: password",
+            &["objectType", "api-key", "\"password\" is unknown; use secret, key or cert"],
+        ),
+        ("objectName: my_key\n  objectType: secret", &["objectName", "my_key"]),
+        ("objectName: a/b\n  objectType: secret\n  objectAlias: c", &["objectName", "a/b"]),
+        (
+            "objectName: api-key\n  objectType: secret\n  objectAlias: /etc/passwd",
+            &["objectAlias", "api-key", "/etc/passwd"],
+        ),
+        (
+            "objectName: api-key\n  objectType: secret\n  filePermission: rw",
+            &["filePermission", "api-key", "octal"],
+        ),
+        ("objectName: api-key\n  objectType: secret\n  objectVersion: a/b", &["objectVersion", "api-key"]),
+        (
+            "objectName: api-key\n  objectType: secret\n  objectVersionHistory: many",
+            &["objectVersionHistory", "many"],
+        ),
+        ("objectName: api-key\n  objectType: secret\n  objectFormat: der", &["objectFormat", "der", "pfx"]),
+        (
+            "objectName: api-key\n  objectType: secret\n  objectEncoding: utf-16",
+            &["objectEncoding", "utf-16"],
+        ),
+        ("objectName: api-key\n  objectType: key\n  objectEncoding: hex", &["objectEncoding", "objectType"]),
+        ("objectName: api-key\n  objectType: cert\n  objectFormat: PFX", &["objectFormat", "objectType"]),
+        ("objectName: a\n  objectName: b\n  objectType: secret", &["objects[0]", "objectName", "duplicate"]),
+        ("objectName: [a", &["objects[0]", "YAML"]),
+        ("- a", &["objects[0]", "YAML"]),
+        ("objectName: {a: b}", &["objects[0]"]),
+    ] {
+        assert_refused(objects(&format!("array:\n- |\n  {fields}\n")), Fault::Request, mentions);
+    }
+}
+
+#[test]
+fn two_objects_cannot_share_a_place() {
+    let list = |entries: &[(&str, &str, u32)]| -> String {
+        entries.iter().fold("array:\n".to_owned(), |yaml, (name, alias, history)| {
+            yaml + &format!("- |\n  objectName: {name}\n  objectType: secret\n  objectAlias: {alias}\n  objectVersionHistory: {history}\n")
+        })
+    };
+    for (entries, clash) in [
+        (&[("a", "x", 0), ("b", "x", 0)][..], true),
+        (&[("a", "x", 0), ("a", "x", 0)], false),
+        (&[("a", "x", 0), ("a", "y", 0)], false),
+        (&[("a", "x", 0), ("b", "x/y", 0)], true),
+        (&[("b", "x/y/z", 0), ("a", "x", 0)], true),
+        (&[("a", "x", 3), ("b", "x", 0)], true),
+        (&[("a", "x", 3), ("b", "x/0", 0)], true),
+        (&[("a", "x", 3), ("b", "x/0/y", 0)], true),
+        (&[("a", "x", 3), ("b", "x/y", 0)], false),
+        (&[("a", "x", 0), ("b", "xy", 0)], false),
+        (&[("a", "d/x", 0), ("b", "d/y", 0)], false),
+    ] {
+        match objects(&list(entries)) {
+            Ok(_) => assert!(!clash, "{entries:?}"),
+            error => {
+                assert!(clash, "{entries:?} {error:?}");
+                assert_refused(error, Fault::Request, &["objects[", "objectAlias"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn hostile_yaml_is_refused_in_bounded_time() {
+    let deep = format!("array: {}", "[".repeat(100_000));
+    let bomb = format!(
+        "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n{}array: *a9\n",
+        (1..10)
+            .map(|i| format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(",")))
+            .collect::<String>()
+    );
+    for yaml in [deep, bomb] {
+        assert!(objects(&yaml).is_err());
+    }
+}
