@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use azure_core::{
     error::{Error, ErrorKind},
     http::{
-        AsyncRawResponse, Context, Request, StatusCode,
+        AsyncRawResponse, Context, Request, StatusCode, Url,
         headers::{AUTHORIZATION, Headers, WWW_AUTHENTICATE},
         policies::{Policy, PolicyResult},
     },
@@ -61,8 +61,87 @@ impl Policy for ChallengePolicy {
         }
         let response = transport.send(ctx, request, rest).await?;
         if response.status() == StatusCode::Unauthorized {
-            *known = response.headers().get_optional_str(&WWW_AUTHENTICATE).map(Into::into);
+            let challenge = response.headers().get_optional_str(&WWW_AUTHENTICATE);
+            *known = challenge.filter(|challenge| names_vault(challenge, &self.host)).map(Into::into);
         }
         Ok(response)
+    }
+}
+
+/// Whether a challenge is for the service that the vault at `host` belongs to, as the SDK will demand: the host of its
+/// `resource` or `scope` is the vault's domain. Another one fails the mount, and must not be remembered for the next.
+fn names_vault(challenge: &str, host: &str) -> bool {
+    let audience = challenge
+        .split([',', ' '])
+        .filter_map(|parameter| parameter.trim().split_once('='))
+        .find(|(name, _)| matches!(*name, "resource" | "scope"))
+        .and_then(|(_, value)| value.trim_matches('"').parse::<Url>().ok());
+    audience.is_some_and(|audience| {
+        audience
+            .host_str()
+            .is_some_and(|domain| host.strip_suffix(domain).is_some_and(|vault| vault.ends_with('.')))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use azure_core::http::Method;
+
+    use super::*;
+
+    #[test]
+    fn a_challenge_is_for_the_vaults_own_service() {
+        for (challenge, good) in [
+            (
+                r#"Bearer authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net""#,
+                true,
+            ),
+            (r#"Bearer authorization="https://l/t", scope="https://vault.azure.net/.default""#, true),
+            (r#"Bearer resource="https://vault.azure.net",authorization="https://l/t""#, true),
+            (r#"Bearer authorization="https://l/t", resource="https://vault.evil.net""#, false),
+            (r#"Bearer authorization="https://l/t", resource="https://azure.net.evil""#, false),
+            (r#"Bearer authorization="https://l/t", resource="https://lab.vault.azure.net""#, false),
+            (r#"Bearer authorization="https://l/t", resource="vault.azure.net""#, false),
+            (r#"Bearer authorization="https://l/t""#, false),
+            ("Basic realm=x", false),
+            ("", false),
+        ] {
+            assert_eq!(names_vault(challenge, "lab.vault.azure.net"), good, "{challenge}");
+        }
+    }
+
+    /// Answers the first probe with the first challenge, and all others with the second.
+    #[derive(Debug)]
+    struct Vault {
+        asked: AtomicUsize,
+        challenges: [&'static str; 2],
+    }
+
+    #[async_trait]
+    impl Policy for Vault {
+        async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            let mut headers = Headers::new();
+            headers.insert(WWW_AUTHENTICATE, self.challenges[asked.min(1)]);
+            Ok(AsyncRawResponse::from_bytes(StatusCode::Unauthorized, headers, &b""[..]))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_challenge_of_somebody_in_between_is_not_remembered() {
+        let foreign = r#"Bearer authorization="https://evil/t", resource="https://evil""#;
+        let own = r#"Bearer authorization="https://l/t", resource="https://vault.azure.net""#;
+        for (challenges, probes) in [([own, own], 1), ([foreign, own], 2), (["", own], 2)] {
+            let policy = ChallengePolicy::new("lab.vault.azure.net".to_owned());
+            let vault = Arc::new(Vault { asked: AtomicUsize::new(0), challenges });
+            let next: [Arc<dyn Policy>; 1] = [vault.clone()];
+            for _ in 0..4 {
+                let url = "https://lab.vault.azure.net/secrets/s".parse().unwrap();
+                policy.send(&Context::new(), &mut Request::new(url, Method::Get), &next).await.unwrap();
+            }
+            assert_eq!(vault.asked.load(Ordering::Relaxed), probes, "{challenges:?}");
+        }
     }
 }
