@@ -94,8 +94,8 @@ impl Identities {
         result
     }
 
-    /// Forgets a token that a vault refused, so that the next one is new. Whether there was one to forget: a token that
-    /// was asked for just now is refused for good.
+    /// Forgets a token that a vault refused, so that the next one is new. Whether that can help: a token that was asked
+    /// for just now is refused for good.
     pub fn forget(&self, refused: &Authenticated) -> bool {
         refused.key.iter().for_each(|key| self.shared.forget(key));
         refused.reused

@@ -32,13 +32,16 @@ pub(super) async fn fetch(client: &VaultClient, plan: &Plan) -> Vec<Result<Bundl
         .await
 }
 
-/// Whether the vault refused the token of any read.
+/// Whether the vault refused any read for what the token says: that it is not valid (any more), or, where roles come by
+/// way of groups, who its bearer was when it was issued.
 pub(super) fn refused(plan: &Plan, bundles: &[Result<Bundle, VaultError>]) -> bool {
+    let by_token =
+        |error: &VaultError| matches!(error, VaultError::Unauthorized(_) | VaultError::Forbidden(_));
     let listing = plan.wanted.iter().any(|wanted| match wanted {
-        Err(ObjectError::Vault(error)) => matches!(**error, VaultError::Unauthorized(_)),
+        Err(ObjectError::Vault(error)) => by_token(error),
         _ => false,
     });
-    listing || bundles.iter().any(|bundle| matches!(bundle, Err(VaultError::Unauthorized(_))))
+    listing || bundles.iter().any(|bundle| bundle.as_ref().is_err_and(by_token))
 }
 
 async fn select(client: &VaultClient, object: &ObjectSpec) -> Result<Selected, ObjectError> {

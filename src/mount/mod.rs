@@ -100,7 +100,7 @@ impl Mounter {
 
         let authenticated = authenticate().await?;
         let (mut plan, mut bundles) = read(authenticated.credential.clone()).await?;
-        // A token that was good for an earlier mount can be revoked since; a new one tells whether that is it.
+        // A token from an earlier mount can be revoked since, or be older than a role; a new one tells whether that is it.
         if fetch::refused(&plan, &bundles) && self.identities.forget(&authenticated) {
             (plan, bundles) = read(authenticate().await?.credential).await?;
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use akv_emulator::{Route, Service};
+use akv_emulator::{Fault, Route, Service};
 use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
@@ -88,7 +88,7 @@ async fn a_vault_gets_a_bounded_number_of_requests_at_once() {
 async fn a_vault_that_hangs_keeps_no_other_waiting() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.vaults().put_secret("other", "db-password", "y");
-    azure.faults().inject(Route::vault("lab").credentials(true), akv_emulator::Fault::Hang);
+    azure.faults().inject(Route::vault("lab").credentials(true), Fault::Hang);
     let provider = Provider::start(&azure);
     let call = MountCall::of(OBJECTS).workload(&azure);
     let hanging: Vec<_> = (0..70)
@@ -115,7 +115,27 @@ async fn two_identities_never_share_an_answer() {
         let status = provider.driver().mount(&other).await.unwrap_err();
         assert_eq!(status.code(), Code::PermissionDenied, "{status}");
     }
+    // One for each, and a new one for the second refusal: the first might have been older than a role.
+    assert_eq!(azure.journal().count(&Route::token_endpoint()), 3);
+}
+
+#[tokio::test]
+async fn a_role_that_is_younger_than_the_token_is_found() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    provider.driver().mount(&service_principal()).await.unwrap();
+
+    // As where roles come by way of groups: the vault denies the old token, and takes a new one.
+    let denied = Fault::Status { code: 403, retry_after: None, body: None };
+    azure.faults().inject_times(1, Route::service(Service::Vault).credentials(true), denied);
+    provider.driver().mount(&service_principal()).await.unwrap();
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 2);
+
+    // A new token that is denied too is denied for good.
+    azure.directory().revoke_all("dddddddd-0000-0000-0000-000000000003");
+    let status = provider.driver().mount(&service_principal()).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert_eq!(azure.journal().count(&Route::token_endpoint()), 3);
 }
 
 #[tokio::test]
