@@ -118,6 +118,11 @@ async fn a_panic_in_one_mount_is_internal_for_that_mount_alone() {
     let status = bad.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
     assert!(!status.message().contains("canary"), "{status}");
+    let metrics = provider.metrics().await;
+    assert!(
+        metrics.contains("akv_panics_total 1") && metrics.contains("akv_mounts_in_flight 0"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]

@@ -55,9 +55,15 @@ impl Provider {
         (provider, ports)
     }
 
-    /// With transports of the test's own.
+    /// With transports of the test's own, and metrics.
     pub(crate) fn start_over(azure: &Azure, transports: Transports) -> Self {
-        Self::launch(azure, transports, &[], |_| {})
+        Self::launch(azure, transports, &[], |config| config.admin.metrics_port = Some(0))
+    }
+
+    /// What Prometheus would read, where the test has a port for it.
+    pub(crate) async fn metrics(&self) -> String {
+        let url = format!("http://127.0.0.1:{}/metrics", self.ports[0].port());
+        reqwest::get(url).await.expect("metrics are served").text().await.expect("metrics are text")
     }
 
     fn launch(
