@@ -9,7 +9,11 @@ mod class;
 mod describe;
 mod driver;
 
-use std::{error::Error, path::Path, time::Instant};
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use akv_emulator::Journal;
 
@@ -26,7 +30,9 @@ const CLASSES: [(&str, &str); 3] = [
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/demo");
+    // Another place than target/demo can be given, for two demos at once.
+    let given = std::env::args_os().nth(1).map(PathBuf::from);
+    let demo = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/demo"));
     let volumes = demo.join("mnt/secrets-store");
     if volumes.exists() {
         std::fs::remove_dir_all(&volumes)?;

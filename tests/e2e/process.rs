@@ -248,7 +248,8 @@ async fn the_demo_shows_files_calls_and_a_failure() {
         println!("skipped: the example mount is built when all targets are");
         return;
     }
-    let output = Command::new(demo).output().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new(demo).arg(directory.path()).output().await.unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     for mention in [
