@@ -2,13 +2,10 @@
 
 use azure_core::http::Url;
 
-/// The spellings of `strconv.ParseBool`.
+use crate::spec::boolean;
+
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("is not a boolean; use true or false".to_owned()),
-    }
+    boolean::parse(text).map_err(|error| error.to_string())
 }
 
 /// Manifests give empty values for what is not set.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroize;
 
+use crate::spec::boolean;
+
 use super::error::Problem;
 
 pub(super) const POD_NAME: &str = "csi.storage.k8s.io/pod.name";
@@ -61,14 +63,10 @@ impl Attributes {
     }
 
     /// A boolean, false where it is absent.
-    // Compat: the spellings of Go's strconv.ParseBool, and no others.
     pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
-        match self.optional(key) {
-            None => Ok(false),
-            Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-            Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-            Some(other) => Err(Problem::wrong(key, format!("{other:?} is not a boolean; use true or false"))),
-        }
+        self.optional(key).map_or(Ok(false), |text| {
+            boolean::parse(text).map_err(|error| Problem::wrong(key, format!("{text:?} {error}")))
+        })
     }
 
     /// The value of a key in whatever case, byte for byte; the lower-case spelling first. `None` where it is empty.

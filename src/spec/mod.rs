@@ -1,5 +1,6 @@
 //! The vocabulary of a mount: plain values that are valid by construction, without I/O, SDK or protocol types.
 
+pub mod boolean;
 pub mod cloud;
 pub mod file;
 pub mod identity;
