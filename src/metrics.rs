@@ -5,8 +5,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
-    core::Collector, process_collector::ProcessCollector,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 
 use crate::{build::Build, spec::object::ObjectType};
@@ -35,7 +35,7 @@ struct Inner {
     retries: IntCounterVec,
     throttles: IntCounterVec,
     mounts_in_flight: IntGauge,
-    panics: IntCounterVec,
+    panics: IntCounter,
 }
 
 /// Who is asked.
@@ -131,7 +131,8 @@ impl Metrics {
             throttles: counter("akv_upstream_throttled_total", "HTTP requests answered 429", &["upstream"]),
             mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts under way")
                 .expect("names of metrics are constants"),
-            panics: counter("akv_panics_total", "Mounts that ended by a bug of the provider", &[]),
+            panics: IntCounter::new("akv_panics_total", "Mounts that ended by a bug of the provider")
+                .expect("names of metrics are constants"),
             registry: Registry::new(),
         };
         inner.register();
@@ -190,7 +191,7 @@ impl Metrics {
 
     /// A mount ended by a panic.
     pub fn panic(&self) {
-        self.0.panics.with_label_values::<&str>(&[]).inc();
+        self.0.panics.inc();
     }
 }
 
@@ -209,8 +210,6 @@ impl Inner {
         )
         .expect("names of metrics and labels are constants");
         info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
-        // Present before the first panic, so that an alert on its rate has something to start from.
-        self.panics.with_label_values::<&str>(&[]).reset();
         let collectors: [Box<dyn Collector>; 10] = [
             Box::new(self.grpc_request.clone()),
             Box::new(self.keyvault_request.clone()),
