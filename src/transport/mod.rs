@@ -117,12 +117,13 @@ impl Outgoing {
             Upstream::Entra | Upstream::KeyVault | Upstream::TokenProxy => &self.transports.azure,
             Upstream::Node => &self.transports.node,
         };
-        let user_agent =
-            self.user_agent.clone().map(|text| Arc::new(AddedUserAgent(text)) as Arc<dyn Policy>);
-        let exchange = Arc::new(ExchangePolicy { upstream, metrics: self.metrics.clone() });
+        let mut per_call_policies: Vec<Arc<dyn Policy>> = vec![Arc::new(CallPolicy)];
+        if let Some(text) = self.user_agent.clone() {
+            per_call_policies.push(Arc::new(AddedUserAgent(text)));
+        }
         ClientOptions {
-            per_call_policies: vec![Arc::new(CallPolicy)],
-            per_try_policies: user_agent.into_iter().chain([exchange as Arc<dyn Policy>]).collect(),
+            per_call_policies,
+            per_try_policies: vec![Arc::new(ExchangePolicy { upstream, metrics: self.metrics.clone() })],
             retry: retries(),
             transport: Some(transport.clone()),
             ..Default::default()

@@ -8,7 +8,7 @@ use azure_core::http::{
 
 use super::below;
 
-/// Adds to the SDK's own `User-Agent`. Its option for that takes 24 characters and panics at the next.
+/// Adds to the SDK's own `User-Agent`, once a call: retries go out with the same headers. The SDK's option for that takes 24 characters and panics at the next.
 #[derive(Debug)]
 pub(super) struct AddedUserAgent(pub(super) String);
 
@@ -21,11 +21,7 @@ impl Policy for AddedUserAgent {
         next: &[std::sync::Arc<dyn Policy>],
     ) -> PolicyResult {
         let sdk = request.headers().get_optional_str(&USER_AGENT).unwrap_or_default();
-        // A retry comes by again with what the first try added.
-        if !sdk.ends_with(&self.0) {
-            let both = format!("{sdk} {}", self.0).trim_start().to_owned();
-            request.insert_header(USER_AGENT, both);
-        }
+        request.insert_header(USER_AGENT, format!("{sdk} {}", self.0).trim_start().to_owned());
         below(ctx, request, next).await
     }
 }
