@@ -17,6 +17,8 @@ use azure_core::{
 };
 use tokio::sync::Mutex;
 
+use crate::transport::below;
+
 /// The memory of one vault's challenge.
 #[derive(Debug)]
 pub(super) struct ChallengePolicy {
@@ -40,12 +42,9 @@ impl Policy for ChallengePolicy {
                 format!("the vault's answer leads to another host than {}", self.host),
             ));
         }
-        let [transport, rest @ ..] = next else {
-            return Err(Error::with_message(ErrorKind::Other, "no transport below the challenge policy"));
-        };
 
         if request.headers().get_optional_str(&AUTHORIZATION).is_some() {
-            let response = transport.send(ctx, request, rest).await?;
+            let response = below(ctx, request, next).await?;
             if response.status() == StatusCode::Unauthorized {
                 *self.challenge.lock().await = None;
             }
@@ -59,7 +58,7 @@ impl Policy for ChallengePolicy {
             headers.insert(WWW_AUTHENTICATE, challenge.to_owned());
             return Ok(AsyncRawResponse::from_bytes(StatusCode::Unauthorized, headers, &b""[..]));
         }
-        let response = transport.send(ctx, request, rest).await?;
+        let response = below(ctx, request, next).await?;
         if response.status() == StatusCode::Unauthorized {
             let challenge = response.headers().get_optional_str(&WWW_AUTHENTICATE);
             *known = challenge.filter(|challenge| names_vault(challenge, &self.host)).map(Into::into);
