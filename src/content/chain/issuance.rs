@@ -1,7 +1,9 @@
 //! Whether one certificate issued another.
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use der::oid::ObjectIdentifier;
 use x509_parser::{
+    asn1_rs::Oid,
     certificate::X509Certificate,
     extensions::ParsedExtension,
     prelude::FromDer,
@@ -9,6 +11,8 @@ use x509_parser::{
     signature_algorithm::RsaSsaPssParams,
     x509::{SubjectPublicKeyInfo, X509Name},
 };
+
+use crate::content::asn1::{ED25519, P256, P384, P521, SECP256K1, SHA256, SHA384, SHA512};
 
 /// A certificate of an archive, read where it can be.
 pub(super) struct Candidate<'a> {
@@ -59,7 +63,7 @@ fn verification(
     key: &SubjectPublicKeyInfo<'_>,
     subject: &X509Certificate<'_>,
 ) -> Option<&'static dyn VerificationAlgorithm> {
-    let scheme = subject.signature_algorithm.algorithm.to_id_string();
+    let scheme = identifier(&subject.signature_algorithm.algorithm)?;
     match key.parsed().ok()? {
         PublicKey::RSA(rsa) => {
             let bits = rsa.key_size();
@@ -67,18 +71,18 @@ fn verification(
                 return None;
             }
             let large = bits >= 2048;
-            match scheme.as_str() {
-                "1.2.840.113549.1.1.5" => Some(&signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY),
-                "1.2.840.113549.1.1.11" => Some(&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY),
-                "1.2.840.113549.1.1.12" if large => Some(&signature::RSA_PKCS1_2048_8192_SHA384),
-                "1.2.840.113549.1.1.13" => Some(&signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY),
-                "1.2.840.113549.1.1.10" if large => pss(subject),
+            match scheme {
+                SHA1_WITH_RSA => Some(&signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY),
+                SHA256_WITH_RSA => Some(&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY),
+                SHA384_WITH_RSA if large => Some(&signature::RSA_PKCS1_2048_8192_SHA384),
+                SHA512_WITH_RSA => Some(&signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY),
+                RSA_PSS if large => pss(subject),
                 _ => None,
             }
         }
         PublicKey::EC(_) => {
-            let curve = key.algorithm.parameters.as_ref()?.as_oid().ok()?.to_id_string();
-            match (curve.as_str(), scheme.as_str()) {
+            let curve = identifier(&key.algorithm.parameters.as_ref()?.as_oid().ok()?)?;
+            match (curve, scheme) {
                 (P256, ECDSA_SHA256) => Some(&signature::ECDSA_P256_SHA256_ASN1),
                 (P256, ECDSA_SHA384) => Some(&signature::ECDSA_P256_SHA384_ASN1),
                 (P256, ECDSA_SHA512) => Some(&signature::ECDSA_P256_SHA512_ASN1),
@@ -92,21 +96,26 @@ fn verification(
                 _ => None,
             }
         }
-        _ if key.algorithm.algorithm.to_id_string() == ED25519 && scheme == ED25519 => {
+        _ if identifier(&key.algorithm.algorithm)? == ED25519 && scheme == ED25519 => {
             Some(&signature::ED25519)
         }
         _ => None,
     }
 }
 
+/// The parser's identifier as ours, which can stand in a pattern.
+fn identifier(parsed: &Oid<'_>) -> Option<ObjectIdentifier> {
+    ObjectIdentifier::from_bytes(parsed.as_bytes()).ok()
+}
+
 /// Only salts as long as the hash can be verified.
 fn pss(subject: &X509Certificate<'_>) -> Option<&'static dyn VerificationAlgorithm> {
     let parameters = RsaSsaPssParams::try_from(subject.signature_algorithm.parameters.as_ref()?).ok()?;
-    let hash = parameters.hash_algorithm_oid().to_id_string();
-    match (hash.as_str(), parameters.salt_length()) {
-        ("2.16.840.1.101.3.4.2.1", 32) => Some(&signature::RSA_PSS_2048_8192_SHA256),
-        ("2.16.840.1.101.3.4.2.2", 48) => Some(&signature::RSA_PSS_2048_8192_SHA384),
-        ("2.16.840.1.101.3.4.2.3", 64) => Some(&signature::RSA_PSS_2048_8192_SHA512),
+    let hash = identifier(parameters.hash_algorithm_oid())?;
+    match (hash, parameters.salt_length()) {
+        (SHA256, 32) => Some(&signature::RSA_PSS_2048_8192_SHA256),
+        (SHA384, 48) => Some(&signature::RSA_PSS_2048_8192_SHA384),
+        (SHA512, 64) => Some(&signature::RSA_PSS_2048_8192_SHA512),
         _ => None,
     }
 }
@@ -128,14 +137,14 @@ fn identifiers_agree(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>
     }
 }
 
-const P256: &str = "1.2.840.10045.3.1.7";
-const P384: &str = "1.3.132.0.34";
-const P521: &str = "1.3.132.0.35";
-const SECP256K1: &str = "1.3.132.0.10";
-const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
-const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
-const ECDSA_SHA512: &str = "1.2.840.10045.4.3.4";
-const ED25519: &str = "1.3.101.112";
+const SHA1_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5");
+const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
+const SHA384_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
+const SHA512_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
+const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
+const ECDSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4");
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use super::{
     password::EmptyPassword,
     work::{self, Work},
 };
-use crate::content::asn1::AlgorithmIdentifier;
+use crate::content::asn1::{AlgorithmIdentifier, SHA256, SHA384, SHA512};
 
 #[derive(Sequence)]
 pub(super) struct MacData<'a> {
@@ -64,6 +64,3 @@ struct DigestInfo<'a> {
 
 const SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
 const SHA224: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.4");
-const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
-const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
-const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");

@@ -10,7 +10,7 @@ use der::{
 };
 use zeroize::Zeroizing;
 
-use super::asn1::{AlgorithmIdentifier, EC_PUBLIC_KEY, RSA_ENCRYPTION};
+use super::asn1::{AlgorithmIdentifier, EC_PUBLIC_KEY, ED25519, RSA_ENCRYPTION};
 use crate::spec::sensitive::Sensitive;
 
 /// A private key in PKCS#8, and its public half.
@@ -125,8 +125,6 @@ fn ed25519(body: &[u8]) -> Result<PrivateKey, PrivateKeyError> {
     let body = Zeroizing::new(seed.to_der().map_err(|_| malformed.clone())?);
     PrivateKey::assemble(algorithm, &body, pair.public_key().as_ref().to_vec()).map_err(|_| malformed)
 }
-
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 #[cfg(test)]
 mod tests;
