@@ -76,14 +76,6 @@ impl Listener {
         }
     }
 
-    /// The TCP address, for an endpoint that left the port open.
-    pub fn tcp_address(&self) -> Option<std::net::SocketAddr> {
-        match &self.incoming {
-            Incoming::Tcp(tcp) => tcp.local_addr().ok(),
-            Incoming::Unix(_) => None,
-        }
-    }
-
     pub(super) fn into_incoming(self) -> (Incoming, Option<SocketFile>) {
         (self.incoming, self.file)
     }

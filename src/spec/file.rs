@@ -24,11 +24,6 @@ impl RelativePath {
     pub fn with_suffix(&self, suffix: &str) -> Self {
         Self(format!("{}{suffix}", self.0))
     }
-
-    /// Whether `other` would have to lie inside this file, were this one a directory.
-    pub fn is_ancestor_of(&self, other: &Self) -> bool {
-        other.0.strip_prefix(&self.0).is_some_and(|rest| rest.starts_with('/'))
-    }
 }
 
 impl fmt::Display for RelativePath {
@@ -167,15 +162,6 @@ mod tests {
         ] {
             assert_eq!(path.parse::<RelativePath>().map(drop), expected, "{path:?}");
         }
-    }
-
-    #[test]
-    fn a_file_is_no_directory() {
-        let path = |text: &str| text.parse::<RelativePath>().unwrap();
-        assert!(path("a").is_ancestor_of(&path("a/b")));
-        assert!(!path("a").is_ancestor_of(&path("ab")));
-        assert!(!path("a").is_ancestor_of(&path("a")));
-        assert!(!path("a/b").is_ancestor_of(&path("a")));
     }
 
     #[test]
