@@ -183,3 +183,12 @@ fn the_usage_text_tells_of_every_flag() {
         assert!(usage.contains(&format!("--{}", flag.name)), "{}", flag.name);
     }
 }
+
+#[test]
+fn the_defaults_that_the_usage_text_tells_of_are_those_that_apply() {
+    let mut settings = Settings::default();
+    for flag in FLAGS.iter().filter(|flag| !flag.default.is_empty() && !matches!(flag.name, "help" | "h")) {
+        (flag.set)(&mut settings, flag.name, flag.default).unwrap();
+    }
+    assert_eq!(format!("{settings:?}"), format!("{:?}", Settings::default()));
+}
