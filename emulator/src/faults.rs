@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -85,14 +82,7 @@ pub struct FaultId(u64);
 /// The faults in force. The newest that matches a request is the one that happens.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    /// Spares the lock while there are none.
-    any: AtomicBool,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -122,15 +112,12 @@ impl Faults {
 
     /// Takes one fault away.
     pub fn remove(&self, id: FaultId) {
-        let mut state = self.lock();
-        state.rules.remove(&id);
-        self.shared.any.store(!state.rules.is_empty(), Ordering::Release);
+        self.lock().rules.remove(&id);
     }
 
     /// Takes every fault away.
     pub fn clear(&self) {
         self.lock().rules.clear();
-        self.shared.any.store(false, Ordering::Release);
     }
 
     /// How often a fault happened.
@@ -141,9 +128,6 @@ impl Faults {
 
     /// The fault for a request, counted as having happened.
     pub(crate) fn take(&self, head: &RequestHead) -> Option<Fault> {
-        if !self.shared.any.load(Ordering::Acquire) {
-            return None;
-        }
         let mut state = self.lock();
         let (id, rule) = state.rules.iter_mut().rev().find(|(_, rule)| rule.route.matches(head))?;
         let (id, fault) = (*id, rule.fault.clone());
@@ -151,7 +135,6 @@ impl Faults {
             *left -= 1;
             if *left == 0 {
                 state.rules.remove(&id);
-                self.shared.any.store(!state.rules.is_empty(), Ordering::Release);
             }
         }
         *state.hits.entry(id).or_default() += 1;
@@ -164,13 +147,12 @@ impl Faults {
         state.next += 1;
         if left != Some(0) {
             state.rules.insert(id, Rule { route, fault, left });
-            self.shared.any.store(true, Ordering::Release);
         }
         id
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -16,13 +13,7 @@ use tokio::time::Instant;
 /// The window is one second of real time (tokio's clock, so a paused runtime holds it still).
 #[derive(Clone, Debug, Default)]
 pub struct RateLimits {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    any: AtomicBool,
-    windows: Mutex<HashMap<String, Window>>,
+    windows: Arc<Mutex<HashMap<String, Window>>>,
 }
 
 #[derive(Debug)]
@@ -37,20 +28,15 @@ impl RateLimits {
     pub fn set(&self, vault: &str, per_second: u32) {
         let window = Window { per_second, since: Instant::now(), used: 0 };
         self.lock().insert(vault.to_ascii_lowercase(), window);
-        self.shared.any.store(true, Ordering::Release);
     }
 
     /// Takes every limit away.
     pub fn clear(&self) {
         self.lock().clear();
-        self.shared.any.store(false, Ordering::Release);
     }
 
     /// Whether one more request fits now; it is counted when it does.
     pub(crate) fn admits(&self, vault: &str) -> bool {
-        if !self.shared.any.load(Ordering::Acquire) {
-            return true;
-        }
         let mut windows = self.lock();
         let Some(window) = windows.get_mut(vault) else {
             return true;
@@ -66,7 +52,7 @@ impl RateLimits {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Window>> {
-        self.shared.windows.lock().unwrap_or_else(PoisonError::into_inner)
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
