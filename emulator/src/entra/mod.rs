@@ -40,22 +40,17 @@ impl Entra<'_> {
         let Some((tenant, rest)) = path.split_once('/') else {
             return not_found();
         };
+        // AD FS, the directory of an Azure Stack that has no Entra, knows the older endpoint alone.
+        let token_path = if tenant == ADFS { "oauth2/token" } else { "oauth2/v2.0/token" };
         match (rest, &head.method) {
             ("v2.0/.well-known/openid-configuration", &Method::GET) => {
                 discovery::openid_configuration(head, self.cloud, tenant)
             }
             ("discovery/v2.0/keys", &Method::GET) => Answer::json(StatusCode::OK, &self.tokens.key_set()),
-            // AD FS, the directory of an Azure Stack that has no Entra, knows the older endpoint alone.
-            ("oauth2/v2.0/token", _) if tenant == ADFS => not_found(),
-            ("oauth2/v2.0/token", &Method::POST) => match self.token(tenant, body) {
-                Ok(answer) => answer,
-                Err(error) => error.answer(self.clock.now(), &head.host),
-            },
-            ("oauth2/token", &Method::POST) if tenant == ADFS => match self.token(tenant, body) {
-                Ok(answer) => answer,
-                Err(error) => error.answer(self.clock.now(), &head.host),
-            },
-            ("oauth2/v2.0/token", method) => {
+            (path, &Method::POST) if path == token_path => {
+                self.token(tenant, body).unwrap_or_else(|error| error.answer(self.clock.now(), &head.host))
+            }
+            (path, method) if path == token_path => {
                 EntraError::PostOnly { method: method.to_string() }.answer(self.clock.now(), &head.host)
             }
             _ => not_found(),
