@@ -229,6 +229,8 @@ mod tests {
             let journal = journal.clone();
             async move { journal.wait_for(2).await }
         });
+        // The waiter waits before anything arrives, so that it is an arrival that wakes it.
+        tokio::task::yield_now().await;
         for path in ["/a", "/b"] {
             journal.arrived(&vault_get(path)).answered(200, None, 0);
         }

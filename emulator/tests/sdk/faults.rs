@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use akv_emulator::{Emulator, Fault, Route, Service};
 use azure_core::Bytes;
@@ -12,6 +12,12 @@ async fn read(azure: &Emulator) -> Result<(u16, Bytes), reqwest::Error> {
     let answer = request.bearer_auth(token).send().await?;
     let status = answer.status().as_u16();
     Ok((status, answer.bytes().await?))
+}
+
+/// Whether an RST is behind the error.
+fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
+        || error.source().is_some_and(is_reset)
 }
 
 #[tokio::test]
@@ -48,6 +54,7 @@ async fn broken_connections_break_in_the_way_asked_for() {
         azure.faults().inject(Route::vault("lab"), fault.clone());
         let error = read(&azure).await.expect_err("the connection breaks");
         assert_eq!(error.is_body() || error.is_decode(), in_body, "{fault:?}: {error:?}");
+        assert_eq!(is_reset(&error), matches!(fault, Fault::Reset), "{fault:?}: {error:?}");
     }
     azure.faults().clear();
     assert_eq!(read(&azure).await.expect("it is whole again").0, 200);

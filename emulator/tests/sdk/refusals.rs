@@ -87,13 +87,14 @@ async fn unusable_tokens_are_challenged() {
         request.send().await.expect("it answers")
     };
     assert_eq!(ask(Some(&fresh)).await.status(), 200);
-    azure.clock().advance(HOUR);
-    for (label, token, code) in [
-        ("none", None, "AKV10000"),
-        ("not a token", Some("x.y.z"), "AKV10001"),
-        ("expired", Some(fresh.as_str()), "AKV10002"),
-        ("wrong audience", Some(other_cloud.as_str()), "AKV1000"),
+    let hour = i64::try_from(HOUR.as_secs()).expect("it fits");
+    for (label, token, clock, code) in [
+        ("none", None, 0, "AKV10000:"),
+        ("not a token", Some("x.y.z"), 0, "AKV10001:"),
+        ("expired", Some(fresh.as_str()), hour, "AKV10002:"),
+        ("wrong audience", Some(other_cloud.as_str()), 0, "AKV10022:"),
     ] {
+        azure.clock().set_offset(clock);
         let answer = ask(token).await;
         assert_eq!(answer.status(), 401, "{label}");
         assert_eq!(
@@ -106,9 +107,6 @@ async fn unusable_tokens_are_challenged() {
         let body = answer.text().await.expect("it has a body");
         assert!(body.contains(code) && body.contains("Unauthorized"), "{label}: {body}");
     }
-    azure.clock().set_offset(0);
-    let body = ask(Some(&other_cloud)).await.text().await.expect("it has a body");
-    assert!(body.contains("AKV10022"), "{body}");
 }
 
 #[tokio::test]
