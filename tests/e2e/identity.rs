@@ -79,7 +79,8 @@ async fn a_token_that_is_expired_or_forged_is_refused_by_entra() {
         let status = provider.driver().mount(&call).await.unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated, "{status}");
         assert!(status.message().contains(code), "{status}");
-        assert!(!status.message().contains(&parts[1]), "the message holds a token");
+        let claims = tokens.split('.').nth(1).unwrap();
+        assert!(!status.message().contains(claims), "the message holds a token");
     }
 }
 
@@ -131,7 +132,7 @@ async fn a_pod_identity_that_nmi_does_not_know_is_refused() {
     let provider = Provider::start(&azure);
     let call = MountCall::of(OBJECTS).with("usePodIdentity", "true");
     let status = provider.driver().mount(&call).await.unwrap_err();
-    assert!(matches!(status.code(), Code::Unauthenticated | Code::FailedPrecondition), "{status}");
+    assert_eq!(status.code(), Code::Unauthenticated, "{status}");
     assert!(status.message().contains("NMI on the node, for pod default/web-0"), "{status}");
 }
 
@@ -139,7 +140,9 @@ async fn a_pod_identity_that_nmi_does_not_know_is_refused() {
 async fn identity_binding_finds_its_server_name_when_it_is_first_needed() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
-    assert_eq!(azure.journal().total(), 0, "the start asks nobody");
+    provider.driver().mount(&service_principal()).await.unwrap();
+    assert_eq!(azure.journal().count(&Route::service(Service::ApiServer)), 0, "nobody needs it yet");
+    azure.journal().clear();
     let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
     for _ in 0..2 {
         provider.driver().mount(&call).await.unwrap();

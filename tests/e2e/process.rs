@@ -100,8 +100,8 @@ async fn the_environments_proxy_and_certificates_are_honoured() {
 #[tokio::test]
 async fn names_under_localhost_are_reached_without_dns_and_past_the_proxy() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    let environment = [("HTTPS_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", ".localhost")];
-    let process = Process::start(&azure, &environment).await;
+    let proxy = azure.proxy_url();
+    let process = Process::start(&azure, &[("HTTPS_PROXY", &proxy), ("NO_PROXY", ".localhost")]).await;
     let call = MountCall::of_secrets(&azure, &["db-password"]).with("cloudName", "AzureStackCloud");
     let mounted = process.driver().mount(&call).await.unwrap();
     assert_eq!(mounted.text("db-password"), "x");
@@ -118,7 +118,7 @@ async fn a_failed_mount_leaves_one_line_that_names_it() {
     let lines: Vec<&str> =
         log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
     assert_eq!(lines.len(), 1, "{log}");
-    for mention in ["default/web-0", "lab", "workload identity", "NotFound", "nope", "nada"] {
+    for mention in ["pod=default/web-0", "vault=lab", "workload identity", "code=NotFound", "nope", "nada"] {
         assert!(lines[0].contains(mention), "no {mention} in {}", lines[0]);
     }
 }
@@ -144,7 +144,7 @@ async fn certificates_that_the_system_does_not_trust_are_refused() {
 }
 
 #[tokio::test]
-async fn a_command_line_that_cannot_be_followed_ends_with_2() {
+async fn the_exit_code_tells_what_became_of_a_command_line() {
     for (arguments, code, text) in [
         (&["--endpiont=unix:///a"][..], 2, "--endpiont"),
         (&["--endpoint=/a"], 2, "unix:///"),

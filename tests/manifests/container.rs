@@ -38,7 +38,7 @@ pub(crate) fn check(daemonset: &DaemonSet) -> Result<(), String> {
     probes(container)
 }
 
-/// What the provider makes of the container's arguments.
+/// What the provider makes of the container's arguments and environment.
 pub(crate) fn config(daemonset: &Value) -> Config {
     let daemonset: DaemonSet = kubernetes::read(daemonset).unwrap();
     let pod = daemonset.spec.unwrap().template.spec.unwrap();
@@ -65,7 +65,13 @@ pub(crate) fn settable_flags() -> BTreeSet<String> {
 }
 
 fn parse(container: &Container) -> Result<Config, String> {
-    match cli::parse(container.args.clone().unwrap_or_default(), Environment::default()) {
+    let variable =
+        |name| container.env.iter().flatten().find(|variable| variable.name == name)?.value.clone();
+    let environment = Environment {
+        cloud_file: variable("AZURE_ENVIRONMENT_FILEPATH").map(Into::into),
+        ..Default::default()
+    };
+    match cli::parse(container.args.clone().unwrap_or_default(), environment) {
         Ok(Command::Serve(config)) => Ok(*config),
         Ok(other) => Err(format!("the arguments ask for {other:?}")),
         Err(error) => Err(error.to_string()),

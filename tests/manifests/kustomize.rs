@@ -38,7 +38,7 @@ fn build(directory: &str) -> Option<Vec<Value>> {
     Some(documents(&rendered.unwrap_or_else(|error| panic!("{directory}: {error}"))))
 }
 
-/// The DaemonSet of an overlay, and its pod.
+/// The DaemonSet of an overlay.
 fn daemonset(overlay: &str) -> Option<Value> {
     let objects = build(&format!("{OVERLAYS}/{overlay}"))?;
     Some(kubernetes::one(&objects, "DaemonSet").clone())
@@ -113,6 +113,8 @@ fn generated_config_maps_are_where_the_pods_are_and_under_the_name_they_use() {
 async fn azure_stack_finds_its_endpoints_in_the_file() {
     let Some(daemonset) = daemonset("azure-stack") else { return };
     let mut defaults = container::config(&daemonset).mounts.clouds;
+    assert_eq!(defaults.file, Some("/etc/akv-provider/cloud/cloud.json".into()));
+    // What is mounted there.
     defaults.file = Some(path(&format!("{OVERLAYS}/azure-stack/cloud.json")));
     let cloud = akv_provider::cloud::CloudEnvironment::resolve(
         &akv_provider::spec::cloud::CloudChoice::Default,
