@@ -19,3 +19,9 @@ pub mod private_key;
 pub mod secret;
 
 mod asn1;
+
+/// A file of `tests/data/pkcs12`.
+#[cfg(test)]
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/tests/data/pkcs12/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}

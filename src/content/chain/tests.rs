@@ -1,7 +1,5 @@
-use std::fs;
-
 use super::*;
-use crate::content::{pkcs12::Archive, private_key::PrivateKey};
+use crate::content::{self, pkcs12::Archive, private_key::PrivateKey};
 
 /// Leaf, four intermediates and a root, on four curves and without key identifiers.
 struct Fixture {
@@ -12,10 +10,7 @@ struct Fixture {
 }
 
 fn fixture() -> Fixture {
-    let read = |name: &str| {
-        let path = format!("{}/tests/data/pkcs12/{name}", env!("CARGO_MANIFEST_DIR"));
-        Archive::open(&fs::read(path).unwrap()).unwrap()
-    };
+    let read = |name| Archive::open(&content::fixture(name)).unwrap();
     let Archive { keys, certificates } = read("shuffled-chain.pfx");
     let [leaf, ca3, root, ca1, ca4, ca2] = <[_; 6]>::try_from(certificates).unwrap();
     Fixture {

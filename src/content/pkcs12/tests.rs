@@ -1,10 +1,7 @@
-use std::{fs, time::Instant};
+use std::time::Instant;
 
 use super::*;
-
-fn fixture(name: &str) -> Vec<u8> {
-    fs::read(format!("{}/tests/data/pkcs12/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
+use crate::content::fixture;
 
 fn open(name: &str) -> Result<Archive, Pkcs12Error> {
     Archive::open(&fixture(name))

@@ -1,11 +1,5 @@
-use std::fs;
-
 use super::*;
-use crate::content::{pem::PemText, pkcs12::Archive};
-
-fn fixture(name: &str) -> Vec<u8> {
-    fs::read(format!("{}/tests/data/pkcs12/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
+use crate::content::{fixture, pem::PemText, pkcs12::Archive};
 
 fn key(name: &str) -> PrivateKey {
     let archive = Archive::open(&fixture(&format!("{name}.pfx"))).unwrap();

@@ -1,13 +1,7 @@
-use std::fs;
-
 use data_encoding::BASE64;
 
 use super::*;
-use crate::content::{encoding::EncodingError, pem, pkcs12::Pkcs12Error};
-
-fn fixture(name: &str) -> Vec<u8> {
-    fs::read(format!("{}/tests/data/pkcs12/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
+use crate::content::{encoding::EncodingError, fixture, pem, pkcs12::Pkcs12Error};
 
 /// A certificate secret of PKCS#12 as PEM, the chain constructed.
 fn certificate(value: &str) -> Result<String, ContentError> {
