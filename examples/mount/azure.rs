@@ -1,15 +1,15 @@
 //! The emulated Azure, and a provider that is led to it.
 
-use std::{error::Error, net::SocketAddr, ops::Deref, path::Path, sync::Arc};
+use std::{error::Error, io, net::SocketAddr, ops::Deref, path::Path, sync::Arc};
 
 use akv_emulator::{Emulator, Seed};
 use akv_provider::{
     app::App,
     cli::{self, Command},
-    transport::{self, ClusterNames, Transports},
+    transport::{self, Client, Names, Proxy, Resolve, Roots, Transports},
 };
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use futures::future::BoxFuture;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 pub(crate) struct Azure(Emulator);
@@ -28,15 +28,13 @@ impl Azure {
         let Command::Serve(config) = cli::parse(arguments, Default::default())? else {
             return Err("an endpoint alone starts the provider".into());
         };
-        let ca = reqwest::Certificate::from_pem(self.ca_pem().as_bytes())?;
-        let proxy = reqwest::Proxy::all(self.proxy_url())?;
+        let roots = Roots::from_pem(self.ca_pem().as_bytes())?;
+        let azure = transport::azure(roots, Proxy::all(&self.proxy_url()));
         let transports = Transports {
-            azure: Transport::new(Arc::new(transport::azure().tls_certs_merge([ca]).proxy(proxy).build()?)),
-            node: Transport::new(Arc::new(Imds {
-                client: transport::node().build()?,
-                at: self.imds_address(),
-            })),
-            cluster: ClusterNames(Arc::new(NoCluster)),
+            azure: Transport::new(Arc::new(azure.clone())),
+            ahead: azure,
+            node: Transport::new(Arc::new(Imds { client: transport::node(), at: self.imds_address() })),
+            cluster: Names(Arc::new(NoCluster)),
         };
         let app = App::bind(*config)?;
         let (stop, stopped) = oneshot::channel::<()>();
@@ -68,7 +66,7 @@ impl Provider {
 
 #[derive(Debug)]
 struct Imds {
-    client: reqwest::Client,
+    client: Client,
     at: SocketAddr,
 }
 
@@ -88,7 +86,7 @@ impl HttpClient for Imds {
 struct NoCluster;
 
 impl Resolve for NoCluster {
-    fn resolve(&self, _: Name) -> Resolving {
-        Box::pin(async { Ok(Box::new(std::iter::empty()) as Addrs) })
+    fn resolve(&self, _: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 }

@@ -15,10 +15,9 @@ use azure_core::{
     error::{Error, ErrorKind},
     http::{AsyncRawResponse, HttpClient, Request, Transport, Url},
 };
-use reqwest::{Certificate, ClientBuilder, tls::TlsInfo};
 use tokio::sync::Mutex;
 
-use crate::transport::{self, ClusterNames};
+use crate::transport::{self, Client, Names, Roots, RootsError};
 
 use super::server_name::{self, ServerNameError};
 
@@ -47,7 +46,7 @@ pub enum TokenProxyError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The proxy has no address.
     #[error("cannot resolve the token proxy {host}")]
@@ -57,9 +56,9 @@ pub enum TokenProxyError {
         /// Why.
         source: io::Error,
     },
-    /// The HTTP client cannot be made.
-    #[error("cannot make a client for the token proxy")]
-    Client(#[from] reqwest::Error),
+    /// The node has no TLS roots, and the cluster no CA.
+    #[error("cannot trust the token proxy")]
+    Roots(#[from] RootsError),
 }
 
 /// The token proxy: found when it is first needed, and again after each failure, so that neither the start waits for
@@ -67,12 +66,12 @@ pub enum TokenProxyError {
 #[derive(Debug)]
 pub(super) struct TokenProxy {
     settings: TokenProxySettings,
-    names: ClusterNames,
+    names: Names,
     found: Mutex<Option<Transport>>,
 }
 
 impl TokenProxy {
-    pub(super) fn new(settings: TokenProxySettings, names: ClusterNames) -> Self {
+    pub(super) fn new(settings: TokenProxySettings, names: Names) -> Self {
         Self { settings, names, found: Mutex::new(None) }
     }
 
@@ -98,35 +97,29 @@ impl TokenProxy {
     }
 
     async fn find(&self) -> Result<Transport, TokenProxyError> {
-        let builder = || trusting(&self.settings.ca_file, transport::cluster(&self.names));
+        let roots = roots(&self.settings.ca_file)?;
         let server_name = match &self.settings.server_name {
             Some(name) => name.clone(),
-            None => {
-                let client = builder()?.tls_info(true).build()?;
-                self.compute_server_name(client).await?
-            }
+            None => self.compute_server_name(transport::cluster(roots.clone(), self.names.clone())).await?,
         };
         let url = self.url();
         let addresses = self.resolve(&url).await?;
-        let client = builder()?.resolve_to_addrs(&server_name, &addresses).build()?;
+        let client = transport::cluster(roots, Names::fixed(addresses));
         tracing::info!(token_proxy = %url, server_name, "identity binding is ready");
         Ok(Transport::new(Arc::new(ProxiedClient { client, url, server_name })))
     }
 
-    /// Asks the API server for nothing but its certificate; that it will refuse the request does not matter.
-    async fn compute_server_name(&self, client: reqwest::Client) -> Result<String, ServerNameError> {
-        let response = client.get(api_server(self.settings.api_server_port)).send().await?;
-        let info = response.extensions().get::<TlsInfo>();
-        let der = info.and_then(TlsInfo::peer_certificate).ok_or(ServerNameError::NoCertificate)?;
-        server_name::of_certificate(der)
+    /// Asks the API server for nothing but its certificate.
+    async fn compute_server_name(&self, client: Client) -> Result<String, ServerNameError> {
+        let api_server = api_server(self.settings.api_server_port);
+        let uri = api_server.as_str().parse().map_err(io::Error::other)?;
+        server_name::of_certificate(&client.peer_certificate(&uri).await?)
     }
 
     async fn resolve(&self, url: &Url) -> Result<Vec<SocketAddr>, TokenProxyError> {
         let host = url.host_str().unwrap_or_default();
         let failed = |source: io::Error| TokenProxyError::Resolve { host: host.to_owned(), source };
-        let name = host.parse().map_err(|_| failed(io::Error::other("not a host name")))?;
-        let addresses = self.names.0.resolve(name).await.map_err(|error| failed(io::Error::other(error)))?;
-        Ok(addresses.collect())
+        self.names.0.resolve(host.to_owned()).await.map_err(failed)
     }
 }
 
@@ -136,27 +129,20 @@ fn api_server(port: u16) -> Url {
     url
 }
 
-/// A client that trusts the cluster's CA alone, where there is one.
-fn trusting(ca_file: &Path, builder: ClientBuilder) -> Result<ClientBuilder, TokenProxyError> {
+/// The cluster's CA alone, where there is one.
+fn roots(ca_file: &Path) -> Result<Roots, TokenProxyError> {
     let failed = |source| TokenProxyError::Ca { path: ca_file.to_owned(), source };
     match std::fs::read(ca_file) {
-        Ok(pem) => {
-            let certificates =
-                Certificate::from_pem_bundle(&pem).map_err(|error| failed(io::Error::other(error)))?;
-            if certificates.is_empty() {
-                return Err(failed(io::Error::other("no certificate in it")));
-            }
-            Ok(builder.tls_certs_only(certificates))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(builder),
-        Err(error) => Err(failed(error)),
+        Ok(pem) => Roots::from_pem(&pem).map_err(|error| failed(error.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Roots::system()?),
+        Err(error) => Err(failed(error.into())),
     }
 }
 
 /// Takes what an Entra credential sends to its authority to the proxy instead.
 #[derive(Debug)]
 struct ProxiedClient {
-    client: reqwest::Client,
+    client: Client,
     url: Url,
     server_name: String,
 }

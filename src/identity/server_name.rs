@@ -9,7 +9,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 pub enum ServerNameError {
     /// The API server does not answer.
     #[error("the API server cannot be reached")]
-    Unreachable(#[from] reqwest::Error),
+    Unreachable(#[from] std::io::Error),
     /// TLS without a certificate, or with one that is none.
     #[error("the API server shows no certificate that can be read")]
     NoCertificate,

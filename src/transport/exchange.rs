@@ -7,6 +7,7 @@ use std::sync::{
 
 use azure_core::http::{
     Context, Request,
+    headers::AUTHORIZATION,
     policies::{Policy, PolicyResult},
 };
 
@@ -62,7 +63,8 @@ impl Policy for ExchangePolicy {
             None | Some(NONE | 401) => {}
             Some(_) => self.metrics.retry(self.upstream),
         }
-        let operation = operation(self.upstream, request.url().path());
+        let anonymous = request.headers().get_optional_str(&AUTHORIZATION).is_none();
+        let operation = operation(self.upstream, request.url().path(), anonymous);
         let result = below(ctx, request, next).await;
         let status = result.as_ref().ok().map(|response| u16::from(response.status()));
         self.metrics.exchange(self.upstream, operation, status);
@@ -81,9 +83,12 @@ impl Policy for ExchangePolicy {
 }
 
 /// What a request is for, from a closed set.
-fn operation(upstream: Upstream, path: &str) -> &'static str {
+fn operation(upstream: Upstream, path: &str, anonymous: bool) -> &'static str {
     if upstream != Upstream::KeyVault {
         return "token";
+    }
+    if anonymous {
+        return "challenge";
     }
     let list = path.trim_end_matches('/').ends_with("/versions");
     match (path.split('/').nth(1), list) {
@@ -112,8 +117,9 @@ mod tests {
             ("/", "other"),
             ("", "other"),
         ] {
-            assert_eq!(operation(Upstream::KeyVault, path), expected, "{path}");
+            assert_eq!(operation(Upstream::KeyVault, path, false), expected, "{path}");
+            assert_eq!(operation(Upstream::KeyVault, path, true), "challenge", "{path}");
         }
-        assert_eq!(operation(Upstream::Entra, "/secrets/x/"), "token");
+        assert_eq!(operation(Upstream::Entra, "/secrets/x/", true), "token");
     }
 }

@@ -1,32 +1,37 @@
 //! How bytes reach Azure: the process's HTTP clients, made once and handed down.
+//!
+//! The pool is hyper's; the connector below it is ours, since no client library opens connections before a request
+//! asks for them, and a mount knows how many it will need while its token is still being fetched.
 
+mod census;
+mod client;
+mod connect;
 mod exchange;
+mod names;
+mod stream;
+mod tls;
 mod user_agent;
 
-use std::{
-    fmt, io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use azure_core::{
     error::{Error, ErrorKind},
     http::{
-        ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, Transport,
+        ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, Transport, Url,
         policies::{Policy, PolicyResult},
     },
     time,
-};
-use reqwest::{
-    ClientBuilder,
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect,
 };
 
 use crate::metrics::{Metrics, Upstream};
 
 pub(crate) use self::exchange::LastExchange;
+pub use self::{
+    client::Client,
+    connect::{Proxy, Route},
+    names::{Names, Resolve},
+    tls::{Roots, RootsError},
+};
 
 use self::{
     exchange::{CallPolicy, ExchangePolicy},
@@ -38,66 +43,54 @@ use self::{
 pub struct Transports {
     /// To Entra and Key Vault, over TLS, through the proxy that the environment names.
     pub azure: Transport,
+    /// Whose connections to vaults are opened before their reads begin: the client behind `azure`.
+    pub ahead: Client,
     /// To the node's own token sources, IMDS and NMI: never through a proxy
     /// (<https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#proxies>).
     pub node: Transport,
-    /// Names of the cluster, for the token proxy of AKS identity binding.
-    pub cluster: ClusterNames,
-}
-
-/// How names of the cluster become addresses. An address with a port other than 0 goes before the URL's default port.
-#[derive(Clone)]
-pub struct ClusterNames(pub Arc<dyn Resolve>);
-
-impl fmt::Debug for ClusterNames {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClusterNames")
-    }
+    /// Names of the cluster, for the token proxy of AKS identity binding. An address with a port other than 0 goes
+    /// before the URL's default port.
+    pub cluster: Names,
 }
 
 impl Transports {
     /// What production uses: the system's TLS roots (or those of `SSL_CERT_FILE`) and proxy settings.
     ///
     /// # Errors
-    /// Where the TLS library or the resolver cannot be set up.
-    pub fn system() -> Result<Self, reqwest::Error> {
+    /// Where there are no TLS roots.
+    pub fn system() -> Result<Self, RootsError> {
+        let azure = azure(Roots::system()?, Proxy::from_environment());
         Ok(Self {
-            azure: Transport::new(Arc::new(azure().build()?)),
-            node: Transport::new(Arc::new(node().build()?)),
-            cluster: ClusterNames(Arc::new(Resolver)),
+            azure: Transport::new(Arc::new(azure.clone())),
+            ahead: azure,
+            node: Transport::new(Arc::new(node())),
+            cluster: Names::system(),
         })
     }
 }
 
-/// The client for Entra and Key Vault, yet to be built.
-pub fn azure() -> ClientBuilder {
-    base().https_only(true).tls_version_min(reqwest::tls::Version::TLS_1_2)
+/// The client for Entra and Key Vault.
+pub fn azure(roots: Roots, proxy: Proxy) -> Client {
+    Client::new(Route { roots: Some(roots), proxy, names: Names::system(), patience: CONNECT })
 }
 
-/// The client for IMDS and NMI, yet to be built.
-pub fn node() -> ClientBuilder {
-    // Both are on the node: who does not answer at once is not there.
-    base().no_proxy().connect_timeout(Duration::from_secs(2))
+/// The client for IMDS and NMI. Both are on the node: who does not answer at once is not there.
+pub fn node() -> Client {
+    Client::new(Route {
+        roots: None,
+        proxy: Proxy::none(),
+        names: Names::system(),
+        patience: Duration::from_secs(2),
+    })
 }
 
-/// The client for what is in the cluster, yet to be built: over TLS, and never through a proxy.
-pub fn cluster(names: &ClusterNames) -> ClientBuilder {
-    base()
-        .no_proxy()
-        .https_only(true)
-        .dns_resolver(names.0.clone())
-        .tls_version_min(reqwest::tls::Version::TLS_1_2)
+/// The client for what is in the cluster: over TLS, and never through a proxy.
+pub fn cluster(roots: Roots, names: Names) -> Client {
+    Client::new(Route { roots: Some(roots), proxy: Proxy::none(), names, patience: CONNECT })
 }
 
-fn base() -> ClientBuilder {
-    reqwest::Client::builder()
-        // A token must not follow wherever an answer points.
-        .redirect(redirect::Policy::none())
-        .dns_resolver(Arc::new(Resolver))
-        .connect_timeout(Duration::from_secs(10))
-        .read_timeout(Duration::from_secs(30))
-        .pool_idle_timeout(Duration::from_secs(60))
-}
+/// How long a connection may take, TLS included.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// What the clients of a mount have in common.
 #[derive(Debug, Clone)]
@@ -128,6 +121,13 @@ impl Outgoing {
             transport: Some(transport.clone()),
             ..Default::default()
         }
+    }
+}
+
+impl Outgoing {
+    /// Opens connections to the vault at `url`, so that there are so many when its reads begin.
+    pub(crate) fn warm(&self, url: &Url, connections: usize) {
+        self.transports.ahead.warm(url, connections);
     }
 }
 
@@ -165,48 +165,4 @@ fn retries() -> RetryOptions {
         max_total_elapsed: time::Duration::seconds(30),
         max_delay: time::Duration::seconds(5),
     })
-}
-
-/// The system's resolver, but names under `.localhost` are loopback, as RFC 6761 section 6.3 wants and glibc leaves
-/// to the network.
-#[derive(Debug)]
-struct Resolver;
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            if is_localhost(name.as_str()) {
-                let loopback =
-                    [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
-                return Ok(Box::new(loopback.into_iter()) as Addrs);
-            }
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if addresses.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into());
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
-fn is_localhost(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn names_under_localhost_are_loopback() {
-        for name in ["localhost", "lab.vault.localhost", "LAB.Vault.LocalHost"] {
-            let addresses: Vec<_> = Resolver.resolve(name.parse().unwrap()).await.unwrap().collect();
-            assert!(!addresses.is_empty(), "{name}");
-            assert!(addresses.iter().all(|address| address.ip().is_loopback()), "{name}");
-        }
-        assert!(is_localhost("localhost."));
-        assert!(!is_localhost("notlocalhost"));
-        assert!(!is_localhost("localhost.example"));
-    }
 }

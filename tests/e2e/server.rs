@@ -107,8 +107,9 @@ impl HttpClient for Panics {
 async fn a_panic_in_one_mount_is_internal_for_that_mount_alone() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.latency().set_for(Route::vault("lab"), Duration::from_millis(50));
-    let Transports { azure: transport, node, cluster } = azure.transports();
-    let transports = Transports { azure: Transport::new(Arc::new(Panics(transport))), node, cluster };
+    let transports = azure.transports();
+    let panics = Transport::new(Arc::new(Panics(transports.azure.clone())));
+    let transports = Transports { azure: panics, ..transports };
     let provider = Provider::start_over(&azure, transports);
     let driver = provider.driver();
 
@@ -132,7 +133,9 @@ async fn no_request_is_too_strange_for_an_answer() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let driver = provider.driver();
-    let good = MountCall::of_secrets(&azure, &["db-password"]).request();
+    // Without a UID each of its mounts is a first one.
+    let good =
+        MountCall::of_secrets(&azure, &["db-password"]).with("csi.storage.k8s.io/pod.uid", "").request();
     let deep = "[".repeat(10_000);
     let strange =
         ["", " ", "null", "{}", "[]", "0", "\"\"", "{\"\":\"\"}", "\0", "{\"objects\":null}", deep.as_str()];

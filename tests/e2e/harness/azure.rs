@@ -1,19 +1,39 @@
 //! The emulated Azure, and the way to it.
 
 use std::{
+    io,
     net::SocketAddr,
     ops::Deref,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use akv_emulator::{Emulator, EmulatorBuilder, Keys, VaultSet};
-use akv_provider::transport::{self, ClusterNames, Transports};
+use akv_provider::transport::{self, Client, Names, Proxy, Resolve, Roots, Transports};
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use futures::future::BoxFuture;
 use serde_json::json;
 
-/// An Azure of a test's own.
-pub(crate) struct Azure(Emulator);
+/// An Azure of a test's own, and the cluster's DNS.
+pub(crate) struct Azure(Emulator, ClusterDns);
+
+/// The cluster's DNS: every name of the cluster is the emulator, port included.
+#[derive(Clone, Default)]
+pub(crate) struct ClusterDns(Arc<(AtomicUsize, AtomicBool)>);
+
+impl ClusterDns {
+    /// How often a name was looked up.
+    pub(crate) fn lookups(&self) -> usize {
+        self.0.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether it knows no name.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.0.1.store(down, Ordering::Relaxed);
+    }
+}
 
 impl Azure {
     /// With these vaults, in the form of the conformance cases.
@@ -33,7 +53,7 @@ impl Azure {
     }
 
     async fn start(builder: EmulatorBuilder) -> Self {
-        Self(builder.start().await.expect("the emulator starts"))
+        Self(builder.start().await.expect("the emulator starts"), ClusterDns::default())
     }
 
     /// With a vault `lab` that holds these secrets.
@@ -45,20 +65,21 @@ impl Azure {
         azure
     }
 
+    pub(crate) fn cluster_dns(&self) -> &ClusterDns {
+        &self.1
+    }
+
     /// The production transports, but trusting the emulator and led to it under production's own names.
     pub(crate) fn transports(&self) -> Transports {
-        let ca = reqwest::Certificate::from_pem(self.ca_pem().as_bytes()).expect("the CA is PEM");
-        let proxy = reqwest::Proxy::all(self.proxy_url()).expect("the proxy has a URL");
-        let azure = transport::azure().tls_certs_merge([ca]).proxy(proxy).build().expect("a client");
-        let node = NodeServices {
-            client: transport::node().build().expect("a client"),
-            imds: self.imds_address(),
-            nmi: self.nmi_address(),
-        };
+        let roots = Roots::from_pem(self.ca_pem().as_bytes()).expect("the CA is PEM");
+        let node =
+            NodeServices { client: transport::node(), imds: self.imds_address(), nmi: self.nmi_address() };
+        let azure = transport::azure(roots, Proxy::all(&self.proxy_url()));
         Transports {
-            azure: Transport::new(Arc::new(azure)),
+            azure: Transport::new(Arc::new(azure.clone())),
+            ahead: azure,
             node: Transport::new(Arc::new(node)),
-            cluster: ClusterNames(Arc::new(AllNames(self.https_address()))),
+            cluster: Names(Arc::new(AllNames(self.https_address(), self.1.clone()))),
         }
     }
 }
@@ -85,7 +106,7 @@ fn vaults(vaults: serde_json::Value) -> VaultSet {
 /// Takes requests for the node's fixed addresses to where the emulator plays them.
 #[derive(Debug)]
 struct NodeServices {
-    client: reqwest::Client,
+    client: Client,
     imds: SocketAddr,
     nmi: SocketAddr,
 }
@@ -106,13 +127,15 @@ impl HttpClient for NodeServices {
     }
 }
 
-/// Every name of the cluster is the emulator, port included.
-#[derive(Debug)]
-struct AllNames(SocketAddr);
+/// Answers as [`ClusterDns`] says.
+struct AllNames(SocketAddr, ClusterDns);
 
 impl Resolve for AllNames {
-    fn resolve(&self, _: Name) -> Resolving {
-        let address = self.0;
-        Box::pin(async move { Ok(Box::new(std::iter::once(address)) as Addrs) })
+    fn resolve(&self, _: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        let (lookups, down) = &*self.1.0;
+        lookups.fetch_add(1, Ordering::Relaxed);
+        let down = down.load(Ordering::Relaxed);
+        let answer = if down { Err(io::Error::other("no such name")) } else { Ok(vec![self.0]) };
+        Box::pin(async { answer })
     }
 }

@@ -1,0 +1,165 @@
+//! An HTTP/1.1 client over pooled connections, as the SDK drives it.
+
+use std::{fmt, io, time::Duration};
+
+use async_trait::async_trait;
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{AsyncRawResponse, HttpClient, Request, headers::Headers, request::Body},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy,
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::connect::{Connector, Route};
+
+/// How long whoever was asked may say nothing: until its answer begins, and between its parts.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long a connection is kept that nobody uses. Key Vault and Entra keep it longer.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How many of them are kept for a host.
+const MOST_IDLE: usize = 64;
+
+/// The longest answer that is read, in bytes. The longest that Azure gives is a page of a list, well below; beyond it
+/// is somebody who means to fill the memory.
+const LONGEST_ANSWER: usize = 4 << 20;
+
+/// A client with a pool of connections. Clones share it. Redirects are never followed, since a token would go along.
+#[derive(Clone)]
+pub struct Client {
+    connector: Connector,
+    pool: legacy::Client<Connector, Full<Bytes>>,
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// Nothing came for too long.
+    #[error("no answer within {} seconds", SILENCE.as_secs())]
+    Silence,
+    /// The answer began, and did not go on.
+    #[error("the answer stopped in its middle for {} seconds", SILENCE.as_secs())]
+    Stopped,
+    /// The answer goes on and on.
+    #[error("the answer is longer than {LONGEST_ANSWER} bytes")]
+    TooLong,
+}
+
+impl Client {
+    /// A client that connects as `route` says.
+    pub fn new(route: Route) -> Self {
+        let connector = Connector::new(route);
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(MOST_IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(connector.clone());
+        Self { connector, pool }
+    }
+
+    /// Sees to it that there are, or soon will be, so many connections to the host of `url`. Returns at once; what
+    /// goes wrong is found out by the request that needs the connection.
+    pub(super) fn warm(&self, url: &azure_core::http::Url, connections: usize) {
+        if let Ok(uri) = url.as_str().parse() {
+            self.connector.warm(&uri, connections.min(MOST_IDLE));
+        }
+    }
+
+    async fn exchange(&self, request: http::Request<Full<Bytes>>) -> azure_core::Result<AsyncRawResponse> {
+        let answer = timeout(SILENCE, self.pool.request(request)).await;
+        let answer = answer.map_err(|_| lost(NoAnswer::Silence))?.map_err(|error| {
+            let kind = if error.is_connect() { ErrorKind::Connection } else { ErrorKind::Io };
+            Error::with_error(kind, error, "the request failed")
+        })?;
+        let (head, body) = answer.into_parts();
+        let mut headers = Headers::new();
+        for (name, value) in &head.headers {
+            if let Ok(value) = value.to_str() {
+                headers.insert(name.as_str().to_owned(), value.to_owned());
+            }
+        }
+        let body = read(body).await?;
+        Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers, body))
+    }
+}
+
+/// The whole body, in memory that is wiped when the last of its readers is done: there may be a secret in it.
+async fn read(mut body: Incoming) -> azure_core::Result<Bytes> {
+    let announced = usize::try_from(hyper::body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
+    if announced > LONGEST_ANSWER {
+        return Err(refused(NoAnswer::TooLong));
+    }
+    // As large as announced from the start: a vector that grows leaves copies behind that nobody wipes.
+    let mut whole = Zeroizing::new(Vec::with_capacity(announced.max(4096)));
+    while let Some(frame) = timeout(SILENCE, body.frame()).await.map_err(|_| lost(NoAnswer::Stopped))? {
+        let frame = frame.map_err(|error| Error::with_error(ErrorKind::Io, error, "the answer broke off"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > LONGEST_ANSWER {
+            return Err(refused(NoAnswer::TooLong));
+        }
+        append(&mut whole, &data);
+    }
+    Ok(Bytes::from_owner(whole))
+}
+
+/// Appends, moving to a new place where the old one is too small, and wiping that.
+fn append(whole: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
+    if whole.capacity() - whole.len() < data.len() {
+        let mut larger = Zeroizing::new(Vec::with_capacity((whole.len() + data.len()) * 2));
+        larger.extend_from_slice(whole);
+        *whole = larger;
+    }
+    whole.extend_from_slice(data);
+}
+
+/// An error that another try may mend.
+fn lost(error: NoAnswer) -> Error {
+    Error::with_error(ErrorKind::Io, error, "the request failed")
+}
+
+/// An error that no other try mends.
+fn refused(error: NoAnswer) -> Error {
+    Error::with_error(ErrorKind::Other, error, "the answer was refused")
+}
+
+#[async_trait]
+impl HttpClient for Client {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let Body::Bytes(body) = request.body().clone() else {
+            return Err(Error::with_message(ErrorKind::Other, "only bodies in memory are sent"));
+        };
+        let mut outgoing =
+            http::Request::builder().method(request.method().as_ref()).uri(request.url().as_str());
+        for (name, value) in request.headers().iter() {
+            outgoing = outgoing.header(name.as_str(), value.as_str());
+        }
+        let outgoing = outgoing
+            .body(Full::new(body))
+            .map_err(|error| Error::with_error(ErrorKind::Other, error, "the request cannot be sent"))?;
+        self.exchange(outgoing).await
+    }
+}
+
+impl Client {
+    /// The certificate that the host of `uri` shows, in DER: what it stands for is the caller's to say.
+    ///
+    /// # Errors
+    /// Where there is no connection over TLS.
+    pub(crate) async fn peer_certificate(&self, uri: &http::Uri) -> io::Result<Vec<u8>> {
+        self.connector.peer_certificate(uri).await
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}

@@ -1,0 +1,236 @@
+//! Connections: through a proxy where one is named, over TLS, and if need be before a request asks for them.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use http::Uri;
+use hyper_util::{
+    client::{
+        legacy::connect::{HttpConnector, proxy::Tunnel},
+        proxy::matcher::{Intercept, Matcher},
+    },
+    rt::TokioIo,
+};
+use rustls_pki_types::ServerName;
+use tokio::{sync::oneshot, time::timeout};
+use tokio_rustls::TlsConnector;
+use tower::{Service, ServiceExt};
+
+use super::{
+    census::{Census, Counted, PATIENCE},
+    names::Names,
+    stream::{Link, Stream},
+    tls::{self, Roots},
+};
+
+/// How a client comes to where it is sent.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Whom to trust; `None` for plain HTTP, and then nothing goes over TLS.
+    pub roots: Option<Roots>,
+    /// Through which proxy, if any.
+    pub proxy: Proxy,
+    /// How names become addresses.
+    pub names: Names,
+    /// How long a connection may take, TLS included.
+    pub patience: Duration,
+}
+
+/// The proxies that the operator names.
+#[derive(Debug, Clone)]
+pub struct Proxy(Option<Arc<Matcher>>);
+
+impl Proxy {
+    /// None, ever.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Those of `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    pub fn from_environment() -> Self {
+        Self(Some(Arc::new(Matcher::from_env())))
+    }
+
+    /// This one, for every host.
+    pub fn all(url: &str) -> Self {
+        Self(Some(Arc::new(Matcher::builder().all(url).build())))
+    }
+}
+
+/// Makes connections. Clones share those that wait.
+#[derive(Clone)]
+pub(super) struct Connector {
+    shared: Arc<Shared>,
+    census: Census,
+}
+
+struct Shared {
+    tcp: HttpConnector<Names>,
+    tls: Option<TlsConnector>,
+    proxy: Proxy,
+    patience: Duration,
+}
+
+impl Connector {
+    pub(super) fn new(route: Route) -> Self {
+        let Route { roots, proxy, names, patience } = route;
+        let mut tcp = HttpConnector::new_with_resolver(names);
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let tls = roots.map(|roots| TlsConnector::from(Arc::new(roots.config())));
+        Self { shared: Arc::new(Shared { tcp, tls, proxy, patience }), census: Census::default() }
+    }
+
+    /// See [`super::Client::warm`].
+    pub(super) fn warm(&self, uri: &Uri, connections: usize) {
+        let authority = authority(uri);
+        let missing = self.census.missing(&authority, connections);
+        if missing.is_empty() {
+            return;
+        }
+        for counted in missing {
+            let (promise, promised) = oneshot::channel();
+            self.census.keep(&authority, promised);
+            let (shared, uri) = (self.shared.clone(), uri.clone());
+            tokio::spawn(async move {
+                let link = shared.connect(&uri).await.map(|stream| Link::new(stream, counted));
+                // Whoever waited for it may be gone.
+                let _ = promise.send(link);
+            });
+        }
+        let census = self.census.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            census.tidy(&authority);
+        });
+    }
+
+    pub(super) async fn peer_certificate(&self, uri: &Uri) -> io::Result<Vec<u8>> {
+        let stream = self.shared.connect(uri).await?;
+        stream.peer_certificate().ok_or_else(|| io::Error::other("the host shows no certificate"))
+    }
+
+    async fn link(self, uri: Uri) -> io::Result<Link> {
+        let authority = authority(&uri);
+        while let Some(promised) = self.census.take(&authority) {
+            // One that failed is no reason not to try.
+            if let Ok(Ok(link)) = promised.await {
+                return Ok(link);
+            }
+        }
+        let counted: Counted = self.census.count(&authority);
+        Ok(Link::new(self.shared.connect(&uri).await?, counted))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Link;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Link>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().link(uri))
+    }
+}
+
+impl Shared {
+    async fn connect(&self, uri: &Uri) -> io::Result<Stream> {
+        timeout(self.patience, self.connect_unhurried(uri)).await.unwrap_or_else(|_| {
+            let message = format!("no connection within {} seconds", self.patience.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, message))
+        })
+    }
+
+    async fn connect_unhurried(&self, uri: &Uri) -> io::Result<Stream> {
+        let proxy = self.proxy.0.as_ref().and_then(|matcher| matcher.intercept(uri));
+        let stream = match proxy {
+            Some(proxy) => self.tunnel(uri, &proxy).await?,
+            None => self.tcp(uri.clone()).await?,
+        };
+        match &self.tls {
+            Some(tls) => secure(tls, uri, stream).await,
+            None => Ok(stream),
+        }
+    }
+
+    async fn tcp(&self, uri: Uri) -> io::Result<Stream> {
+        let stream = self.tcp.clone().oneshot(uri).await.map_err(tls::failed)?;
+        Ok(Stream::Tcp(stream.into_inner()))
+    }
+
+    async fn tunnel(&self, uri: &Uri, proxy: &Intercept) -> io::Result<Stream> {
+        let at = proxy.uri();
+        let name = || at.authority().map(ToString::to_string).unwrap_or_default();
+        let stream = self
+            .proxy(at)
+            .await
+            .map_err(|source| io::Error::new(source.kind(), ProxyError { proxy: name(), source }))?;
+        let mut tunnel = Tunnel::new(at.clone(), Ready(Some(TokioIo::new(stream))));
+        if let Some(auth) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(auth.clone());
+        }
+        let stream = tunnel.call(uri.clone()).await;
+        let stream = stream.map_err(|error| io::Error::other(format!("the proxy {}: {error}", name())))?;
+        Ok(stream.into_inner())
+    }
+
+    async fn proxy(&self, at: &Uri) -> io::Result<Stream> {
+        match (at.scheme_str(), &self.tls) {
+            (Some("http"), _) => self.tcp(at.clone()).await,
+            (Some("https"), Some(tls)) => secure(tls, at, self.tcp(at.clone()).await?).await,
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "it is spoken to by http or https alone")),
+        }
+    }
+}
+
+/// The proxy cannot be reached, so nobody can.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot connect to the proxy {proxy}")]
+struct ProxyError {
+    proxy: String,
+    source: io::Error,
+}
+
+/// A connector whose connection is there already.
+struct Ready(Option<TokioIo<Stream>>);
+
+impl Service<Uri> for Ready {
+    type Response = TokioIo<Stream>;
+    type Error = io::Error;
+    type Future = BoxFuture<'static, io::Result<TokioIo<Stream>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let stream = self.0.take().ok_or_else(|| io::Error::other("the connection is taken"));
+        Box::pin(async { stream })
+    }
+}
+
+async fn secure(tls: &TlsConnector, uri: &Uri, stream: Stream) -> io::Result<Stream> {
+    let host = uri.host().unwrap_or_default();
+    // An IPv6 address stands in brackets in a URI, and in none in a certificate.
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let name = ServerName::try_from(host.to_owned()).map_err(tls::failed)?;
+    Ok(Stream::Tls(Box::new(tls.connect(name, stream).await?)))
+}
+
+fn authority(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+    match uri.port_u16() {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    }
+}

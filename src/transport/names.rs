@@ -1,0 +1,108 @@
+//! How names of hosts become addresses.
+
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::future::BoxFuture;
+use hyper_util::client::legacy::connect::dns::Name;
+use tower::Service;
+
+/// A way from a name to addresses. An address with a port other than 0 goes before the URL's default port.
+pub trait Resolve: Send + Sync {
+    /// The addresses of `name`.
+    fn resolve(&self, name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
+}
+
+/// A resolver to hand around.
+#[derive(Clone)]
+pub struct Names(pub Arc<dyn Resolve>);
+
+impl Names {
+    /// The system's resolver, but names under `.localhost` are loopback, as RFC 6761 section 6.3 wants and glibc
+    /// leaves to the network.
+    pub fn system() -> Self {
+        Self(Arc::new(System))
+    }
+
+    /// These addresses, whatever the name.
+    pub(crate) fn fixed(addresses: Vec<SocketAddr>) -> Self {
+        Self(Arc::new(Fixed(addresses)))
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Names")
+    }
+}
+
+impl Service<Name> for Names {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let addresses = self.0.resolve(name.as_str().to_owned());
+        Box::pin(async move { Ok(addresses.await?.into_iter()) })
+    }
+}
+
+struct System;
+
+impl Resolve for System {
+    fn resolve(&self, name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move {
+            if is_localhost(&name) {
+                return Ok(vec![
+                    SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+                    SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
+                ]);
+            }
+            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if addresses.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+            }
+            Ok(addresses)
+        })
+    }
+}
+
+struct Fixed(Vec<SocketAddr>);
+
+impl Resolve for Fixed {
+    fn resolve(&self, _: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        let addresses = self.0.clone();
+        Box::pin(async { Ok(addresses) })
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_under_localhost_are_loopback() {
+        for name in ["localhost", "lab.vault.localhost", "LAB.Vault.LocalHost"] {
+            let addresses = System.resolve(name.to_owned()).await.unwrap();
+            assert!(!addresses.is_empty(), "{name}");
+            assert!(addresses.iter().all(|address| address.ip().is_loopback()), "{name}");
+        }
+        assert!(is_localhost("localhost."));
+        assert!(!is_localhost("notlocalhost"));
+        assert!(!is_localhost("localhost.example"));
+    }
+}

@@ -1,0 +1,68 @@
+//! Whom TLS trusts.
+
+use std::{io, sync::Arc};
+
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+/// The certificate authorities that a client trusts.
+#[derive(Debug, Clone)]
+pub struct Roots(Arc<RootCertStore>);
+
+/// Why nobody can be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// The node has none.
+    #[error("there are no TLS roots: neither among the system's certificates nor where SSL_CERT_FILE or SSL_CERT_DIR point{}", why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
+    None {
+        /// The first thing that went wrong.
+        why: Option<String>,
+    },
+    /// A text that is no list of certificates.
+    #[error("not a list of certificates in PEM: {0}")]
+    NotPem(String),
+}
+
+impl Roots {
+    /// The system's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. Single ones that cannot be used are passed over.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn system() -> Result<Self, RootsError> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(found.certs);
+        if store.is_empty() {
+            return Err(RootsError::None { why: found.errors.first().map(ToString::to_string) });
+        }
+        Ok(Self(Arc::new(store)))
+    }
+
+    /// Those in a text of PEM alone.
+    ///
+    /// # Errors
+    /// Where one of them is no certificate, or there is none.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, RootsError> {
+        let mut store = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| RootsError::NotPem(error.to_string()))?;
+            store.add(certificate).map_err(|error| RootsError::NotPem(error.to_string()))?;
+        }
+        if store.is_empty() {
+            return Err(RootsError::NotPem("no certificate in it".to_owned()));
+        }
+        Ok(Self(Arc::new(store)))
+    }
+
+    /// TLS 1.2 and 1.3 for HTTP/1.1. Sessions are resumed, of all connections that are made with one of these.
+    pub(super) fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::builder().with_root_certificates(self.0.clone()).with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config
+    }
+}
+
+/// An error of TLS as one of I/O, which is how connecting fails.
+pub(super) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::other(error)
+}
