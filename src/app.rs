@@ -54,8 +54,9 @@ impl App {
     ) -> Result<(), tonic::transport::Error> {
         let mounter = Mounter::new(transports, self.metrics.clone(), self.mounts);
         tokio::select! {
-            result = server::serve(self.listener, mounter, self.metrics, shutdown) => result,
+            result = server::serve(self.listener, mounter.clone(), self.metrics, shutdown) => result,
             () = self.admin.serve() => Ok(()),
+            () = mounter.tidy() => Ok(()),
         }
     }
 }

@@ -2,7 +2,12 @@
 //!
 //! A leaf: handles are passed down to whoever measures, and nothing is reached for. Durations are in seconds.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -34,6 +39,9 @@ struct Inner {
     exchanges: IntCounterVec,
     retries: IntCounterVec,
     throttles: IntCounterVec,
+    vault_calls: IntCounterVec,
+    vault_throttles: IntCounterVec,
+    vaults: Mutex<HashSet<String>>,
     mounts_in_flight: IntGauge,
     panics: IntCounter,
 }
@@ -91,6 +99,31 @@ impl TokenResult {
     }
 }
 
+/// Where the answer to a call of a vault is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VaultCall {
+    /// From the vault.
+    Made,
+    /// From a call that another mount was making at the moment.
+    Joined,
+    /// From a call that was made a moment ago.
+    Remembered,
+}
+
+impl VaultCall {
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Joined => "joined",
+            Self::Remembered => "remembered",
+        }
+    }
+}
+
+/// How many vaults have a label of their own; the others share one. Their names come from SecretProviderClasses.
+const VAULTS: usize = 100;
+
 impl Metrics {
     /// Metrics that start at nothing. `object_names` fills the label `object_name`, of which there may be thousands.
     pub fn new(object_names: bool) -> Self {
@@ -129,6 +162,17 @@ impl Metrics {
             ),
             retries: counter("akv_upstream_retries_total", "HTTP requests sent again", &["upstream"]),
             throttles: counter("akv_upstream_throttled_total", "HTTP requests answered 429", &["upstream"]),
+            vault_calls: counter(
+                "akv_vault_calls_total",
+                "Calls of a vault that mounts needed, by vault, kind, and whether they were made, joined or remembered",
+                &["vault", "kind", "how"],
+            ),
+            vault_throttles: counter(
+                "akv_vault_throttled_total",
+                "Requests that a vault answered with 429, by vault",
+                &["vault"],
+            ),
+            vaults: Mutex::default(),
             mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts under way")
                 .expect("names of metrics are constants"),
             panics: IntCounter::new("akv_panics_total", "Mounts that ended by a bug of the provider")
@@ -167,6 +211,29 @@ impl Metrics {
     /// A token was asked for.
     pub fn token(&self, identity_mode: &'static str, result: TokenResult) {
         self.0.token_requests.with_label_values(&[identity_mode, result.as_str()]).inc();
+    }
+
+    /// A call of a vault was needed, of a kind from a closed set.
+    pub fn vault_call(&self, vault: &str, kind: &'static str, how: VaultCall) {
+        let labels = [self.vault(vault), kind, how.as_str()];
+        self.0.vault_calls.with_label_values(&labels).inc();
+    }
+
+    /// A vault answered with 429.
+    pub fn vault_throttled(&self, vault: &str) {
+        self.0.vault_throttles.with_label_values(&[self.vault(vault)]).inc();
+    }
+
+    /// The label of a vault.
+    fn vault<'a>(&self, vault: &'a str) -> &'a str {
+        let mut known = self.0.vaults.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(vault) {
+            if known.len() == VAULTS {
+                return "other";
+            }
+            known.insert(vault.to_owned());
+        }
+        vault
     }
 
     /// A request went out, and was answered with `status`, or not at all.
@@ -210,13 +277,15 @@ impl Inner {
         )
         .expect("names of metrics and labels are constants");
         info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
-        let collectors: [Box<dyn Collector>; 10] = [
+        let collectors: [Box<dyn Collector>; 12] = [
             Box::new(self.grpc_request.clone()),
             Box::new(self.keyvault_request.clone()),
             Box::new(self.token_requests.clone()),
             Box::new(self.exchanges.clone()),
             Box::new(self.retries.clone()),
             Box::new(self.throttles.clone()),
+            Box::new(self.vault_calls.clone()),
+            Box::new(self.vault_throttles.clone()),
             Box::new(self.mounts_in_flight.clone()),
             Box::new(self.panics.clone()),
             Box::new(info),
@@ -272,6 +341,21 @@ mod tests {
             "{page}"
         );
         assert!(page.contains("process_cpu_seconds_total") && page.contains("akv_build_info{"), "{page}");
+    }
+
+    #[test]
+    fn vaults_beyond_a_hundred_share_a_label() {
+        let metrics = Metrics::new(false);
+        for vault in 0..300 {
+            metrics.vault_call(&format!("vault-{vault}.vault.azure.net"), "secret", VaultCall::Made);
+        }
+        let page = metrics.page();
+        let series = page.lines().filter(|line| line.starts_with("akv_vault_calls_total{")).count();
+        assert_eq!(series, 101);
+        assert!(
+            page.contains("akv_vault_calls_total{how=\"made\",kind=\"secret\",vault=\"other\"} 200"),
+            "{page}"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::spec::cloud::CloudKeyword;
 use super::{
     duration,
     settings::{LogFormat, Settings},
-    value::{boolean, header, host, https, optional, path, port},
+    value::{age, boolean, header, host, https, optional, path, port},
 };
 
 /// One flag.
@@ -103,6 +103,20 @@ pub const FLAGS: &[Flag] = &[
             settings.user_agent = optional(value).map(header).transpose()?;
             Ok(())
         },
+    },
+    Flag {
+        name: "republish-max-age",
+        kind: Kind::Value("DURATION"),
+        default: "1m",
+        help: "how old a value may be that a volume gets again, read by the same identity; 0 reads anew each time",
+        set: |settings, _, value| age(value).map(|age| settings.cache.republish_max_age = age),
+    },
+    Flag {
+        name: "object-cache-ttl",
+        kind: Kind::Value("DURATION"),
+        default: "0s",
+        help: "how old a value may be that a new pod gets, read by the same identity; 0 reads anew for each pod",
+        set: |settings, _, value| age(value).map(|age| settings.cache.object_cache_ttl = age),
     },
     Flag {
         name: "healthz-port",

@@ -16,6 +16,7 @@ use crate::{
     mount::MountSettings,
     server::endpoint::Endpoint,
     spec::cloud::{CloudChoice, CloudKeyword, CloudName},
+    vault::CacheSettings,
 };
 
 /// Everything that the operator decides.
@@ -76,6 +77,7 @@ pub(super) struct Settings {
     pub(super) token_proxy_url: Option<Url>,
     pub(super) sni_name: Option<String>,
     pub(super) user_agent: Option<String>,
+    pub(super) cache: CacheSettings,
     pub(super) healthz: HealthzSettings,
     pub(super) metrics_port: u16,
     pub(super) object_names_in_metrics: bool,
@@ -96,6 +98,10 @@ impl Default for Settings {
             token_proxy_url: None,
             sni_name: None,
             user_agent: None,
+            cache: CacheSettings {
+                republish_max_age: Duration::from_secs(60),
+                object_cache_ttl: Duration::ZERO,
+            },
             healthz: HealthzSettings {
                 port: 8989,
                 path: "/healthz".to_owned(),
@@ -145,6 +151,7 @@ impl Settings {
                     ca_file: CLUSTER_CA.into(),
                 },
                 user_agent: self.user_agent,
+                cache: self.cache,
                 token_limit: TOKEN_LIMIT,
                 budget: MOUNT_BUDGET,
             },

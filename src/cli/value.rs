@@ -1,8 +1,12 @@
 //! What a flag's value must be; the error says what it is not.
 
+use std::time::Duration;
+
 use azure_core::http::Url;
 
 use crate::spec::boolean;
+
+use super::duration;
 
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     boolean::parse(text).map_err(|error| error.to_string())
@@ -11,6 +15,12 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
 /// Manifests give empty values for what is not set.
 pub(super) fn optional(value: &str) -> Option<&str> {
     Some(value.trim()).filter(|value| !value.is_empty())
+}
+
+/// How old a value may be: beyond a day somebody has mistaken the unit.
+pub(super) fn age(value: &str) -> Result<Duration, String> {
+    let age = duration::parse(value)?;
+    if age <= Duration::from_secs(24 * 3600) { Ok(age) } else { Err("is longer than a day".to_owned()) }
 }
 
 pub(super) fn port(value: &str) -> Result<u16, String> {

@@ -1,5 +1,6 @@
 //! From an identity mode to a token: the only match on modes, and one way for all of them to fail.
 
+mod at_once;
 mod binding;
 mod cache;
 mod entra;
@@ -7,6 +8,7 @@ mod error;
 mod key;
 mod managed;
 mod pod_identity;
+mod principal;
 mod server_name;
 
 pub use self::{
@@ -31,11 +33,12 @@ use crate::{
     spec::{
         identity::{IdentityMode, TenantId},
         pod::PodRef,
+        principal::Principal,
     },
     transport::{LastExchange, Outgoing},
 };
 
-use self::{binding::TokenProxy, cache::CredentialCache, key::CredentialKey};
+use self::{at_once::AtOnce, binding::TokenProxy, cache::CredentialCache, key::CredentialKey};
 
 /// Where credentials come from.
 #[derive(Debug, Clone)]
@@ -55,6 +58,8 @@ pub struct Identities {
 pub struct Authenticated {
     /// For the clients of a vault.
     pub credential: Arc<dyn TokenCredential>,
+    /// Whom the token is for, as Entra says; `None` where it does not.
+    pub principal: Option<Principal>,
     reused: bool,
     key: Option<CredentialKey>,
 }
@@ -62,10 +67,17 @@ pub struct Authenticated {
 impl Identities {
     /// Credentials whose requests go out as `outgoing` says, and that have their token within `limit` or not at all.
     pub fn new(outgoing: &Outgoing, token_proxy: TokenProxySettings, limit: Duration) -> Self {
+        let at_once = AtOnce::new();
+        let options = |upstream| {
+            let mut options = outgoing.client_options(upstream);
+            // Above what counts requests: what waits is not sent yet.
+            options.per_try_policies.insert(0, at_once.policy());
+            options
+        };
         Self {
-            entra: outgoing.client_options(Upstream::Entra),
+            entra: options(Upstream::Entra),
             node: outgoing.client_options(Upstream::Node),
-            bound: outgoing.client_options(Upstream::TokenProxy),
+            bound: options(Upstream::TokenProxy),
             metrics: outgoing.metrics.clone(),
             limit,
             shared: CredentialCache::new(),
@@ -101,6 +113,11 @@ impl Identities {
         refused.reused
     }
 
+    /// Drops what nobody asks for any more.
+    pub fn tidy(&self) {
+        self.shared.tidy();
+    }
+
     async fn authenticated(
         &self,
         identity: &IdentityMode,
@@ -119,14 +136,14 @@ impl Identities {
             .transpose()
             .map_err(|source| IdentityError::TokenProxy { identity: name.clone(), source })?;
         let make = || self.make(identity.clone(), pod, tenant, cloud, bound);
-        let credential = match key.clone() {
-            Some(key) => self.shared.credential(key, make).map_err(|error| error.to_string()),
-            None => make().map_err(|error| error.to_string()),
+        let credential = match &key {
+            Some(key) => self.shared.credential(key, make),
+            None => make(),
         };
         let credential = credential.map_err(|error| IdentityError::Unreachable {
             identity: name.clone(),
             source_name: source.clone(),
-            source: error.into(),
+            source: error.to_string().into(),
         })?;
 
         let mut context = Context::new();
@@ -134,7 +151,10 @@ impl Identities {
         let options = TokenRequestOptions { method_options: ClientMethodOptions { context } };
         let scope = cloud.vault_scope();
         match tokio::time::timeout(self.limit, credential.get_token(&[&scope], Some(options))).await {
-            Ok(Ok(_)) => Ok(Authenticated { credential, reused: last.status().is_none(), key }),
+            Ok(Ok(token)) => {
+                let principal = principal::of(&token, identity, cloud.authority());
+                Ok(Authenticated { credential, principal, reused: last.status().is_none(), key })
+            }
             Ok(Err(error)) => {
                 let error = IdentityError::new(name, source, error);
                 if binding && matches!(error, IdentityError::Unreachable { .. }) {

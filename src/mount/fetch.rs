@@ -1,62 +1,110 @@
-//! The reads of a mount, many at once, their results in the order that they were asked for.
+//! The reads of a mount, many at once, their results in the user's order.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future, stream};
 
 use crate::{
-    spec::object::{ObjectSpec, VersionSelector},
-    vault::{Bundle, VaultClient, VaultError},
+    spec::object::{ObjectSpec, ObjectVersion, VersionSelector},
+    vault::{Answer, Bundle, Read, VaultClient, VaultError},
 };
 
-use super::{
-    error::ObjectError,
-    plan::{Plan, Selected},
-    versions,
-};
+use super::{error::ObjectError, versions};
 
-/// How many reads of one mount are under way at once: each takes a connection, as Key Vault speaks HTTP/1.1.
-const READS_AT_ONCE: usize = 32;
+/// How many objects of one mount are under way at once. How many requests go out is the gate's to say; this bounds
+/// what waits there.
+const OBJECTS_AT_ONCE: usize = 64;
 
-/// Which versions each object means; only histories ask the vault.
-pub(super) async fn select_versions(
-    client: &VaultClient,
-    objects: &[ObjectSpec],
-) -> Vec<Result<Selected, ObjectError>> {
-    at_once(objects.iter().map(|object| select(client, object))).await
+/// What was read for one object.
+pub(super) type Fetched = Result<Versions, ObjectError>;
+
+/// The versions of one object.
+#[derive(Debug)]
+pub(super) enum Versions {
+    /// One, in a file of the object's own name.
+    Single(VersionRead),
+    /// A history, each in a file of its own in a directory of that name.
+    History(Vec<VersionRead>),
 }
 
-/// Every read of the plan, in its order.
-pub(super) async fn fetch(client: &VaultClient, plan: &Plan) -> Vec<Result<Bundle, VaultError>> {
-    at_once(plan.reads.iter().map(|read| client.get(read.object_type, &read.name, read.version.as_ref())))
-        .await
+/// One version.
+#[derive(Debug)]
+pub(super) struct VersionRead {
+    /// Which was asked for; `None` for the newest.
+    pub(super) asked: Option<ObjectVersion>,
+    /// What the vault answered.
+    pub(super) bundle: Result<Arc<Bundle>, Arc<VaultError>>,
 }
 
-/// Whether the vault refused any read for what the token says: that it is not valid (any more), or, where roles come by
-/// way of groups, who its bearer was when it was issued.
-pub(super) fn refused(plan: &Plan, bundles: &[Result<Bundle, VaultError>]) -> bool {
-    let by_token =
-        |error: &VaultError| matches!(error, VaultError::Unauthorized(_) | VaultError::Forbidden(_));
-    let listing = plan.wanted.iter().any(|wanted| match wanted {
-        Err(ObjectError::Vault(error)) => by_token(error),
-        _ => false,
-    });
-    listing || bundles.iter().any(|bundle| bundle.as_ref().is_err_and(by_token))
-}
-
-async fn select(client: &VaultClient, object: &ObjectSpec) -> Result<Selected, ObjectError> {
-    match &object.versions {
-        VersionSelector::Newest => Ok(Selected::Single(None)),
-        VersionSelector::Pinned(version) => Ok(Selected::Single(Some(version.clone()))),
-        VersionSelector::History { from, depth } => {
-            let listed = client.versions(object.object_type(), &object.name).await.map_err(Arc::new)?;
-            versions::select(listed, from.as_ref(), *depth).map(Selected::History)
+impl Versions {
+    pub(super) fn all(&self) -> &[VersionRead] {
+        match self {
+            Self::Single(version) => std::slice::from_ref(version),
+            Self::History(versions) => versions,
         }
     }
 }
 
-fn at_once<F: Future>(reads: impl Iterator<Item = F>) -> impl Future<Output = Vec<F::Output>> {
+/// Reads all `objects`, each version once.
+pub(super) async fn fetch(client: &VaultClient, objects: &[ObjectSpec]) -> Vec<Fetched> {
+    let reads = &Reads { client, begun: Mutex::default() };
     // Collected first: a future that holds the iterator's closure is not Send for every lifetime, says rustc.
-    let reads: Vec<F> = reads.collect();
-    stream::iter(reads).buffered(READS_AT_ONCE).collect()
+    let objects: Vec<_> = objects.iter().map(|object| reads.object(object)).collect();
+    stream::iter(objects).buffered(OBJECTS_AT_ONCE).collect().await
+}
+
+/// Whether the vault refused any read for what the token says: that it is not valid (any more), or, where roles come by
+/// way of groups, who its bearer was when it was issued.
+pub(super) fn refused(fetched: &[Fetched]) -> bool {
+    let by_token =
+        |error: &VaultError| matches!(error, VaultError::Unauthorized(_) | VaultError::Forbidden(_));
+    fetched.iter().any(|object| match object {
+        Ok(versions) => {
+            versions.all().iter().any(|version| version.bundle.as_ref().is_err_and(|error| by_token(error)))
+        }
+        Err(ObjectError::Vault(error)) => by_token(error),
+        Err(_) => false,
+    })
+}
+
+/// The reads that have begun: who wants one again gets its answer.
+struct Reads<'a> {
+    client: &'a VaultClient,
+    begun: Mutex<HashMap<Read, Answer<Bundle>>>,
+}
+
+impl Reads<'_> {
+    /// One object. Its versions are read as soon as its own list is there.
+    async fn object(&self, object: &ObjectSpec) -> Fetched {
+        match &object.versions {
+            VersionSelector::Newest => Ok(Versions::Single(self.version(object, None).await)),
+            VersionSelector::Pinned(version) => {
+                Ok(Versions::Single(self.version(object, Some(version.clone())).await))
+            }
+            VersionSelector::History { from, depth } => {
+                let listed = self.client.versions(&read(object, None)).await?;
+                let selected = versions::select(&listed, from.as_ref(), *depth)?;
+                let reads = selected.into_iter().map(|version| self.version(object, Some(version)));
+                Ok(Versions::History(future::join_all(reads).await))
+            }
+        }
+    }
+
+    async fn version(&self, object: &ObjectSpec, version: Option<ObjectVersion>) -> VersionRead {
+        let answer = {
+            let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            begun
+                .entry(read(object, version.clone()))
+                .or_insert_with_key(|read| self.client.get(read))
+                .clone()
+        };
+        VersionRead { asked: version, bundle: answer.await }
+    }
+}
+
+fn read(object: &ObjectSpec, version: Option<ObjectVersion>) -> Read {
+    Read { object_type: object.object_type(), name: object.name.clone(), version }
 }

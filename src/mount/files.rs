@@ -1,6 +1,6 @@
 //! Rendered content becomes the files of a volume: their paths, modes, and the versions that the driver records.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use crate::{
     content::{self, error::ContentError, pem::CertificatesAndKeys, secret::CertificateSettings},
@@ -10,12 +10,12 @@ use crate::{
         rendering::Rendering,
         sensitive::Sensitive,
     },
-    vault::{Bundle, VaultError},
+    vault::Bundle,
 };
 
 use super::{
     error::{ObjectError, ObjectFailure},
-    plan::{Plan, Wanted},
+    fetch::{Fetched, Versions},
 };
 
 /// Everything that the driver writes for one mount.
@@ -68,31 +68,27 @@ pub struct MountedVersion {
     pub version: String,
 }
 
-/// The volume of `objects`, given what was read for `plan`.
+/// The volume of `objects`, given what was read for each of them, in the same order.
 ///
 /// # Errors
 /// Every object that was not read or cannot be converted, in the user's order.
 pub(super) fn lay_out(
     objects: &[ObjectSpec],
-    plan: Plan,
-    bundles: Vec<Result<Bundle, VaultError>>,
+    fetched: Vec<Fetched>,
     default_mode: FileMode,
     settings: CertificateSettings,
 ) -> Result<Volume, Vec<ObjectFailure>> {
-    // One read may be wanted twice, and so may its error.
-    let bundles: Vec<Result<Bundle, Arc<VaultError>>> =
-        bundles.into_iter().map(|bundle| bundle.map_err(Arc::new)).collect();
     let mut volume = Volume { files: Vec::new(), versions: Vec::new() };
     let mut failures = Vec::new();
     let mut taken: HashMap<RelativePath, &ObjectSpec> = HashMap::new();
 
-    for (object, wanted) in objects.iter().zip(plan.wanted) {
+    for (object, fetched) in objects.iter().zip(fetched) {
         let mode = object.mode.unwrap_or(default_mode);
-        let places = match wanted {
-            Ok(Wanted::Single(read)) => vec![(read, object.path.clone(), object.to_string())],
-            Ok(Wanted::History(reads)) => (0..)
-                .zip(reads)
-                .map(|(index, read)| (read, object.path.version(index), format!("{object}/{index}")))
+        let places = match fetched {
+            Ok(Versions::Single(version)) => vec![(version, object.path.clone(), object.to_string())],
+            Ok(Versions::History(versions)) => (0..)
+                .zip(versions)
+                .map(|(index, version)| (version, object.path.version(index), format!("{object}/{index}")))
                 .collect(),
             Err(error) => {
                 failures.push(ObjectFailure::new(object, start(object), error));
@@ -100,7 +96,7 @@ pub(super) fn lay_out(
             }
         };
         for (read, path, id) in places {
-            let rendered = match &bundles[read] {
+            let rendered = match &read.bundle {
                 Ok(bundle) => render(bundle, object.rendering, settings)
                     .map(|contents| (contents, bundle.version()))
                     .map_err(ObjectError::from),
@@ -123,7 +119,7 @@ pub(super) fn lay_out(
                     }
                 }
                 Err(error) => {
-                    failures.push(ObjectFailure::new(object, plan.reads[read].version.as_ref(), error));
+                    failures.push(ObjectFailure::new(object, read.asked.as_ref(), error));
                 }
             }
         }
@@ -132,10 +128,14 @@ pub(super) fn lay_out(
 }
 
 /// Whether conversion takes long enough to keep other mounts waiting: opening a PKCS#12 archive derives keys.
-pub(super) fn is_slow(bundles: &[Result<Bundle, VaultError>]) -> bool {
-    bundles
+pub(super) fn is_slow(fetched: &[Fetched]) -> bool {
+    let backs_certificate =
+        |bundle: &Bundle| matches!(bundle, Bundle::Secret(secret) if secret.backs_certificate.is_some());
+    fetched
         .iter()
-        .any(|bundle| matches!(bundle, Ok(Bundle::Secret(secret)) if secret.backs_certificate.is_some()))
+        .flatten()
+        .flat_map(Versions::all)
+        .any(|version| version.bundle.as_ref().is_ok_and(|bundle| backs_certificate(bundle)))
 }
 
 /// The version that a failed selection was about.

@@ -3,7 +3,7 @@
 mod error;
 mod fetch;
 mod files;
-mod plan;
+mod served;
 mod versions;
 
 pub use self::{
@@ -11,7 +11,9 @@ pub use self::{
     files::{MountedVersion, Volume, VolumeFile},
 };
 
-use std::time::Duration;
+use std::{future::Future, pin::pin, time::Duration};
+
+use futures::future::{Either, select};
 
 use crate::{
     cloud::{CloudDefaults, CloudEnvironment},
@@ -20,7 +22,12 @@ use crate::{
     metrics::Metrics,
     spec::MountSpec,
     transport::{Outgoing, Transports},
-    vault::Vaults,
+    vault::{CacheSettings, Reader, Vaults},
+};
+
+use self::{
+    fetch::Fetched,
+    served::{ServedVolumes, VolumeRef},
 };
 
 /// Mounts volumes, any number at once.
@@ -28,6 +35,7 @@ use crate::{
 pub struct Mounter {
     identities: Identities,
     vaults: Vaults,
+    served: ServedVolumes,
     settings: MountSettings,
 }
 
@@ -42,6 +50,8 @@ pub struct MountSettings {
     pub token_proxy: TokenProxySettings,
     /// `--custom-user-agent`: added to the `User-Agent` of every request to Azure.
     pub user_agent: Option<String>,
+    /// How old what a volume gets may be.
+    pub cache: CacheSettings,
     /// How long getting a token may take, retries included: the SDK asks IMDS for over a minute, and who gives up the
     /// mount meanwhile does not hear of IMDS.
     pub token_limit: Duration,
@@ -60,24 +70,44 @@ impl Mounter {
         let outgoing = Outgoing { transports, user_agent: settings.user_agent.clone(), metrics };
         Self {
             identities: Identities::new(&outgoing, settings.token_proxy.clone(), settings.token_limit),
-            vaults: Vaults::new(&outgoing),
+            vaults: Vaults::new(&outgoing, settings.cache),
+            served: ServedVolumes::new(),
             settings,
         }
     }
 
-    /// Fetches everything that `spec` asks for, within the operator's budget and the `time_left` of the caller.
+    /// Fetches everything that `spec` asks for, within the operator's budget and the `time_left` of the caller. The
+    /// volume is to be at `target_path`.
     ///
     /// # Errors
     /// Every object that could not be had, or why none could. Nothing is returned beside an error: half a volume may
     /// hold a certificate without its new key.
-    pub async fn mount(&self, spec: MountSpec, time_left: Option<Duration>) -> Result<Volume, MountError> {
+    pub async fn mount(
+        &self,
+        spec: MountSpec,
+        target_path: &str,
+        time_left: Option<Duration>,
+    ) -> Result<Volume, MountError> {
         let budget = self.settings.budget.min(time_left.unwrap_or(Duration::MAX));
-        tokio::time::timeout(budget, self.mount_unhurried(spec))
-            .await
-            .unwrap_or(Err(MountError::OutOfTime { budget }))
+        let volume = VolumeRef::new(&spec.pod, target_path);
+        let first = !volume.is_some_and(|volume| self.served.contains(volume));
+        let mounted = tokio::time::timeout(budget, self.mount_unhurried(spec, first)).await;
+        let mounted = mounted.unwrap_or(Err(MountError::OutOfTime { budget }))?;
+        volume.into_iter().for_each(|volume| self.served.add(volume));
+        Ok(mounted)
     }
 
-    async fn mount_unhurried(&self, spec: MountSpec) -> Result<Volume, MountError> {
+    /// Drops, now and then, what is kept and of no use any more. Never completes.
+    pub async fn tidy(&self) {
+        let mut interval = tokio::time::interval(TIDY);
+        loop {
+            interval.tick().await;
+            self.vaults.tidy();
+            self.identities.tidy();
+        }
+    }
+
+    async fn mount_unhurried(&self, spec: MountSpec, first: bool) -> Result<Volume, MountError> {
         let MountSpec { pod, tenant, cloud, vault, identity, objects, default_mode } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
         let url = cloud.vault_url(&vault);
@@ -85,29 +115,38 @@ impl Mounter {
             let authenticated = self.identities.authenticate(&identity, &pod, &tenant, &cloud).await;
             authenticated.map_err(|source| MountError::identity(source, &objects))
         };
-        let read = |credential| {
-            let client = self.vaults.connect(&url, credential);
-            let objects = &objects;
-            let vault = &vault;
-            async move {
-                let client = client.map_err(|source| MountError::Connect { vault: vault.clone(), source })?;
-                let selected = fetch::select_versions(&client, objects).await;
-                let plan = plan::Plan::new(objects, selected);
-                let bundles = fetch::fetch(&client, &plan).await;
-                Ok::<_, MountError>((plan, bundles))
-            }
+        let connect = |credential, reader| {
+            let client = self.vaults.connect(&url, credential, reader);
+            client.map_err(|source| MountError::Connect { vault: vault.clone(), source })
         };
 
-        let authenticated = authenticate().await?;
-        let (mut plan, mut bundles) = read(authenticated.credential.clone()).await?;
-        // A token from an earlier mount can be revoked since, or be older than a role; a new one tells whether that is it.
-        if fetch::refused(&plan, &bundles) && self.identities.forget(&authenticated) {
-            (plan, bundles) = read(authenticate().await?.credential).await?;
-        }
+        let work = async {
+            let token = authenticate().await?;
+            let reader = Reader { principal: token.principal.clone(), first };
+            let client = connect(token.credential.clone(), reader)?;
+            let fetched = fetch::fetch(&client, &objects).await;
+            if !fetch::refused(&fetched) {
+                return Ok(fetched);
+            }
+            // A token from an earlier mount can be revoked since, or be older than a role; and an answer that was
+            // shared was for another's token. A new one of our own tells whether that is it.
+            if self.identities.forget(&token) || client.shared() {
+                let token = authenticate().await?;
+                let client = connect(token.credential, Reader { principal: None, first })?;
+                return Ok(fetch::fetch(&client, &objects).await);
+            }
+            Ok(fetched)
+        };
+        // A republish likely needs no vault.
+        let fetched: Result<Vec<Fetched>, MountError> = match first {
+            true => beside(work, self.vaults.warm(&url, objects.len())).await,
+            false => work.await,
+        };
+        let fetched = fetched?;
 
         let certificates = self.settings.certificates;
-        let slow = files::is_slow(&bundles);
-        let lay_out = move || files::lay_out(&objects, plan, bundles, default_mode, certificates);
+        let slow = files::is_slow(&fetched);
+        let lay_out = move || files::lay_out(&objects, fetched, default_mode, certificates);
         let volume = if slow { off_thread(lay_out).await } else { lay_out() };
         let volume = volume.map_err(|failures| MountError::Objects { vault, failures })?;
         match volume.size() {
@@ -116,6 +155,17 @@ impl Mounter {
             }
             _ => Ok(volume),
         }
+    }
+}
+
+/// How often what is of no use any more is dropped.
+const TIDY: Duration = Duration::from_secs(15);
+
+/// Does `work`, and while it waits for something, what may be of use to it later. What that comes to does not matter.
+async fn beside<T>(work: impl Future<Output = T>, ahead: impl Future<Output = ()>) -> T {
+    match select(pin!(work), pin!(ahead)).await {
+        Either::Left((result, _)) => result,
+        Either::Right(((), work)) => work.await,
     }
 }
 

@@ -13,7 +13,7 @@ use super::error::ObjectError;
 /// # Errors
 /// Where there is none to begin with.
 pub(super) fn select(
-    listed: Vec<VersionProperties>,
+    listed: &[VersionProperties],
     from: Option<&ObjectVersion>,
     depth: usize,
 ) -> Result<Vec<ObjectVersion>, ObjectError> {
@@ -27,16 +27,17 @@ pub(super) fn select(
             Some(_) => {}
         }
     }
-    let mut enabled: Vec<_> = listed.into_iter().filter(|listed| listed.enabled).collect();
+    let mut enabled: Vec<_> = listed.iter().filter(|listed| listed.enabled).collect();
     if enabled.is_empty() {
         return Err(ObjectError::AllDisabled);
     }
     enabled.sort_by_key(|listed| std::cmp::Reverse(listed.created));
     Ok(enabled
         .into_iter()
-        .map(|listed| listed.version)
-        .skip_while(|version| from.is_some_and(|from| version != from))
+        .map(|listed| &listed.version)
+        .skip_while(|version| from.is_some_and(|from| *version != from))
         .take(depth.saturating_add(1))
+        .cloned()
         .collect())
 }
 
@@ -70,7 +71,7 @@ mod tests {
             (Some("a"), 2, "a"),
         ] {
             let from = from.map(|from: &str| from.parse().unwrap());
-            let selected = select(all.clone(), from.as_ref(), depth).unwrap();
+            let selected = select(&all, from.as_ref(), depth).unwrap();
             let selected: Vec<&str> = selected.iter().map(ObjectVersion::as_str).collect();
             assert_eq!(selected.join(" "), expected, "{from:?} {depth}");
         }
@@ -79,10 +80,10 @@ mod tests {
     #[test]
     fn a_history_needs_a_version_to_begin_with() {
         let some = listed(&[("a", 10, true), ("b", 20, false)]);
-        let start = |from: &str| select(some.clone(), Some(&from.parse().unwrap()), 2);
+        let start = |from: &str| select(&some, Some(&from.parse().unwrap()), 2);
         assert!(matches!(start("b"), Err(ObjectError::StartDisabled)));
         assert!(matches!(start("x"), Err(ObjectError::NoSuchVersion)));
-        assert!(matches!(select(listed(&[]), None, 2), Err(ObjectError::NoVersions)));
-        assert!(matches!(select(listed(&[("a", 1, false)]), None, 2), Err(ObjectError::AllDisabled)));
+        assert!(matches!(select(&listed(&[]), None, 2), Err(ObjectError::NoVersions)));
+        assert!(matches!(select(&listed(&[("a", 1, false)]), None, 2), Err(ObjectError::AllDisabled)));
     }
 }

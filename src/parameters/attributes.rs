@@ -9,6 +9,7 @@ use crate::spec::boolean;
 use super::error::Problem;
 
 pub(super) const POD_NAME: &str = "csi.storage.k8s.io/pod.name";
+pub(super) const POD_UID: &str = "csi.storage.k8s.io/pod.uid";
 pub(super) const POD_NAMESPACE: &str = "csi.storage.k8s.io/pod.namespace";
 pub(super) const SERVICE_ACCOUNT_TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 pub(super) const KEYVAULT_NAME: &str = "keyvaultName";

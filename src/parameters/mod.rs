@@ -87,7 +87,8 @@ fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
     };
     let name = read(attributes::POD_NAME, "pod name");
     let namespace = read(attributes::POD_NAMESPACE, "pod namespace");
-    Some(PodRef { namespace: namespace?, name: name? })
+    let uid = attributes.optional(attributes::POD_UID).map(str::to_owned);
+    Some(PodRef { namespace: namespace?, name: name?, uid })
 }
 
 fn vault(attributes: &Attributes) -> Result<VaultName, Problem> {

@@ -65,16 +65,17 @@ impl Provider {
         let span = tracing::info_span!(
             "mount", pod = %spec.pod, vault = %spec.vault, identity_mode = spec.identity.name(),
         );
-        self.mount_spec(spec, time_left).instrument(span).await
+        self.mount_spec(spec, &request.target_path, time_left).instrument(span).await
     }
 
     async fn mount_spec(
         &self,
         spec: MountSpec,
+        target_path: &str,
         time_left: Option<Duration>,
     ) -> Result<MountResponse, Status> {
         let begin = Instant::now();
-        let volume = self.mounter.mount(spec, time_left).await.map_err(|error| {
+        let volume = self.mounter.mount(spec, target_path, time_left).await.map_err(|error| {
             let status = status::from_mount(&error);
             let elapsed = begin.elapsed();
             tracing::warn!(code = ?status.code(), ?elapsed, error = ?status.message(), "mount failed");

@@ -6,6 +6,7 @@ pub mod file;
 pub mod identity;
 pub mod object;
 pub mod pod;
+pub mod principal;
 pub mod rendering;
 pub mod sensitive;
 pub mod vault;

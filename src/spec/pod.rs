@@ -12,6 +12,8 @@ pub struct PodRef {
     pub namespace: String,
     /// Attribute `csi.storage.k8s.io/pod.name`.
     pub name: String,
+    /// Attribute `csi.storage.k8s.io/pod.uid`, where the driver tells it.
+    pub uid: Option<String>,
 }
 
 impl fmt::Display for PodRef {

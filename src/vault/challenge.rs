@@ -31,6 +31,11 @@ impl ChallengePolicy {
     pub(super) fn new(host: String) -> Self {
         Self { host, challenge: Mutex::new(None) }
     }
+
+    /// Whether there is nothing to learn, now.
+    pub(super) fn is_known(&self) -> bool {
+        self.challenge.try_lock().is_ok_and(|challenge| challenge.is_some())
+    }
 }
 
 #[async_trait]

@@ -2,54 +2,60 @@
 
 use std::sync::Arc;
 
-use azure_core::http::Url;
-use moka::sync::Cache;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use azure_core::http::{Url, policies::Policy};
+use quick_cache::sync::Cache;
 
-use super::challenge::ChallengePolicy;
+use crate::metrics::Metrics;
+
+use super::{
+    challenge::ChallengePolicy,
+    gate::{Gate, GatePolicy},
+};
 
 /// How many vaults are remembered. Vault names come from SecretProviderClasses, so there is a bound.
-const MOST: u64 = 1_000;
-
-/// How many requests a vault gets from this node at once, whatever the number of mounts: each has a connection, and a
-/// connection has memory. Each vault has its own, so that one that hangs keeps no other waiting.
-const AT_ONCE: usize = 64;
+const MOST: usize = 1_000;
 
 /// The hosts by their authority. Clones share them.
 #[derive(Clone)]
-pub(super) struct VaultHosts(Cache<String, VaultHost>);
+pub(super) struct VaultHosts {
+    hosts: Arc<Cache<String, VaultHost>>,
+    metrics: Metrics,
+}
 
 /// One vault's host.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct VaultHost {
+    /// Its authority.
+    pub(super) name: Arc<str>,
     /// Learned once: it says where to get a token, and not who asks.
     pub(super) challenge: Arc<ChallengePolicy>,
-    gate: Arc<Semaphore>,
+    gate: Arc<GatePolicy>,
 }
 
 impl VaultHosts {
-    pub(super) fn new() -> Self {
-        Self(Cache::new(MOST))
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self { hosts: Arc::new(Cache::new(MOST)), metrics }
     }
 
     /// The host of the vault at `url`.
     pub(super) fn of(&self, url: &Url) -> VaultHost {
-        self.0.get_with_by_ref(url.authority(), || VaultHost {
-            challenge: Arc::new(ChallengePolicy::new(url.host_str().unwrap_or_default().to_owned())),
-            gate: Arc::new(Semaphore::new(AT_ONCE)),
-        })
+        let host = self.hosts.get_or_insert_with(url.authority(), || Ok(VaultHost::of(url, &self.metrics)));
+        host.unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 }
 
 impl VaultHost {
-    /// Waits for a turn, first come first served. It lasts until the permit is dropped.
-    pub(super) async fn turn(&self) -> SemaphorePermit<'_> {
-        self.gate.acquire().await.expect("the gate is never closed")
+    fn of(url: &Url, metrics: &Metrics) -> Self {
+        let name: Arc<str> = url.authority().into();
+        Self {
+            name: name.clone(),
+            challenge: Arc::new(ChallengePolicy::new(url.host_str().unwrap_or_default().to_owned())),
+            gate: Arc::new(GatePolicy::new(name, Gate::default(), metrics.clone())),
+        }
     }
-}
 
-impl std::fmt::Debug for VaultHosts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("VaultHosts")
+    /// What each request to the host goes through.
+    pub(super) fn policies(&self) -> [Arc<dyn Policy>; 2] {
+        [self.challenge.clone(), self.gate.clone()]
     }
 }

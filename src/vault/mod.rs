@@ -6,10 +6,19 @@ mod bundle;
 mod challenge;
 mod client;
 mod error;
+mod flight;
+mod freshness;
+mod gate;
 mod host;
+pub mod memory;
+mod read;
+mod sharing;
 
 pub use self::{
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
     client::{VaultClient, Vaults},
     error::VaultError,
+    freshness::{CacheSettings, Freshness},
+    read::Read,
+    sharing::{Answer, Reader},
 };

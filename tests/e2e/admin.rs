@@ -95,13 +95,16 @@ async fn metrics_tell_what_was_asked_of_whom_and_how_it_went() {
         "akv_upstream_requests_total{operation=\"token\",status=\"401\",upstream=\"entra\"} 1".to_owned(),
         "akv_upstream_requests_total{operation=\"get_secret\",status=\"200\",upstream=\"keyvault\"} 1"
             .to_owned(),
-        "akv_upstream_requests_total{operation=\"get_secret\",status=\"401\",upstream=\"keyvault\"} 1"
+        "akv_upstream_requests_total{operation=\"challenge\",status=\"401\",upstream=\"keyvault\"} 1"
             .to_owned(),
         "akv_upstream_requests_total{operation=\"get_secret\",status=\"404\",upstream=\"keyvault\"} 1"
             .to_owned(),
         "akv_upstream_requests_total{operation=\"get_secret\",status=\"429\",upstream=\"keyvault\"} 1"
             .to_owned(),
         "akv_upstream_throttled_total{upstream=\"keyvault\"} 1".to_owned(),
+        "akv_vault_throttled_total{vault=\"lab.vault.azure.net\"} 1".to_owned(),
+        "akv_vault_calls_total{how=\"made\",kind=\"challenge\",vault=\"lab.vault.azure.net\"} 1".to_owned(),
+        "akv_vault_calls_total{how=\"made\",kind=\"secret\",vault=\"lab.vault.azure.net\"} 2".to_owned(),
         "akv_upstream_retries_total{upstream=\"keyvault\"} 1".to_owned(),
         "akv_mounts_in_flight 0".to_owned(),
     ] {

@@ -58,7 +58,7 @@ async fn a_refused_identity_is_refused_once_for_all_objects() {
     );
     assert!(message.contains("system:serviceaccount:other:app"), "{message}");
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 1);
-    assert_eq!(azure.journal().count(&Route::service(Service::Vault)), 0);
+    assert_eq!(azure.journal().count(&Route::service(Service::Vault).credentials(true)), 0);
 }
 
 #[tokio::test]
@@ -141,13 +141,14 @@ async fn identity_binding_finds_its_server_name_when_it_is_first_needed() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     provider.driver().mount(&service_principal()).await.unwrap();
-    assert_eq!(azure.journal().count(&Route::service(Service::ApiServer)), 0, "nobody needs it yet");
+    assert_eq!(azure.cluster_dns().lookups(), 0, "nobody needs it yet");
     azure.journal().clear();
     let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
     for _ in 0..2 {
-        provider.driver().mount(&call).await.unwrap();
+        provider.driver().mount(&call.of_another_pod()).await.unwrap();
     }
-    assert_eq!(azure.journal().count(&Route::service(Service::ApiServer)), 1);
+    assert_eq!(azure.cluster_dns().lookups(), 2, "the API server, and the token proxy");
+    assert_eq!(azure.journal().count(&Route::service(Service::ApiServer)), 0, "its certificate is enough");
     assert_eq!(azure.journal().count(&Route::service(Service::TokenProxy)), 1);
     assert_eq!(azure.journal().count(&Route::service(Service::Entra)), 0);
     let proxied = azure.journal().filter(&Route::service(Service::TokenProxy));
@@ -162,22 +163,21 @@ async fn a_token_proxy_that_failed_is_looked_for_anew() {
     let provider = Provider::start(&azure);
     let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
 
-    let fault = azure.faults().inject(Route::service(Service::ApiServer), Fault::Drop);
+    azure.cluster_dns().set_down(true);
     let status = provider.driver().mount(&call).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(status.message().contains("--sni-name"), "{status}");
-    azure.faults().remove(fault);
+    azure.cluster_dns().set_down(false);
     provider.driver().mount(&call).await.unwrap();
+    let found = azure.cluster_dns().lookups();
 
     let fault = azure.faults().inject(Route::service(Service::TokenProxy), Fault::Drop);
     let status = provider.driver().mount(&call).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
     azure.faults().remove(fault);
+    assert_eq!(azure.cluster_dns().lookups(), found);
     provider.driver().mount(&call).await.unwrap();
-    assert_eq!(
-        azure.journal().count(&Route::service(Service::ApiServer).matching(|head| head.path == "/")),
-        3
-    );
+    assert_eq!(azure.cluster_dns().lookups(), found + 2);
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 
 mod admin;
 mod conformance;
+mod freshness;
 mod harness;
 mod identity;
 mod process;
 mod reads;
 mod server;
 mod sharing;
+mod throttling;

@@ -33,7 +33,7 @@ async fn a_token_seen_before_and_a_challenge_learned_cost_nothing_again() {
     provider.driver().mount(&call).await.unwrap();
     azure.journal().clear();
 
-    provider.driver().mount(&call).await.unwrap();
+    provider.driver().mount(&call.of_another_pod()).await.unwrap();
 
     assert_eq!(azure.journal().total(), 20, "{:?}", azure.journal().lines());
     assert_eq!(azure.journal().count(&Route::service(Service::Vault).credentials(true)), 20);
@@ -62,7 +62,7 @@ async fn ten_pods_at_once_ask_for_one_token_and_draw_one_challenge() {
 #[tokio::test]
 async fn a_vault_gets_a_bounded_number_of_requests_at_once() {
     let azure = Azure::with_secrets(&[]).await;
-    let names: Vec<String> = (0..16).map(|index| format!("secret-{index}")).collect();
+    let names: Vec<String> = (0..144).map(|index| format!("secret-{index}")).collect();
     for name in &names {
         azure.vaults().put_secret("lab", name, "x");
     }
@@ -70,10 +70,10 @@ async fn a_vault_gets_a_bounded_number_of_requests_at_once() {
     // Longer than it takes to open the connections on a busy machine.
     azure.latency().set_for(Route::service(Service::Vault), Duration::from_millis(800));
     let provider = Provider::start(&azure);
-    let call = MountCall::of_secrets(&azure, &names);
-    let mounts: Vec<_> = (0..12)
-        .map(|_| {
-            let (driver, call) = (provider.driver(), call.clone());
+    let mounts: Vec<_> = names
+        .chunks(16)
+        .map(|names| {
+            let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, names).of_another_pod());
             tokio::spawn(async move { driver.mount(&call).await })
         })
         .collect();
@@ -92,8 +92,9 @@ async fn a_vault_that_hangs_keeps_no_other_waiting() {
     let provider = Provider::start(&azure);
     let call = MountCall::of(OBJECTS).workload(&azure);
     let hanging: Vec<_> = (0..70)
-        .map(|_| {
-            let (driver, call) = (provider.driver(), call.clone());
+        .map(|pod| {
+            let object = format!("- objectName: secret-{pod}\n  objectType: secret\n");
+            let (driver, call) = (provider.driver(), call.clone().with("objects", &object));
             tokio::spawn(async move { driver.mount(&call).await.map(drop) })
         })
         .collect();
@@ -130,12 +131,12 @@ async fn a_role_that_is_younger_than_the_token_is_found() {
     // As where roles come by way of groups: the vault denies the old token, and takes a new one.
     let denied = Fault::Status { code: 403, retry_after: None, body: None };
     azure.faults().inject_times(1, Route::service(Service::Vault).credentials(true), denied);
-    provider.driver().mount(&service_principal()).await.unwrap();
+    provider.driver().mount(&service_principal().of_another_pod()).await.unwrap();
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 2);
 
     // A new token that is denied too is denied for good.
     azure.directory().revoke_all("dddddddd-0000-0000-0000-000000000003");
-    let status = provider.driver().mount(&service_principal()).await.unwrap_err();
+    let status = provider.driver().mount(&service_principal().of_another_pod()).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 3);
 }
@@ -195,7 +196,7 @@ async fn a_token_that_the_vault_no_longer_takes_is_replaced_within_the_mount() {
     provider.driver().mount(&service_principal()).await.unwrap();
     // For the vault the token is long expired, for us it is not.
     azure.clock().advance(Duration::from_secs(7_200));
-    provider.driver().mount(&service_principal()).await.unwrap();
+    provider.driver().mount(&service_principal().of_another_pod()).await.unwrap();
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 2);
 }
 

@@ -66,6 +66,13 @@ impl Provider {
         reqwest::get(url).await.expect("metrics are served").text().await.expect("metrics are text")
     }
 
+    /// Waits until one of the lines that Prometheus would read is this one.
+    pub(crate) async fn wait_for_metric(&self, line: &str) {
+        while !self.metrics().await.lines().any(|found| found == line) {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn launch(
         azure: &Azure,
         transports: Transports,

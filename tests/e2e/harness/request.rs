@@ -1,6 +1,9 @@
 //! A `Mount` call, put together as the driver does.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use akv_provider::proto::MountRequest;
 use serde_json::json;
@@ -46,6 +49,13 @@ impl MountCall {
     pub(crate) fn workload(self, azure: &Azure) -> Self {
         self.with("clientID", WORKLOAD)
             .with("csi.storage.k8s.io/serviceAccount.tokens", &azure.service_account_tokens("default", "app"))
+    }
+
+    /// For the like volume of another pod: a first mount, and not one that comes again.
+    pub(crate) fn of_another_pod(&self) -> Self {
+        static PODS: AtomicU32 = AtomicU32::new(1);
+        let pod = PODS.fetch_add(1, Ordering::Relaxed);
+        self.clone().with("csi.storage.k8s.io/pod.uid", &format!("0b0b0b0b-0000-0000-0000-{pod:012}"))
     }
 
     /// With this attribute.

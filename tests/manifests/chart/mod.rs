@@ -43,6 +43,8 @@ fn extreme() -> Value {
         "writeCertAndKeyInSeparateFiles": true,
         "tokenProxyUrl": "https://proxy.example.com:8443/token",
         "sniName": "proxy.example.com",
+        "republishMaxAge": "1h30m",
+        "objectCacheTtl": "300ms",
         "metricsAddr": ":1",
         "metricsObjectName": true,
         "enablePprof": true,

@@ -20,6 +20,8 @@
 {{- with .Values.sniName }}
 - {{ printf "--sni-name=%s" . | quote }}
 {{- end }}
+- {{ printf "--republish-max-age=%s" .Values.republishMaxAge | quote }}
+- {{ printf "--object-cache-ttl=%s" .Values.objectCacheTtl | quote }}
 {{- with .Values.linux.customUserAgent }}
 - {{ printf "--custom-user-agent=%s" . | quote }}
 {{- end }}

@@ -1,0 +1,84 @@
+//! Volumes that were served before.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use quick_cache::sync::Cache;
+
+use crate::spec::pod::PodRef;
+
+/// How many volumes are remembered: several for each pod that a node can run.
+const MOST: usize = 4_096;
+
+/// Which volumes this process has served. Clones share it.
+///
+/// A hint for freshness: a pod that starts gets what the vault holds now, and a volume that comes again may get what was
+/// read a moment ago. Never for rights, since a pod's UID can be made up where the driver does not set it.
+#[derive(Clone)]
+pub(super) struct ServedVolumes(Arc<Cache<VolumeRef, ()>>);
+
+/// A volume of a pod, by a hash of the pod's UID and the volume's target path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct VolumeRef([u8; 16]);
+
+impl VolumeRef {
+    /// The volume of `pod` at `target_path`; `None` where the pod has no UID, so that every mount of it is a first one.
+    pub(super) fn new(pod: &PodRef, target_path: &str) -> Option<Self> {
+        let uid = pod.uid.as_ref()?;
+        let hash = digest(&SHA256, format!("{}:{uid}{target_path}", uid.len()).as_bytes());
+        let mut key = [0; 16];
+        key.copy_from_slice(&hash.as_ref()[..16]);
+        Some(Self(key))
+    }
+}
+
+impl ServedVolumes {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Cache::new(MOST)))
+    }
+
+    pub(super) fn contains(&self, volume: VolumeRef) -> bool {
+        self.0.get(&volume).is_some()
+    }
+
+    pub(super) fn add(&self, volume: VolumeRef) {
+        self.0.insert(volume, ());
+    }
+}
+
+impl std::fmt::Debug for ServedVolumes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ServedVolumes")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn volume(uid: &str, path: &str) -> VolumeRef {
+        let pod = PodRef { namespace: "n".to_owned(), name: "p".to_owned(), uid: Some(uid.to_owned()) };
+        VolumeRef::new(&pod, path).unwrap()
+    }
+
+    #[test]
+    fn a_volume_is_a_pods_uid_and_a_path() {
+        let served = ServedVolumes::new();
+        served.add(volume("uid", "/a"));
+        assert!(served.contains(volume("uid", "/a")));
+        for other in [volume("uid", "/b"), volume("uid2", "/a"), volume("uid/", "a"), volume("", "uid/a")] {
+            assert!(!served.contains(other));
+        }
+        let nameless = PodRef { namespace: "n".to_owned(), name: "p".to_owned(), uid: None };
+        assert_eq!(VolumeRef::new(&nameless, "/a"), None);
+    }
+
+    #[test]
+    fn no_more_are_remembered_than_there_is_room_for() {
+        let served = ServedVolumes::new();
+        for path in 0..20_000 {
+            served.add(volume("uid", &path.to_string()));
+        }
+        assert!(served.0.len() <= MOST, "{}", served.0.len());
+    }
+}

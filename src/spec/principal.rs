@@ -1,0 +1,17 @@
+//! Who asks, as Entra says it.
+
+use std::sync::Arc;
+
+/// A user, application or managed identity of one directory, as a token names it that Entra itself issued to us.
+///
+/// What was read as one principal may be given to whoever asks as the same one, and to nobody else.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Principal(Arc<(String, String, String)>);
+
+impl Principal {
+    /// The principal with this object id in this tenant, as the authority at this URL knows it: another authority's
+    /// tokens can name anybody, so that its principals are others.
+    pub fn new(authority: &str, tenant: &str, object: &str) -> Self {
+        Self(Arc::new((authority.to_owned(), tenant.to_ascii_lowercase(), object.to_ascii_lowercase())))
+    }
+}

@@ -1,0 +1,173 @@
+//! One gate per vault for the whole node: who may ask next, and when.
+//!
+//! Waiting mounts stand in one line, first mounts before republishes. When the vault throttles, all of them wait for
+//! the same moment, and go on no faster than the vault could answer before.
+
+mod pace;
+mod policy;
+mod urgency;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+pub(super) use self::{policy::GatePolicy, urgency::Ask};
+
+use self::pace::{Next, Pace};
+
+/// The gate of one vault.
+#[derive(Debug, Default)]
+pub(super) struct Gate(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    pace: Pace,
+    /// Those who wait: the urgent ones first, and among equals who came first.
+    line: BTreeMap<Place, Arc<Notify>>,
+    next_number: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// False goes before true.
+    patient: bool,
+    number: u64,
+}
+
+/// Leave to send one request. It lasts until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    gate: &'a Gate,
+    /// When the request went out.
+    sent: Instant,
+}
+
+impl Gate {
+    /// Waits for a turn. `ask` may become urgent meanwhile.
+    pub(super) async fn turn(&self, ask: &Ask) -> Turn<'_> {
+        let mut urgency = ask.urgency();
+        let mut waiting = Waiting::join(self, !*urgency.borrow_and_update());
+        loop {
+            let until = match self.lock().admit(waiting.place) {
+                Admission::Granted(sent) => {
+                    waiting.admitted = true;
+                    return Turn { gate: self, sent };
+                }
+                Admission::Wait(until) => until,
+            };
+            let moment = async {
+                match until {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = waiting.called.notified() => {}
+                () = moment => {}
+                Ok(()) = urgency.changed() => waiting.hurry(),
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Admission {
+    Granted(Instant),
+    /// Until this moment, or until called.
+    Wait(Option<Instant>),
+}
+
+impl State {
+    fn admit(&mut self, place: Place) -> Admission {
+        if self.line.first_key_value().is_none_or(|(first, _)| *first != place) {
+            return Admission::Wait(None);
+        }
+        let now = Instant::now();
+        match self.pace.next(now) {
+            Next::Now => {
+                self.pace.sent(now);
+                self.line.remove(&place);
+                self.call();
+                Admission::Granted(now)
+            }
+            Next::At(moment) => Admission::Wait(Some(moment)),
+            Next::WhenAnswered => Admission::Wait(None),
+        }
+    }
+
+    /// Wakes who is first in the line.
+    fn call(&self) {
+        if let Some((_, first)) = self.line.first_key_value() {
+            first.notify_one();
+        }
+    }
+}
+
+/// A place in the line, left when dropped.
+struct Waiting<'a> {
+    gate: &'a Gate,
+    place: Place,
+    called: Arc<Notify>,
+    admitted: bool,
+}
+
+impl<'a> Waiting<'a> {
+    fn join(gate: &'a Gate, patient: bool) -> Self {
+        let called = Arc::new(Notify::new());
+        let mut state = gate.lock();
+        let place = Place { patient, number: state.next_number };
+        state.next_number += 1;
+        state.line.insert(place, called.clone());
+        Self { gate, place, called, admitted: false }
+    }
+
+    fn hurry(&mut self) {
+        let mut state = self.gate.lock();
+        if let Some(called) = state.line.remove(&self.place) {
+            self.place.patient = false;
+            state.line.insert(self.place, called);
+            state.call();
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.admitted {
+            let mut state = self.gate.lock();
+            state.line.remove(&self.place);
+            state.call();
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// The vault answered.
+    pub(super) fn answered(self) {
+        self.gate.lock().pace.answered(Instant::now());
+    }
+
+    /// The vault throttled. `retry_after` is what it said of when to come back, and `jitter`, from 0 to 1, keeps nodes
+    /// from coming back all at once.
+    pub(super) fn throttled(self, retry_after: Option<Duration>, jitter: f64) {
+        self.gate.lock().pace.throttled(self.sent, Instant::now(), retry_after, jitter);
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.lock();
+        state.pace.ended();
+        state.call();
+    }
+}
+
+#[cfg(test)]
+mod tests;

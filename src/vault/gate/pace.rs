@@ -1,0 +1,293 @@
+//! How fast a vault may be asked: a value that is told what happened, and says when the next request may go.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+/// How many requests a vault gets from this node at once: each has a connection, and a connection has memory.
+const AT_ONCE: usize = 64;
+
+/// After so many requests within a second, it gets only [`AT_ONCE_WHEN_BUSY`] at a time: whoever asks for more is likely
+/// to be told to stop, and what is under way then is wasted. Two pods of fifty objects and one of twenty are fewer.
+const BUSY: usize = 150;
+
+/// See [`BUSY`]. It is also all that a vault gets that has throttled.
+const AT_ONCE_WHEN_BUSY: usize = 8;
+
+/// The second over which requests are counted. A little longer than the vault's own, since clocks differ and requests
+/// travel for different times.
+const SECOND: Duration = Duration::from_millis(1_040);
+
+/// How long a vault that throttled is asked no faster than it could answer then. Key Vault counts over ten seconds
+/// (<https://learn.microsoft.com/azure/key-vault/general/service-limits>).
+const MEMORY: Duration = Duration::from_secs(10);
+
+/// The least that is asked of a vault that throttled, in a second.
+const LEAST: usize = 10;
+
+/// From this on there is no limit.
+const MOST: f64 = 2_000.0;
+
+/// How a limit grows in a second once it may.
+const GROWTH: f64 = 1.1;
+
+/// The longest that a vault's word or our own doubling keeps everybody waiting.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// What is known of a vault's patience.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// When the requests of the last second went out.
+    sent: VecDeque<Instant>,
+    /// When those of the last second were answered that were not throttled.
+    answered: VecDeque<Instant>,
+    under_way: usize,
+    throttled: Option<Throttled>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Throttled {
+    at: Instant,
+    not_before: Instant,
+    /// Requests in a second that the vault can take.
+    limit: usize,
+    /// How often in a row, without an answer in between.
+    row: u32,
+}
+
+/// When the next request may go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Now,
+    At(Instant),
+    /// When one that is under way has ended.
+    WhenAnswered,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { sent: VecDeque::new(), answered: VecDeque::new(), under_way: 0, throttled: None }
+    }
+}
+
+impl Pace {
+    pub(super) fn next(&mut self, now: Instant) -> Next {
+        forget_old(&mut self.sent, now);
+        if let Some(throttled) = self.throttled {
+            if now < throttled.not_before {
+                return Next::At(throttled.not_before);
+            }
+            match throttled.limit(now) {
+                None => self.throttled = None,
+                Some(limit) if self.sent.len() >= limit => {
+                    return Next::At(self.sent[self.sent.len() - limit] + SECOND);
+                }
+                Some(_) => {}
+            }
+        }
+        let busy = self.throttled.is_some() || self.sent.len() >= BUSY;
+        let at_once = if busy { AT_ONCE_WHEN_BUSY } else { AT_ONCE };
+        if self.under_way < at_once { Next::Now } else { Next::WhenAnswered }
+    }
+
+    pub(super) fn sent(&mut self, now: Instant) {
+        self.sent.push_back(now);
+        self.under_way += 1;
+    }
+
+    pub(super) fn answered(&mut self, now: Instant) {
+        forget_old(&mut self.answered, now);
+        self.answered.push_back(now);
+        if let Some(throttled) = &mut self.throttled
+            && now > throttled.not_before
+        {
+            throttled.row = 0;
+        }
+    }
+
+    /// The request that went out at `sent` was throttled.
+    pub(super) fn throttled(
+        &mut self,
+        sent: Instant,
+        now: Instant,
+        retry_after: Option<Duration>,
+        jitter: f64,
+    ) {
+        let earlier = self.throttled.filter(|throttled| sent < throttled.at);
+        // One that belongs to an earlier refusal waits no longer than that one's first.
+        let row = match earlier {
+            Some(earlier) => earlier.row - 1,
+            None => self.throttled.map_or(0, |throttled| throttled.row),
+        };
+        let wait = retry_after.unwrap_or_else(|| Duration::from_secs(1) * 2_u32.pow(row.min(5))).min(LONGEST);
+        // A spread of a twentieth, but not more than a quarter second, on top of what the vault said: never before.
+        let not_before = now + wait + wait.min(Duration::from_secs(5)).mul_f64(jitter / 20.0);
+        self.throttled = Some(match earlier {
+            // Another one of those that were under way when the vault began to refuse.
+            Some(earlier) => Throttled { not_before: earlier.not_before.max(not_before), ..earlier },
+            None => {
+                forget_old(&mut self.answered, now);
+                Throttled { at: now, not_before, limit: self.answered.len().max(LEAST), row: row + 1 }
+            }
+        });
+    }
+
+    /// A request is over, whatever became of it.
+    pub(super) fn ended(&mut self) {
+        self.under_way -= 1;
+    }
+}
+
+impl Throttled {
+    /// What the vault may be asked for in a second by now; `None` where that is past.
+    fn limit(&self, now: Instant) -> Option<usize> {
+        let quiet = now.saturating_duration_since(self.at + MEMORY).as_secs_f64();
+        let limit = self.limit as f64 * GROWTH.powf(quiet);
+        (limit < MOST).then_some(limit as usize)
+    }
+}
+
+fn forget_old(moments: &mut VecDeque<Instant>, now: Instant) {
+    while moments.front().is_some_and(|moment| now.saturating_duration_since(*moment) >= SECOND) {
+        moments.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Sends all that may go out at `now`, and says how many.
+    fn send(pace: &mut Pace, now: Instant) -> usize {
+        let mut sent = 0;
+        while pace.next(now) == Next::Now {
+            pace.sent(now);
+            sent += 1;
+        }
+        sent
+    }
+
+    fn answer(pace: &mut Pace, count: usize, now: Instant) {
+        for _ in 0..count {
+            pace.answered(now);
+            pace.ended();
+        }
+    }
+
+    #[test]
+    fn a_vault_that_is_asked_for_much_gets_fewer_requests_at_once() {
+        let begin = Instant::now();
+        let mut pace = Pace::default();
+        let mut total = 0;
+        for round in 0..2 {
+            let now = begin + MS * 10 * round;
+            assert_eq!(send(&mut pace, now), AT_ONCE);
+            assert_eq!(pace.next(now), Next::WhenAnswered);
+            answer(&mut pace, AT_ONCE, now);
+            total += AT_ONCE;
+        }
+        assert_eq!(send(&mut pace, begin + MS * 20), BUSY - total, "up to the mark");
+        answer(&mut pace, BUSY - total, begin + MS * 30);
+        assert_eq!(send(&mut pace, begin + MS * 30), AT_ONCE_WHEN_BUSY);
+        answer(&mut pace, AT_ONCE_WHEN_BUSY, begin + MS * 40);
+        assert_eq!(send(&mut pace, begin + MS * 40 + SECOND), AT_ONCE, "a second later it is quiet again");
+    }
+
+    #[test]
+    fn all_wait_for_the_moment_that_the_vault_names() {
+        let begin = Instant::now();
+        let mut pace = Pace::default();
+        pace.sent(begin);
+        pace.throttled(begin, begin + MS, Some(Duration::from_secs(3)), 0.0);
+        pace.ended();
+        let not_before = begin + MS + Duration::from_secs(3);
+        assert_eq!(pace.next(begin + MS * 2), Next::At(not_before));
+        assert_eq!(pace.next(not_before - MS), Next::At(not_before));
+        assert_eq!(pace.next(not_before), Next::Now);
+    }
+
+    #[test]
+    fn jitter_never_comes_before_the_vaults_word() {
+        for (jitter, late) in [(0.0, 0), (0.5, 25), (1.0, 50)] {
+            let begin = Instant::now();
+            let mut pace = Pace::default();
+            pace.sent(begin);
+            pace.throttled(begin, begin, Some(Duration::from_secs(1)), jitter);
+            pace.ended();
+            assert_eq!(pace.next(begin), Next::At(begin + MS * (1_000 + late)), "{jitter}");
+        }
+    }
+
+    #[test]
+    fn without_a_word_of_the_vault_the_wait_doubles_until_it_answers() {
+        let mut now = Instant::now();
+        let mut pace = Pace::default();
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            assert_eq!(pace.next(now), Next::Now);
+            pace.sent(now);
+            pace.throttled(now, now, None, 0.0);
+            pace.ended();
+            assert_eq!(pace.next(now), Next::At(now + Duration::from_secs(seconds)), "{seconds}");
+            now += Duration::from_secs(seconds);
+        }
+        pace.sent(now + MS);
+        answer(&mut pace, 1, now + MS);
+        pace.sent(now + MS * 2);
+        pace.throttled(now + MS * 2, now + MS * 2, None, 0.0);
+        pace.ended();
+        assert_eq!(pace.next(now + MS * 2), Next::At(now + MS * 2 + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn those_under_way_when_the_vault_begins_to_refuse_are_one_refusal() {
+        let begin = Instant::now();
+        let mut pace = Pace::default();
+        for _ in 0..8 {
+            pace.sent(begin);
+        }
+        for refusal in 1..=8 {
+            pace.throttled(begin, begin + MS * refusal, None, 0.0);
+            pace.ended();
+        }
+        assert_eq!(pace.next(begin + MS * 9), Next::At(begin + MS * 8 + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_vault_that_throttled_is_asked_for_what_it_could_answer_and_later_for_more() {
+        let begin = Instant::now();
+        let mut pace = Pace::default();
+        for _ in 0..200 {
+            pace.sent(begin);
+        }
+        answer(&mut pace, 200, begin);
+        pace.sent(begin);
+        pace.throttled(begin, begin, Some(Duration::from_secs(2)), 0.0);
+        pace.ended();
+        let again = begin + Duration::from_secs(2);
+        let mut sent = 0;
+        while pace.next(again) == Next::Now {
+            sent += send(&mut pace, again);
+            let under_way = pace.under_way;
+            answer(&mut pace, under_way, again);
+        }
+        assert_eq!(sent, 200);
+        assert_eq!(pace.next(again), Next::At(again + SECOND));
+
+        let throttled = pace.throttled.unwrap();
+        assert_eq!(throttled.limit(begin + MEMORY), Some(200));
+        assert_eq!(throttled.limit(begin + MEMORY + Duration::from_secs(1)), Some(220));
+        assert_eq!(throttled.limit(begin + MEMORY + Duration::from_secs(60)), None);
+    }
+
+    #[test]
+    fn a_vault_that_refuses_all_is_still_tried() {
+        let begin = Instant::now();
+        let mut pace = Pace::default();
+        pace.sent(begin);
+        pace.throttled(begin, begin, Some(Duration::ZERO), 0.0);
+        pace.ended();
+        assert_eq!(send(&mut pace, begin + SECOND), AT_ONCE_WHEN_BUSY.min(LEAST));
+    }
+}

@@ -1,0 +1,208 @@
+//! Reads that are not made twice, and how old what a volume gets may be.
+
+use std::time::Duration;
+
+use akv_emulator::{ObjectKind, Role, RoleAssignment, Route, Service, VaultScope};
+use tonic::Code;
+
+use crate::harness::{Azure, MountCall, Provider};
+
+const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
+
+const WORKLOAD: &str = "cccccccc-0000-0000-0000-000000000002";
+
+fn reads() -> Route {
+    Route::service(Service::Vault).credentials(true)
+}
+
+/// Ten pods of a deployment: each has a token of its own, and all are one identity.
+fn deployment(azure: &Azure) -> Vec<MountCall> {
+    let audience = "api://AzureADTokenExchange";
+    (0..10)
+        .map(|pod| {
+            let hour = Duration::from_secs(3600 + pod);
+            let token = azure.service_account_token("default", "app", audience, hour);
+            let tokens = serde_json::json!({ audience: { "token": token } }).to_string();
+            let call = MountCall::of(OBJECTS).workload(azure).of_another_pod();
+            call.with("csi.storage.k8s.io/serviceAccount.tokens", &tokens)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_new_pod_gets_the_new_value_and_a_republish_one_that_is_a_moment_old() {
+    let azure = Azure::with_secrets(&[("db-password", "old")]).await;
+    let provider = Provider::start(&azure);
+    let driver = provider.driver();
+    let old = MountCall::of_secrets(&azure, &["db-password"]);
+    assert_eq!(driver.mount(&old).await.unwrap().text("db-password"), "old");
+    azure.clock().advance(Duration::from_secs(1));
+    let version = azure.vaults().put_secret("lab", "db-password", "new");
+
+    azure.journal().clear();
+    assert_eq!(driver.mount(&old).await.unwrap().text("db-password"), "old");
+    assert_eq!(azure.journal().total(), 0, "{:?}", azure.journal().lines());
+
+    let mounted = driver.mount(&old.of_another_pod()).await.unwrap();
+    assert_eq!(mounted.text("db-password"), "new");
+    assert_eq!(mounted.versions, [("secret/db-password".to_owned(), version)]);
+    // What was read for the new pod is there for the old one too.
+    assert_eq!(driver.mount(&old).await.unwrap().text("db-password"), "new");
+    assert_eq!(azure.journal().count(&reads()), 1);
+}
+
+#[tokio::test]
+async fn without_a_max_age_each_republish_reads_anew() {
+    let azure = Azure::with_secrets(&[("db-password", "old")]).await;
+    let provider = Provider::start_with(&azure, &["--republish-max-age=0".to_owned()]);
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    provider.driver().mount(&call).await.unwrap();
+    azure.clock().advance(Duration::from_secs(1));
+    azure.vaults().put_secret("lab", "db-password", "new");
+    assert_eq!(provider.driver().mount(&call).await.unwrap().text("db-password"), "new");
+}
+
+#[tokio::test]
+async fn a_value_older_than_the_max_age_is_read_anew() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start_with(&azure, &["--republish-max-age=1ns".to_owned()]);
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    for mounts in 1..=2 {
+        provider.driver().mount(&call).await.unwrap();
+        assert_eq!(azure.journal().count(&reads()), mounts);
+    }
+}
+
+#[tokio::test]
+async fn ten_replicas_cost_one_read_and_not_ten() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let pods = deployment(&azure);
+    for pod in &pods {
+        provider.driver().mount(pod).await.unwrap();
+    }
+    assert_eq!(azure.journal().count(&Route::token_endpoint()), 10, "each has proved itself");
+    assert_eq!(azure.journal().count(&reads()), 10, "each new pod reads afresh");
+    azure.journal().clear();
+    for pod in &pods {
+        provider.driver().mount(pod).await.unwrap();
+    }
+    assert_eq!(azure.journal().total(), 0, "{:?}", azure.journal().lines());
+}
+
+#[tokio::test]
+async fn a_cache_for_objects_serves_new_pods_too() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start_with(&azure, &["--object-cache-ttl=5m".to_owned()]);
+    for pod in deployment(&azure) {
+        provider.driver().mount(&pod).await.unwrap();
+    }
+    assert_eq!(azure.journal().count(&reads()), 1);
+}
+
+#[tokio::test]
+async fn a_history_is_remembered_with_its_list() {
+    let azure = Azure::with_secrets(&[("db-password", "1")]).await;
+    for value in ["2", "3"] {
+        azure.clock().advance(Duration::from_secs(1));
+        azure.vaults().put_secret("lab", "db-password", value);
+    }
+    let provider = Provider::start(&azure);
+    let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
+    let call = MountCall::of(objects).workload(&azure);
+    let first = provider.driver().mount(&call).await.unwrap();
+    assert_eq!(azure.journal().count(&reads()), 4, "a list and three versions");
+    assert_eq!(provider.driver().mount(&call).await.unwrap(), first);
+    assert_eq!(azure.journal().count(&reads()), 4);
+}
+
+#[tokio::test]
+async fn pods_that_start_together_share_what_is_under_way() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let pods = deployment(&azure);
+    // Tokens first, so that the reads begin together.
+    for pod in &pods {
+        provider.driver().mount(&pod.of_another_pod()).await.unwrap();
+    }
+    azure.journal().clear();
+    azure.latency().set_for(reads(), Duration::from_millis(600));
+    let mounts: Vec<_> = pods
+        .into_iter()
+        .map(|pod| {
+            let driver = provider.driver();
+            tokio::spawn(async move { driver.mount(&pod).await })
+        })
+        .collect();
+    for mount in mounts {
+        assert_eq!(mount.await.unwrap().unwrap().text("db-password"), "x");
+    }
+    assert_eq!(azure.journal().total(), 1, "{:?}", azure.journal().lines());
+}
+
+#[tokio::test]
+async fn work_shared_with_others_goes_on_when_its_caller_goes_away() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start_over(&azure, azure.transports());
+    let mut pods = deployment(&azure).into_iter();
+    let (first, second) = (pods.next().unwrap(), pods.next().unwrap());
+    for pod in [&first, &second] {
+        provider.driver().mount(&pod.of_another_pod()).await.unwrap();
+    }
+    azure.journal().clear();
+    azure.latency().set_for(reads(), Duration::from_millis(600));
+    let mount = |pod: MountCall| {
+        let driver = provider.driver();
+        tokio::spawn(async move { driver.mount(&pod).await })
+    };
+    let leaves = mount(first);
+    azure.journal().wait_for(1).await;
+    let stays = mount(second);
+    let joined = r#"akv_vault_calls_total{how="joined",kind="secret",vault="lab.vault.azure.net"} 1"#;
+    provider.wait_for_metric(joined).await;
+    leaves.abort();
+    assert_eq!(stays.await.unwrap().unwrap().text("db-password"), "x");
+    assert_eq!(azure.journal().total(), 1, "{:?}", azure.journal().lines());
+}
+
+#[tokio::test]
+async fn whom_the_vault_denies_finds_nothing_that_was_read_before() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    provider.driver().mount(&call).await.unwrap();
+    azure.directory().revoke_all(WORKLOAD);
+    let new = provider.driver().mount(&call.of_another_pod()).await.unwrap_err();
+    let again = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!((new.code(), again.code()), (Code::PermissionDenied, Code::PermissionDenied));
+
+    azure.directory().grant(RoleAssignment {
+        principal: WORKLOAD.to_owned(),
+        vaults: VaultScope::All,
+        role: Role::SecretsUser,
+    });
+    provider.driver().mount(&call).await.unwrap();
+    azure.vaults().delete("lab", ObjectKind::Secret, "db-password").unwrap();
+    let new = provider.driver().mount(&call.of_another_pod()).await.unwrap_err();
+    let again = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!((new.code(), again.code()), (Code::NotFound, Code::NotFound));
+}
+
+#[tokio::test]
+async fn a_pod_that_takes_anothers_names_is_not_given_its_values() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    // Whatever may be remembered is.
+    let provider = Provider::start_with(&azure, &["--object-cache-ttl=5m".to_owned()]);
+    let owner = MountCall::of(OBJECTS).workload(&azure);
+    provider.driver().mount(&owner).await.unwrap();
+    // The same pod, UID and path, as an identity that may not read this vault.
+    let stranger = owner.clone().with("clientID", "eeeeeeee-0000-0000-0000-000000000004");
+    let status = provider.driver().mount(&stranger).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+    // The same, with a token that says it is the owner's and that Entra has not signed.
+    let forged = serde_json::json!({ "api://AzureADTokenExchange": { "token": "e30.e30.c2ln" } }).to_string();
+    let forger = owner.clone().with("csi.storage.k8s.io/serviceAccount.tokens", &forged);
+    let status = provider.driver().mount(&forger).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+    provider.driver().mount(&owner).await.unwrap();
+}

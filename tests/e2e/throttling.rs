@@ -1,0 +1,77 @@
+//! A vault that says "too many": all wait for the same moment, and nobody storms it.
+
+use std::time::Duration;
+
+use akv_emulator::{Fault, Route, Service};
+use tonic::Code;
+
+use crate::harness::{Azure, MountCall, Provider};
+
+fn reads() -> Route {
+    Route::service(Service::Vault).credentials(true)
+}
+
+fn throttled(azure: &Azure) -> usize {
+    azure.journal().filter(&reads()).iter().filter(|entry| entry.status == Some(429)).count()
+}
+
+#[tokio::test]
+async fn a_vault_with_a_limit_gets_about_what_it_allows_and_no_mount_fails() {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<String> = (0..120).map(|index| format!("secret-{index}")).collect();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, "x");
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let provider = Provider::start(&azure);
+    provider.driver().mount(&MountCall::of_secrets(&azure, &names[..1])).await.unwrap();
+    azure.journal().clear();
+    azure.limits().set("lab", 50);
+    let mounts: Vec<_> = names
+        .chunks(20)
+        .map(|names| {
+            let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, names).of_another_pod());
+            tokio::spawn(async move { driver.mount(&call).await })
+        })
+        .collect();
+    for mount in mounts {
+        mount.await.unwrap().unwrap();
+    }
+    // Those that were under way when the vault began to refuse, and hardly another: each had its own retries before.
+    let refused = throttled(&azure);
+    assert!((1..=80).contains(&refused), "{refused} requests were refused");
+    assert_eq!(azure.journal().count(&reads()), 120 + refused);
+}
+
+#[tokio::test]
+async fn nobody_asks_before_the_moment_that_the_vault_names() {
+    let azure = Azure::with_secrets(&[("a", "x"), ("b", "x")]).await;
+    let provider = Provider::start_over(&azure, azure.transports());
+    provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
+    azure.journal().clear();
+    azure.faults().inject_times(1, reads().path_prefix("/secrets/a"), Fault::throttled(1));
+    let mount = |name: &'static str| {
+        let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, &[name]).of_another_pod());
+        tokio::spawn(async move { driver.mount(&call).await })
+    };
+    let first = mount("a");
+    provider.wait_for_metric(r#"akv_vault_throttled_total{vault="lab.vault.azure.net"} 1"#).await;
+    // Another pod, and another object: the vault is the same.
+    let second = mount("b");
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    let asked: Vec<Duration> = azure.journal().filter(&reads()).iter().map(|entry| entry.at).collect();
+    assert_eq!(asked.len(), 3, "{:?}", azure.journal().lines());
+    assert!(asked[1..].iter().all(|at| *at - asked[0] >= Duration::from_secs(1)), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_vault_that_stays_throttled_is_told_of() {
+    let azure = Azure::with_secrets(&[("a", "x")]).await;
+    azure.faults().inject(reads(), Fault::throttled(0));
+    let provider = Provider::start(&azure);
+    let status = provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(status.message().contains("secret/a from vault lab: the vault is throttled: 429"), "{status}");
+    assert_eq!(throttled(&azure), 5);
+}
