@@ -115,15 +115,13 @@ impl Mounter {
             let authenticated = self.identities.authenticate(&identity, &pod, &tenant, &cloud).await;
             authenticated.map_err(|source| MountError::identity(source, &objects))
         };
-        let connect = |credential, reader| {
-            let client = self.vaults.connect(&url, credential, reader);
-            client.map_err(|source| MountError::Connect { vault: vault.clone(), source })
-        };
+        let connect = |credential, reader| self.vaults.connect(&url, credential, reader);
+        let refused = |source| MountError::Connect { vault: vault.clone(), source };
 
         let work = async {
             let token = authenticate().await?;
             let reader = Reader { principal: token.principal.clone(), first };
-            let client = connect(token.credential.clone(), reader)?;
+            let client = connect(token.credential.clone(), reader).map_err(refused)?;
             let fetched = fetch::fetch(&client, &objects).await;
             if !fetch::refused(&fetched) {
                 return Ok(fetched);
@@ -132,7 +130,8 @@ impl Mounter {
             // shared was for another's token. A new one of our own tells whether that is it.
             if self.identities.forget(&token) || client.shared() {
                 let token = authenticate().await?;
-                let client = connect(token.credential, Reader { principal: None, first })?;
+                let reader = Reader { principal: None, first };
+                let client = connect(token.credential, reader).map_err(refused)?;
                 return Ok(fetch::fetch(&client, &objects).await);
             }
             Ok(fetched)

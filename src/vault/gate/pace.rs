@@ -7,12 +7,16 @@ use tokio::time::Instant;
 /// How many requests a vault gets from this node at once: each has a connection, and a connection has memory.
 const AT_ONCE: usize = 64;
 
-/// After so many requests within a second, it gets only [`AT_ONCE_WHEN_BUSY`] at a time: whoever asks for more is likely
-/// to be told to stop, and what is under way then is wasted. Two pods of fifty objects and one of twenty are fewer.
-const BUSY: usize = 150;
+/// What any vault is taken to answer in a second. Beyond that it is asked gently until it has shown that it answers more:
+/// whoever asks for more is likely to be told to stop, and what is under way then is wasted. Two pods of fifty objects
+/// and one of twenty are fewer.
+const EASY: usize = 150;
 
-/// See [`BUSY`]. It is also all that a vault gets that has throttled.
-const AT_ONCE_WHEN_BUSY: usize = 8;
+/// How many requests are under way at once beyond what is easy, and so long as a vault that throttled has a limit.
+const GENTLY: usize = 6;
+
+/// For so many answers beyond what is easy, all in one second, one more request is under way at once.
+const STEP: usize = 12;
 
 /// The second over which requests are counted. A little longer than the vault's own, since clocks differ and requests
 /// travel for different times.
@@ -35,7 +39,7 @@ const GROWTH: f64 = 1.1;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What is known of a vault's patience.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Pace {
     /// When the requests of the last second went out.
     sent: VecDeque<Instant>,
@@ -64,12 +68,6 @@ pub(super) enum Next {
     WhenAnswered,
 }
 
-impl Default for Pace {
-    fn default() -> Self {
-        Self { sent: VecDeque::new(), answered: VecDeque::new(), under_way: 0, throttled: None }
-    }
-}
-
 impl Pace {
     pub(super) fn next(&mut self, now: Instant) -> Next {
         forget_old(&mut self.sent, now);
@@ -85,8 +83,12 @@ impl Pace {
                 Some(_) => {}
             }
         }
-        let busy = self.throttled.is_some() || self.sent.len() >= BUSY;
-        let at_once = if busy { AT_ONCE_WHEN_BUSY } else { AT_ONCE };
+        forget_old(&mut self.answered, now);
+        let at_once = match self.throttled {
+            Some(_) => GENTLY,
+            None if self.sent.len() < EASY => AT_ONCE,
+            None => AT_ONCE.min(GENTLY + self.answered.len().saturating_sub(EASY) / STEP),
+        };
         if self.under_way < at_once { Next::Now } else { Next::WhenAnswered }
     }
 
@@ -176,23 +178,27 @@ mod tests {
         }
     }
 
+    /// Asks for as much as may be asked, each answer taking 10 ms, for `rounds` of them.
+    fn run(pace: &mut Pace, begin: Instant, rounds: u32) -> Vec<usize> {
+        let mut widths = Vec::new();
+        for round in 0..rounds {
+            let now = begin + MS * 10 * round;
+            let sent = send(pace, now);
+            answer(pace, sent, now + MS * 10);
+            widths.push(sent);
+        }
+        widths
+    }
+
     #[test]
-    fn a_vault_that_is_asked_for_much_gets_fewer_requests_at_once() {
+    fn a_vault_is_asked_gently_for_more_than_it_has_shown_to_answer() {
         let begin = Instant::now();
         let mut pace = Pace::default();
-        let mut total = 0;
-        for round in 0..2 {
-            let now = begin + MS * 10 * round;
-            assert_eq!(send(&mut pace, now), AT_ONCE);
-            assert_eq!(pace.next(now), Next::WhenAnswered);
-            answer(&mut pace, AT_ONCE, now);
-            total += AT_ONCE;
-        }
-        assert_eq!(send(&mut pace, begin + MS * 20), BUSY - total, "up to the mark");
-        answer(&mut pace, BUSY - total, begin + MS * 30);
-        assert_eq!(send(&mut pace, begin + MS * 30), AT_ONCE_WHEN_BUSY);
-        answer(&mut pace, AT_ONCE_WHEN_BUSY, begin + MS * 40);
-        assert_eq!(send(&mut pace, begin + MS * 40 + SECOND), AT_ONCE, "a second later it is quiet again");
+        let widths = run(&mut pace, begin, 60);
+        assert_eq!(widths[..4], [64, 64, 22, 6], "up to what is easy, and then gently");
+        assert!(widths[3..].is_sorted(), "{widths:?}");
+        assert_eq!(widths.last(), Some(&64), "it has shown that it answers more: {widths:?}");
+        assert_eq!(run(&mut pace, begin + SECOND * 3, 3), [64, 64, 22], "a second later that may be past");
     }
 
     #[test]
@@ -288,6 +294,6 @@ mod tests {
         pace.sent(begin);
         pace.throttled(begin, begin, Some(Duration::ZERO), 0.0);
         pace.ended();
-        assert_eq!(send(&mut pace, begin + SECOND), AT_ONCE_WHEN_BUSY.min(LEAST));
+        assert_eq!(send(&mut pace, begin + SECOND), GENTLY);
     }
 }
