@@ -1,0 +1,71 @@
+//! One node: its volumes, and what they are answered from.
+
+use std::{sync::Arc, time::Duration};
+
+use akv_provider::{
+    spec::object::ObjectType,
+    vault::{
+        CacheSettings, Read,
+        memory::{Footprint, Memory},
+    },
+};
+use fastrand::Rng;
+use tokio::time::Instant;
+
+/// What a node has to carry.
+pub(crate) struct Load {
+    pub(crate) pods: usize,
+    pub(crate) identities: usize,
+    pub(crate) objects: usize,
+    pub(crate) rotation: Duration,
+    pub(crate) watched: Duration,
+}
+
+struct Value;
+
+impl Footprint for Value {
+    fn bytes(&self) -> usize {
+        // A secret of ordinary length.
+        64
+    }
+}
+
+/// How often the node's volumes have to ask the vault while they are watched.
+pub(crate) fn node(load: &Load, settings: CacheSettings, seed: u64) -> u64 {
+    let mut random = Rng::with_seed(seed);
+    let memory = Memory::new();
+    let reads: Vec<Read> = (0..load.objects).map(read).collect();
+    let begin = Instant::now();
+    let freshness = settings.republish();
+
+    let rounds = load.watched.as_nanos() / load.rotation.as_nanos() + 1;
+    let mut republishes: Vec<(Instant, usize)> = (0..load.pods)
+        .flat_map(|pod| {
+            let phase = load.rotation.mul_f64(random.f64());
+            (0..u32::try_from(rounds).unwrap_or(u32::MAX))
+                .map(move |round| (begin + load.rotation * round + phase, pod))
+        })
+        .collect();
+    republishes.sort();
+
+    let mut asked = 0;
+    for (now, pod) in republishes {
+        let identity = pod % load.identities;
+        for read in &reads {
+            let key = (identity, read.clone());
+            let max_age = freshness.max_age(read);
+            if memory.recall(&key, max_age, now).is_none() {
+                memory.remember(key, Arc::new(Value), now, max_age);
+                // The first round is that of the mounts.
+                asked += u64::from(now >= begin + load.rotation);
+            }
+        }
+        memory.tidy(now);
+    }
+    asked
+}
+
+fn read(number: usize) -> Read {
+    let name = format!("secret-{number}").parse().unwrap_or_else(|error| panic!("{error}"));
+    Read { object_type: ObjectType::Secret, name, version: None }
+}
