@@ -19,7 +19,7 @@ use crate::{
     journal::Journal,
     keys::Keys,
     latency::Latency,
-    listen::{Bound, Https, Pages, Plain, Proxy},
+    listen::{Bound, Https, Opening, Pages, Plain, Proxy},
     rate::RateLimits,
     service_account::{ISSUER, Issuer, Validity},
     tls::server_config,
@@ -90,7 +90,7 @@ impl Emulator {
         let pages = Pages { ca_pem: emulator.ca_pem.clone(), cloud_file: emulator.cloud_file_json() };
         let tunnels = Proxy { https: server.clone(), pages: Arc::new(pages) };
         emulator.tasks = vec![
-            https.serve(move |tcp| server.clone().serve(tcp)),
+            https.serve(move |tcp| server.clone().serve(tcp, Opening::Ahead)),
             proxy.serve(move |tcp| tunnels.clone().serve(tcp)),
             imds.serve({
                 let imds = Plain::Imds(Arc::clone(&azure));
