@@ -1,0 +1,67 @@
+//! A node that fills up: every pod with a token of its own, and all at once.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+
+use super::{Stage, USUAL, VOLUME, at};
+use crate::{
+    Failure,
+    driver::Driver,
+    figure::{Figure, Unit},
+    pods::Pod,
+};
+
+pub(super) async fn run(stage: &Stage<'_>, pods: usize, principals: usize) -> Result<Vec<Figure>, Failure> {
+    let who = match principals {
+        1 => "one identity".to_owned(),
+        many => format!("{many} identities"),
+    };
+    let what = format!("{pods} pods at once, {VOLUME} objects each, {who}, {}", at(USUAL));
+    let mut times = Figure::times(&what);
+    let mut peak = Figure::new(format!("memory at its peak, {pods} pods of {who}"), Unit::Mebibytes);
+    let runs = match (pods, stage.quick) {
+        (..100, false) => 5,
+        (..100, true) => 3,
+        _ => 1,
+    };
+    for _ in 0..runs {
+        let (process, driver) = stage.warm().await?;
+        let requests = (0..pods).map(|pod| Pod::new(stage.azure, pod % principals)).collect();
+        let outcome = all_at_once(stage, &driver, requests).await;
+        outcome.failed()?;
+        times.run((outcome.took, stage.azure.journal().total()));
+        peak.bytes(process.peak()?);
+    }
+    Ok(vec![times, peak])
+}
+
+/// How a burst went.
+pub(super) struct Outcome {
+    pub(super) took: Duration,
+    /// Why mounts failed, one for each.
+    pub(super) failures: Vec<Failure>,
+}
+
+impl Outcome {
+    /// The failure of the whole, where one mount failed.
+    pub(super) fn failed(&self) -> Result<(), Failure> {
+        match self.failures.first() {
+            Some(first) => Err(format!("{} mounts failed, the first: {first}", self.failures.len()).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Mounts a usual volume in every pod at the same time.
+pub(super) async fn all_at_once(stage: &Stage<'_>, driver: &Driver, pods: Vec<Pod>) -> Outcome {
+    let requests: Vec<_> = pods.iter().map(|pod| pod.request(VOLUME)).collect();
+    stage.azure.journal().clear();
+    let begin = Instant::now();
+    let mounts = requests.into_iter().map(|request| {
+        let mut driver = driver.clone();
+        async move { driver.mount(request, VOLUME).await }
+    });
+    let failures = join_all(mounts).await.into_iter().filter_map(Result::err).collect();
+    Outcome { took: begin.elapsed(), failures }
+}
