@@ -21,6 +21,7 @@ pub(crate) struct Check {
     request: Duration,
     handshake: Duration,
     resumption: Duration,
+    token: Duration,
     /// By round trip: what a request on an open connection takes beyond it.
     beyond: Vec<(Duration, Duration)>,
 }
@@ -38,14 +39,18 @@ impl Check {
         let total = REQUESTS * CONNECTIONS;
         let (beyond, per_request) = (beyond(azure, &load, &request).await?, cpu / total);
 
-        let resumption = handshakes(azure, &load, &request).await?.saturating_sub(per_request);
-        let full = Load::new(azure, false)?;
-        let handshake = handshakes(azure, &full, &request).await?.saturating_sub(per_request);
+        let resumption = handshakes(azure, true, &request).await?.saturating_sub(per_request);
+        let handshake = handshakes(azure, false, &request).await?.saturating_sub(per_request);
+        let begin = Instant::now();
+        for _ in 0..TOKENS {
+            token(azure);
+        }
         Ok(Self {
             requests_per_second: f64::from(total) / took.as_secs_f64(),
             request: per_request,
             handshake,
             resumption,
+            token: begin.elapsed() / TOKENS,
             beyond,
         })
     }
@@ -62,6 +67,7 @@ impl Check {
                 "request": milliseconds(self.request),
                 "handshake": milliseconds(self.handshake),
                 "resumption": milliseconds(self.resumption),
+                "token": milliseconds(self.token),
             },
             "ms_beyond_the_round_trip": beyond,
         })
@@ -73,11 +79,12 @@ impl fmt::Display for Check {
         writeln!(
             f,
             "The emulator alone, asked by a plain client: {:.0} requests/s; CPU {:.3} ms a request, {:.2} ms a TLS \
-             handshake, {:.2} ms a resumed one.",
+             handshake, {:.2} ms a resumed one, {:.2} ms a token.",
             self.requests_per_second,
             milliseconds(self.request),
             milliseconds(self.handshake),
             milliseconds(self.resumption),
+            milliseconds(self.token),
         )?;
         let beyond: Vec<_> = self
             .beyond
@@ -105,11 +112,16 @@ async fn rounds(connections: &mut [Connection], request: &[u8], requests: u32) -
 }
 
 /// The emulator's CPU time for a new connection with one request.
-async fn handshakes(azure: &Azure, load: &Load<'_>, request: &[u8]) -> Result<Duration, Failure> {
+async fn handshakes(azure: &Azure, resumed: bool, request: &[u8]) -> Result<Duration, Failure> {
+    let load = Load::new(azure, resumed)?;
     load.connect().await?.ask(request).await?;
     let cpu = azure.cpu()?;
     for _ in 0..HANDSHAKES {
-        load.connect().await?.ask(request).await?;
+        let mut connection = load.connect().await?;
+        if connection.is_resumed() != resumed {
+            return Err("the emulator does not resume sessions as it should".into());
+        }
+        connection.ask(request).await?;
     }
     Ok((azure.cpu()? - cpu) / HANDSHAKES)
 }
@@ -126,6 +138,7 @@ async fn beyond(
         azure.latency().set_round_trip(round_trip);
         let mut times = Vec::new();
         for _ in 0..SINGLE {
+            tokio::time::sleep(PAUSE).await;
             let begin = Instant::now();
             connection.ask(request).await?;
             times.push(begin.elapsed().saturating_sub(round_trip));
@@ -139,12 +152,16 @@ async fn beyond(
 
 /// A read of a secret, with a token that the vault accepts.
 fn read(azure: &Azure) -> Vec<u8> {
-    let token = azure.access_token(&client_id(0), "https://vault.azure.net", Duration::from_secs(3600));
+    let token = token(azure);
     format!(
         "GET /secrets/{}?api-version=7.6 HTTP/1.1\r\nhost: {VAULT}.vault.azure.net\r\nauthorization: Bearer {token}\r\n\r\n",
         secret_name(0),
     )
     .into_bytes()
+}
+
+fn token(azure: &Azure) -> String {
+    azure.access_token(&client_id(0), "https://vault.azure.net", Duration::from_secs(3600))
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -155,4 +172,7 @@ const CONNECTIONS: u32 = 16;
 /// On each connection.
 const REQUESTS: u32 = 1000;
 const HANDSHAKES: u32 = 200;
+const TOKENS: u32 = 50;
+/// Longer than a processor takes to fall asleep, so that waking up is part of the figure at every distance.
+const PAUSE: Duration = Duration::from_millis(5);
 const SINGLE: usize = 51;

@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use akv_emulator::Emulator;
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, HandshakeKind, RootCertStore,
     client::Resumption,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
@@ -54,6 +54,10 @@ impl<'a> Load<'a> {
 }
 
 impl Connection {
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
     /// Sends a request, and reads its answer to the end; it has to be 200.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> io::Result<()> {
         self.stream.write_all(request).await?;

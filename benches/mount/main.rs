@@ -60,13 +60,18 @@ fn list() -> Result<(), Failure> {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let scenarios: Vec<_> = Scenario::all(arguments.quick)
+        .into_iter()
+        .filter(|scenario| arguments.picks(&scenario.name()))
+        .collect();
+    if scenarios.is_empty() {
+        return Err("no scenario has that name; --list prints them".into());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let azure = Azure::start()?;
     let check = runtime.block_on(Check::take(&azure))?;
     let mut report = Report { check, providers: providers(arguments), rows: Vec::new() };
-    for scenario in
-        Scenario::all(arguments.quick).into_iter().filter(|scenario| arguments.picks(&scenario.name()))
-    {
+    for scenario in scenarios {
         let mut results = Vec::new();
         // One provider after the other, so that what else the machine does falls on all of them alike.
         for provider in &report.providers {

@@ -48,8 +48,9 @@ impl Latency {
     /// that much later, and what a direct connection sends first arrives that much later. The way from the client to
     /// the proxy costs nothing, nor does the way to IMDS and NMI, which are on the node.
     ///
-    /// It holds from now on, for open connections too. What a request takes beyond it is a tenth of a millisecond or
-    /// two, most of it the emulator's own work and waking up: the timers behind it do not count in milliseconds.
+    /// It holds from now on, for open connections too. The timers behind it do not count in milliseconds, as tokio's do,
+    /// and what waking up costs on the way in is made up for on the way out: on two idle processors a request takes
+    /// 0.1 to 0.3 ms more than its round trips and what it takes without any.
     pub fn set_round_trip(&self, round_trip: Duration) {
         self.round_trip.set(round_trip);
     }

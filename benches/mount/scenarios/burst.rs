@@ -20,6 +20,7 @@ pub(super) async fn run(stage: &Stage<'_>, pods: usize, principals: usize) -> Re
     let what = format!("{pods} pods at once, {VOLUME} objects each, {who}, {}", at(USUAL));
     let mut times = Figure::times(&what);
     let mut peak = Figure::new(format!("memory at its peak, {pods} pods of {who}"), Unit::Mebibytes);
+    let mut emulator = Figure::times(format!("CPU of the emulator meanwhile, {pods} pods of {who}"));
     let runs = match (pods, stage.quick) {
         (..100, false) => 5,
         (..100, true) => 3,
@@ -28,12 +29,14 @@ pub(super) async fn run(stage: &Stage<'_>, pods: usize, principals: usize) -> Re
     for _ in 0..runs {
         let (process, driver) = stage.warm().await?;
         let requests = (0..pods).map(|pod| Pod::new(stage.azure, pod % principals)).collect();
+        let cpu = stage.azure.cpu()?;
         let outcome = all_at_once(stage, &driver, requests).await;
         outcome.failed()?;
+        emulator.time(stage.azure.cpu()? - cpu);
         times.run((outcome.took, stage.azure.journal().total()));
         peak.bytes(process.peak()?);
     }
-    Ok(vec![times, peak])
+    Ok(vec![times, peak, emulator])
 }
 
 /// How a burst went.

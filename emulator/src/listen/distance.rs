@@ -2,10 +2,10 @@
 
 use std::{
     io,
-    mem::MaybeUninit,
+    mem::{self, MaybeUninit},
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -33,6 +33,9 @@ pub(crate) struct Distant<S> {
     inbound: Flight,
     arrival: Alarm,
     ended: bool,
+    /// How much later than it arrived the last piece was read: what the answer to it makes up for, so that the time
+    /// to wake up is not counted twice in a round trip.
+    late: Duration,
     outbound: Flight,
     departure: Alarm,
 }
@@ -48,6 +51,7 @@ impl<S> Distant<S> {
             inbound: Flight::default(),
             arrival: Alarm::new(),
             ended: false,
+            late: Duration::ZERO,
             outbound: Flight::default(),
             departure: Alarm::new(),
         }
@@ -111,7 +115,8 @@ impl<S: AsyncWrite + Unpin> Distant<S> {
         }
         let size = piece.len();
         if size > 0 {
-            self.outbound.send(piece, Instant::now() + self.round_trip.get() / 2);
+            let way = (self.round_trip.get() / 2).saturating_sub(mem::take(&mut self.late));
+            self.outbound.send(piece, Instant::now() + way);
             // Nobody has to flush for it: the next poll of either direction goes on delivering.
             if let Poll::Ready(Err(error)) = self.deliver(cx) {
                 return Poll::Ready(Err(error));
@@ -137,9 +142,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Distant<S> {
         this.receive(cx)?;
         loop {
             let Some(arrival) = this.inbound.next() else { return Poll::Pending };
-            if let Some(piece) = this.inbound.arrived(Instant::now()) {
+            let now = Instant::now();
+            if let Some(piece) = this.inbound.arrived(now) {
                 let size = piece.len().min(buffer.remaining());
                 buffer.put_slice(&piece[..size]);
+                this.late = now - arrival;
                 if size > 0 {
                     this.inbound.take(size);
                 }
