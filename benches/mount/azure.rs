@@ -58,9 +58,9 @@ impl Azure {
         self.pods.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// CPU time that the emulator itself has used, the timers of its connections included.
+    /// CPU time that the emulator itself has used.
     pub(crate) fn cpu(&self) -> std::io::Result<Duration> {
-        schedule::cpu("self", |thread| thread == THREADS || thread == "async-io")
+        schedule::cpu("self", |thread| thread == THREADS)
     }
 }
 

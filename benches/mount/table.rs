@@ -1,6 +1,6 @@
 //! The report as a table in Markdown: a row for each figure, a column for each provider.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     figure::Figure,
@@ -29,10 +29,7 @@ impl fmt::Display for Table<'_> {
                 writeln!(f, "| {} |", rule.join(" | "))?;
             }
         }
-        for reason in failures(report) {
-            writeln!(f, "\nfailed: {reason}")?;
-        }
-        Ok(())
+        failures(report).iter().try_for_each(|reason| writeln!(f, "\nfailed: {reason}"))
     }
 }
 
@@ -63,14 +60,21 @@ fn ratio(peer: &Figure, ours: &Figure) -> String {
     text
 }
 
-/// Each reason once, with who failed where.
-fn failures(report: &Report) -> BTreeSet<String> {
-    let of_row = |row: &Row| {
-        let failed = report.providers.iter().zip(&row.figures).filter_map(|(provider, figure)| {
-            let reason = figure.as_ref().err()?;
-            Some(format!("{} in {}: {reason}", provider.name, row.scenario))
-        });
-        failed.collect::<Vec<_>>()
-    };
-    report.rows.iter().flat_map(of_row).collect()
+/// Each reason once, with who failed for it and where.
+fn failures(report: &Report) -> Vec<String> {
+    let mut places: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for row in &report.rows {
+        for (provider, figure) in report.providers.iter().zip(&row.figures) {
+            if let Err(reason) = figure {
+                let scenarios = places.entry((&provider.name, reason)).or_default();
+                if scenarios.last() != Some(&row.scenario.as_str()) {
+                    scenarios.push(&row.scenario);
+                }
+            }
+        }
+    }
+    let told = places
+        .into_iter()
+        .map(|((name, reason), scenarios)| format!("{name}: {reason} ({})", scenarios.join(", ")));
+    told.collect()
 }

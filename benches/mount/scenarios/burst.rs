@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::{Stage, USUAL, VOLUME, at};
 use crate::{
     Failure,
-    driver::Driver,
+    driver::{self, Driver},
     figure::{Figure, Unit},
     pods::Pod,
 };
@@ -33,7 +33,7 @@ pub(super) async fn run(stage: &Stage<'_>, pods: usize, principals: usize) -> Re
         let outcome = all_at_once(stage, &driver, requests).await;
         outcome.failed()?;
         emulator.time(stage.azure.cpu()? - cpu);
-        times.run((outcome.took, stage.azure.journal().total()));
+        times.run((outcome.took, outcome.requests));
         peak.bytes(process.peak()?);
     }
     Ok(vec![times, peak, emulator])
@@ -42,6 +42,8 @@ pub(super) async fn run(stage: &Stage<'_>, pods: usize, principals: usize) -> Re
 /// How a burst went.
 pub(super) struct Outcome {
     pub(super) took: Duration,
+    /// That Azure saw.
+    pub(super) requests: u64,
     /// Why mounts failed, one for each.
     pub(super) failures: Vec<Failure>,
 }
@@ -63,8 +65,10 @@ pub(super) async fn all_at_once(stage: &Stage<'_>, driver: &Driver, pods: Vec<Po
     let begin = Instant::now();
     let mounts = requests.into_iter().map(|request| {
         let mut driver = driver.clone();
-        async move { driver.mount(request, VOLUME).await }
+        async move { driver.call(request).await }
     });
-    let failures = join_all(mounts).await.into_iter().filter_map(Result::err).collect();
-    Outcome { took: begin.elapsed(), failures }
+    let answers = join_all(mounts).await;
+    let (took, requests) = (begin.elapsed(), stage.azure.journal().total());
+    let checked = answers.into_iter().map(|answer| driver::check(&answer?, VOLUME));
+    Outcome { took, requests, failures: checked.filter_map(Result::err).collect() }
 }

@@ -26,6 +26,8 @@ pub(crate) const ROUND_TRIPS: [Duration; 4] =
 const USUAL: Duration = Duration::from_millis(10);
 /// How many objects a usual volume has.
 const VOLUME: usize = 20;
+/// How long one provider may take for one scenario.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// One thing to do, in a process of its own.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +76,15 @@ impl Scenario {
         }
     }
 
+    /// The figures of one provider; a failure where it does not do the work, or takes too long for it.
     pub(crate) async fn run(&self, stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
+        match tokio::time::timeout(PATIENCE, self.play(stage)).await {
+            Ok(figures) => figures,
+            Err(_) => Err(format!("not done after {} s", PATIENCE.as_secs()).into()),
+        }
+    }
+
+    async fn play(&self, stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
         let azure = stage.azure;
         azure.limits().clear();
         azure.latency().set_round_trip(match self {

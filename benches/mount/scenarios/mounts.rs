@@ -10,7 +10,15 @@ pub(super) async fn run(stage: &Stage<'_>, round_trip: Duration) -> Result<Vec<F
     let at = at(round_trip);
     let mut new: Vec<_> = SIZES
         .into_iter()
-        .map(|objects| (objects, Figure::times(format!("new pod, {objects} objects, {at}"))))
+        .map(|objects| {
+            (
+                objects,
+                Figure::times(format!(
+                    "new pod, {objects} object{}, {at}",
+                    if objects == 1 { "" } else { "s" }
+                )),
+            )
+        })
         .collect();
     let mut seen = Figure::times(format!("another pod with a token seen before, {VOLUME} objects, {at}"));
     let mut again = Figure::times(format!("republish within a minute, {VOLUME} objects, {at}"));

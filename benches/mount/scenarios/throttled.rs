@@ -19,7 +19,7 @@ pub(super) async fn run(stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
     let pods = (0..PODS).map(|pod| Pod::new(stage.azure, pod)).collect();
     stage.azure.limits().set(VAULT, PER_SECOND);
     let outcome = all_at_once(stage, &driver, pods).await;
-    times.run((outcome.took, stage.azure.journal().total()));
+    times.run((outcome.took, outcome.requests));
     let answers = stage.azure.journal().filter(&Route::vault(VAULT));
     refused.number(answers.iter().filter(|entry| entry.status == Some(429)).count());
     failed.number(outcome.failures.len());

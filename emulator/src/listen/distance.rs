@@ -11,8 +11,11 @@ use std::{
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::flight::{Alarm, Flight};
-use crate::latency::RoundTrip;
+use super::flight::Flight;
+use crate::{
+    alarm::{Alarm, Alarms},
+    latency::RoundTrip,
+};
 
 /// Whether TCP's own handshake has been played already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub(crate) struct Distant<S> {
 }
 
 impl<S> Distant<S> {
-    pub(super) fn new(near: S, round_trip: RoundTrip, opening: Opening) -> Self {
+    pub(super) fn new(near: S, round_trip: RoundTrip, opening: Opening, alarms: &Alarms) -> Self {
         let handshake = round_trip.get();
         let ahead = opening == Opening::Ahead && !handshake.is_zero();
         Self {
@@ -49,11 +52,11 @@ impl<S> Distant<S> {
             round_trip,
             opens: ahead.then(|| Instant::now() + handshake),
             inbound: Flight::default(),
-            arrival: Alarm::new(),
+            arrival: alarms.alarm(),
             ended: false,
             late: Duration::ZERO,
             outbound: Flight::default(),
-            departure: Alarm::new(),
+            departure: alarms.alarm(),
         }
     }
 

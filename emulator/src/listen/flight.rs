@@ -1,14 +1,7 @@
 //! Bytes on their way in one direction of a connection.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{collections::VecDeque, time::Instant};
 
-use async_io::Timer;
 use bytes::{Buf, Bytes};
 
 /// Pieces that have been sent and have not arrived, in order.
@@ -53,33 +46,6 @@ impl Flight {
     /// How many bytes are on their way.
     pub(super) fn size(&self) -> usize {
         self.size
-    }
-}
-
-/// Wakes a task at a moment.
-pub(super) struct Alarm {
-    timer: Timer,
-    at: Option<Instant>,
-}
-
-impl Alarm {
-    pub(super) fn new() -> Self {
-        Self { timer: Timer::never(), at: None }
-    }
-
-    /// Ready from that moment on.
-    pub(super) fn poll(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        if self.at != Some(at) {
-            self.timer.set_at(at);
-            self.at = Some(at);
-        }
-        Pin::new(&mut self.timer).poll(cx).map(|_| self.at = None)
-    }
-}
-
-impl fmt::Debug for Alarm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Alarm").field(&self.at).finish()
     }
 }
 

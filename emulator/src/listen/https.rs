@@ -25,7 +25,7 @@ impl Https {
     }
 
     pub(crate) async fn serve(self, tcp: TcpStream, opening: Opening) {
-        let distant = Distant::new(tcp, self.azure.latency.round_trip(), opening);
+        let distant = Distant::new(tcp, self.azure.latency.round_trip(), opening, &self.azure.alarms);
         // A client that does not finish its handshake does not trust the authority, or has gone.
         let Ok(tls) = self.acceptor.accept(distant).await else {
             return;

@@ -48,11 +48,11 @@ impl Proxy {
                 self.page(&request)
             };
             let opens = request.method() == Method::CONNECT;
-            let round_trip = self.https.azure.latency.round_trip();
+            let azure = Arc::clone(&self.https.azure);
             async move {
                 if opens {
                     // The proxy answers when its own connection to the target stands.
-                    round_trip.pass().await;
+                    azure.alarms.pass(azure.latency.round_trip().get()).await;
                 }
                 Ok::<Response<AnswerBody>, Infallible>(answer.into_response(AnswerBody::whole))
             }
