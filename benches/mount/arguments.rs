@@ -17,6 +17,9 @@ cargo bench -- [options] [filter...]
 A filter picks the scenarios with the filter in their names.
 ";
 
+/// The name of the binary that is built here.
+pub(crate) const OURS: &str = "akv-provider";
+
 /// What the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -50,8 +53,8 @@ impl Command {
                 "--bench" => {}
                 "--peer" => {
                     let peer = peer(&value()?)?;
-                    if parsed.peers.iter().any(|known| known.name == peer.name) {
-                        return Err(format!("two peers have the name {}", peer.name));
+                    if peer.name == OURS || parsed.peers.iter().any(|known| known.name == peer.name) {
+                        return Err(format!("the name {} is taken", peer.name));
                     }
                     parsed.peers.push(peer);
                 }

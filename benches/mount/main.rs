@@ -89,7 +89,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn providers(arguments: &Arguments) -> Vec<Provider> {
     let ours =
-        Provider { name: "akv-provider".to_owned(), binary: env!("CARGO_BIN_EXE_akv-provider").into() };
+        Provider { name: arguments::OURS.to_owned(), binary: env!("CARGO_BIN_EXE_akv-provider").into() };
     std::iter::once(ours).chain(arguments.peers.iter().cloned()).collect()
 }
 
