@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::process::Provider;
-
 pub(crate) const USAGE: &str = "\
 cargo bench -- [options] [filter...]
 
@@ -30,7 +28,8 @@ pub(crate) enum Command {
 
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    pub(crate) peers: Vec<Provider>,
+    /// Names and binaries.
+    pub(crate) peers: Vec<(String, PathBuf)>,
     pub(crate) quick: bool,
     pub(crate) json: PathBuf,
     filters: Vec<String>,
@@ -52,11 +51,11 @@ impl Command {
                 // Cargo says so to every benchmark.
                 "--bench" => {}
                 "--peer" => {
-                    let peer = peer(&value()?)?;
-                    if peer.name == OURS || parsed.peers.iter().any(|known| known.name == peer.name) {
-                        return Err(format!("the name {} is taken", peer.name));
+                    let (name, binary) = peer(&value()?)?;
+                    if name == OURS || parsed.peers.iter().any(|(known, _)| *known == name) {
+                        return Err(format!("the name {name} is taken"));
                     }
-                    parsed.peers.push(peer);
+                    parsed.peers.push((name, binary));
                 }
                 "--quick" => parsed.quick = true,
                 "--json" => parsed.json = value()?.into(),
@@ -76,10 +75,10 @@ impl Arguments {
     }
 }
 
-fn peer(text: &str) -> Result<Provider, String> {
+fn peer(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((name, binary)) if !name.is_empty() && !binary.is_empty() => {
-            Ok(Provider { name: name.to_owned(), binary: binary.into() })
+            Ok((name.to_owned(), binary.into()))
         }
         _ => Err(format!("--peer takes NAME=BINARY, not {text}")),
     }

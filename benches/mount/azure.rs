@@ -3,7 +3,7 @@
 use std::{
     fs,
     ops::Deref,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -51,6 +51,11 @@ impl Azure {
     /// A file with the certificate that makes it trusted.
     pub(crate) fn ca_file(&self) -> PathBuf {
         self.files.path().join("ca.pem")
+    }
+
+    /// A directory that goes when the benchmark ends.
+    pub(crate) fn directory_of_files(&self) -> &Path {
+        self.files.path()
     }
 
     /// A number that no other pod of this run has.

@@ -70,7 +70,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let azure = Azure::start()?;
     let check = runtime.block_on(Check::take(&azure))?;
-    let mut report = Report { check, providers: providers(arguments), rows: Vec::new() };
+    let mut report = Report { check, providers: providers(arguments, &azure), rows: Vec::new() };
     for scenario in scenarios {
         let mut results = Vec::new();
         // One provider after the other, so that what else the machine does falls on all of them alike.
@@ -87,10 +87,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(writeln!(out, "\nJSON: {}", arguments.json.display())?)
 }
 
-fn providers(arguments: &Arguments) -> Vec<Provider> {
-    let ours =
-        Provider { name: arguments::OURS.to_owned(), binary: env!("CARGO_BIN_EXE_akv-provider").into() };
-    std::iter::once(ours).chain(arguments.peers.iter().cloned()).collect()
+fn providers(arguments: &Arguments, azure: &Azure) -> Vec<Provider> {
+    let ours = (arguments::OURS.to_owned(), env!("CARGO_BIN_EXE_akv-provider").into());
+    let binaries = std::iter::once(ours).chain(arguments.peers.iter().cloned());
+    process::side_by_side(binaries.collect(), azure.directory_of_files())
 }
 
 /// Tells the person who waits; the table alone goes to stdout.

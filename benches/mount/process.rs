@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     net::{Ipv4Addr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -17,6 +17,22 @@ use crate::{azure::Azure, schedule};
 pub(crate) struct Provider {
     pub(crate) name: String,
     pub(crate) binary: PathBuf,
+    /// The file that is started in its place: [`side_by_side`].
+    pub(crate) copy: PathBuf,
+}
+
+/// Copies of all binaries in one directory: how much of a binary is resident depends on the file system that it is on.
+pub(crate) fn side_by_side(binaries: Vec<(String, PathBuf)>, directory: &Path) -> Vec<Provider> {
+    let numbered = binaries.into_iter().enumerate();
+    let copied = numbered.map(|(number, (name, binary))| {
+        let copy = directory.join(format!("provider-{number}"));
+        match fs::copy(&binary, &copy) {
+            Ok(_) => Provider { name, binary, copy },
+            // Its start will fail, and tell why.
+            Err(_) => Provider { name, copy: binary.clone(), binary },
+        }
+    });
+    copied.collect()
 }
 
 pub(crate) struct Process {
@@ -29,7 +45,7 @@ impl Process {
     pub(crate) fn start(provider: &Provider, azure: &Azure) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
         let [health, metrics] = free_ports()?;
-        let child = Command::new(&provider.binary)
+        let child = Command::new(&provider.copy)
             .arg(format!("--endpoint=unix://{}", dir.path().join("azure.sock").display()))
             .arg(format!("--healthz-port={health}"))
             .arg(format!("--prometheus-port={metrics}"))
