@@ -1,14 +1,39 @@
-//! The provider as a process of its own, and what the kernel says of it.
+//! A provider as a process of its own, and what the kernel says of it.
 
 use std::{
     fs, io,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
-use akv_emulator::Emulator;
 use tempfile::TempDir;
+
+use crate::{azure::Azure, schedule};
+
+/// A binary that is measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Provider {
+    pub(crate) name: String,
+    pub(crate) binary: PathBuf,
+    /// The file that is started in its place: [`side_by_side`].
+    pub(crate) copy: PathBuf,
+}
+
+/// Copies of all binaries in one directory: how much of a binary is resident depends on the file system that it is on.
+pub(crate) fn side_by_side(binaries: Vec<(String, PathBuf)>, directory: &Path) -> Vec<Provider> {
+    let numbered = binaries.into_iter().enumerate();
+    let copied = numbered.map(|(number, (name, binary))| {
+        let copy = directory.join(format!("provider-{number}"));
+        match fs::copy(&binary, &copy) {
+            Ok(_) => Provider { name, binary, copy },
+            // Its start will fail, and tell why.
+            Err(_) => Provider { name, copy: binary.clone(), binary },
+        }
+    });
+    copied.collect()
+}
 
 pub(crate) struct Process {
     dir: TempDir,
@@ -16,23 +41,32 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The release binary, led to the emulator by its environment.
-    pub(crate) fn start(azure: &Emulator) -> io::Result<Self> {
+    /// Starts the binary, led to the emulator by its environment, with flags that every provider for Azure knows.
+    pub(crate) fn start(provider: &Provider, azure: &Azure) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
-        fs::write(dir.path().join("ca.pem"), azure.ca_pem())?;
-        let child = Command::new(env!("CARGO_BIN_EXE_akv-provider"))
+        let [health, metrics] = free_ports()?;
+        let child = Command::new(&provider.copy)
             .arg(format!("--endpoint=unix://{}", dir.path().join("azure.sock").display()))
-            .args(["--healthz-port=0", "--prometheus-port=0"])
+            .arg(format!("--healthz-port={health}"))
+            .arg(format!("--prometheus-port={metrics}"))
+            // Whatever else is set here, a proxy's exceptions for one, is not part of the work.
+            .env_clear()
             .env("HTTPS_PROXY", azure.proxy_url())
-            .env("SSL_CERT_FILE", dir.path().join("ca.pem"))
+            .env("SSL_CERT_FILE", azure.ca_file())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()?;
+            .spawn()
+            .map_err(|error| io::Error::other(format!("start {}: {error}", provider.binary.display())))?;
         Ok(Self { dir, child })
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join("azure.sock")
+    }
+
+    /// How it ended, when it has.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
     }
 
     /// Memory in use now, in bytes.
@@ -45,14 +79,9 @@ impl Process {
         self.status("VmHWM:")
     }
 
-    /// CPU time of user and system together, in the kernel's ticks of 10 ms.
+    /// CPU time so far, of user and system together.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Behind the name in parentheses: utime and stime are the 12th and 13th.
-        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields).unwrap_or_default();
-        let ticks: u64 =
-            fields.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 10))
+        schedule::cpu(&self.child.id().to_string(), |_| true)
     }
 
     fn status(&self, field: &str) -> io::Result<u64> {
@@ -69,4 +98,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn free_ports() -> io::Result<[u16; 2]> {
+    // Both are taken before either is given up, so that they differ.
+    let (one, other) =
+        (TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?);
+    Ok([one.local_addr()?.port(), other.local_addr()?.port()])
 }

@@ -1,46 +1,80 @@
-//! One line for each figure.
+//! The report as a table in Markdown: a row for each figure, a column for each provider.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt};
 
-#[derive(Default)]
-pub(crate) struct Table(Vec<(String, String)>);
+use crate::{
+    figure::Figure,
+    report::{Report, Row},
+};
 
-impl Table {
-    /// The median of `times`, and how far they are apart.
-    pub(crate) fn time(&mut self, what: &str, times: &mut [Duration]) {
-        self.0.push((what.to_owned(), spread(times)));
-    }
+pub(crate) struct Table<'a>(pub(crate) &'a Report);
 
-    pub(crate) fn time_and_requests(&mut self, what: &str, times: &mut [Duration], requests: u64) {
-        self.0.push((what.to_owned(), format!("{}, {requests} requests", spread(times))));
-    }
-
-    pub(crate) fn cpu(&mut self, what: &str, time: Duration) {
-        self.0.push((what.to_owned(), format!("{:.2} ms", milliseconds(time))));
-    }
-
-    pub(crate) fn memory(&mut self, what: &str, bytes: u64) {
-        self.0.push((what.to_owned(), format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))));
-    }
-}
-
-fn spread(times: &mut [Duration]) -> String {
-    times.sort();
-    let (Some(first), Some(last)) = (times.first(), times.last()) else { return "never".to_owned() };
-    let median = milliseconds(times[times.len() / 2]);
-    match times.len() {
-        1 => format!("{median:.1} ms"),
-        _ => format!("{median:.1} ms ({:.1} to {:.1})", milliseconds(*first), milliseconds(*last)),
-    }
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-impl fmt::Display for Table {
+impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.0.iter().map(|(what, _)| what.len()).max().unwrap_or_default();
-        self.0.iter().try_for_each(|(what, figure)| writeln!(f, "{what:<width$}  {figure}"))
+        let Self(report) = self;
+        let names = report.providers.iter().map(|provider| provider.name.clone());
+        let ratios = report.providers.iter().skip(1).map(|peer| format!("{} to ours", peer.name));
+        let head: Vec<String> = std::iter::once(String::new()).chain(names).chain(ratios).collect();
+        let mut lines = vec![head];
+        lines.extend(report.rows.iter().map(cells));
+        let widths: Vec<usize> = (0..lines[0].len())
+            .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default())
+            .collect();
+        for (number, line) in lines.iter().enumerate() {
+            let padded: Vec<_> =
+                line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
+            writeln!(f, "| {} |", padded.join(" | "))?;
+            if number == 0 {
+                let rule: Vec<_> = widths.iter().map(|&width| "-".repeat(width)).collect();
+                writeln!(f, "| {} |", rule.join(" | "))?;
+            }
+        }
+        failures(report).iter().try_for_each(|reason| writeln!(f, "\nfailed: {reason}"))
     }
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let figures = row.figures.iter().map(|figure| match figure {
+        Ok(figure) => figure.to_string(),
+        Err(_) => "failed".to_owned(),
+    });
+    let ours = row.figures.first().and_then(|figure| figure.as_ref().ok());
+    let ratios = row.figures.iter().skip(1).map(|peer| match (ours, peer) {
+        (Some(ours), Ok(peer)) => ratio(peer, ours),
+        _ => String::new(),
+    });
+    std::iter::once(row.what.clone()).chain(figures).chain(ratios).collect()
+}
+
+/// How many times ours the peer's figure is, and its requests.
+fn ratio(peer: &Figure, ours: &Figure) -> String {
+    let times = |peer: f64, ours: f64| match (peer, ours) {
+        (0.0, 0.0) => "1.00".to_owned(),
+        (_, 0.0) => "∞".to_owned(),
+        _ => format!("{:.2}", peer / ours),
+    };
+    let mut text = format!("× {}", times(peer.median(), ours.median()));
+    if let (Some(peer), Some(ours)) = (peer.requests(), ours.requests()) {
+        text.push_str(&format!(", requests × {}", times(peer, ours)));
+    }
+    text
+}
+
+/// Each reason once, with who failed for it and where.
+fn failures(report: &Report) -> Vec<String> {
+    let mut places: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for row in &report.rows {
+        for (provider, figure) in report.providers.iter().zip(&row.figures) {
+            if let Err(reason) = figure {
+                let scenarios = places.entry((&provider.name, reason)).or_default();
+                if scenarios.last() != Some(&row.scenario.as_str()) {
+                    scenarios.push(&row.scenario);
+                }
+            }
+        }
+    }
+    let told = places
+        .into_iter()
+        .map(|((name, reason), scenarios)| format!("{name}: {reason} ({})", scenarios.join(", ")));
+    told.collect()
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::{
     access_token::AccessTokens,
+    alarm::Alarms,
     answer::Answer,
     clock::Clock,
     cloud::{CLOUDS, Cloud, Host},
@@ -39,6 +40,7 @@ pub(crate) struct Azure {
     pub(crate) limits: RateLimits,
     pub(crate) faults: Faults,
     pub(crate) latency: Latency,
+    pub(crate) alarms: Alarms,
     pub(crate) journal: Journal,
     pub(crate) ids: RequestIds,
     pub(crate) connections: AtomicU64,

@@ -39,6 +39,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// No timer for the round trips of its connections.
+    #[error("make a timer")]
+    Timer(#[source] io::Error),
     /// The certificate authority.
     #[error("set up the certificate authority")]
     Tls(#[from] TlsError),

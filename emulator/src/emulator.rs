@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::{
     access_token::{AccessTokens, Grant},
+    alarm::Alarms,
     azure::Azure,
     builder::{EmulatorBuilder, StartError},
     clock::Clock,
@@ -19,7 +20,7 @@ use crate::{
     journal::Journal,
     keys::Keys,
     latency::Latency,
-    listen::{Bound, Https, Pages, Plain, Proxy},
+    listen::{Bound, Https, Opening, Pages, Plain, Proxy},
     rate::RateLimits,
     service_account::{ISSUER, Issuer, Validity},
     tls::server_config,
@@ -70,6 +71,7 @@ impl Emulator {
             limits: RateLimits::default(),
             faults: Faults::default(),
             latency: Latency::default(),
+            alarms: Alarms::new().map_err(StartError::Timer)?,
             journal: Journal::new(),
             ids: RequestIds::new(),
             connections: AtomicU64::new(0),
@@ -90,7 +92,8 @@ impl Emulator {
         let pages = Pages { ca_pem: emulator.ca_pem.clone(), cloud_file: emulator.cloud_file_json() };
         let tunnels = Proxy { https: server.clone(), pages: Arc::new(pages) };
         emulator.tasks = vec![
-            https.serve(move |tcp| server.clone().serve(tcp)),
+            tokio::spawn(azure.alarms.clone().ring()).abort_handle(),
+            https.serve(move |tcp| server.clone().serve(tcp, Opening::Ahead)),
             proxy.serve(move |tcp| tunnels.clone().serve(tcp)),
             imds.serve({
                 let imds = Plain::Imds(Arc::clone(&azure));

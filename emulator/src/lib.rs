@@ -10,6 +10,7 @@
 //! - what a test sets and asks: [`Faults`], [`Latency`], [`RateLimits`] and [`Journal`], addressed by [`Route`].
 
 mod access_token;
+mod alarm;
 mod answer;
 mod azure;
 mod body;

@@ -99,6 +99,8 @@ pub(crate) fn server_config(
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(names));
+    // Tickets, because the store of sessions that comes by default forgets all but the newest few hundred.
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::request::respond;
+use super::{distance::Distant, request::respond};
 use crate::azure::Azure;
 
 /// What the requests of a connection have in common.
@@ -59,17 +60,28 @@ impl End {
 /// A stream over TCP.
 pub(super) trait OverTcp {
     fn tcp(&self) -> &TcpStream;
+
+    /// Lets what was written arrive, as TCP does with a closed connection.
+    fn deliver(self) -> impl Future<Output = ()> + Send;
 }
 
 impl OverTcp for TcpStream {
     fn tcp(&self) -> &TcpStream {
         self
     }
+
+    async fn deliver(self) {}
 }
 
-impl OverTcp for TlsStream<TcpStream> {
+impl OverTcp for TlsStream<Distant<TcpStream>> {
     fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
+        self.get_ref().0.near()
+    }
+
+    async fn deliver(self) {
+        let (mut distant, _) = self.into_inner();
+        // A client that is gone misses nothing.
+        let _ = poll_fn(|cx| distant.deliver(cx)).await;
     }
 }
 
@@ -87,12 +99,14 @@ where
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // A connection that the client broke off is over, like any other.
-        _ = &mut connection => return,
+        _ = &mut connection => {}
         () = peer.end.asked.notified() => {}
     }
+    let stream = connection.into_parts().io.into_inner();
     if peer.end.reset.load(Ordering::Acquire) {
-        let stream = connection.into_parts().io.into_inner();
         // Closing with a zero linger time is what sends RST; without it the close is a plain one.
         let _ = stream.tcp().set_zero_linger();
+    } else {
+        stream.deliver().await;
     }
 }

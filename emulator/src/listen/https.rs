@@ -6,7 +6,10 @@ use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::{Entrance, serve};
+use super::{
+    connection::{Entrance, serve},
+    distance::{Distant, Opening},
+};
 use crate::azure::Azure;
 
 /// Serves TLS connections, direct or tunnelled.
@@ -21,10 +24,10 @@ impl Https {
         Self { azure, acceptor: TlsAcceptor::from(Arc::new(config)) }
     }
 
-    pub(crate) async fn serve(self, tcp: TcpStream) {
-        self.azure.latency.before_accept().await;
+    pub(crate) async fn serve(self, tcp: TcpStream, opening: Opening) {
+        let distant = Distant::new(tcp, self.azure.latency.round_trip(), opening, &self.azure.alarms);
         // A client that does not finish its handshake does not trust the authority, or has gone.
-        let Ok(tls) = self.acceptor.accept(tcp).await else {
+        let Ok(tls) = self.acceptor.accept(distant).await else {
             return;
         };
         let server_name = tls.get_ref().1.server_name().map(str::to_ascii_lowercase);

@@ -1,6 +1,8 @@
 //! Listeners: HTTPS, the CONNECT proxy, and plain HTTP for IMDS and NMI.
 
 mod connection;
+mod distance;
+mod flight;
 mod https;
 mod plain;
 mod proxy;
@@ -14,6 +16,7 @@ use tokio::{
 };
 
 pub(crate) use self::{
+    distance::Opening,
     https::Https,
     plain::Plain,
     proxy::{Pages, Proxy},

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use url::form_urlencoded;
 
-use super::https::Https;
+use super::{distance::Opening, https::Https};
 use crate::{answer::Answer, body::AnswerBody, service_account::Validity};
 
 /// Serves connections of clients that are set to use a proxy.
@@ -47,9 +47,15 @@ impl Proxy {
             } else {
                 self.page(&request)
             };
-            std::future::ready(Ok::<Response<AnswerBody>, Infallible>(
-                answer.into_response(AnswerBody::whole),
-            ))
+            let opens = request.method() == Method::CONNECT;
+            let azure = Arc::clone(&self.https.azure);
+            async move {
+                if opens {
+                    // The proxy answers when its own connection to the target stands.
+                    azure.alarms.pass(azure.latency.round_trip().get()).await;
+                }
+                Ok::<Response<AnswerBody>, Infallible>(answer.into_response(AnswerBody::whole))
+            }
         });
         let connection = http1::Builder::new().serve_connection(TokioIo::new(tcp), service).with_upgrades();
         if connection.await.is_err() {
@@ -65,7 +71,7 @@ impl Proxy {
         if let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<TcpStream>>() {
             // Bytes sent before the tunnel stood would be lost: no client does that (RFC 9110, section 9.3.6).
             if read_buf.is_empty() {
-                self.https.serve(io.into_inner()).await;
+                self.https.serve(io.into_inner(), Opening::Done).await;
             }
         }
     }

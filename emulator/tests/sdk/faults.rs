@@ -44,12 +44,17 @@ async fn entra_can_be_out_of_order_while_the_vault_is_not() {
 #[tokio::test]
 async fn broken_connections_break_in_the_way_asked_for() {
     let azure = emulator().await;
-    for (fault, in_body) in [
-        (Fault::Drop, false),
-        (Fault::Reset, false),
-        (Fault::CutBody { after: 10 }, true),
-        (Fault::CutBody { after: 1_000_000 }, true),
+    let near = Duration::ZERO;
+    let far = Duration::from_millis(2);
+    for (fault, in_body, distance) in [
+        (Fault::Drop, false, near),
+        (Fault::Reset, false, near),
+        (Fault::Reset, false, far),
+        (Fault::CutBody { after: 10 }, true, near),
+        (Fault::CutBody { after: 10 }, true, far),
+        (Fault::CutBody { after: 1_000_000 }, true, near),
     ] {
+        azure.latency().set_round_trip(distance);
         azure.faults().clear();
         azure.faults().inject(Route::vault("lab"), fault.clone());
         let error = read(&azure).await.expect_err("the connection breaks");

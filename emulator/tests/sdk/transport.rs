@@ -1,5 +1,16 @@
+use std::sync::Arc;
+
 use akv_emulator::{Emulator, Route, Service};
+use rustls::{
+    ClientConfig, HandshakeKind, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
 
 use crate::harness::{TENANT, emulator, http};
 
@@ -103,6 +114,43 @@ async fn the_api_server_shows_the_name_that_the_token_proxy_follows_from() {
     let info = answer.extensions().get::<reqwest::tls::TlsInfo>().expect("TLS was used");
     let certificate = info.peer_certificate().expect("a certificate was shown");
     assert!(certificate.windows(name.len()).any(|part| part == name.as_bytes()));
+}
+
+/// One TLS connection with one request; whether it resumed a session.
+async fn resumed(azure: &Emulator, connector: &TlsConnector) -> bool {
+    let name = ServerName::try_from("lab.vault.azure.net").expect("it is a name");
+    let tcp = TcpStream::connect(azure.https_address()).await.expect("it listens");
+    let mut tls = connector.connect(name, tcp).await.expect("its certificate is trusted");
+    let request =
+        b"GET /secrets/a/?api-version=7.6 HTTP/1.1\r\nhost: lab.vault.azure.net\r\nconnection: close\r\n\r\n";
+    tls.write_all(request).await.expect("it reads");
+    // The ticket of the next session comes before the answer.
+    tls.read_to_end(&mut Vec::new()).await.expect("it answers");
+    tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+}
+
+#[tokio::test]
+async fn sessions_are_resumed_however_many_others_there_were_since() {
+    let azure = emulator().await;
+    let connector = || {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(azure.ca_pem().as_bytes()).expect("the authority is PEM"))
+            .expect("the authority is a certificate");
+        let config =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("the provider has them")
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        TlsConnector::from(Arc::new(config))
+    };
+    let patient = connector();
+    assert!(!resumed(&azure, &patient).await, "there is no session yet");
+    for _ in 0..150 {
+        resumed(&azure, &connector()).await;
+    }
+    assert!(resumed(&azure, &patient).await);
 }
 
 #[tokio::test]

@@ -1,0 +1,84 @@
+//! The driver's part: calling a provider.
+
+use std::{
+    collections::HashSet,
+    os::unix::net::UnixStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+use akv_provider::proto::{
+    MountRequest, MountResponse, VersionRequest, csi_driver_provider_client::CsiDriverProviderClient,
+};
+use tonic::transport::{Channel, Endpoint};
+
+use crate::{
+    Failure,
+    azure::{Azure, secret_value},
+    process::Process,
+};
+
+#[derive(Clone)]
+pub(crate) struct Driver(CsiDriverProviderClient<Channel>);
+
+impl Driver {
+    /// Waits for the process's socket, and for its first answer there.
+    pub(crate) async fn connect(process: &mut Process) -> Result<Self, Failure> {
+        let begin = Instant::now();
+        // A look at the socket costs less, and can be taken more often, than tokio's timers allow.
+        while UnixStream::connect(process.socket()).is_err() {
+            if let Some(status) = process.ended()? {
+                return Err(format!("the process ended before it answered: {status}").into());
+            }
+            if begin.elapsed() > PATIENCE {
+                return Err(format!("no socket after {} s", PATIENCE.as_secs()).into());
+            }
+            thread::sleep(Duration::from_micros(100));
+        }
+        let endpoint = Endpoint::try_from(format!("unix://{}", process.socket().display()))?;
+        let mut client = CsiDriverProviderClient::new(endpoint.connect().await?);
+        client.version(VersionRequest { version: "v1alpha1".to_owned() }).await?;
+        Ok(Self(client))
+    }
+
+    /// Mounts, and holds the answer against what the vault has.
+    pub(crate) async fn mount(&mut self, request: MountRequest, objects: usize) -> Result<(), Failure> {
+        check(&self.call(request).await?, objects)
+    }
+
+    /// One mount: how long it took, and how many requests Azure saw.
+    pub(crate) async fn timed(
+        &mut self,
+        azure: &Azure,
+        request: MountRequest,
+        objects: usize,
+    ) -> Result<(Duration, u64), Failure> {
+        azure.journal().clear();
+        let begin = Instant::now();
+        let answer = self.call(request).await?;
+        let figures = (begin.elapsed(), azure.journal().total());
+        check(&answer, objects)?;
+        Ok(figures)
+    }
+
+    /// The bare call, for answers that are checked when the clock has stopped.
+    pub(crate) async fn call(&mut self, request: MountRequest) -> Result<MountResponse, Failure> {
+        let answer = self.0.mount(request).await;
+        Ok(answer.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?.into_inner())
+    }
+}
+
+/// Holds an answer against what the vault has.
+pub(crate) fn check(answer: &MountResponse, objects: usize) -> Result<(), Failure> {
+    if let Some(error) = answer.error.as_ref().filter(|error| !error.code.is_empty()) {
+        return Err(format!("the answer has the error {}", error.code).into());
+    }
+    let files: HashSet<&[u8]> = answer.files.iter().map(|file| file.contents.as_slice()).collect();
+    let right = (0..objects).filter(|&object| files.contains(secret_value(object).as_bytes())).count();
+    if answer.files.len() != objects || right != objects {
+        return Err(format!("{objects} files were to come, {right} right ones came").into());
+    }
+    Ok(())
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,63 @@
+//! Pods that mount, as the driver tells of them.
+
+use std::time::{Duration, SystemTime};
+
+use akv_provider::proto::MountRequest;
+use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::azure::{Azure, TENANT, VAULT, client_id, secret_name};
+
+/// A pod with workload identity.
+#[derive(Clone, Debug)]
+pub(crate) struct Pod {
+    number: u64,
+    client_id: String,
+    tokens: String,
+}
+
+impl Pod {
+    /// A new pod, with a service-account token that no provider has seen yet, of one of the principals.
+    pub(crate) fn new(azure: &Azure, principal: usize) -> Self {
+        let token = azure.service_account_token("default", "app", AUDIENCE, HOUR);
+        let expiry = OffsetDateTime::from(SystemTime::now() + HOUR).format(&Rfc3339).unwrap_or_default();
+        let tokens = json!({ AUDIENCE: { "token": token, "expirationTimestamp": expiry } });
+        Self { number: azure.pod_number(), client_id: client_id(principal), tokens: tokens.to_string() }
+    }
+
+    /// Another pod, with the token of this one.
+    pub(crate) fn sibling(&self, azure: &Azure) -> Self {
+        Self { number: azure.pod_number(), ..self.clone() }
+    }
+
+    /// Its volume with so many secrets. The same pod's request is the same each time: a republish.
+    pub(crate) fn request(&self, objects: usize) -> MountRequest {
+        let uid = format!("00000000-0000-4000-8000-{:012x}", self.number);
+        // The one form that every provider for Azure reads: a list of texts, each of them YAML.
+        let array: Vec<_> = (0..objects)
+            .map(|object| format!("objectName: {}\nobjectType: secret\n", secret_name(object)))
+            .collect();
+        let attributes = json!({
+            "csi.storage.k8s.io/pod.name": format!("pod-{}", self.number),
+            "csi.storage.k8s.io/pod.namespace": "default",
+            "csi.storage.k8s.io/pod.uid": uid,
+            "csi.storage.k8s.io/serviceAccount.name": "app",
+            "csi.storage.k8s.io/serviceAccount.tokens": self.tokens,
+            "secretProviderClass": "bench",
+            "clientID": self.client_id,
+            "keyvaultName": VAULT,
+            "tenantId": TENANT,
+            "objects": json!({ "array": array }).to_string(),
+        });
+        MountRequest {
+            attributes: attributes.to_string(),
+            secrets: "null".to_owned(),
+            target_path: format!("/var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~csi/secrets/mount"),
+            permission: "420".to_owned(),
+            current_object_version: Vec::new(),
+        }
+    }
+}
+
+const AUDIENCE: &str = "api://AzureADTokenExchange";
+const HOUR: Duration = Duration::from_secs(3600);

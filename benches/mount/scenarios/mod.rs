@@ -1,0 +1,137 @@
+//! What the providers have to do.
+
+mod burst;
+mod cold;
+mod cpu;
+mod memory;
+mod mounts;
+mod start;
+mod throttled;
+
+use std::{fs, time::Duration};
+
+use crate::{
+    Failure,
+    azure::Azure,
+    driver::Driver,
+    figure::{Figure, Unit},
+    pods::Pod,
+    process::{Process, Provider},
+};
+
+/// The distances that single mounts are measured at.
+pub(crate) const ROUND_TRIPS: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(2), USUAL, Duration::from_millis(50)];
+/// The distance of everything else.
+const USUAL: Duration = Duration::from_millis(10);
+/// How many objects a usual volume has.
+const VOLUME: usize = 20;
+/// How long one provider may take for one scenario.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// One thing to do, in a process of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scenario {
+    Binary,
+    Start,
+    Memory,
+    Cold { round_trip: Duration },
+    Mounts { round_trip: Duration },
+    Burst { pods: usize, principals: usize },
+    Throttled,
+    Cpu,
+}
+
+/// Where a scenario plays, and with whom.
+pub(crate) struct Stage<'a> {
+    pub(crate) azure: &'a Azure,
+    pub(crate) provider: &'a Provider,
+    pub(crate) quick: bool,
+}
+
+impl Scenario {
+    pub(crate) fn all(quick: bool) -> Vec<Self> {
+        let distances = || ROUND_TRIPS.into_iter().filter(move |&round_trip| !quick || round_trip == USUAL);
+        let mut all = vec![Self::Binary, Self::Start, Self::Memory];
+        all.extend(distances().map(|round_trip| Self::Cold { round_trip }));
+        all.extend(distances().map(|round_trip| Self::Mounts { round_trip }));
+        for pods in [50, 500] {
+            all.extend([1, 50].map(|principals| Self::Burst { pods, principals }));
+        }
+        all.extend([Self::Throttled, Self::Cpu]);
+        all
+    }
+
+    /// What a filter of the command line is held against.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Binary => "binary".to_owned(),
+            Self::Start => "start".to_owned(),
+            Self::Memory => "memory".to_owned(),
+            Self::Cold { round_trip } => format!("cold-{}ms", round_trip.as_millis()),
+            Self::Mounts { round_trip } => format!("mounts-{}ms", round_trip.as_millis()),
+            Self::Burst { pods, principals } => format!("burst-{pods}-pods-{principals}-identities"),
+            Self::Throttled => "throttled".to_owned(),
+            Self::Cpu => "cpu".to_owned(),
+        }
+    }
+
+    /// The figures of one provider; a failure where it does not do the work, or takes too long for it.
+    pub(crate) async fn run(&self, stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
+        match tokio::time::timeout(PATIENCE, self.play(stage)).await {
+            Ok(figures) => figures,
+            Err(_) => Err(format!("not done after {} s", PATIENCE.as_secs()).into()),
+        }
+    }
+
+    async fn play(&self, stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
+        let azure = stage.azure;
+        azure.limits().clear();
+        azure.latency().set_round_trip(match self {
+            Self::Cold { round_trip } | Self::Mounts { round_trip } => *round_trip,
+            _ => USUAL,
+        });
+        match self {
+            Self::Binary => {
+                let mut size = Figure::new("binary", Unit::Mebibytes);
+                size.bytes(fs::metadata(&stage.provider.binary)?.len());
+                Ok(vec![size])
+            }
+            Self::Start => start::run(stage).await,
+            Self::Memory => memory::run(stage).await,
+            Self::Cold { round_trip } => cold::run(stage, *round_trip).await,
+            Self::Mounts { round_trip } => mounts::run(stage, *round_trip).await,
+            Self::Burst { pods, principals } => burst::run(stage, *pods, *principals).await,
+            Self::Throttled => throttled::run(stage).await,
+            Self::Cpu => cpu::run(stage).await,
+        }
+    }
+}
+
+impl Stage<'_> {
+    /// A process that has answered.
+    async fn started(&self) -> Result<(Process, Driver), Failure> {
+        let mut process = Process::start(self.provider, self.azure)?;
+        let driver = Driver::connect(&mut process).await?;
+        Ok((process, driver))
+    }
+
+    /// A process that has mounted a usual volume.
+    async fn warm(&self) -> Result<(Process, Driver), Failure> {
+        let (process, mut driver) = self.started().await?;
+        driver.mount(Pod::new(self.azure, 0).request(VOLUME), VOLUME).await?;
+        Ok((process, driver))
+    }
+
+    /// How often a figure is taken at a round trip: less often where it takes longer and scatters less.
+    fn runs(&self, round_trip: Duration) -> usize {
+        match (self.quick, round_trip > USUAL) {
+            (true, _) | (false, true) => 5,
+            (false, false) => 11,
+        }
+    }
+}
+
+fn at(round_trip: Duration) -> String {
+    format!("{} ms away", round_trip.as_millis())
+}
