@@ -118,7 +118,7 @@ impl Journal {
         self.wait_until(|journal| journal.count(route) >= n).await;
     }
 
-    /// Waits until the condition holds; it is tried whenever a request arrives or is answered.
+    /// Waits until the condition holds; it is tried whenever a connection is made, or a request arrives or is answered.
     pub async fn wait_until(&self, condition: impl Fn(&Self) -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.shared.changed.notified());
@@ -132,6 +132,7 @@ impl Journal {
 
     pub(crate) fn connection(&self) {
         self.lock().connections += 1;
+        self.shared.changed.notify_waiters();
     }
 
     pub(crate) fn connect(&self, target: &str) {

@@ -40,6 +40,28 @@ async fn a_token_seen_before_and_a_challenge_learned_cost_nothing_again() {
 }
 
 #[tokio::test]
+async fn connections_and_the_challenge_are_there_before_the_token() {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<String> = (0..20).map(|index| format!("secret-{index}")).collect();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, "x");
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let provider = Provider::start(&azure);
+    // No token until the test has seen enough.
+    let hang = azure.faults().inject(Route::token_endpoint(), Fault::Hang);
+    let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, &names));
+    let mount = tokio::spawn(async move { driver.mount(&call).await });
+
+    // One to Entra, and one for each read.
+    azure.journal().wait_until(|journal| journal.connections() >= 21).await;
+    azure.journal().wait_for_route(1, &probes()).await;
+    assert_eq!(azure.journal().count(&Route::service(Service::Vault).credentials(true)), 0);
+    azure.faults().remove(hang);
+    mount.abort();
+}
+
+#[tokio::test]
 async fn ten_pods_at_once_ask_for_one_token_and_draw_one_challenge() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.latency().set(Duration::from_millis(30));
