@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 pub(crate) const USAGE: &str = "\
-cargo bench -- [options] [filter...]
+cargo bench --bench mount -- [options] [filter...]
 
   --peer NAME=BINARY  run the same work through this provider too, and print its figures in proportion to
                       ours; any number of times
