@@ -5,7 +5,7 @@ default:
 
 # What a mount costs, in one table; arguments as in docs/benchmark.md.
 bench *arguments:
-    cargo bench --locked --bench mount -- {{arguments}}
+    cargo bench --locked -- {{arguments}}
 
 # Formats everything.
 fmt:

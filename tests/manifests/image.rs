@@ -92,9 +92,8 @@ fn the_binary_is_the_entrypoint_and_starts_as_nobody() {
     assert!(
         of("COPY").contains(&"--from=build /src/target/release/akv-provider /bin/akv-provider".to_owned())
     );
-    // Without a [[bin]] of another name, cargo names the binary after the package.
     let workspace = crate::repository::text("Cargo.toml");
-    assert!(workspace.contains("name = \"akv-provider\"") && !workspace.contains("[[bin]]"));
+    assert!(workspace.contains("[[bin]]\nname = \"akv-provider\"\n"));
     assert_eq!(of("USER"), ["65532:65532"]);
     let builds = of("RUN")
         .iter()
