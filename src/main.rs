@@ -8,7 +8,7 @@ use akv_provider::{
     cli::{self, Command, Config, Environment},
     logging,
     report::Report,
-    transport::Transports,
+    transport::{self, Transports},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -46,11 +46,14 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
+// One thread: what there is to do is to wait for the network, and what computes for long runs beside it. A second one
+// would cost memory, and a wake-up of the other for each answer.
+#[tokio::main(flavor = "current_thread")]
 async fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let shutdown = shutdown()?;
     let endpoint = config.endpoint.clone();
     let app = App::bind(config)?;
+    transport::seed_random_numbers();
     let transports = Transports::system()?;
     tracing::info!(version = Build::this().version, %endpoint, "serving");
     app.run(transports, shutdown).await?;
