@@ -45,7 +45,9 @@ impl Admission {
             Ok(peer) => {
                 if self.is_news(peer.uid()) {
                     tracing::warn!(
-                        uid = peer.uid(), gid = peer.gid(), pid = peer.pid(),
+                        uid = peer.uid(),
+                        gid = peer.gid(),
+                        pid = peer.pid(),
                         "a connection was closed: only root and the provider's own user may call"
                     );
                 }
