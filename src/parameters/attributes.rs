@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroize;
 
-use crate::spec::boolean;
+use crate::spec::{boolean, excerpt::Excerpt};
 
 use super::error::Problem;
 
@@ -65,7 +65,8 @@ impl Attributes {
     /// A boolean, false where it is absent.
     pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
         self.optional(key).map_or(Ok(false), |text| {
-            boolean::parse(text).map_err(|error| Problem::wrong(key, format!("{text:?} {error}")))
+            boolean::parse(text)
+                .map_err(|error| Problem::wrong(key, format!("{} {error}", Excerpt::of(text))))
         })
     }
 

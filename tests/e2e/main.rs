@@ -3,6 +3,7 @@
 mod admin;
 mod conformance;
 mod harness;
+mod hostile;
 mod identity;
 mod neighbours;
 mod process;
