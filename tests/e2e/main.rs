@@ -1,6 +1,7 @@
 //! The whole provider: the real server on a real socket, the real SDK, and an emulated Azure.
 
 mod admin;
+mod canary;
 mod conformance;
 mod harness;
 mod hostile;

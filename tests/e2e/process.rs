@@ -168,7 +168,7 @@ async fn the_exit_code_tells_what_became_of_a_command_line() {
 }
 
 /// A port that nobody has at the moment.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port()
 }
 
