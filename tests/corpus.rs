@@ -15,8 +15,10 @@ use akv_provider::content::pkcs12::Archive;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::Value;
 
-/// Every target by its name.
-const TARGETS: [(&str, fn(&[u8])); 10] = [
+/// A target's name, and what it does.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 10] = [
     ("attributes", targets::attributes),
     ("chain", targets::chain),
     ("cloud_file", targets::cloud_file),
