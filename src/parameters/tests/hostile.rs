@@ -142,3 +142,13 @@ fn every_vault_name_that_is_accepted_makes_a_url_in_every_cloud() {
         }
     }
 }
+
+/// The parser of YAML quotes what it stumbles over.
+#[test]
+fn a_class_cannot_write_log_lines_by_its_keys() {
+    for key in ["a\\u001b[2J", "a\\nb", "a\\rb", "a\\u0085b", "a\\u2028b"] {
+        let text = format!("- {{\"{key}\": 1, \"{key}\": 2}}\n");
+        let message = objects(&text).unwrap_err().to_string();
+        assert!(!message.contains(|c: char| c.is_control() || c == '\u{2028}'), "{message:?}");
+    }
+}
