@@ -12,3 +12,4 @@ mod reads;
 mod restart;
 mod server;
 mod sharing;
+mod tls;
