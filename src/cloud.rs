@@ -61,6 +61,12 @@ pub enum CloudError {
         /// From 1.
         column: usize,
     },
+    /// The file is larger than any that describes a cloud.
+    #[error("the cloud environment file {} is longer than {LONGEST_FILE} bytes", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
     /// A field is missing, or is no endpoint.
     #[error("the cloud environment file {} has no usable {field}: {reason}", path.display())]
     Field {
@@ -100,15 +106,20 @@ impl CloudEnvironment {
             CloudChoice::Named(cloud) => Ok(Self::named(*cloud)),
             CloudChoice::File(path) => {
                 let path = path.as_ref().or(defaults.file.as_ref()).ok_or(CloudError::NoFile)?;
-                let text = read(path)
-                    .await
-                    .map_err(|source| CloudError::Unreadable { path: path.clone(), source })?;
-                Self::parse(path, &text)
+                let unreadable = |source| CloudError::Unreadable { path: path.clone(), source };
+                match read(path).await.map_err(unreadable)? {
+                    Some(text) => Self::parse(path, &text),
+                    None => Err(CloudError::TooLong { path: path.clone() }),
+                }
             }
         }
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, CloudError> {
+    /// The endpoints that `text` names; `path` is where it is from, for messages.
+    ///
+    /// # Errors
+    /// It is no JSON, or a field is missing or no endpoint.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, CloudError> {
         let file: CloudFile = serde_json::from_str(text).map_err(|error| CloudError::NotJson {
             path: path.to_owned(),
             line: error.line(),
@@ -123,7 +134,11 @@ impl CloudEnvironment {
         };
         let suffix = file.key_vault_dns_suffix.trim().trim_start_matches('.');
         let probe = Url::parse(&format!("https://vault.{suffix}/"));
+        // Behind a label of ASCII, a name of ASCII stays a name. Of other scripts that depends on both.
+        let plain = suffix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':'))
+            && !suffix.to_ascii_lowercase().split('.').any(|label| label.starts_with("xn--"));
         if suffix.is_empty()
+            || !plain
             || !probe.is_ok_and(|url| {
                 url.path() == "/"
                     && url.query().is_none()
@@ -180,15 +195,21 @@ struct CloudFile {
     key_vault_dns_suffix: String,
 }
 
-/// Reads a file, but no device and no more than a cloud needs: its name comes from a SecretProviderClass.
-async fn read(path: &Path) -> io::Result<String> {
-    const LIMIT: u64 = 1 << 20;
+/// Of the file, in bytes. Azure Stack's tools write less than three thousand.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// Reads a file, but no device and no more than a cloud needs: its name comes from a SecretProviderClass. `None` where
+/// it is longer.
+async fn read(path: &Path) -> io::Result<Option<String>> {
     if !tokio::fs::metadata(path).await?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    let mut text = String::new();
-    tokio::fs::File::open(path).await?.take(LIMIT).read_to_string(&mut text).await?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    tokio::fs::File::open(path).await?.take(LONGEST_FILE + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Ok(None);
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
 }
 
 #[cfg(test)]
@@ -250,5 +271,64 @@ mod tests {
         }
         let error = CloudEnvironment::resolve(&CloudChoice::File(None), &defaults).await.unwrap_err();
         assert!(matches!(error, CloudError::NoFile));
+    }
+
+    #[tokio::test]
+    async fn a_file_of_megabytes_is_refused_unread() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cloud.json");
+        std::fs::write(&path, STACK.to_owned() + &" ".repeat(1 << 20)).unwrap();
+        let choice = CloudChoice::File(Some(path));
+        let defaults = CloudDefaults { cloud: CloudChoice::Default, file: None };
+        let error = CloudEnvironment::resolve(&choice, &defaults).await.unwrap_err();
+        assert!(matches!(error, CloudError::TooLong { .. }), "{error}");
+    }
+
+    #[test]
+    fn lists_and_maps_in_each_other_are_refused_however_deep() {
+        for open in ["[", "{\"a\":", "{\"keyVaultDNSSuffix\":"] {
+            assert!(matches!(parse(&open.repeat(100_000)), Err(CloudError::NotJson { .. })));
+        }
+    }
+
+    /// A vault's URL is made of both, and must be one for every pair.
+    #[test]
+    fn every_suffix_that_is_accepted_makes_a_url_with_every_vault_name() {
+        let names = ["lab", "---", "1--", "0x7f", "127", "a--b", "xn-"].map(|name| name.parse().unwrap());
+        for suffix in [
+            "vault.local",
+            "xn--a",
+            "a.xn--a.b",
+            "XN--A",
+            "\u{5d0}\u{5d1}",
+            "127.0.0.1",
+            "1",
+            "0x1",
+            "a..b",
+            "a.",
+            ".",
+            "a:1",
+            "a:99999",
+            "a:x",
+            "[::1]",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a@b",
+            "a\\b",
+            "a b",
+            "%41",
+            "-",
+            "a_b",
+            "\u{ad}",
+        ] {
+            if let Ok(cloud) = parse(&STACK.replace("\"vault.local\"", &format!("{suffix:?}"))) {
+                for name in &names {
+                    let url = cloud.vault_url(name);
+                    assert!(url.host_str().unwrap().starts_with(&format!("{name}.")), "{url}");
+                }
+            }
+        }
+        assert!(parse(&STACK.replace("\"vault.local\"", "\"xn--vault.local\"")).is_err());
     }
 }

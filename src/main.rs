@@ -6,13 +6,14 @@ use akv_provider::{
     app::App,
     build::Build,
     cli::{self, Command, Config, Environment},
-    logging,
+    hardening, logging,
     report::Report,
     transport::{self, Transports},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
+    let hardened = hardening::close_memory();
     let environment = Environment {
         cloud_file: variable("AZURE_ENVIRONMENT_FILEPATH").map(Into::into),
         api_server_port: variable("KUBERNETES_SERVICE_PORT").and_then(|port| port.to_str()?.parse().ok()),
@@ -20,6 +21,9 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args().skip(1), environment) {
         Ok(Command::Serve(config)) => {
             logging::init(&config.log);
+            if let Err(error) = hardened {
+                tracing::warn!(error = %Report(&error), "the memory of this process is less closed than it should be");
+            }
             match run(*config) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {

@@ -143,6 +143,52 @@ fn links_between_pages_lead_somewhere() {
 }
 
 #[test]
+fn every_direct_dependency_has_its_line_and_no_other() {
+    let manifest = source("Cargo.toml");
+    let mut section = "";
+    let mut known = BTreeSet::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if ["[dependencies]", "[dev-dependencies]", "[build-dependencies]"].contains(&section) {
+            known.extend(line.split(['.', ' ']).next().filter(|name| !name.is_empty() && *name != "#"));
+        }
+    }
+    assert!(known.contains("tokio") && known.len() > 40, "{known:?}");
+    let text = page("dependencies.md");
+    let row = |line: &str| line.strip_prefix("| `")?.split_once("` | ").map(|(name, _)| name.to_owned());
+    let told: Vec<String> = text.lines().filter_map(row).collect();
+    assert_eq!(told.iter().map(String::as_str).collect::<BTreeSet<_>>(), known);
+    assert_eq!(told.len(), known.len(), "one is there twice");
+}
+
+/// A promise without a test is a wish.
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let named: BTreeSet<String> = page("security.md")
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .flat_map(|row| row.split(" | ").last().unwrap_or_default().split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    let mut sources = String::new();
+    let mut folders = ["src", "tests", "emulator/tests"].map(|folder| docs().with_file_name(folder)).to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder can be listed") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources += &read(&path);
+            }
+        }
+    }
+    let missing: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}()"))).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
 fn every_page_is_in_the_index() {
     let index = page("README.md");
     let told: BTreeSet<&str> = links(&index).collect();

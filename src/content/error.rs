@@ -1,5 +1,7 @@
 //! What can be wrong with the content of an object.
 
+use crate::spec::excerpt::Excerpt;
+
 use super::{encoding::EncodingError, jwk::JwkError, pkcs12::Pkcs12Error, private_key::PrivateKeyError};
 
 /// Why a value from Key Vault cannot be rendered. No variant holds any part of the value.
@@ -11,12 +13,12 @@ pub enum ContentError {
 
     /// The secret backs a certificate of a type that cannot be rendered.
     #[error(
-        "the secret backs a certificate of content type {content_type:?}, \
+        "the secret backs a certificate of content type {content_type}, \
          expected application/x-pem-file or application/x-pkcs12"
     )]
     UnknownContentType {
         /// The content type as Key Vault gave it; empty where there was none.
-        content_type: String,
+        content_type: Excerpt,
     },
 
     /// The PKCS#12 text is not base64.
@@ -42,6 +44,13 @@ pub enum ContentError {
         /// How many there may be.
         most: usize,
     },
+
+    /// Ordering the certificates takes too many signature checks.
+    #[error(
+        "the certificates of the PKCS#12 archive need more signature checks than are granted to put them in order, \
+         set --construct-pem-chain=false to write them as they are stored"
+    )]
+    TooManySignatures,
 
     /// The key cannot be written as a public key.
     #[error("cannot convert the key to a PEM public key")]

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use zeroize::Zeroize;
-
-use crate::spec::boolean;
+use crate::spec::{boolean, excerpt::Excerpt, sensitive::Sensitive};
 
 use super::error::Problem;
 
@@ -24,10 +22,11 @@ pub(super) const USE_POD_IDENTITY: &str = "usePodIdentity";
 pub(super) const USE_AZURE_TOKEN_PROXY: &str = "useAzureTokenProxy";
 pub(super) const OBJECTS: &str = "objects";
 
-/// A map of strings. It may hold tokens and client secrets, so it neither prints nor survives its use.
+/// A map of strings. It may hold tokens and client secrets, so its values neither print nor survive their use; nor do
+/// those that a later one of the same key replaces, or that come before a mistake.
 #[derive(Default)]
 pub(super) struct Attributes {
-    map: BTreeMap<String, String>,
+    map: BTreeMap<String, Sensitive<String>>,
     null: bool,
 }
 
@@ -36,12 +35,13 @@ impl Attributes {
     ///
     /// The parser's own message is left out, since it quotes what it stumbles over.
     pub(super) fn parse(name: &str, json: &str) -> Result<Self, Problem> {
-        let map: Option<BTreeMap<String, Option<String>>> = serde_json::from_str(json).map_err(|error| {
-            Problem::wrong(
-                name,
-                format!("not a JSON map of strings, at line {} column {}", error.line(), error.column()),
-            )
-        })?;
+        let map: Option<BTreeMap<String, Option<Sensitive<String>>>> =
+            serde_json::from_str(json).map_err(|error| {
+                Problem::wrong(
+                    name,
+                    format!("not a JSON map of strings, at line {} column {}", error.line(), error.column()),
+                )
+            })?;
         let null = map.is_none();
         let map =
             map.unwrap_or_default().into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
@@ -55,7 +55,7 @@ impl Attributes {
 
     /// The value, trimmed; `None` where it is absent or blank.
     pub(super) fn optional(&self, key: &str) -> Option<&str> {
-        self.map.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.map.get(key).map(|value| value.expose().trim()).filter(|value| !value.is_empty())
     }
 
     /// As [`Self::optional`], but it must be there.
@@ -66,7 +66,8 @@ impl Attributes {
     /// A boolean, false where it is absent.
     pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
         self.optional(key).map_or(Ok(false), |text| {
-            boolean::parse(text).map_err(|error| Problem::wrong(key, format!("{text:?} {error}")))
+            boolean::parse(text)
+                .map_err(|error| Problem::wrong(key, format!("{} {error}", Excerpt::of(text))))
         })
     }
 
@@ -77,13 +78,7 @@ impl Attributes {
             .or_else(|| {
                 self.map.iter().find(|(other, _)| other.eq_ignore_ascii_case(key)).map(|(_, value)| value)
             })
-            .map(String::as_str)
+            .map(|value| value.expose().as_str())
             .filter(|value| !value.is_empty())
-    }
-}
-
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        self.map.values_mut().for_each(Zeroize::zeroize);
     }
 }

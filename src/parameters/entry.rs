@@ -5,7 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::Deserialize;
 
 use crate::spec::{
-    object::{ObjectSpec, ObjectType, VersionSelector},
+    excerpt::Excerpt,
+    object::{ObjectName, ObjectSpec, ObjectType, VersionSelector},
     rendering::{Rendering, SecretEncoding, SecretFormat},
 };
 
@@ -75,7 +76,7 @@ impl Reader<'_> {
     where
         T: FromStr<Err: fmt::Display>,
     {
-        value.parse().map_err(|error| self.wrong(key, format!("{value:?} {error}")))
+        value.parse().map_err(|error| self.wrong(key, format!("{} {error}", Excerpt::of(value))))
     }
 
     fn versions(&self, entry: &Entry) -> Result<VersionSelector, Problem> {
@@ -121,8 +122,11 @@ impl Reader<'_> {
 
     fn wrong(&self, key: &str, reason: impl fmt::Display) -> Problem {
         match self.name {
-            Some(name) => Problem::wrong(format!("{}.{key} ({name})", self.field), reason),
-            None => Problem::wrong(format!("{}.{key}", self.field), reason),
+            // What is no name is quoted where it is told of, and once is enough.
+            Some(name) if name.parse::<ObjectName>().is_ok() => {
+                Problem::wrong(format!("{}.{key} ({name})", self.field), reason)
+            }
+            _ => Problem::wrong(format!("{}.{key}", self.field), reason),
         }
     }
 }

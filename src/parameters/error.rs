@@ -44,14 +44,16 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParametersError {
     problems: Vec<Problem>,
+    /// How many more there were.
+    more: usize,
 }
 
 impl ParametersError {
     pub(super) fn one(problem: Problem) -> Self {
-        Self { problems: vec![problem] }
+        Self { problems: vec![problem], more: 0 }
     }
 
-    /// The problems.
+    /// The problems; of very many, the first thousand.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -72,12 +74,16 @@ impl fmt::Display for ParametersError {
             Fault::Request => f.write_str("invalid SecretProviderClass parameters: ")?,
             Fault::Cluster => f.write_str("no usable credentials: ")?,
         }
-        if self.problems.len() > 1 {
-            write!(f, "{} problems: ", self.problems.len())?;
+        let count = self.problems.len() + self.more;
+        if count > 1 {
+            write!(f, "{count} problems: ")?;
         }
         for (index, problem) in self.problems.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{problem}")?;
+        }
+        if self.more > 0 {
+            write!(f, "; and {} more", self.more)?;
         }
         Ok(())
     }
@@ -87,11 +93,21 @@ impl std::error::Error for ParametersError {}
 
 /// The problems found so far.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<Problem>);
+pub(super) struct Problems {
+    kept: Vec<Problem>,
+    more: usize,
+}
+
+/// How many problems are kept: more than a message has room for, and less than a hostile request can make.
+const MOST_PROBLEMS: usize = 1_000;
 
 impl Problems {
     pub(super) fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if self.kept.len() < MOST_PROBLEMS {
+            self.kept.push(problem);
+        } else {
+            self.more += 1;
+        }
     }
 
     /// The value, or its problem kept for later.
@@ -100,11 +116,11 @@ impl Problems {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty()
     }
 
     pub(super) fn into_error(self) -> ParametersError {
-        debug_assert!(!self.0.is_empty(), "a parameter is missing without a problem that says so");
-        ParametersError { problems: self.0 }
+        debug_assert!(!self.kept.is_empty(), "a parameter is missing without a problem that says so");
+        ParametersError { problems: self.kept, more: self.more }
     }
 }

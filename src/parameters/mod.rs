@@ -77,6 +77,11 @@ fn permission(text: &str) -> Result<FileMode, Problem> {
 fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
     let mut read = |key, what| {
         let found = attributes.optional(key).map(str::to_owned);
+        // It goes into every log line of the mount, and may be a pod author's own words.
+        if found.as_ref().is_some_and(|name| name.len() > LONGEST_NAME || name.contains(char::is_control)) {
+            problems.push(Problem::wrong(key, format!("the {what} is no name of Kubernetes")));
+            return None;
+        }
         if found.is_none() {
             problems.push(Problem::wrong(
                 key,
@@ -90,6 +95,10 @@ fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
     let uid = attributes.optional(attributes::POD_UID).map(str::to_owned);
     Some(PodRef { namespace: namespace?, name: name?, uid })
 }
+
+/// Of a name in Kubernetes, in bytes
+/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>).
+const LONGEST_NAME: usize = 253;
 
 fn vault(attributes: &Attributes) -> Result<VaultName, Problem> {
     let name = attributes.required(attributes::KEYVAULT_NAME)?;

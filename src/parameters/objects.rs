@@ -19,6 +19,11 @@ use super::{
 /// Every object, or `None` with at least one problem added.
 pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<Vec<ObjectSpec>> {
     let text = problems.catch(attributes.required(OBJECTS))?;
+    if text.len() > LONGEST_TEXT {
+        let reason = format!("is longer than {LONGEST_TEXT} bytes");
+        problems.push(Problem::wrong(OBJECTS, reason));
+        return None;
+    }
     let items = problems
         .catch(
             read::<Document>(text, "a list of objects under \"array\"")
@@ -31,6 +36,11 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
     }
 
     let count = items.len();
+    if count > MOST_OBJECTS {
+        let reason = format!("names {count} objects, more than the {MOST_OBJECTS} that one mount may have");
+        problems.push(Problem::wrong(OBJECTS, reason));
+        return None;
+    }
     let mut objects = Vec::with_capacity(count);
     for (index, item) in items.into_iter().enumerate() {
         let field = format!("{OBJECTS}[{index}]");
@@ -51,16 +61,34 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
 
 /// A YAML text as what it should be, or the parser's message on one line.
 fn read<'de, T: Deserialize<'de>>(text: &'de str, what: &str) -> Result<T, String> {
-    let options = serde_saphyr::options! { with_snippet: false };
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        // What aliases repeat counts as often as it is repeated.
+        budget: serde_saphyr::budget! { max_depth: DEEPEST, max_total_scalar_bytes: 2 * LONGEST_TEXT },
+    };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let message = error.to_string();
         let message = message.lines().next().unwrap_or_default();
         let message = message.strip_prefix("error: ").unwrap_or(message);
         // The parser's advice is for programmers.
         let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
+        let message = &message[..message.floor_char_boundary(LONGEST_MESSAGE)];
         format!("is not the YAML of {what}: {message}")
     })
 }
+
+/// Of `objects`, in bytes. etcd keeps nothing above 1.5 MiB, a SecretProviderClass included.
+const LONGEST_TEXT: usize = 2 << 20;
+
+/// Objects of a mount. It is what a vault answers within ten seconds, asked by nobody else
+/// (<https://learn.microsoft.com/azure/key-vault/general/service-limits#secrets-managed-storage-account-keys-and-vault-transactions>).
+const MOST_OBJECTS: usize = 4_000;
+
+/// Lists and maps in each other; `objects` needs three.
+const DEEPEST: usize = 16;
+
+/// Of what the parser says, in bytes: it may quote a key of any length.
+const LONGEST_MESSAGE: usize = 256;
 
 /// The list of objects: under `array:` as users of the incumbent write it, or bare.
 #[derive(Default)]

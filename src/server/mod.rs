@@ -3,6 +3,7 @@
 mod deadline;
 pub mod endpoint;
 mod observe;
+mod peers;
 pub mod provider;
 pub mod socket;
 pub mod status;
@@ -21,7 +22,7 @@ use crate::{
     proto::csi_driver_provider_server::{CsiDriverProviderServer, SERVICE_NAME},
 };
 
-use self::{observe::ObserveLayer, provider::Provider, socket::Listener};
+use self::{observe::ObserveLayer, peers::Admission, provider::Provider, socket::Listener};
 
 /// How long a connection may take to close once no mount is under way.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -49,7 +50,8 @@ pub async fn serve(
     let (incoming, socket_file) = listener.into_incoming();
     let mut server = match incoming {
         socket::Incoming::Unix(unix) => {
-            tokio::spawn(router.serve_with_incoming_shutdown(UnixListenerStream::new(unix), stopped))
+            let admitted = Admission::of_this_process().filter(UnixListenerStream::new(unix));
+            tokio::spawn(router.serve_with_incoming_shutdown(admitted, stopped))
         }
         socket::Incoming::Tcp(tcp) => {
             tokio::spawn(router.serve_with_incoming_shutdown(TcpListenerStream::new(tcp), stopped))

@@ -194,4 +194,47 @@ mod tests {
         let error = Listener::bind(&Endpoint::Unix(path.clone())).unwrap_err();
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }
+
+    #[tokio::test]
+    async fn a_directory_that_cannot_be_written_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, endpoint) = endpoint(&dir);
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o555)).unwrap();
+        let runtime = tokio::runtime::Handle::current();
+        let bound = std::thread::scope(|scope| {
+            let bind = scope.spawn(|| {
+                // Root may write anywhere, so this thread gives up being root.
+                if rustix::process::geteuid().is_root() {
+                    rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(54_321)).unwrap();
+                }
+                let _runtime = runtime.enter();
+                Listener::bind(&endpoint)
+            });
+            bind.join().unwrap()
+        });
+        let error = bound.unwrap_err();
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        let BindError::Listen { source, .. } = error else { panic!("{error}") };
+        assert_eq!(source.kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[tokio::test]
+    async fn a_directory_may_be_a_symlink() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("real")).unwrap();
+        std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
+        let path = dir.path().join("link/azure.sock");
+        let listener = Listener::bind(&Endpoint::Unix(path.clone())).unwrap();
+        std::os::unix::net::UnixStream::connect(dir.path().join("real/azure.sock")).unwrap();
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_too_long_for_a_socket_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a".repeat(120));
+        let error = Listener::bind(&Endpoint::Unix(path.clone())).unwrap_err();
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, str::FromStr};
 
+use super::excerpt::Excerpt;
+
 /// The cloud of a mount, before its endpoints are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloudChoice {
@@ -39,9 +41,9 @@ pub enum CloudKeyword {
 /// A `cloudName` that is none of Azure's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown cloud {0:?}; use AzurePublicCloud, AzureUSGovernmentCloud, AzureChinaCloud, AzureGermanCloud or AzureStackCloud"
+    "unknown cloud {0}; use AzurePublicCloud, AzureUSGovernmentCloud, AzureChinaCloud, AzureGermanCloud or AzureStackCloud"
 )]
-pub struct UnknownCloud(pub String);
+pub struct UnknownCloud(pub Excerpt);
 
 impl FromStr for CloudKeyword {
     type Err = UnknownCloud;
@@ -57,7 +59,7 @@ impl FromStr for CloudKeyword {
             "azurechina" => CloudName::China,
             "azuregerman" | "azuregermany" => CloudName::German,
             "azurestack" => return Ok(Self::Stack),
-            _ => return Err(UnknownCloud(name.to_owned())),
+            _ => return Err(UnknownCloud(Excerpt::of(name))),
         };
         Ok(Self::Named(named))
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::sensitive::Sensitive;
+use super::{excerpt::Excerpt, sensitive::Sensitive};
 
 /// Exactly one way to prove who asks, with all that this way needs.
 #[derive(Debug, Clone)]
@@ -132,8 +132,8 @@ impl fmt::Display for TenantId {
 
 /// A tenant that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid tenant {0:?}: must be a tenant's GUID or domain name")]
-pub struct InvalidTenant(String);
+#[error("invalid tenant {0}: must be a tenant's GUID or domain name")]
+pub struct InvalidTenant(Excerpt);
 
 impl FromStr for TenantId {
     type Err = InvalidTenant;
@@ -143,7 +143,7 @@ impl FromStr for TenantId {
         if (1..=253).contains(&id.len()) && clean && !id.contains("..") && id != "." {
             Ok(Self(id.to_owned()))
         } else {
-            Err(InvalidTenant(id.to_owned()))
+            Err(InvalidTenant(Excerpt::of(id)))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod boolean;
 pub mod cloud;
+pub mod excerpt;
 pub mod file;
 pub mod identity;
 pub mod object;

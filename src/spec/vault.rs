@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use super::excerpt::Excerpt;
+
 /// A vault name that Azure accepts in a host name: 3 to 24 letters, digits and dashes.
 ///
 /// <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name>
@@ -25,11 +27,14 @@ impl fmt::Display for VaultName {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidVaultName {
     /// Too short or too long.
-    #[error("invalid vault name {0:?}: must be between 3 and 24 characters")]
-    Length(String),
+    #[error("invalid vault name {0}: must be between 3 and 24 characters")]
+    Length(Excerpt),
     /// A character that would end the host name's first label, or worse.
-    #[error("invalid vault name {0:?}: only letters, digits and dashes; the name alone, not the vault's URL")]
-    Characters(String),
+    #[error("invalid vault name {0}: only letters, digits and dashes; the name alone, not the vault's URL")]
+    Characters(Excerpt),
+    /// A label that host names have for other scripts: `xn--` and what may be no script at all.
+    #[error("invalid vault name {0}: must not begin with xn--")]
+    Encoded(Excerpt),
 }
 
 impl FromStr for VaultName {
@@ -37,10 +42,14 @@ impl FromStr for VaultName {
 
     fn from_str(name: &str) -> Result<Self, InvalidVaultName> {
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(InvalidVaultName::Characters(name.to_owned()));
+            return Err(InvalidVaultName::Characters(Excerpt::of(name)));
         }
         if !(3..=24).contains(&name.len()) {
-            return Err(InvalidVaultName::Length(name.to_owned()));
+            return Err(InvalidVaultName::Length(Excerpt::of(name)));
+        }
+        // RFC 5891, section 4.2.3.1. Not every such label is a host name, and no vault has one.
+        if name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")) {
+            return Err(InvalidVaultName::Encoded(Excerpt::of(name)));
         }
         Ok(Self(name.to_owned()))
     }

@@ -1,12 +1,17 @@
 //! The whole provider: the real server on a real socket, the real SDK, and an emulated Azure.
 
 mod admin;
+mod canary;
 mod conformance;
 mod freshness;
 mod harness;
+mod hostile;
 mod identity;
+mod neighbours;
 mod process;
 mod reads;
+mod restart;
 mod server;
 mod sharing;
 mod throttling;
+mod tls;

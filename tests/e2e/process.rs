@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::net::{UnixListener, UnixStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Output, Stdio},
     time::Duration,
 };
@@ -15,18 +15,18 @@ use tokio::process::{Child, Command};
 use crate::harness::{Azure, Driver, MountCall, Provider};
 
 /// A running binary, with its socket, the emulator's CA and a cloud file in a directory of its own.
-struct Process {
-    dir: TempDir,
-    child: Child,
+pub(crate) struct Process {
+    pub(crate) dir: TempDir,
+    pub(crate) child: Child,
 }
 
 impl Process {
-    async fn start(azure: &Azure, environment: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(azure: &Azure, environment: &[(&str, &str)]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), azure, environment).await
     }
 
     /// With these flags behind those that every process has, of which the last wins.
-    async fn start_with(azure: &Azure, flags: &[&str]) -> Self {
+    pub(crate) async fn start_with(azure: &Azure, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self::launch(dir, azure, &[("HTTPS_PROXY", &azure.proxy_url())], flags).await
     }
@@ -36,39 +36,21 @@ impl Process {
     }
 
     async fn launch(dir: TempDir, azure: &Azure, environment: &[(&str, &str)], flags: &[&str]) -> Self {
-        fs::write(dir.path().join("ca.pem"), azure.ca_pem()).unwrap();
-        fs::write(dir.path().join("cloud.json"), azure.cloud_file_json()).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_akv-provider"))
-            .arg(format!("--endpoint=unix://{}", dir.path().join("azure.sock").display()))
-            .args(["--healthz-port=0", "--prometheus-port=0"])
-            .args(flags)
-            .env_clear()
-            .env("SSL_CERT_FILE", dir.path().join("ca.pem"))
-            .env("AZURE_ENVIRONMENT_FILEPATH", dir.path().join("cloud.json"))
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the binary starts");
-        let mut process = Self { dir, child };
-        while UnixStream::connect(process.socket()).is_err() {
-            let ended = process.child.try_wait().unwrap();
-            assert!(ended.is_none(), "the provider ended before it had a socket: {ended:?}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let child = command(dir.path(), azure).args(flags).envs(environment.iter().copied()).spawn();
+        let mut process = Self { dir, child: child.expect("the binary starts") };
+        listens(&mut process.child, &process.dir.path().join("azure.sock")).await;
         process
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join("azure.sock")
     }
 
-    fn driver(&self) -> Driver {
+    pub(crate) fn driver(&self) -> Driver {
         Driver::new(self.socket())
     }
 
-    async fn signal(self, signal: &str) -> Output {
+    pub(crate) async fn signal(self, signal: &str) -> Output {
         let pid = self.child.id().expect("the provider runs").to_string();
         let sent = Command::new("kill").args([signal, &pid]).status().await.expect("kill is there");
         assert!(sent.success());
@@ -78,7 +60,33 @@ impl Process {
     }
 }
 
-fn log(output: &Output) -> String {
+/// The binary, with a socket, a CA and a cloud file in this directory.
+pub(crate) fn command(dir: &Path, azure: &Azure) -> Command {
+    fs::write(dir.join("ca.pem"), azure.ca_pem()).unwrap();
+    fs::write(dir.join("cloud.json"), azure.cloud_file_json()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_akv-provider"));
+    command
+        .arg(format!("--endpoint=unix://{}", dir.join("azure.sock").display()))
+        .args(["--healthz-port=0", "--prometheus-port=0"])
+        .env_clear()
+        .env("SSL_CERT_FILE", dir.join("ca.pem"))
+        .env("AZURE_ENVIRONMENT_FILEPATH", dir.join("cloud.json"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Waits until a process takes connections.
+pub(crate) async fn listens(child: &mut Child, socket: &Path) {
+    while UnixStream::connect(socket).is_err() {
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none(), "the provider ended before it had a socket: {ended:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(crate) fn log(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
     String::from_utf8(output.stderr.clone()).unwrap()
@@ -160,7 +168,7 @@ async fn the_exit_code_tells_what_became_of_a_command_line() {
 }
 
 /// A port that nobody has at the moment.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port()
 }
 

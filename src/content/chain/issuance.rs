@@ -12,44 +12,80 @@ use x509_parser::{
     x509::{SubjectPublicKeyInfo, X509Name},
 };
 
-use crate::content::asn1::{ED25519, P256, P384, P521, SECP256K1, SHA256, SHA384, SHA512};
+use crate::content::{
+    asn1::{ED25519, P256, P384, P521, SECP256K1, SHA256, SHA384, SHA512},
+    error::ContentError,
+};
 
 /// A certificate of an archive, read where it can be.
 pub(super) struct Candidate<'a> {
     pub(super) der: &'a [u8],
-    certificate: Option<X509Certificate<'a>>,
+    read: Option<Read<'a>>,
+}
+
+/// A certificate with its names as text, which each comparison would have to write anew.
+struct Read<'a> {
+    certificate: X509Certificate<'a>,
+    subject: String,
+    issuer: String,
+}
+
+/// How many signatures may still be checked for one archive.
+pub(super) struct SignatureChecks {
+    left: usize,
+}
+
+impl SignatureChecks {
+    pub(super) fn granted() -> Self {
+        Self { left: GRANTED }
+    }
+
+    fn spend(&mut self) -> Result<(), ContentError> {
+        self.left = self.left.checked_sub(1).ok_or(ContentError::TooManySignatures)?;
+        Ok(())
+    }
 }
 
 impl<'a> Candidate<'a> {
     pub(super) fn new(der: &'a [u8]) -> Self {
-        let certificate = X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate);
-        Self { der, certificate }
+        let read = X509Certificate::from_der(der).ok().map(|(_, certificate)| Read {
+            subject: comparable(certificate.subject()),
+            issuer: comparable(certificate.issuer()),
+            certificate,
+        });
+        Self { der, read }
     }
 
     pub(super) fn is_readable(&self) -> bool {
-        self.certificate.is_some()
+        self.read.is_some()
     }
 
     /// The content of `subjectPublicKey`.
     pub(super) fn public_key(&self) -> Option<&[u8]> {
-        self.certificate.as_ref().map(|certificate| &*certificate.public_key().subject_public_key.data)
+        self.read.as_ref().map(|read| &*read.certificate.public_key().subject_public_key.data)
     }
 
     /// Whether this certificate names and signed `other`. Where the signature is of an algorithm that cannot be
     /// verified, key identifiers that are there must agree instead.
-    pub(super) fn issued(&self, other: &Self) -> bool {
-        let (Some(issuer), Some(subject)) = (&self.certificate, &other.certificate) else {
-            return false;
+    pub(super) fn issued(&self, other: &Self, checks: &mut SignatureChecks) -> Result<bool, ContentError> {
+        let (Some(issuer), Some(subject)) = (&self.read, &other.read) else {
+            return Ok(false);
         };
-        same_name(issuer.subject(), subject.issuer())
-            && signed(issuer, subject).unwrap_or_else(|| identifiers_agree(issuer, subject))
+        let (above, below) = (&issuer.certificate, &subject.certificate);
+        if above.subject().as_raw() != below.issuer().as_raw() && issuer.subject != subject.issuer {
+            return Ok(false);
+        }
+        checks.spend()?;
+        Ok(signed(above, below).unwrap_or_else(|| identifiers_agree(above, below)))
     }
 }
 
-/// The same bytes, or the same text: authorities write a name now as one string type and now as another, and RFC 5280,
-/// section 7.1, takes no notice of that nor of case.
-fn same_name(one: &X509Name<'_>, other: &X509Name<'_>) -> bool {
-    one.as_raw() == other.as_raw() || one.to_string().eq_ignore_ascii_case(&other.to_string())
+/// The text of a name: authorities write one now as one string type and now as another, and RFC 5280, section 7.1,
+/// takes no notice of that nor of case.
+fn comparable(name: &X509Name<'_>) -> String {
+    let mut text = name.to_string();
+    text.make_ascii_lowercase();
+    text
 }
 
 /// `None` where the signature cannot be verified.
@@ -137,6 +173,9 @@ fn identifiers_agree(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>
     }
 }
 
+/// Of one archive: a second or so of the slowest kind. Twenty certificates of one and the same name need 800.
+pub(super) const GRANTED: usize = 2_000;
+
 const SHA1_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5");
 const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
@@ -159,7 +198,7 @@ mod tests {
         };
         let (printable, utf8, other) = (name(0x13, b"Root"), name(0x0c, b"ROOT"), name(0x13, b"Leaf"));
         let parse = |der| X509Name::from_der(der).unwrap().1;
-        assert!(same_name(&parse(&printable), &parse(&utf8)));
-        assert!(!same_name(&parse(&printable), &parse(&other)));
+        assert_eq!(comparable(&parse(&printable)), comparable(&parse(&utf8)));
+        assert_ne!(comparable(&parse(&printable)), comparable(&parse(&other)));
     }
 }

@@ -126,3 +126,30 @@ fn broken_certificates_never_panic_and_are_never_lost() {
         assert_eq!(ordered(&stored, &[key.public_key()]).len(), chain.len());
     }
 }
+
+/// A copy with another signature, so that it is another certificate of the same name.
+fn unsigned(certificate: &[u8], number: usize) -> Vec<u8> {
+    let mut copy = certificate.to_vec();
+    let end = copy.len();
+    copy[end - 2..].copy_from_slice(&u16::try_from(number).unwrap().to_be_bytes());
+    copy
+}
+
+#[test]
+fn certificates_of_one_name_cost_no_more_than_is_granted() {
+    let Fixture { chain, .. } = fixture();
+    // Each has the root's name and key and so issued the root, which is found last, and none of the others.
+    let roots = |count| -> Vec<_> {
+        let copies = (1..count).map(|number| unsigned(&chain[5], number));
+        copies.chain([chain[5].clone()]).collect()
+    };
+    assert_eq!(ordered(&roots(20), &[]).len(), 20);
+    assert_eq!(order(&roots(100), &[]), Err(ContentError::TooManySignatures));
+}
+
+#[test]
+fn ten_thousand_certificates_are_refused_unread() {
+    let Fixture { chain, .. } = fixture();
+    let many = vec![chain[0].clone(); 10_000];
+    assert!(matches!(order(&many, &[]), Err(ContentError::TooManyCertificates { count: 10_000, .. })));
+}

@@ -10,6 +10,8 @@ use der::{
     oid::ObjectIdentifier,
 };
 
+use crate::spec::excerpt::Excerpt;
+
 use super::{
     asn1::{AlgorithmIdentifier, P256, P384, P521, RsaPublicKey, SECP256K1, SubjectPublicKeyInfo},
     pem::{PUBLIC_KEY, PemText},
@@ -42,7 +44,7 @@ pub fn render(jwk: &PublicJwk) -> Result<Vec<u8>, JwkError> {
         "EC" | "EC-HSM" => elliptic(jwk)?,
         "oct" | "oct-HSM" => return Err(JwkError::Symmetric(jwk.kty.clone())),
         "" => return Err(JwkError::NoType),
-        kty => return Err(JwkError::UnknownType(kty.to_owned())),
+        kty => return Err(JwkError::UnknownType(Excerpt::of(kty))),
     };
     let mut text = PemText::new();
     text.push_block(PUBLIC_KEY, &info);
@@ -61,12 +63,12 @@ pub enum JwkError {
     NoType,
 
     /// The key type is not known.
-    #[error("key type {0:?} is not supported, expected RSA, RSA-HSM, EC or EC-HSM")]
-    UnknownType(String),
+    #[error("key type {0} is not supported, expected RSA, RSA-HSM, EC or EC-HSM")]
+    UnknownType(Excerpt),
 
     /// The curve is not known.
-    #[error("curve {0:?} is not supported, expected P-256, P-384, P-521 or P-256K")]
-    UnknownCurve(String),
+    #[error("curve {0} is not supported, expected P-256, P-384, P-521 or P-256K")]
+    UnknownCurve(Excerpt),
 
     /// A parameter is absent or empty.
     #[error("key of type {kty} lacks its parameter {parameter}")]
@@ -81,8 +83,8 @@ pub enum JwkError {
     #[error("the RSA modulus is not an odd number of at most {MOST_MODULUS_BITS} bits")]
     Modulus,
 
-    /// The exponent is even or one.
-    #[error("the RSA public exponent is not an odd number above 1")]
+    /// The exponent is even or one, or longer than any in use.
+    #[error("the RSA public exponent is not an odd number above 1, of at most {MOST_EXPONENT_BITS} bits")]
     Exponent,
 
     /// The coordinates are too long or off the curve.
@@ -96,7 +98,7 @@ fn rsa(jwk: &PublicJwk) -> Result<Vec<u8>, JwkError> {
     if modulus.len() > MOST_MODULUS_BITS / 8 || !is_odd(modulus) || modulus == [1] {
         return Err(JwkError::Modulus);
     }
-    if !is_odd(public_exponent) || public_exponent == [1] {
+    if public_exponent.len() > MOST_EXPONENT_BITS / 8 || !is_odd(public_exponent) || public_exponent == [1] {
         return Err(JwkError::Exponent);
     }
     let key = RsaPublicKey {
@@ -109,7 +111,7 @@ fn rsa(jwk: &PublicJwk) -> Result<Vec<u8>, JwkError> {
 
 fn elliptic(jwk: &PublicJwk) -> Result<Vec<u8>, JwkError> {
     let name = jwk.curve.as_deref().filter(|name| !name.is_empty()).ok_or_else(|| missing(jwk, "crv"))?;
-    let curve = Curve::named(name).ok_or_else(|| JwkError::UnknownCurve(name.to_owned()))?;
+    let curve = Curve::named(name).ok_or_else(|| JwkError::UnknownCurve(Excerpt::of(name)))?;
     let mut point = vec![UNCOMPRESSED];
     for coordinate in [parameter(jwk, "x", &jwk.x)?, parameter(jwk, "y", &jwk.y)?] {
         let coordinate = number(coordinate);
@@ -170,6 +172,8 @@ fn subject_public_key_info(algorithm: AlgorithmIdentifier<'_>, key: &[u8]) -> de
 }
 
 const MOST_MODULUS_BITS: usize = 16384;
+/// FIPS 186-5, appendix A.1.1.
+const MOST_EXPONENT_BITS: usize = 256;
 /// SEC 1, section 2.3.3.
 const UNCOMPRESSED: u8 = 4;
 

@@ -54,6 +54,9 @@ fn numbers_that_are_no_rsa_key_are_refused() {
         ("modulus above 16384 bits", rsa(&long(2049), &[3]), JwkError::Modulus),
         ("even exponent", rsa(&[0xc0, 1], &[4]), JwkError::Exponent),
         ("exponent one", rsa(&[0xc0, 1], &[0, 1]), JwkError::Exponent),
+        ("exponent above 256 bits", rsa(&[0xc0, 1], &long(33)), JwkError::Exponent),
+        ("megabytes of modulus", rsa(&long(1 << 22), &[3]), JwkError::Modulus),
+        ("megabytes of exponent", rsa(&[0xc0, 1], &long(1 << 22)), JwkError::Exponent),
         ("zero exponent", rsa(&[0xc0, 1], &[0]), JwkError::Exponent),
     ];
     for (label, jwk, error) in rows {
@@ -128,5 +131,17 @@ fn odd_lengths_never_panic() {
             let _ = render(&elliptic(curve, &x[length..], &y));
         }
         let _ = render(&rsa(&x[..length], &y[length..]));
+    }
+}
+
+#[test]
+fn megabytes_in_a_name_are_not_repeated_in_the_message() {
+    let long = "x".repeat(1 << 22);
+    for jwk in [
+        PublicJwk { kty: long.clone(), ..PublicJwk::default() },
+        elliptic(&long, &[1], &[1]),
+        elliptic("P-256", &vec![1; 1 << 22], &[1]),
+    ] {
+        assert!(render(&jwk).unwrap_err().to_string().len() < 300);
     }
 }

@@ -92,3 +92,23 @@ fn broken_text_never_panics() {
         }
     }
 }
+
+#[test]
+fn megabytes_without_a_block_give_none() {
+    const MEGABYTE: usize = 1 << 20;
+    for (label, piece) in [
+        ("BEGIN only", "-----BEGIN CERTIFICATE-----\n"),
+        ("END only", "\n-----END CERTIFICATE-----\n"),
+        ("BEGIN in one line", "-----BEGIN "),
+        ("END without a label", "\n-----END "),
+        ("headers", "-----BEGIN A-----\na: b\n"),
+        ("broken blocks", "-----BEGIN A-----\n*\n-----END A-----\n"),
+        ("labels that differ", "-----BEGIN A-----\nAAEC\n-----END B-----\n"),
+        ("dashes", "-"),
+        ("line ends", "\n"),
+        ("text", "garbage"),
+    ] {
+        let text = piece.repeat(4 * MEGABYTE / piece.len());
+        assert_eq!(split_text(&text), (String::new(), String::new()), "{label}");
+    }
+}

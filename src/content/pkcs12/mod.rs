@@ -117,14 +117,14 @@ impl Archive {
     ) -> Result<(), Pkcs12Error> {
         for bag in bags {
             match bag.id {
-                KEY_BAG => self.keys.push(Sensitive::new(bag.value.to_der().map_err(malformed("key bag"))?)),
+                KEY_BAG => self.keep(bag.value.to_der().map_err(malformed("key bag"))?)?,
                 SHROUDED_KEY_BAG => {
                     let shrouded =
                         bag.value.decode_as::<EncryptedPrivateKeyInfo<'_>>().map_err(malformed("key bag"))?;
                     let mut key =
                         cipher::decrypt(&shrouded.algorithm, shrouded.encrypted.as_bytes(), password, work)?;
                     <&SequenceRef>::from_der(&key).map_err(|_| Pkcs12Error::Undecryptable)?;
-                    self.keys.push(Sensitive::new(std::mem::take(&mut *key)));
+                    self.keep(std::mem::take(&mut *key))?;
                 }
                 CERT_BAG => {
                     let bag = bag.value.decode_as::<CertBag<'_>>().map_err(malformed("certificate bag"))?;
@@ -143,6 +143,11 @@ impl Archive {
             }
         }
         Ok(())
+    }
+
+    fn keep(&mut self, key: Vec<u8>) -> Result<(), Pkcs12Error> {
+        self.keys.push(Sensitive::new(key));
+        if self.keys.len() > MOST_KEYS { Err(Pkcs12Error::TooManyKeys) } else { Ok(()) }
     }
 }
 
@@ -186,6 +191,10 @@ pub enum Pkcs12Error {
     #[error("an iteration count of the archive is not a positive number")]
     Iterations,
 
+    /// There are more private keys than any certificate has.
+    #[error("the archive holds more than {MOST_KEYS} private keys")]
+    TooManyKeys,
+
     /// Deriving the keys would take too long.
     #[error("the archive asks for more key derivation work than is granted")]
     TooMuchWork,
@@ -197,6 +206,8 @@ fn malformed(part: &'static str) -> impl Fn(der::Error) -> Pkcs12Error {
 
 const VERSION: u8 = 3;
 const MOST_NESTED: usize = 4;
+/// A certificate has one; each that is read costs a multiplication on its curve.
+const MOST_KEYS: usize = 100;
 
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");

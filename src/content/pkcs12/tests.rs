@@ -1,7 +1,5 @@
-use std::time::Instant;
-
 use super::*;
-use crate::content::fixture;
+use crate::content::{asn1::AlgorithmIdentifier, fixture};
 
 fn open(name: &str) -> Result<Archive, Pkcs12Error> {
     Archive::open(&fixture(name))
@@ -52,7 +50,6 @@ fn another_password_is_told_from_a_broken_archive() {
 
 #[test]
 fn hostile_iteration_counts_are_refused_at_once() {
-    let started = Instant::now();
     assert_eq!(open("too-many-iterations.pfx").unwrap_err(), Pkcs12Error::TooMuchWork);
     for (label, count, error) in [
         ("negative", [0x80, 0x01], Pkcs12Error::Iterations),
@@ -73,7 +70,6 @@ fn hostile_iteration_counts_are_refused_at_once() {
         pfx[at..at + 2].copy_from_slice(&count);
         assert_eq!(Archive::open(&pfx).unwrap_err(), error, "{label}");
     }
-    assert!(started.elapsed().as_secs() < 5, "nothing was derived");
 }
 
 #[test]
@@ -127,4 +123,96 @@ fn nothing_secret_is_shown() {
     let archive = open("plain.pfx").unwrap();
     let shown = format!("{:?}", archive.keys);
     assert_eq!(shown, "[[redacted]]");
+}
+
+/// A tag, the length in its shortest form, and the content.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let length = &length[length.iter().take_while(|&&byte| byte == 0).count()..];
+    match content.len() {
+        short @ 0..=127 => [&[tag, u8::try_from(short).unwrap()], content].concat(),
+        _ => [&[tag, 0x80 | u8::try_from(length.len()).unwrap()], length, content].concat(),
+    }
+}
+
+const SEQUENCE: u8 = 0x30;
+const OCTETS: u8 = 0x04;
+const EXPLICIT: u8 = 0xa0;
+
+fn oid(last: &[u8]) -> Vec<u8> {
+    der(0x06, &[&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01], last].concat())
+}
+
+fn bag(last: u8, value: &[u8]) -> Vec<u8> {
+    der(SEQUENCE, &[oid(&[0x0c, 0x0a, 0x01, last]), der(EXPLICIT, value)].concat())
+}
+
+/// An archive without encryption and without a MAC.
+fn archive(bags: &[u8]) -> Vec<u8> {
+    let data =
+        |octets: &[u8]| der(SEQUENCE, &[oid(&[0x07, 0x01]), der(EXPLICIT, &der(OCTETS, octets))].concat());
+    let safes = der(SEQUENCE, &data(&der(SEQUENCE, bags)));
+    der(SEQUENCE, &[vec![0x02, 0x01, 0x03], data(&safes)].concat())
+}
+
+#[test]
+fn a_length_that_is_only_claimed_is_not_believed() {
+    // Each is a SEQUENCE or OCTET STRING of up to 4 GiB, with nothing in it.
+    for length in [&[0x84, 0xff, 0xff, 0xff, 0xff][..], &[0x84, 0x0f, 0xff, 0xff, 0xff], &[0x80], &[0x89]] {
+        for start in [vec![SEQUENCE], vec![SEQUENCE, 0x82, 0x10, 0x00, 0x02, 0x01, 0x03, SEQUENCE]] {
+            let pfx = [&start[..], length].concat();
+            assert!(Archive::open(&pfx).is_err(), "{pfx:x?}");
+        }
+    }
+    let whole = fixture("plain.pfx");
+    let longer = [&whole[..], b"more"].concat();
+    assert_eq!(Archive::open(&longer).unwrap_err(), Pkcs12Error::Malformed("outer structure"));
+}
+
+#[test]
+fn bags_in_bags_are_refused_however_deep() {
+    let nested = |depth| {
+        let innermost = der(SEQUENCE, &[]);
+        archive(&bag(6, &(0..depth).fold(innermost, |inside, _| der(SEQUENCE, &bag(6, &inside)))))
+    };
+    assert!(Archive::open(&nested(2)).is_ok());
+    for depth in [5, 1_000] {
+        let error = Archive::open(&nested(depth)).unwrap_err();
+        assert_eq!(error, Pkcs12Error::Malformed("nested safe contents"), "{depth}");
+    }
+}
+
+#[test]
+fn an_archive_of_keys_is_refused() {
+    let keys = |count| archive(&bag(1, &der(SEQUENCE, &[])).repeat(count));
+    assert_eq!(Archive::open(&keys(100)).unwrap().keys.len(), 100);
+    assert_eq!(Archive::open(&keys(101)).unwrap_err(), Pkcs12Error::TooManyKeys);
+    assert_eq!(Archive::open(&keys(100_000)).unwrap_err(), Pkcs12Error::TooManyKeys);
+}
+
+#[test]
+fn work_is_granted_to_the_archive_and_not_to_each_of_its_bags() {
+    // PBES2, PBKDF2 with 1,000 rounds of HMAC-SHA256, AES-256: two of them are all that is left.
+    let integer = |bytes: &[u8]| der(0x02, bytes);
+    let hmac =
+        der(SEQUENCE, &[der(0x06, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x09]), vec![5, 0]].concat());
+    let rounds = integer(&[0x03, 0xe8]);
+    let pbkdf2 = der(
+        SEQUENCE,
+        &[oid(&[0x05, 0x0c]), der(SEQUENCE, &[der(OCTETS, &[7; 8]), rounds, hmac].concat())].concat(),
+    );
+    let aes = der(0x06, &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2a]);
+    let aes = der(SEQUENCE, &[aes, der(OCTETS, &[0; 16])].concat());
+    let scheme = der(SEQUENCE, &[oid(&[0x05, 0x0d]), der(SEQUENCE, &[pbkdf2, aes].concat())].concat());
+    let parameters = AlgorithmIdentifier::from_der(&scheme).unwrap();
+    let mut work = Work::granted();
+    work.spend(7_990_000, 1).unwrap();
+    let mut spent = 0;
+    let error = loop {
+        match cipher::decrypt(&parameters, &[0; 16], EmptyPassword::Terminator, &mut work) {
+            Err(Pkcs12Error::Undecryptable) => spent += 1,
+            other => break other.map(drop),
+        }
+    };
+    assert_eq!((spent, error), (2, Err(Pkcs12Error::TooMuchWork)));
 }

@@ -9,6 +9,7 @@ use super::{
     private_key::PrivateKey,
 };
 use crate::spec::{
+    excerpt::Excerpt,
     rendering::{SecretEncoding, SecretFormat},
     sensitive::Sensitive,
 };
@@ -60,7 +61,7 @@ pub fn render(
         (None | Some(PEM_FILE), _) | (Some(PKCS12), SecretFormat::Pfx) => None,
         (Some(PKCS12), SecretFormat::Pem) => Some(pkcs12_to_pem(value, settings.order)?),
         (Some(other), _) => {
-            return Err(ContentError::UnknownContentType { content_type: other.to_owned() });
+            return Err(ContentError::UnknownContentType { content_type: Excerpt::of(other) });
         }
     };
     let text = converted.as_ref().map_or(value, PemText::as_str);

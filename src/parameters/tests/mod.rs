@@ -1,5 +1,6 @@
 //! A SecretProviderClass at a time.
 
+mod hostile;
 mod identity;
 mod objects;
 

@@ -1,0 +1,155 @@
+//! What nobody writes who means well.
+
+use super::*;
+
+const MEGABYTE: usize = 1 << 20;
+
+fn objects(text: &str) -> Result<MountSpec, ParametersError> {
+    mount(&[("objects", Some(text))])
+}
+
+/// No message grows with what it complains of.
+#[track_caller]
+fn assert_refused_briefly(result: Result<MountSpec, ParametersError>, mentions: &[&str]) {
+    let length = result.as_ref().map_err(ToString::to_string).expect_err("should be refused").len();
+    assert!(length < 2_000, "a message of {length} bytes");
+    assert_refused(result, Fault::Request, mentions);
+}
+
+#[test]
+fn lists_and_maps_in_each_other_are_refused_however_deep() {
+    for text in [
+        "[".repeat(MEGABYTE),
+        "{a: ".repeat(MEGABYTE / 4),
+        "- ".repeat(MEGABYTE / 2),
+        format!("array:\n- objectName: {}", "[".repeat(10_000)),
+        format!("array:\n- other: {}{}", "[".repeat(40), "]".repeat(40)),
+    ] {
+        assert_refused_briefly(objects(&text), &["objects: is not the YAML"]);
+    }
+    let entry = format!("array:\n- |\n  objectName: {}", "[".repeat(10_000));
+    assert_refused_briefly(objects(&entry), &["objects[0]: is not the YAML"]);
+}
+
+#[test]
+fn aliases_that_multiply_are_refused() {
+    let mut laughs = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
+    for level in 1..20 {
+        let below = format!("*a{},", level - 1).repeat(10);
+        laughs += &format!("a{level}: &a{level} [{below}]\n");
+    }
+    assert_refused_briefly(objects(&format!("{laughs}array: *a19\n")), &["is not the YAML"]);
+
+    // Few aliases, each of much text: what counts is what comes out.
+    let long = "x".repeat(MEGABYTE);
+    let few = format!("long: &long {long}\narray:\n{}", "- *long\n".repeat(90));
+    assert_refused_briefly(objects(&few), &["is not the YAML"]);
+
+    assert_refused_briefly(objects("array: &a\n- *a\n"), &["is not the YAML"]);
+}
+
+#[test]
+fn megabytes_of_objects_are_refused_unread() {
+    let text = format!("{ONE_SECRET}# {}", "x".repeat(3 * MEGABYTE));
+    assert_refused_briefly(objects(&text), &["objects: is longer than 2097152 bytes"]);
+    let long = format!("array:\n- |\n  objectName: {}\n  objectType: secret\n", "x".repeat(MEGABYTE));
+    assert_refused_briefly(objects(&long), &["objects[0].objectName", "must be 1 to 127"]);
+    let key = format!("array:\n- |\n  ? {0}\n  : 1\n  ? {0}\n  : 2\n", "k".repeat(MEGABYTE / 2));
+    assert_refused_briefly(objects(&key), &["objects[0]: is not the YAML"]);
+}
+
+#[test]
+fn more_objects_than_a_vault_answers_are_refused_unread() {
+    let entry = "- {objectName: a, objectType: secret}\n";
+    assert!(objects(&entry.repeat(4_000)).is_ok());
+    assert_refused_briefly(objects(&entry.repeat(4_001)), &["names 4001 objects, more than the 4000"]);
+}
+
+#[test]
+fn of_thousands_of_problems_the_first_are_told_and_all_are_counted() {
+    let error = objects(&"- {}\n".repeat(4_000)).unwrap_err();
+    assert_eq!(error.problems().len(), 1_000);
+    let message = error.to_string();
+    assert!(message.contains(": 8000 problems: objects[0].objectName: is not set; "), "{message:.200}");
+    assert!(message.ends_with("; and 7000 more"));
+}
+
+#[test]
+fn attributes_in_each_other_are_refused_however_deep() {
+    for text in ["[", "{\"a\":", "[{\"a\":"].map(|open| open.repeat(MEGABYTE)) {
+        let texts = |attributes, secrets| MountTexts { attributes, secrets, permission: "420" };
+        assert_refused_briefly(parse(texts(&text, "null")), &["attributes: not a JSON map of strings"]);
+        assert_refused_briefly(parse(texts("{}", &text)), &["secrets: not a JSON map of strings"]);
+        let tokens = mount(&[("csi.storage.k8s.io/serviceAccount.tokens", Some(&text))]);
+        assert_refused(tokens, Fault::Cluster, &["not a JSON map of audiences"]);
+    }
+    let ignored = format!("{{\"other\":{}", "[".repeat(MEGABYTE));
+    let tokens = mount(&[("csi.storage.k8s.io/serviceAccount.tokens", Some(&ignored))]);
+    assert_refused(tokens, Fault::Cluster, &["not a JSON map of audiences"]);
+}
+
+/// Compat: as Go reads JSON, and so the driver.
+#[test]
+fn of_an_attribute_that_is_there_twice_the_later_counts() {
+    let attributes = serde_json::json!({
+        "csi.storage.k8s.io/pod.name": "web-0", "csi.storage.k8s.io/pod.namespace": "shop",
+        "keyvaultName": "one", "tenantId": "t", "useVMManagedIdentity": "true", "objects": ONE_SECRET,
+    });
+    let twice = attributes.to_string().replacen('}', ",\"keyvaultName\":\"two\"}", 1);
+    let spec = parse(MountTexts { attributes: &twice, secrets: "null", permission: "420" }).unwrap();
+    assert_eq!(spec.vault.as_str(), "two");
+}
+
+#[test]
+fn megabytes_in_an_attribute_are_not_repeated_in_the_answer() {
+    let long = "é".repeat(MEGABYTE);
+    for key in [
+        "keyvaultName",
+        "tenantId",
+        "cloudName",
+        "clientID",
+        "useVMManagedIdentity",
+        "csi.storage.k8s.io/pod.name",
+        "csi.storage.k8s.io/pod.namespace",
+    ] {
+        assert_refused_briefly(mount(&[(key, Some(&long))]), &[key]);
+    }
+    let texts = MountTexts { attributes: "{}", secrets: "null", permission: &"7".repeat(MEGABYTE) };
+    assert_refused_briefly(parse(texts), &["permission"]);
+}
+
+/// The name of a pod stands in log lines as it is.
+#[test]
+fn a_pod_cannot_write_log_lines_by_its_name() {
+    for name in ["web-0\n2026-01-01T00:00:00Z  WARN forged", "web\u{1b}[2J", "we\rb"] {
+        for key in ["csi.storage.k8s.io/pod.name", "csi.storage.k8s.io/pod.namespace"] {
+            assert_refused(mount(&[(key, Some(name))]), Fault::Request, &[key, "is no name of Kubernetes"]);
+        }
+    }
+}
+
+#[test]
+fn every_vault_name_that_is_accepted_makes_a_url_in_every_cloud() {
+    assert!(reqwest::Url::parse("https://xn--a.vault.azure.net/").is_err(), "a label that is none");
+    let cloud = crate::cloud::CloudEnvironment::named(CloudName::Public);
+    for name in ["xn--a", "XN--zzzzzzzz-", "xn--0", "---", "1--", "a--b", "0x7f", "127", "xn-", "aaa--bbb"] {
+        match mount(&[("keyvaultName", Some(name))]) {
+            Ok(spec) => {
+                let url = cloud.vault_url(&spec.vault);
+                let host = format!("{}.vault.azure.net", name.to_ascii_lowercase());
+                assert_eq!(url.host_str(), Some(host.as_str()), "{name}");
+            }
+            Err(error) => assert!(error.to_string().contains("must not begin with xn--"), "{name}: {error}"),
+        }
+    }
+}
+
+/// The parser of YAML quotes what it stumbles over.
+#[test]
+fn a_class_cannot_write_log_lines_by_its_keys() {
+    for key in ["a\\u001b[2J", "a\\nb", "a\\rb", "a\\u0085b", "a\\u2028b"] {
+        let text = format!("- {{\"{key}\": 1, \"{key}\": 2}}\n");
+        let message = objects(&text).unwrap_err().to_string();
+        assert!(!message.contains(|c: char| c.is_control() || c == '\u{2028}'), "{message:?}");
+    }
+}

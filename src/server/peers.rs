@@ -1,0 +1,95 @@
+//! Who may call: root, as whom the driver runs, and the provider's own user, as whom its probes do.
+
+use std::{collections::BTreeSet, io};
+
+use tokio::net::UnixStream;
+use tokio_stream::{Stream, StreamExt};
+
+/// How many strangers are told of: a user namespace has thousands of users, and a log line is not theirs to write.
+const MOST_TOLD: usize = 16;
+
+/// The decision on each connection, by what the kernel says of its other end.
+///
+/// The socket's mode already keeps others out. This holds where someone opens the mode or the directory up, and for
+/// whoever got hold of the socket's file in another way.
+#[derive(Debug)]
+pub(super) struct Admission {
+    own: u32,
+    told: BTreeSet<u32>,
+}
+
+impl Admission {
+    /// Root and the user of this process.
+    pub(super) fn of_this_process() -> Self {
+        Self::of(rustix::process::geteuid().as_raw())
+    }
+
+    fn of(own: u32) -> Self {
+        Self { own, told: BTreeSet::new() }
+    }
+
+    /// The connections of those who may call. Those of others are closed, and each such user is told of once.
+    pub(super) fn filter(
+        mut self,
+        incoming: impl Stream<Item = io::Result<UnixStream>>,
+    ) -> impl Stream<Item = io::Result<UnixStream>> {
+        incoming.filter(move |connection| match connection {
+            Ok(connection) => self.admits_peer(connection),
+            Err(_) => true,
+        })
+    }
+
+    fn admits_peer(&mut self, connection: &UnixStream) -> bool {
+        match connection.peer_cred() {
+            Ok(peer) if self.admits(peer.uid()) => true,
+            Ok(peer) => {
+                if self.is_news(peer.uid()) {
+                    tracing::warn!(
+                        uid = peer.uid(),
+                        gid = peer.gid(),
+                        pid = peer.pid(),
+                        "a connection was closed: only root and the provider's own user may call"
+                    );
+                }
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection was closed: the kernel does not say whose it is");
+                false
+            }
+        }
+    }
+
+    fn admits(&self, uid: u32) -> bool {
+        uid == ROOT || uid == self.own
+    }
+
+    fn is_news(&mut self, uid: u32) -> bool {
+        self.told.len() < MOST_TOLD && self.told.insert(uid)
+    }
+}
+
+const ROOT: u32 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_the_own_user_may_call_and_nobody_else() {
+        for (own, uid, admitted) in
+            [(0, 0, true), (0, 1, false), (1000, 1000, true), (1000, 0, true), (1000, 1001, false)]
+        {
+            assert_eq!(Admission::of(own).admits(uid), admitted, "{uid} at a provider of {own}");
+        }
+        assert!(!Admission::of(1000).admits(u32::MAX), "a user outside of the namespace");
+    }
+
+    #[test]
+    fn a_stranger_is_told_of_once_and_strangers_not_without_end() {
+        let mut admission = Admission::of(0);
+        assert!(admission.is_news(1000));
+        assert!(!admission.is_news(1000));
+        assert_eq!((2000..3000).filter(|uid| admission.is_news(*uid)).count(), MOST_TOLD - 1);
+    }
+}

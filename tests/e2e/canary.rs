@@ -1,0 +1,216 @@
+//! Secrets that give themselves away: mounts of every kind, and everything that the binary says of them at its most
+//! talkative.
+
+use std::fmt::Write as _;
+
+use akv_emulator::{Fault, ObjectKind, Route, Service};
+use akv_provider::content::{pkcs12::Archive, private_key::PrivateKey};
+use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{Azure, MountCall},
+    process::{self, Process},
+};
+
+const VALUE: &str = "c4n4ry-of-the-value+/=&% ü";
+const RIGHT_SECRET: &str = "s3cr3t~value";
+const WRONG_SECRET: &str = "c4n4ry-of-the-client-secret+/=&%";
+const FORGED_TOKEN: &str = "eyJhbGciOiJub25lIn0.c4n4ry-of-the-token.c4n4ry-of-its-signature";
+
+#[tokio::test]
+async fn no_secret_is_in_lines_of_text() {
+    no_secret_is_told(&[]).await;
+}
+
+#[tokio::test]
+async fn no_secret_is_in_lines_of_json() {
+    no_secret_is_told(&["--log-format-json"]).await;
+}
+
+/// One mount, what goes wrong on its way, and whether it ends well.
+struct Attempt {
+    call: MountCall,
+    fault: Option<(Route, Fault)>,
+    ends_well: bool,
+}
+
+async fn no_secret_is_told(flags: &[&str]) {
+    let azure = Azure::with_secrets(&[("db-password", VALUE)]).await;
+    let key = put_archives(&azure);
+    let metrics = process::free_port();
+    let port = format!("--prometheus-port={metrics}");
+    let process =
+        Process::start_with(&azure, &[flags, &["-v=5", "--metrics-object-name", &port]].concat()).await;
+    let driver = process.driver();
+
+    let mut said = String::new();
+    for (index, Attempt { call, fault, ends_well }) in attempts(&azure).into_iter().enumerate() {
+        let fault = fault.map(|(route, fault)| azure.faults().inject(route, fault));
+        match driver.mount(&call.of_another_pod()).await {
+            Ok(_) => assert!(ends_well, "attempt {index} ended well"),
+            Err(status) => {
+                assert!(!ends_well, "attempt {index}: {status}");
+                writeln!(said, "{status:?} {}", status.message()).unwrap();
+            }
+        }
+        if let Some(fault) = fault {
+            assert!(azure.faults().hits(fault) > 0, "the fault of attempt {index} was not met");
+            azure.faults().remove(fault);
+        }
+    }
+    let url = format!("http://127.0.0.1:{metrics}/metrics");
+    said += &reqwest::get(url).await.unwrap().text().await.unwrap();
+    let output = process.signal("-TERM").await;
+    said += &String::from_utf8(output.stdout).unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        log.contains("mounted") && log.contains("mount failed") && log.contains("mount refused"),
+        "{log}"
+    );
+    said += &log;
+
+    let tokens: Value = serde_json::from_str(&azure.service_account_tokens("default", "app")).unwrap();
+    let token = tokens["api://AzureADTokenExchange"]["token"].as_str().unwrap();
+    let claims = token.split('.').nth(1).unwrap();
+    for (name, canary) in [
+        ("a secret's value", VALUE.as_bytes()),
+        ("a client secret", RIGHT_SECRET.as_bytes()),
+        ("a wrong client secret", WRONG_SECRET.as_bytes()),
+        ("a service-account token", &claims.as_bytes()[..60]),
+        ("a forged token", b"c4n4ry-of-the-token"),
+        ("a forged token's signature", b"c4n4ry-of-its-signature"),
+        ("a private key", &key),
+    ] {
+        for form in forms(canary) {
+            assert!(!said.contains(&form), "{name} is told as {form}:\n{said}");
+        }
+    }
+    // Whatever is issued at run time: Entra's tokens, and what kubelet gave.
+    assert!(!said.contains("eyJ"), "a token is told:\n{said}");
+    // Archives of PKCS#12 and keys in base64 begin with a long SEQUENCE.
+    assert!(!said.contains("MII"), "an archive or a key is told:\n{said}");
+}
+
+/// An archive that opens and one under a password; the scalar of the first one's key.
+fn put_archives(azure: &Azure) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/pkcs12");
+    for (name, file) in [("opens", "plain.pfx"), ("locked", "password.pfx"), ("broken", "p256.pem")] {
+        let archive = std::fs::read(format!("{folder}/{file}")).unwrap();
+        let body = json!({
+            "value": BASE64.encode(&archive), "contentType": "application/x-pkcs12", "kid": "/keys/a/1",
+        });
+        let Value::Object(body) = body else { unreachable!() };
+        azure.vaults().put("lab", ObjectKind::Secret, name, body);
+    }
+    let archive = Archive::open(&std::fs::read(format!("{folder}/plain.pfx")).unwrap()).unwrap();
+    let key = PrivateKey::from_pkcs8(archive.keys[0].expose()).unwrap();
+    let at = key.pkcs8().windows(2).position(|window| window == [0x04, 0x20]).unwrap() + 2;
+    key.pkcs8()[at..at + 32].to_vec()
+}
+
+fn attempts(azure: &Azure) -> Vec<Attempt> {
+    let good = MountCall::of_secrets(azure, &["db-password"]);
+    let principal = |secret| {
+        MountCall::of("- {objectName: db-password, objectType: secret}")
+            .with_secrets(&[("clientid", "dddddddd-0000-0000-0000-000000000003"), ("clientsecret", secret)])
+    };
+    let objects = |objects: &str| MountCall::of(objects).workload(azure);
+    let tokens = |tokens: &str| good.clone().with("csi.storage.k8s.io/serviceAccount.tokens", tokens);
+    let read = || Route::service(Service::Vault).credentials(true);
+    let rubbish =
+        |body: String| Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+    let forged = json!({ "api://AzureADTokenExchange": { "token": FORGED_TOKEN } }).to_string();
+
+    let ends_well = [
+        good.clone(),
+        principal(RIGHT_SECRET),
+        objects("- {objectName: opens, objectType: secret}"),
+        objects("- {objectName: opens, objectType: secret, objectFormat: pfx, objectEncoding: base64}"),
+    ];
+    let fails = [
+        // Parameters.
+        good.clone().with("keyvaultName", "no vault"),
+        tokens(&format!("{FORGED_TOKEN} {VALUE}")),
+        tokens(&json!({ "api://AzureADTokenExchange": FORGED_TOKEN }).to_string()),
+        tokens(&json!({ "api://other": { "token": FORGED_TOKEN } }).to_string()),
+        principal(WRONG_SECRET).with("clientID", "not an id"),
+        principal("").with_secrets(&[("clientsecret", WRONG_SECRET)]),
+        principal("").with_secrets(&[("clientid", VALUE), ("clientsecret", WRONG_SECRET)]),
+        // Entra.
+        tokens(&forged),
+        tokens(&azure.expired_service_account_tokens("default", "app")),
+        tokens(&azure.service_account_tokens("other", "app")),
+        principal(WRONG_SECRET),
+        principal(RIGHT_SECRET).with("tenantId", "99999999-0000-0000-0000-000000000000"),
+        // Objects and their content.
+        objects("- {objectName: db-password, objectType: secret, objectEncoding: base64}"),
+        objects("- {objectName: db-password, objectType: secret, objectEncoding: hex}"),
+        objects("- {objectName: locked, objectType: secret}\n- {objectName: broken, objectType: secret}"),
+        objects("- {objectName: opens, objectType: secret, objectEncoding: hex}"),
+        objects("- {objectName: nope, objectType: secret}"),
+        good.clone().with("keyvaultName", "nobodys"),
+    ];
+    let faults = [
+        (read(), Fault::status(400)),
+        (read(), Fault::status(403)),
+        (read(), Fault::Status { code: 403, retry_after: None, body: Some(VALUE.to_owned()) }),
+        (read(), rubbish(json!({ "value": [VALUE] }).to_string())),
+        (read(), rubbish(format!("{VALUE} is not JSON"))),
+        (read(), Fault::Redirect("https://evil.vault.azure.net/".to_owned())),
+    ];
+    let attempt = |ends_well| move |call| Attempt { call, fault: None, ends_well };
+    let mut attempts: Vec<_> = ends_well.map(attempt(true)).into_iter().collect();
+    attempts.extend(fails.map(attempt(false)));
+    attempts.extend(faults.map(|fault| Attempt { call: good.clone(), fault: Some(fault), ends_well: false }));
+    // With an identity that has no token yet, so that Entra is asked.
+    let fresh = |fault| Attempt {
+        call: tokens(&azure.service_account_tokens("default", "app")),
+        fault: Some((Route::token_endpoint(), fault)),
+        ends_well: false,
+    };
+    attempts.push(fresh(Fault::Status { code: 400, retry_after: None, body: Some(VALUE.to_owned()) }));
+    attempts.push(fresh(rubbish(json!({ "access_token": [VALUE] }).to_string())));
+    attempts
+}
+
+/// As it is, and as what it is written as: base64 at each of its three places, hex, URL, and a list of numbers.
+fn forms(canary: &[u8]) -> Vec<String> {
+    let mut forms = vec![HEXLOWER.encode(canary), HEXUPPER.encode(canary), format!("{canary:?}")];
+    forms.extend(std::str::from_utf8(canary).map(str::to_owned));
+    forms.extend(std::str::from_utf8(canary).map(|text| text.escape_debug().to_string()));
+    for start in 0..3 {
+        let whole = &canary[start..];
+        let whole = &whole[..whole.len() / 3 * 3];
+        forms.extend([BASE64.encode(whole), BASE64URL.encode(whole)]);
+    }
+    for kept in ["-._~", "-_.!~*'()", "/-._~", ""] {
+        let mut percent = String::new();
+        for &byte in canary {
+            match byte {
+                b if b.is_ascii_alphanumeric() || kept.as_bytes().contains(&b) => percent.push(char::from(b)),
+                b => write!(percent, "%{b:02X}").unwrap(),
+            }
+        }
+        forms.push(percent.replace("%20", "+"));
+        forms.push(percent);
+    }
+    forms
+}
+
+#[test]
+fn a_canary_is_found_in_every_dress() {
+    let canary = VALUE.as_bytes();
+    let found = |text: String| forms(canary).iter().any(|form| text.contains(form));
+    assert!(found(format!("value={VALUE}")) && found(format!("{VALUE:?}")) && found(format!("{canary:?}")));
+    assert!(found(json!({ "value": VALUE }).to_string()));
+    for before in ["", "a", "ab", "abc"] {
+        let bytes = [before.as_bytes(), canary, b"z"].concat();
+        assert!(
+            found(BASE64.encode(&bytes)) && found(BASE64URL.encode(&bytes)) && found(HEXLOWER.encode(&bytes))
+        );
+    }
+    let url = reqwest::Url::parse_with_params("https://lab/", [("value", VALUE)]).unwrap();
+    assert!(found(url.to_string()), "{url}");
+    assert!(!found("nothing of the kind".to_owned()));
+}

@@ -1,0 +1,56 @@
+//! Requests and answers that are too large, and what they do to everybody else.
+
+use akv_emulator::{Route, Service};
+use akv_provider::proto::MountRequest;
+use tonic::Code;
+
+use crate::harness::{Azure, MountCall, Provider};
+
+#[tokio::test]
+async fn a_request_over_the_limit_is_refused_with_nothing_else_disturbed() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.latency().set_for(Route::vault("lab"), std::time::Duration::from_millis(50));
+    let provider = Provider::start(&azure);
+    let driver = provider.driver();
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    let large = MountRequest { attributes: " ".repeat(5 << 20), ..call.request() };
+
+    // All on one connection, as the driver has one.
+    let (before, refused, after) = tokio::join!(driver.mount(&call), driver.send(large), driver.mount(&call));
+
+    assert_eq!(before.unwrap().text("db-password"), "x");
+    assert_eq!(after.unwrap().text("db-password"), "x");
+    let status = refused.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    driver.mount(&call).await.unwrap();
+}
+
+#[tokio::test]
+async fn hostile_classes_are_refused_before_anything_is_asked_of_azure() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let driver = provider.driver();
+    let entry = "- {objectName: a, objectType: secret}\n";
+    for objects in [
+        "[".repeat(1 << 20),
+        format!("{entry}# {}", "x".repeat(3 << 20)),
+        entry.repeat(4_001),
+        format!("array:\n- |\n  objectName: {}\n", "x".repeat(1 << 20)),
+        format!("a: &a {}\narray:\n{}", "x".repeat(1 << 20), "- *a\n".repeat(90)),
+    ] {
+        let status = driver.mount(&MountCall::of(&objects).workload(&azure)).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        assert!(status.message().len() < 2_000, "{} bytes", status.message().len());
+    }
+    for vault in ["xn--a", "lab.vault.azure.net", "lab/", "evil.example#", "@evil", "..", "lab\r\nHost: evil"]
+    {
+        let call = MountCall::of_secrets(&azure, &["db-password"]).with("keyvaultName", vault);
+        let status = driver.mount(&call).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{vault:?}: {status}");
+        assert!(status.message().contains("keyvaultName"), "{status}");
+    }
+    assert_eq!(azure.journal().total(), 0);
+    let good = MountCall::of_secrets(&azure, &["db-password"]);
+    assert_eq!(driver.mount(&good).await.unwrap().text("db-password"), "x");
+    assert!(azure.journal().count(&Route::service(Service::Vault)) > 0);
+}

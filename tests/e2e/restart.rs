@@ -1,0 +1,59 @@
+//! What one provider leaves to the next on the same socket.
+
+use std::os::unix::net::UnixStream;
+
+use crate::{
+    harness::{Azure, Driver, MountCall},
+    process::{self, Process},
+};
+
+#[tokio::test]
+async fn a_provider_that_was_killed_is_followed_by_one_that_mounts() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let proxy = azure.proxy_url();
+    let Process { dir, mut child } = Process::start(&azure, &[("HTTPS_PROXY", &proxy)]).await;
+    let socket = dir.path().join("azure.sock");
+    let (driver, call) = (Driver::new(socket.clone()), MountCall::of_secrets(&azure, &["db-password"]));
+    driver.mount(&call).await.unwrap();
+
+    child.kill().await.unwrap();
+    assert!(socket.exists(), "nobody was left to remove it");
+    assert!(UnixStream::connect(&socket).is_err(), "nobody listens");
+
+    let mut child = process::command(dir.path(), &azure).env("HTTPS_PROXY", &proxy).spawn().unwrap();
+    process::listens(&mut child, &socket).await;
+    driver.mount(&call).await.expect("the same driver reconnects");
+}
+
+/// A rolling update with both pods on the node.
+#[tokio::test]
+async fn of_two_providers_on_one_socket_the_later_serves_and_the_earlier_leaves_it_the_socket() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let proxy = azure.proxy_url();
+    let Process { dir, child: earlier } = Process::start(&azure, &[("HTTPS_PROXY", &proxy)]).await;
+    let socket = dir.path().join("azure.sock");
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    let of_earlier = Driver::new(socket.clone());
+    of_earlier.mount(&call).await.unwrap();
+    let inode = inode(&socket);
+
+    let mut later = process::command(dir.path(), &azure).env("HTTPS_PROXY", &proxy).spawn().unwrap();
+    while self::inode(&socket) == inode {
+        assert!(later.try_wait().unwrap().is_none(), "the later provider gave up");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    process::listens(&mut later, &socket).await;
+    of_earlier.mount(&call).await.expect("a connection to the earlier one goes on");
+
+    let pid = earlier.id().unwrap().to_string();
+    assert!(tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    process::log(&earlier.wait_with_output().await.unwrap());
+    assert!(socket.exists(), "the earlier one took the later one's socket with it");
+    of_earlier.mount(&call).await.expect("its driver finds the later one");
+    process::log(&Process { dir, child: later }.signal("-TERM").await);
+}
+
+/// Zero for the moment in which there is no socket.
+fn inode(socket: &std::path::Path) -> u64 {
+    std::fs::metadata(socket).map_or(0, |metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
+}
