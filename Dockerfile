@@ -11,6 +11,7 @@ WORKDIR /src
 
 # Dependencies first, with sources that stand in for ours: this layer lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock build.rs ./
+COPY .cargo .cargo
 COPY emulator/Cargo.toml emulator/
 COPY tests/manifests/Cargo.toml tests/manifests/
 COPY proto proto

@@ -8,7 +8,7 @@ use akv_provider::{
     cli::{self, Command, Config, Environment},
     hardening, logging,
     report::Report,
-    transport::{self, Transports},
+    transport::Transports,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -57,7 +57,6 @@ async fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let shutdown = shutdown()?;
     let endpoint = config.endpoint.clone();
     let app = App::bind(config)?;
-    transport::seed_random_numbers();
     let transports = Transports::system()?;
     tracing::info!(version = Build::this().version, %endpoint, "serving");
     app.run(transports, shutdown).await?;

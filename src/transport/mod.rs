@@ -69,12 +69,6 @@ impl Transports {
     }
 }
 
-/// Has the TLS library gather the entropy that it begins with, beside all else: it takes the CPU some ten milliseconds,
-/// which the first mount would wait for. Must be called within a tokio runtime.
-pub fn seed_random_numbers() {
-    tokio::task::spawn_blocking(|| aws_lc_rs::rand::fill(&mut [0]));
-}
-
 /// The client for Entra and Key Vault.
 pub fn azure(roots: Roots, proxy: Proxy) -> Client {
     Client::new(Route { roots: Some(roots), proxy, names: Names::system(), patience: CONNECT })
