@@ -97,8 +97,8 @@ async fn read(mut body: Incoming) -> azure_core::Result<Bytes> {
     if announced > LONGEST_ANSWER {
         return Err(refused(NoAnswer::TooLong));
     }
-    // As large as announced from the start: a vector that grows leaves copies behind that nobody wipes.
-    let mut whole = Zeroizing::new(Vec::with_capacity(announced.max(4096)));
+    // As large as announced from the start: what grows is copied, and wiping costs time for each byte that is reserved.
+    let mut whole = Zeroizing::new(Vec::with_capacity(announced));
     while let Some(frame) = timeout(SILENCE, body.frame()).await.map_err(|_| lost(NoAnswer::Stopped))? {
         let frame = frame.map_err(|error| Error::with_error(ErrorKind::Io, error, "the answer broke off"))?;
         let Ok(data) = frame.into_data() else { continue };

@@ -13,7 +13,7 @@ const AT_ONCE: usize = 64;
 const EASY: usize = 150;
 
 /// How many requests are under way at once beyond what is easy, and so long as a vault that throttled has a limit.
-const GENTLY: usize = 6;
+const GENTLY: usize = 4;
 
 /// For so many answers beyond what is easy, all in one second, one more request is under way at once.
 const STEP: usize = 12;
@@ -29,11 +29,8 @@ const MEMORY: Duration = Duration::from_secs(10);
 /// The least that is asked of a vault that throttled, in a second.
 const LEAST: usize = 10;
 
-/// From this on there is no limit.
-const MOST: f64 = 2_000.0;
-
-/// How a limit grows in a second once it may.
-const GROWTH: f64 = 1.1;
+/// After so long again there is no limit.
+const FORGIVEN: Duration = Duration::from_secs(60);
 
 /// The longest that a vault's word or our own doubling keeps everybody waiting.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -143,9 +140,10 @@ impl Pace {
 impl Throttled {
     /// What the vault may be asked for in a second by now; `None` where that is past.
     fn limit(&self, now: Instant) -> Option<usize> {
-        let quiet = now.saturating_duration_since(self.at + MEMORY).as_secs_f64();
-        let limit = self.limit as f64 * GROWTH.powf(quiet);
-        (limit < MOST).then_some(limit as usize)
+        let quiet = now.saturating_duration_since(self.at + MEMORY);
+        // A tenth more each second.
+        let more = self.limit.saturating_mul(usize::try_from(quiet.as_secs()).unwrap_or(usize::MAX)) / 10;
+        (quiet < FORGIVEN).then_some(self.limit + more)
     }
 }
 
@@ -195,7 +193,7 @@ mod tests {
         let begin = Instant::now();
         let mut pace = Pace::default();
         let widths = run(&mut pace, begin, 60);
-        assert_eq!(widths[..4], [64, 64, 22, 6], "up to what is easy, and then gently");
+        assert_eq!(widths[..4], [64, 64, 22, 4], "up to what is easy, and then gently");
         assert!(widths[3..].is_sorted(), "{widths:?}");
         assert_eq!(widths.last(), Some(&64), "it has shown that it answers more: {widths:?}");
         assert_eq!(run(&mut pace, begin + SECOND * 3, 3), [64, 64, 22], "a second later that may be past");
