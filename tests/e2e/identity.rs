@@ -51,12 +51,15 @@ async fn a_refused_identity_is_refused_once_for_all_objects() {
     let message = status.message();
     assert!(
         message.starts_with(
-            "cannot read secret/a, secret/b, secret/c and 2 more: tenant 11111111-2222-3333-4444-555555555555 at \
-             login.microsoftonline.com refused workload identity cccccccc-0000-0000-0000-000000000002: AADSTS70021: "
+            "[AKV-NoFederatedCredential] cannot read 5 objects from vault lab (secret/a, secret/b, secret/c and 2 more): \
+             tenant 11111111-2222-3333-4444-555555555555 at login.microsoftonline.com refused workload identity \
+             cccccccc-0000-0000-0000-000000000002: AADSTS70021; add a federated credential to client \
+             cccccccc-0000-0000-0000-000000000002 with issuer 'https://"
         ),
         "{message}"
     );
-    assert!(message.contains("system:serviceaccount:other:app"), "{message}");
+    let rest = "subject 'system:serviceaccount:other:app' and audience 'api://AzureADTokenExchange'";
+    assert!(message.contains(rest), "{message}");
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 1);
     assert_eq!(azure.journal().count(&Route::service(Service::Vault).credentials(true)), 0);
 }
