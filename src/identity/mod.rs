@@ -11,6 +11,7 @@ mod key;
 mod managed;
 mod pod_identity;
 mod principal;
+mod refusal;
 mod server_name;
 
 pub use self::{
@@ -42,7 +43,9 @@ use crate::{
     transport::{LastExchange, Outgoing},
 };
 
-use self::{at_once::AtOnce, binding::TokenProxy, cache::CredentialCache, key::CredentialKey};
+use self::{
+    at_once::AtOnce, binding::TokenProxy, cache::CredentialCache, key::CredentialKey, refusal::RefusalPolicy,
+};
 
 /// Where credentials come from.
 #[derive(Debug, Clone)]
@@ -76,6 +79,7 @@ impl Identities {
             let mut options = outgoing.client_options(upstream);
             // Above what counts requests: what waits is not sent yet.
             options.per_try_policies.insert(0, at_once.policy());
+            options.per_call_policies.insert(0, Arc::new(RefusalPolicy));
             options
         };
         Self {
