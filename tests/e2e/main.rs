@@ -5,6 +5,7 @@ mod conformance;
 mod freshness;
 mod harness;
 mod identity;
+mod messages;
 mod process;
 mod reads;
 mod server;
