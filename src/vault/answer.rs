@@ -88,12 +88,18 @@ impl ServiceAnswer {
         let code =
             error.inner_error.map(|inner| inner.code).filter(|code| !code.is_empty()).unwrap_or(error.code);
         // The text goes on with advice, one sentence a line; the caller's ids are in the first lines.
-        let mut words = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut words = printable(&error.message).split_whitespace().collect::<Vec<_>>().join(" ");
         if (300..400).contains(&status) && words.is_empty() {
             words = "redirects are not followed, since a token would go along".to_owned();
         }
         let reason = Reason::of(status, &code, &words);
-        Self { status, code: shorten(code, 64), words: shorten(words, 600), request_id: None, reason }
+        Self {
+            status,
+            code: shorten(printable(&code), 64),
+            words: shorten(words, 600),
+            request_id: None,
+            reason,
+        }
     }
 }
 
@@ -127,6 +133,11 @@ impl fmt::Display for ServiceAnswer {
         }
         Ok(())
     }
+}
+
+/// Without what does something to a terminal: whoever answers in a vault's place could write it.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// What an event shows, with room for the other objects.
@@ -178,6 +189,14 @@ mod tests {
         for body in [&b""[..], b"<html>", b"{}", br#"{"error":"x"}"#, br#"{"error":{"code":5}}"#] {
             assert_eq!(ServiceAnswer::parse(502, body).to_string(), "502");
         }
+    }
+
+    #[test]
+    fn what_does_something_to_a_terminal_is_not_passed_on() {
+        let body =
+            serde_json::json!({"error": {"code": "A\u{1b}[2J", "message": "b\u{7}\u{1b}[1mc"}}).to_string();
+        let answer = ServiceAnswer::parse(500, body.as_bytes());
+        assert_eq!((answer.to_string().as_str(), answer.words()), ("500 A [2J", "b [1mc"));
     }
 
     #[test]
