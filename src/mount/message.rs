@@ -125,16 +125,24 @@ impl fmt::Display for Objects<'_> {
             ([group], [failure]) => {
                 write!(f, "cannot read {} from vault {vault}: ", failure.object)?;
                 group.reason(f)?;
+                says(f, "Key Vault says", group.words())?;
             }
             ([group], all) => {
-                write!(f, "cannot read {} objects from vault {vault}: ", all.len())?;
-                group.tell(f)?;
+                write!(f, "cannot read {} objects from vault {vault}: {}: ", all.len(), group.names(NAMED))?;
+                group.reason(f)?;
+                says(f, "Key Vault says", group.words())?;
+                if all.len() > NAMED {
+                    write!(f, ". All {}: {}", all.len(), group.names(usize::MAX))?;
+                }
             }
             (groups, all) => {
                 write!(f, "cannot read {} objects from vault {vault}:", all.len())?;
                 for group in groups {
-                    write!(f, "\n[{}] ", group.code)?;
-                    group.tell(f)?;
+                    write!(f, "\n[{}] {}: ", group.code, group.names(NAMED))?;
+                    group.reason(f)?;
+                }
+                for group in groups {
+                    group.rest(f)?;
                 }
             }
         }
@@ -148,21 +156,27 @@ impl fmt::Display for Objects<'_> {
 }
 
 impl Group<'_> {
-    /// Which objects, and why.
-    fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.names(NAMED))?;
-        self.reason(f)?;
-        if self.failures.len() > NAMED {
-            write!(f, ". All {}: {}", self.failures.len(), self.names(usize::MAX))?;
-        }
-        Ok(())
-    }
-
     fn reason(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline)?;
-        then(f, &self.way_out)?;
+        then(f, &self.way_out)
+    }
+
+    /// What the vault said of the first of them.
+    fn words(&self) -> &str {
         let first = self.failures.first().and_then(|failure| answer(failure));
-        says(f, "Key Vault says", first.map_or("", ServiceAnswer::words))
+        first.map_or("", ServiceAnswer::words)
+    }
+
+    /// What comes behind all reasons, where there are several.
+    fn rest(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let first = self.failures.first().map_or("", |failure| failure.object.as_str());
+        if self.failures.len() > NAMED {
+            write!(f, "\nAll {} with {first}: {}", self.failures.len(), self.names(usize::MAX))?;
+        }
+        match self.words() {
+            "" => Ok(()),
+            words => write!(f, "\nKey Vault says of {first}: {words}"),
+        }
     }
 
     fn names(&self, most: usize) -> String {

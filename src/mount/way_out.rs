@@ -109,7 +109,7 @@ pub(super) fn of(code: Code, about: &About) -> String {
         },
         Code::IdentityNotChosen => said("set userAssignedIdentityID to the client id of one of them"),
         Code::NoPodIdentity => said("check the pod's aadpodidbinding label and its AzureIdentityBinding"),
-        Code::TokenThrottled | Code::TokenSourceDown => said("it is tried again"),
+        Code::TokenThrottled | Code::TokenSourceDown => said("kubelet tries again"),
         Code::ImdsUnreachable => said(
             "the provider must run with hostNetwork on an Azure node, and no policy may keep it from 169.254.169.254",
         ),
@@ -127,9 +127,9 @@ pub(super) fn of(code: Code, about: &About) -> String {
         Code::ConnectionLost => {
             said("check what is between node and Azure: a firewall or proxy ends connections")
         }
-        Code::NoAnswer => {
-            said("check what is between node and Azure: packets may be dropped; otherwise it is tried again")
-        }
+        Code::NoAnswer => said(
+            "check what is between node and Azure: packets may be dropped; otherwise kubelet tries again",
+        ),
         Code::TlsNotTrusted => said(
             "TLS is intercepted, or the cloud has a CA of its own: give the provider its certificate by SSL_CERT_FILE \
              or SSL_CERT_DIR",
@@ -163,7 +163,7 @@ pub(super) fn of(code: Code, about: &About) -> String {
             "{} takes private connections alone: its name must resolve to its private endpoint on the node",
             about.vault()
         ),
-        Code::VaultRefusedToken => said("it is tried again with a new token"),
+        Code::VaultRefusedToken => said("kubelet tries again, and the next try asks for a new token"),
         Code::VaultInOtherTenant => format!("set tenantID to the tenant of {}", about.vault()),
         Code::WrongAudience => said("check cloudName, or keyVaultEndpoint of the cloud environment file"),
         Code::NotFound => said("check objectName, objectType and objectVersion"),
@@ -172,16 +172,16 @@ pub(super) fn of(code: Code, about: &About) -> String {
         Code::NotYetValid => said("wait for its activation date, or change that"),
         Code::Expired => said("make a new version, or change its expiry date"),
         Code::Throttled => said(
-            "it is tried again; spread objects over several vaults, or ask for less at once, if that is often so",
+            "kubelet tries again; spread objects over several vaults, or ask for less at once, if that is often so",
         ),
-        Code::VaultDown => said("it is tried again"),
+        Code::VaultDown => said("kubelet tries again"),
         Code::CertificateNotIssued => said("wait until it is issued"),
         Code::TimeOutCloudFile => said("check the volume that the file is on"),
         Code::TimeOutToken | Code::TimeOutRead => {
-            said("it is tried again; look for what is slow between node and Azure")
+            said("kubelet tries again; look for what is slow between node and Azure")
         }
         Code::TimeOutConnect => said("check egress rules, firewalls and routes from the node"),
-        Code::TimeOutThrottled => said("it is tried again; the vault is asked for more than it answers"),
+        Code::TimeOutThrottled => said("kubelet tries again; the vault is asked for more than it answers"),
         Code::TimeOutConvert => said("give the provider more CPU"),
         Code::BadParameters
         | Code::NoCredentials

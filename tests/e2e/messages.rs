@@ -142,7 +142,7 @@ async fn a_role_is_named_for_each_kind_of_object_and_for_the_callers_object_id()
         assert!(line.contains(&format!(") the role {role} on vault lab")), "{line}");
         // The one that Key Vault names, and that roles are given to.
         let id = line[start.len()..].split(')').next().unwrap();
-        assert!(line.contains(&format!("oid={id};")), "{line}");
+        assert!(status.message().contains(&format!("oid={id};")), "{status}");
     }
 }
 

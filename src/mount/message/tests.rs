@@ -89,7 +89,30 @@ fn several_reasons_are_a_line_each_in_the_order_of_their_first_objects() {
     };
     assert!(lines[2].starts_with(&role("key/k", "Key Vault Crypto User")), "{message}");
     assert!(lines[3].starts_with(&role("cert/c", "Key Vault Certificate User")), "{message}");
-    assert!(lines[4].ends_with("; request ids of Azure: r-1, r-2, r-3, r-4)"), "{message}");
+    assert!(lines[4].starts_with("Key Vault says of secret/zebra: A secret"), "{message}");
+    assert!(lines[7].ends_with("; request ids of Azure: r-1, r-2, r-3, r-4)"), "{message}");
+}
+
+#[test]
+fn an_event_shows_what_to_change_for_several_reasons_however_much_a_vault_says() {
+    let wordy = "word ".repeat(500);
+    let many = (0..50).map(|index| failure(&format!("secret/s-{index}"), 404, "SecretNotFound", &wordy, "r"));
+    let others = [
+        failure("key/k", 403, "ForbiddenByRbac", &wordy, "r"),
+        failure("cert/c", 403, "ForbiddenByRbac", &wordy, "r"),
+        failure("secret/off", 403, "SecretDisabled", &wordy, "r"),
+    ];
+    let message = told(&many.chain(others).collect::<Vec<_>>());
+    let shown: String = message.chars().take(1_000).collect();
+    let parts =
+        ["secret/s-0, ", "objectName", "Key Vault Crypto User", "Key Vault Certificate User", "enable it"];
+    for part in parts {
+        assert!(shown.contains(part), "no {part} in {shown}");
+    }
+    assert!(
+        message.contains("\nAll 50 with secret/s-0: secret/s-0, ") && message.contains("secret/s-49"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -172,7 +195,7 @@ fn a_timeout_tells_what_it_waited_for_and_ends_in_what_differs() {
     assert_eq!(
         text.to_string(),
         "the mount was given up after 90.0 seconds, before its caller's patience ended: it waited for answers of \
-         lab.vault.azure.net; it is tried again; look for what is slow between node and Azure (2 of 20 objects are \
+         lab.vault.azure.net; kubelet tries again; look for what is slow between node and Azure (2 of 20 objects are \
          missing: secret/b, secret/c; the last answer was status 503; for 89.5 seconds)"
     );
 }
