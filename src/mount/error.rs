@@ -64,8 +64,12 @@ pub enum MountError {
         largest: String,
     },
     /// Azure takes too long.
-    #[error("{}", message::OutOfTime { budget: *budget, waiting, spent: *spent })]
+    #[error("{}", message::OutOfTime { wanted, vault, budget: *budget, waiting, spent: *spent })]
     OutOfTime {
+        /// The objects that were wanted.
+        wanted: Vec<String>,
+        /// The vault.
+        vault: VaultName,
         /// How long it was allowed to take.
         budget: Duration,
         /// What it waited for.

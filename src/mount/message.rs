@@ -48,12 +48,7 @@ impl fmt::Display for Identity<'_> {
             presented: asked.presented.as_ref(),
             ..About::default()
         };
-        match *wanted {
-            [only] => write!(f, "cannot read {only} from vault {vault}: ")?,
-            all => {
-                write!(f, "cannot read {} objects from vault {vault} ({}): ", all.len(), listed(all, NAMED))?;
-            }
-        }
+        head(f, wanted, vault)?;
         write!(f, "{}", Report(*error))?;
         then(f, &way_out::of(error.code(), &about))?;
         let Some(answer) = error.answer() else { return Ok(()) };
@@ -190,6 +185,8 @@ fn answer(failure: &ObjectFailure) -> Option<&ServiceAnswer> {
 
 /// No time left.
 pub(super) struct OutOfTime<'a> {
+    pub(super) wanted: &'a [String],
+    pub(super) vault: &'a VaultName,
     pub(super) budget: Duration,
     pub(super) waiting: &'a Waiting,
     pub(super) spent: Duration,
@@ -197,7 +194,8 @@ pub(super) struct OutOfTime<'a> {
 
 impl fmt::Display for OutOfTime<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { budget, waiting, spent } = self;
+        let Self { wanted, vault, budget, waiting, spent } = self;
+        head(f, wanted, vault)?;
         write!(
             f,
             "the mount was given up after {:.1} seconds, before its caller's patience ended: {waiting}",
@@ -208,6 +206,14 @@ impl fmt::Display for OutOfTime<'_> {
         details.push(format!("for {:.1} seconds", spent.as_secs_f32()));
         f.write_char(' ')?;
         tail(f, details.iter().map(|detail| Some(detail.as_str())))
+    }
+}
+
+/// What failed as a whole.
+fn head(f: &mut Formatter<'_>, wanted: &[String], vault: &VaultName) -> fmt::Result {
+    match wanted {
+        [only] => write!(f, "cannot read {only} from vault {vault}: "),
+        all => write!(f, "cannot read {} objects from vault {vault} ({}): ", all.len(), listed(all, NAMED)),
     }
 }
 

@@ -92,7 +92,7 @@ impl Mounter {
     /// hold a certificate without its new key.
     pub async fn mount(
         &self,
-        spec: MountSpec,
+        mut spec: MountSpec,
         target_path: &str,
         time_left: Option<Duration>,
     ) -> Result<Volume, MountError> {
@@ -100,11 +100,19 @@ impl Mounter {
         let volume = VolumeRef::new(&spec.pod, target_path);
         let first = !volume.is_some_and(|volume| self.served.contains(volume));
         let progress = Progress::new();
-        let mut work = pin!(self.mount_unhurried(spec, first, &progress));
+        let vault = spec.vault.clone();
+        let objects: Arc<[ObjectSpec]> = std::mem::take(&mut spec.objects).into();
+        let mut work = pin!(self.mount_unhurried(spec, &objects, first, &progress));
         let mounted = tokio::time::timeout(budget, &mut work).await.unwrap_or_else(|_| {
             // While the work is there still: what it waits for goes with it.
             let (waiting, spent) = progress.waiting(&self.vaults, &self.azure);
-            Err(MountError::OutOfTime { budget, waiting: Box::new(waiting), spent })
+            Err(MountError::OutOfTime {
+                wanted: names(&objects),
+                vault,
+                budget,
+                waiting: Box::new(waiting),
+                spent,
+            })
         })?;
         volume.into_iter().for_each(|volume| self.served.add(volume));
         Ok(mounted)
@@ -123,11 +131,11 @@ impl Mounter {
     async fn mount_unhurried(
         &self,
         spec: MountSpec,
+        objects: &Arc<[ObjectSpec]>,
         first: bool,
         progress: &Progress,
     ) -> Result<Volume, MountError> {
-        let MountSpec { pod, tenant, cloud, vault, identity, objects, default_mode } = spec;
-        let objects: Arc<[ObjectSpec]> = objects.into();
+        let MountSpec { pod, tenant, cloud, vault, identity, objects: _, default_mode } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
         let url = cloud.vault_url(&vault);
         let authenticate = || async {
@@ -142,7 +150,7 @@ impl Mounter {
             });
             let authenticated = self.identities.authenticate(&identity, &pod, &tenant, &cloud, &last).await;
             authenticated.map_err(|error| MountError::Identity {
-                wanted: objects.iter().map(ToString::to_string).collect(),
+                wanted: names(objects),
                 vault: vault.clone(),
                 error,
             })
@@ -156,8 +164,8 @@ impl Mounter {
             caller.object_id = token.principal.as_ref().map(|principal| principal.object_id().to_owned());
             let reader = Reader { principal: token.principal.clone(), first };
             let client = connect(token.credential.clone(), reader).map_err(refused)?;
-            progress.read(&url, &objects);
-            let fetched = fetch::fetch(&client, &objects, progress).await;
+            progress.read(&url, objects);
+            let fetched = fetch::fetch(&client, objects, progress).await;
             if !fetch::refused(&fetched) {
                 return Ok(fetched);
             }
@@ -167,8 +175,8 @@ impl Mounter {
                 let token = authenticate().await?;
                 let reader = Reader { principal: None, first };
                 let client = connect(token.credential, reader).map_err(refused)?;
-                progress.read(&url, &objects);
-                return Ok(fetch::fetch(&client, &objects, progress).await);
+                progress.read(&url, objects);
+                return Ok(fetch::fetch(&client, objects, progress).await);
             }
             Ok(fetched)
         };
@@ -182,6 +190,7 @@ impl Mounter {
 
         let certificates = self.settings.certificates;
         let slow = files::is_slow(&fetched);
+        let objects = objects.clone();
         let lay_out = move || files::lay_out(&objects, fetched, default_mode, certificates);
         let volume = if slow { off_thread(lay_out).await } else { lay_out() };
         let volume = volume.map_err(|failures| MountError::Objects { vault, caller, failures })?;
@@ -192,6 +201,11 @@ impl Mounter {
             _ => Ok(volume),
         }
     }
+}
+
+/// Objects as messages name them.
+fn names(objects: &[ObjectSpec]) -> Vec<String> {
+    objects.iter().map(ToString::to_string).collect()
 }
 
 /// How often what is of no use any more is dropped.

@@ -217,6 +217,8 @@ mod tests {
             ),
             (
                 MountError::OutOfTime {
+                    wanted: vec!["secret/s".to_owned()],
+                    vault: "lab".parse().unwrap(),
                     budget: Duration::from_secs(90),
                     waiting: Box::new(Waiting::Cloud),
                     spent: Duration::from_secs(90),

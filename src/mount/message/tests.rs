@@ -187,14 +187,18 @@ fn a_timeout_tells_what_it_waited_for_and_ends_in_what_differs() {
         throttled: false,
         last: Some(503),
     };
+    let wanted: Vec<String> = (0..20).map(|index| format!("secret/{index}")).collect();
     let text = OutOfTime {
+        wanted: &wanted,
+        vault: &"lab".parse().unwrap(),
         budget: Duration::from_secs(90),
         waiting: &waiting,
         spent: Duration::from_millis(89_500),
     };
     assert_eq!(
         text.to_string(),
-        "the mount was given up after 90.0 seconds, before its caller's patience ended: it waited for answers of \
+        "cannot read 20 objects from vault lab (secret/0, secret/1, secret/2 and 17 more): the mount was given up after \
+         90.0 seconds, before its caller's patience ended: it waited for answers of \
          lab.vault.azure.net; kubelet tries again; look for what is slow between node and Azure (2 of 20 objects are \
          missing: secret/b, secret/c; the last answer was status 503; for 89.5 seconds)"
     );
