@@ -16,7 +16,7 @@ use crate::{
 
 use super::{message, progress::Waiting};
 
-/// One failed mount. Its text is all that an operator is told, in the order of [`message`]: it has no source besides.
+/// One failed mount. Its text is all that an operator is told, in the order that `mount/message.rs` has: it has no source besides.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
     /// The cloud's endpoints are not known.

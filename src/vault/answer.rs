@@ -8,6 +8,10 @@ use serde::Deserialize;
 /// The header that Azure's support asks for.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 
+/// The longest text of the vault's own that is told, in characters: with it, and all that stands around it, an event still
+/// shows a refusal by RBAC to its end.
+const LONGEST: usize = 450;
+
 /// An error answer: status, the code that says most, and the service's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceAnswer {
@@ -96,7 +100,7 @@ impl ServiceAnswer {
         Self {
             status,
             code: shorten(printable(&code), 64),
-            words: shorten(words, 600),
+            words: shorten(words, LONGEST),
             request_id: None,
             reason,
         }
@@ -203,7 +207,7 @@ mod tests {
     fn a_long_text_is_cut_between_characters() {
         let body = serde_json::json!({"error": {"code": "X", "message": "ä".repeat(700)}}).to_string();
         let answer = ServiceAnswer::parse(500, body.as_bytes());
-        assert_eq!(answer.words().chars().count(), 601);
+        assert_eq!(answer.words().chars().count(), LONGEST + 1);
     }
 
     #[test]
