@@ -10,6 +10,7 @@ pub mod build;
 pub mod cli;
 pub mod cloud;
 pub mod content;
+pub mod failure;
 pub mod hardening;
 pub mod identity;
 pub mod logging;

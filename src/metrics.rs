@@ -14,7 +14,7 @@ use prometheus::{
     TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 
-use crate::{build::Build, spec::object::ObjectType};
+use crate::{build::Build, failure::FailureCode, spec::object::ObjectType};
 
 /// Upper bounds of the histograms. Compat: from 0.1 on they are those that dashboards know; below are ours, since a
 /// mount takes tens of milliseconds.
@@ -42,6 +42,7 @@ struct Inner {
     vault_calls: IntCounterVec,
     vault_throttles: IntCounterVec,
     vaults: Mutex<HashSet<String>>,
+    failures: IntCounterVec,
     mounts_in_flight: IntGauge,
     panics: IntCounter,
 }
@@ -173,6 +174,11 @@ impl Metrics {
                 &["vault"],
             ),
             vaults: Mutex::default(),
+            failures: counter(
+                "akv_failures_total",
+                "Mounts that failed, by the code of docs/codes.md",
+                &["code"],
+            ),
             mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts under way")
                 .expect("names of metrics are constants"),
             panics: IntCounter::new("akv_panics_total", "Mounts that ended by a bug of the provider")
@@ -256,6 +262,11 @@ impl Metrics {
         MountInFlight(self.0.mounts_in_flight.clone())
     }
 
+    /// A mount failed.
+    pub fn failure(&self, code: FailureCode) {
+        self.0.failures.with_label_values(&[code.as_str()]).inc();
+    }
+
     /// A mount ended by a panic.
     pub fn panic(&self) {
         self.0.panics.inc();
@@ -277,7 +288,7 @@ impl Inner {
         )
         .expect("names of metrics and labels are constants");
         info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
-        let collectors: [Box<dyn Collector>; 12] = [
+        let collectors: [Box<dyn Collector>; 13] = [
             Box::new(self.grpc_request.clone()),
             Box::new(self.keyvault_request.clone()),
             Box::new(self.token_requests.clone()),
@@ -286,6 +297,7 @@ impl Inner {
             Box::new(self.throttles.clone()),
             Box::new(self.vault_calls.clone()),
             Box::new(self.vault_throttles.clone()),
+            Box::new(self.failures.clone()),
             Box::new(self.mounts_in_flight.clone()),
             Box::new(self.panics.clone()),
             Box::new(info),

@@ -8,7 +8,9 @@ use std::{
 
 use akv_provider::{
     cli::FLAGS,
+    failure::FailureCode,
     parameters::{MountTexts, parse},
+    server::status,
 };
 use serde::Deserialize;
 
@@ -103,14 +105,8 @@ fn every_secret_provider_class_of_the_documentation_is_accepted() {
 #[test]
 fn every_answer_is_documented_and_the_forbidden_ones_are_named() {
     let text = page("errors.md");
-    let answered: BTreeSet<String> = source("src/server/status.rs")
-        .split("#[cfg(test)]")
-        .next()
-        .unwrap_or_default()
-        .split("Code::")
-        .skip(1)
-        .map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect())
-        .collect();
+    let answered: BTreeSet<String> =
+        FailureCode::ALL.iter().map(|code| format!("{:?}", status::answered(*code))).collect();
     assert!(answered.contains("FailedPrecondition"), "{answered:?}");
     for code in &answered {
         assert!(text.contains(&format!("\n| `{code}` |")), "{code} is not in the table");
@@ -121,6 +117,40 @@ fn every_answer_is_documented_and_the_forbidden_ones_are_named() {
         assert!(!answered.contains(code), "{code} must never be answered");
         assert!(text.contains(&format!("`{code}`")), "{code} is not named");
         assert!(!text.contains(&format!("\n| `{code}` |")), "{code} is in the table");
+    }
+}
+
+#[test]
+fn every_failure_code_has_a_section_with_its_answer_and_no_other_has() {
+    let text = page("codes.md");
+    let known: BTreeMap<String, String> = FailureCode::ALL
+        .iter()
+        .map(|code| (code.to_string(), format!("{:?}", status::answered(*code))))
+        .collect();
+    let told: BTreeMap<String, String> = text
+        .split("\n### ")
+        .skip(1)
+        .map(|section| {
+            let (code, rest) = section.split_once('\n').unwrap_or_default();
+            for part in ["\n**Check:**", "\n**Change:**"] {
+                assert_eq!(rest.matches(part).count(), 1, "{code}:{part}");
+            }
+            (code.to_owned(), spans(rest).next().unwrap_or_default().to_owned())
+        })
+        .collect();
+    assert_eq!(known, told);
+}
+
+#[test]
+fn no_page_names_a_failure_code_that_there_is_not() {
+    let known: BTreeSet<&str> = FailureCode::ALL.iter().map(|code| code.as_str()).collect();
+    let readme = ("../README.md".to_owned(), source("README.md"));
+    for (name, text) in pages().into_iter().chain([readme]) {
+        for rest in text.split("AKV-").skip(1) {
+            let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
+            let code = format!("AKV-{word}");
+            assert!(word.is_empty() || known.contains(code.as_str()), "{name} names {code}");
+        }
     }
 }
 

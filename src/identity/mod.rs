@@ -1,5 +1,7 @@
 //! From an identity mode to a token: the only match on modes, and one way for all of them to fail.
 
+mod answer;
+mod asked;
 mod at_once;
 mod binding;
 mod cache;
@@ -9,9 +11,12 @@ mod key;
 mod managed;
 mod pod_identity;
 mod principal;
+mod refusal;
 mod server_name;
 
 pub use self::{
+    answer::TokenAnswer,
+    asked::{Asked, Presented, TokenSource},
     binding::{TokenProxyError, TokenProxySettings},
     error::{IdentityError, LastAnswer},
     server_name::ServerNameError,
@@ -38,7 +43,9 @@ use crate::{
     transport::{LastExchange, Outgoing},
 };
 
-use self::{at_once::AtOnce, binding::TokenProxy, cache::CredentialCache, key::CredentialKey};
+use self::{
+    at_once::AtOnce, binding::TokenProxy, cache::CredentialCache, key::CredentialKey, refusal::RefusalPolicy,
+};
 
 /// Where credentials come from.
 #[derive(Debug, Clone)]
@@ -72,6 +79,7 @@ impl Identities {
             let mut options = outgoing.client_options(upstream);
             // Above what counts requests: what waits is not sent yet.
             options.per_try_policies.insert(0, at_once.policy());
+            options.per_call_policies.insert(0, Arc::new(RefusalPolicy));
             options
         };
         Self {
@@ -89,19 +97,20 @@ impl Identities {
     /// A credential that already holds a token for the vaults of `cloud`: an identity that is refused is refused
     /// here, once for the mount, and not again for every object.
     ///
-    /// Who has proved the same before shares its credential, and the token in it.
+    /// Who has proved the same before shares its credential, and the token in it. `last`, a new one, tells what was
+    /// answered so far, also to those who do not wait for the end.
     ///
     /// # Errors
     /// Who refused the identity, or could not be asked.
-    pub async fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         identity: &IdentityMode,
         pod: &PodRef,
         tenant: &TenantId,
         cloud: &CloudEnvironment,
+        last: &LastExchange,
     ) -> Result<Authenticated, IdentityError> {
-        let last = LastExchange::default();
-        let result = self.authenticated(identity, pod, tenant, cloud, &last).await;
+        let result = self.authenticated(identity, pod, tenant, cloud, last).await;
         self.metrics.token(identity.name(), token_result(&result));
         result
     }
@@ -126,23 +135,27 @@ impl Identities {
         cloud: &CloudEnvironment,
         last: &LastExchange,
     ) -> Result<Authenticated, IdentityError> {
-        let name = identity.to_string();
-        let source = self.source(identity, pod, tenant, cloud);
+        let asked = || {
+            Box::new(Asked {
+                identity: identity.to_string(),
+                client: identity.client().map(ToString::to_string),
+                source: self.source(identity, pod, tenant, cloud),
+                presented: Presented::by(identity),
+            })
+        };
         let binding = matches!(identity, IdentityMode::IdentityBinding { .. });
         let key = CredentialKey::of(identity, tenant, cloud);
 
         let bound = if binding { Some(self.token_proxy.transport().await) } else { None };
-        let bound = bound
-            .transpose()
-            .map_err(|source| IdentityError::TokenProxy { identity: name.clone(), source })?;
+        let bound =
+            bound.transpose().map_err(|source| IdentityError::TokenProxy { asked: asked(), source })?;
         let make = || self.make(identity.clone(), pod, tenant, cloud, bound);
         let credential = match &key {
             Some(key) => self.shared.credential(key, make),
             None => make(),
         };
         let credential = credential.map_err(|error| IdentityError::Unreachable {
-            identity: name.clone(),
-            source_name: source.clone(),
+            asked: asked(),
             source: error.to_string().into(),
         })?;
 
@@ -156,7 +169,7 @@ impl Identities {
                 Ok(Authenticated { credential, principal, reused: last.status().is_none(), key })
             }
             Ok(Err(error)) => {
-                let error = IdentityError::new(name, source, error);
+                let error = IdentityError::new(asked(), error);
                 if binding && matches!(error, IdentityError::Unreachable { .. }) {
                     self.token_proxy.forget().await;
                     key.iter().for_each(|key| self.shared.forget(key));
@@ -165,7 +178,7 @@ impl Identities {
             }
             Err(_) => {
                 let last = LastAnswer(last.status());
-                Err(IdentityError::Late { identity: name, source_name: source, limit: self.limit, last })
+                Err(IdentityError::Late { asked: asked(), limit: self.limit, last })
             }
         }
     }
@@ -204,21 +217,22 @@ impl Identities {
     }
 
     /// Who gives the token, for messages.
-    fn source(
+    pub fn source(
         &self,
         identity: &IdentityMode,
         pod: &PodRef,
         tenant: &TenantId,
         cloud: &CloudEnvironment,
-    ) -> String {
+    ) -> TokenSource {
         match identity {
-            IdentityMode::ManagedIdentity { .. } => "IMDS at 169.254.169.254".to_owned(),
-            IdentityMode::PodIdentity => format!("NMI on the node, for pod {pod}"),
-            IdentityMode::IdentityBinding { .. } => {
-                format!("tenant {tenant} at the token proxy {}", self.token_proxy.url().authority())
-            }
+            IdentityMode::ManagedIdentity { .. } => TokenSource::Imds,
+            IdentityMode::PodIdentity => TokenSource::Nmi { pod: pod.to_string() },
+            IdentityMode::IdentityBinding { .. } => TokenSource::TokenProxy {
+                tenant: tenant.clone(),
+                host: self.token_proxy.url().authority().to_owned(),
+            },
             IdentityMode::WorkloadIdentity { .. } | IdentityMode::ServicePrincipal { .. } => {
-                format!("tenant {tenant} at {}", cloud.authority().authority())
+                TokenSource::Entra { tenant: tenant.clone(), host: cloud.authority().authority().to_owned() }
             }
         }
     }

@@ -1,46 +1,52 @@
 //! Why a volume could not be mounted, and which objects are to blame.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     cloud::CloudError,
     content::error::ContentError,
     identity::IdentityError,
-    report::Report,
     spec::{
-        object::{ObjectSpec, ObjectVersion},
+        identity::{IdentityMode, TenantId},
+        object::{ObjectSpec, ObjectType, ObjectVersion},
         vault::VaultName,
     },
     vault::VaultError,
 };
 
-/// One failed mount.
+use super::{message, progress::Waiting};
+
+/// One failed mount. Its text is all that an operator is told, in the order that `mount/message.rs` has: it has no source besides.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
     /// The cloud's endpoints are not known.
     #[error(transparent)]
     Cloud(#[from] CloudError),
     /// No token, so no object.
-    #[error("cannot read {wanted}")]
+    #[error("{}", message::Identity { wanted, vault, error })]
     Identity {
         /// The objects that were wanted.
-        wanted: String,
+        wanted: Vec<String>,
+        /// The vault.
+        vault: VaultName,
         /// Why.
-        source: IdentityError,
+        error: IdentityError,
     },
     /// The SDK will not talk to this vault.
-    #[error("cannot connect to vault {vault}")]
+    #[error("cannot connect to vault {vault}: {}", crate::report::Report(error))]
     Connect {
         /// The vault.
         vault: VaultName,
         /// Why.
-        source: VaultError,
+        error: VaultError,
     },
     /// Some objects could not be had.
-    #[error("{}", FailedObjects { vault, failures })]
+    #[error("{}", message::Objects { vault, caller, failures })]
     Objects {
         /// The vault.
         vault: VaultName,
+        /// Who asked it.
+        caller: Box<Caller>,
         /// The objects, in the user's order; never empty.
         failures: Vec<ObjectFailure>,
     },
@@ -58,28 +64,50 @@ pub enum MountError {
         largest: String,
     },
     /// Azure takes too long.
-    #[error("the mount was given up after {:.1} seconds, before its caller's patience ended", budget.as_secs_f32())]
+    #[error("{}", message::OutOfTime { wanted, vault, budget: *budget, waiting, spent: *spent })]
     OutOfTime {
+        /// The objects that were wanted.
+        wanted: Vec<String>,
+        /// The vault.
+        vault: VaultName,
         /// How long it was allowed to take.
         budget: Duration,
+        /// What it waited for.
+        waiting: Box<Waiting>,
+        /// How long it had waited for that.
+        spent: Duration,
     },
 }
 
-impl MountError {
-    pub(super) fn identity(source: IdentityError, objects: &[ObjectSpec]) -> Self {
-        const SHOWN: usize = 3;
-        let names: Vec<String> = objects.iter().take(SHOWN).map(ToString::to_string).collect();
-        let mut wanted = names.join(", ");
-        if objects.len() > SHOWN {
-            wanted.push_str(&format!(" and {} more", objects.len() - SHOWN));
+/// Who asked a vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Mode and client id.
+    pub identity: String,
+    /// The directory.
+    pub tenant: TenantId,
+    /// The object id in the directory, where the token says it.
+    pub object_id: Option<String>,
+    /// The vault's host.
+    pub host: String,
+}
+
+impl Caller {
+    pub(super) fn new(identity: &IdentityMode, tenant: &TenantId, host: &str) -> Self {
+        Self {
+            identity: identity.to_string(),
+            tenant: tenant.clone(),
+            object_id: None,
+            host: host.to_owned(),
         }
-        Self::Identity { wanted, source }
     }
 }
 
 /// An object that could not be had.
 #[derive(Debug)]
 pub struct ObjectFailure {
+    /// Its kind.
+    pub kind: ObjectType,
     /// Type and name, and the version where one was asked for: `secret/db-password`.
     pub object: String,
     /// Why.
@@ -88,11 +116,12 @@ pub struct ObjectFailure {
 
 impl ObjectFailure {
     pub(super) fn new(object: &ObjectSpec, version: Option<&ObjectVersion>, error: ObjectError) -> Self {
+        let kind = object.object_type();
         let object = match version {
             Some(version) => format!("{object} version {version}"),
             None => object.to_string(),
         };
-        Self { object, error }
+        Self { kind, object, error }
     }
 }
 
@@ -122,27 +151,12 @@ pub enum ObjectError {
     StartDisabled,
 }
 
-/// One object on the same line, several on a line each, their count first.
-struct FailedObjects<'a> {
-    vault: &'a VaultName,
-    failures: &'a [ObjectFailure],
-}
-
-impl fmt::Display for FailedObjects<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (vault, failures) = (self.vault, self.failures);
-        if let [failure] = failures {
-            return write!(
-                f,
-                "cannot read {} from vault {vault}: {}",
-                failure.object,
-                Report(&failure.error)
-            );
+impl ObjectError {
+    /// What the vault said, where it is to blame.
+    pub(super) fn vault(&self) -> Option<&VaultError> {
+        match self {
+            Self::Vault(error) => Some(error),
+            _ => None,
         }
-        write!(f, "cannot read {} objects from vault {vault}:", failures.len())?;
-        for failure in failures {
-            write!(f, "\n{}: {}", failure.object, Report(&failure.error))?;
-        }
-        Ok(())
     }
 }

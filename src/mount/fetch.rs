@@ -12,7 +12,7 @@ use crate::{
     vault::{Answer, Bundle, Read, VaultClient, VaultError},
 };
 
-use super::{error::ObjectError, versions};
+use super::{error::ObjectError, progress::Progress, versions};
 
 /// How many objects of one mount are under way at once. How many requests go out is the gate's to say; this bounds
 /// what waits there.
@@ -48,11 +48,16 @@ impl Versions {
     }
 }
 
-/// Reads all `objects`, each version once.
-pub(super) async fn fetch(client: &VaultClient, objects: &[ObjectSpec]) -> Vec<Fetched> {
+/// Reads all `objects`, each version once, and tells `progress` of each that is there.
+pub(super) async fn fetch(client: &VaultClient, objects: &[ObjectSpec], progress: &Progress) -> Vec<Fetched> {
     let reads = &Reads { client, begun: Mutex::default() };
     // Collected first: a future that holds the iterator's closure is not Send for every lifetime, says rustc.
-    let objects: Vec<_> = objects.iter().map(|object| reads.object(object)).collect();
+    let read = |(index, object)| async move {
+        let fetched = reads.object(object).await;
+        progress.done(index);
+        fetched
+    };
+    let objects: Vec<_> = objects.iter().enumerate().map(read).collect();
     stream::iter(objects).buffered(OBJECTS_AT_ONCE).collect().await
 }
 

@@ -1,32 +1,38 @@
 //! The use case: from a [`MountSpec`] to the files of a volume, all of them or none.
 
+mod code;
 mod error;
 mod fetch;
 mod files;
+mod message;
+mod progress;
 mod served;
 mod versions;
+mod way_out;
 
 pub use self::{
-    error::{MountError, ObjectError, ObjectFailure},
+    error::{Caller, MountError, ObjectError, ObjectFailure},
     files::{MountedVersion, Volume, VolumeFile},
+    progress::Waiting,
 };
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};
 
 use crate::{
     cloud::{CloudDefaults, CloudEnvironment},
     content::secret::CertificateSettings,
-    identity::{Identities, TokenProxySettings},
+    identity::{Identities, TokenProxySettings, TokenSource},
     metrics::Metrics,
-    spec::MountSpec,
-    transport::{Outgoing, Transports},
+    spec::{MountSpec, object::ObjectSpec},
+    transport::{Client, LastExchange, Outgoing, Transports},
     vault::{CacheSettings, Reader, Vaults},
 };
 
 use self::{
     fetch::Fetched,
+    progress::{Phase, Progress},
     served::{ServedVolumes, VolumeRef},
 };
 
@@ -35,6 +41,7 @@ use self::{
 pub struct Mounter {
     identities: Identities,
     vaults: Vaults,
+    azure: Client,
     served: ServedVolumes,
     settings: MountSettings,
 }
@@ -71,6 +78,7 @@ impl Mounter {
         Self {
             identities: Identities::new(&outgoing, settings.token_proxy.clone(), settings.token_limit),
             vaults: Vaults::new(&outgoing, settings.cache),
+            azure: outgoing.transports.ahead,
             served: ServedVolumes::new(),
             settings,
         }
@@ -84,15 +92,28 @@ impl Mounter {
     /// hold a certificate without its new key.
     pub async fn mount(
         &self,
-        spec: MountSpec,
+        mut spec: MountSpec,
         target_path: &str,
         time_left: Option<Duration>,
     ) -> Result<Volume, MountError> {
         let budget = self.settings.budget.min(time_left.unwrap_or(Duration::MAX));
         let volume = VolumeRef::new(&spec.pod, target_path);
         let first = !volume.is_some_and(|volume| self.served.contains(volume));
-        let mounted = tokio::time::timeout(budget, self.mount_unhurried(spec, first)).await;
-        let mounted = mounted.unwrap_or(Err(MountError::OutOfTime { budget }))?;
+        let progress = Progress::new();
+        let vault = spec.vault.clone();
+        let objects: Arc<[ObjectSpec]> = std::mem::take(&mut spec.objects).into();
+        let mut work = pin!(self.mount_unhurried(spec, &objects, first, &progress));
+        let mounted = tokio::time::timeout(budget, &mut work).await.unwrap_or_else(|_| {
+            // While the work is there still: what it waits for goes with it.
+            let (waiting, spent) = progress.waiting(&self.vaults, &self.azure);
+            Err(MountError::OutOfTime {
+                wanted: names(&objects),
+                vault,
+                budget,
+                waiting: Box::new(waiting),
+                spent,
+            })
+        })?;
         volume.into_iter().for_each(|volume| self.served.add(volume));
         Ok(mounted)
     }
@@ -107,22 +128,44 @@ impl Mounter {
         }
     }
 
-    async fn mount_unhurried(&self, spec: MountSpec, first: bool) -> Result<Volume, MountError> {
-        let MountSpec { pod, tenant, cloud, vault, identity, objects, default_mode } = spec;
+    async fn mount_unhurried(
+        &self,
+        spec: MountSpec,
+        objects: &Arc<[ObjectSpec]>,
+        first: bool,
+        progress: &Progress,
+    ) -> Result<Volume, MountError> {
+        let MountSpec { pod, tenant, cloud, vault, identity, objects: _, default_mode } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
         let url = cloud.vault_url(&vault);
         let authenticate = || async {
-            let authenticated = self.identities.authenticate(&identity, &pod, &tenant, &cloud).await;
-            authenticated.map_err(|source| MountError::identity(source, &objects))
+            let last = LastExchange::default();
+            let source = self.identities.source(&identity, &pod, &tenant, &cloud);
+            let authority = matches!(source, TokenSource::Entra { .. }).then(|| cloud.authority().clone());
+            progress.enter(Phase::Token {
+                identity: identity.to_string(),
+                source,
+                authority,
+                last: last.clone(),
+            });
+            let authenticated = self.identities.authenticate(&identity, &pod, &tenant, &cloud, &last).await;
+            authenticated.map_err(|error| MountError::Identity {
+                wanted: names(objects),
+                vault: vault.clone(),
+                error,
+            })
         };
         let connect = |credential, reader| self.vaults.connect(&url, credential, reader);
-        let refused = |source| MountError::Connect { vault: vault.clone(), source };
+        let refused = |error| MountError::Connect { vault: vault.clone(), error };
+        let mut caller = Box::new(Caller::new(&identity, &tenant, url.authority()));
 
         let work = async {
             let token = authenticate().await?;
+            caller.object_id = token.principal.as_ref().map(|principal| principal.object_id().to_owned());
             let reader = Reader { principal: token.principal.clone(), first };
             let client = connect(token.credential.clone(), reader).map_err(refused)?;
-            let fetched = fetch::fetch(&client, &objects).await;
+            progress.read(&url, objects);
+            let fetched = fetch::fetch(&client, objects, progress).await;
             if !fetch::refused(&fetched) {
                 return Ok(fetched);
             }
@@ -132,7 +175,8 @@ impl Mounter {
                 let token = authenticate().await?;
                 let reader = Reader { principal: None, first };
                 let client = connect(token.credential, reader).map_err(refused)?;
-                return Ok(fetch::fetch(&client, &objects).await);
+                progress.read(&url, objects);
+                return Ok(fetch::fetch(&client, objects, progress).await);
             }
             Ok(fetched)
         };
@@ -142,12 +186,14 @@ impl Mounter {
             false => work.await,
         };
         let fetched = fetched?;
+        progress.enter(Phase::Conversion);
 
         let certificates = self.settings.certificates;
         let slow = files::is_slow(&fetched);
+        let objects = objects.clone();
         let lay_out = move || files::lay_out(&objects, fetched, default_mode, certificates);
         let volume = if slow { off_thread(lay_out).await } else { lay_out() };
-        let volume = volume.map_err(|failures| MountError::Objects { vault, failures })?;
+        let volume = volume.map_err(|failures| MountError::Objects { vault, caller, failures })?;
         match volume.size() {
             size if size > LARGEST_VOLUME => {
                 Err(MountError::TooLarge { size, limit: LARGEST_VOLUME, largest: volume.largest() })
@@ -155,6 +201,11 @@ impl Mounter {
             _ => Ok(volume),
         }
     }
+}
+
+/// Objects as messages name them.
+fn names(objects: &[ObjectSpec]) -> Vec<String> {
+    objects.iter().map(ToString::to_string).collect()
 }
 
 /// How often what is of no use any more is dropped.

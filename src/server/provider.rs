@@ -22,7 +22,10 @@ use crate::{
     spec::MountSpec,
 };
 
-use super::{deadline, status};
+use super::{
+    deadline,
+    status::{self, Failed},
+};
 
 /// The protocol's version.
 const PROTOCOL: &str = "v1alpha1";
@@ -55,7 +58,8 @@ impl Provider {
             permission: &request.permission,
         };
         let spec = parameters::parse(texts).map_err(|error| {
-            let status = status::from_parameters(&error);
+            let Failed { code, status } = status::from_parameters(&error);
+            self.metrics.failure(code);
             tracing::warn!(
                 code = ?status.code(), error = ?status.message(), target_path = request.target_path,
                 "mount refused"
@@ -76,7 +80,8 @@ impl Provider {
     ) -> Result<MountResponse, Status> {
         let begin = Instant::now();
         let volume = self.mounter.mount(spec, target_path, time_left).await.map_err(|error| {
-            let status = status::from_mount(&error);
+            let Failed { code, status } = status::from_mount(&error);
+            self.metrics.failure(code);
             let elapsed = begin.elapsed();
             tracing::warn!(code = ?status.code(), ?elapsed, error = ?status.message(), "mount failed");
             status
@@ -103,8 +108,10 @@ impl CsiDriverProvider for Provider {
         // A panic would end the connection, and with it every other mount that the driver has on it.
         let result = AssertUnwindSafe(self.mount_one(&request, time_left)).catch_unwind().await;
         let result = result.unwrap_or_else(|_| {
+            let Failed { code, status } = status::panicked();
             self.metrics.panic();
-            Err(status::panicked())
+            self.metrics.failure(code);
+            Err(status)
         });
         result.map(Response::new)
     }

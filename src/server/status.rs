@@ -1,4 +1,4 @@
-//! The one table from errors to gRPC codes.
+//! The one table from what a mount can fail with to gRPC codes, and how it is answered.
 //!
 //! What the caller does with a code decides which one it is. Kubelet takes `Canceled`, `DeadlineExceeded`,
 //! `Unavailable`, `ResourceExhausted` and `Aborted` for "perhaps still under way" and leaves the volume's directory in
@@ -6,87 +6,113 @@
 //! nothing mounted, and the pod starts with an empty volume. So those five are never said here: throttling, outages
 //! and running out of time are `FailedPrecondition`.
 
+use std::fmt;
+
 use tonic::{Code, Status};
 
 use crate::{
-    cloud::CloudError,
-    identity::IdentityError,
-    mount::{MountError, ObjectError},
+    failure::FailureCode,
+    mount::MountError,
     parameters::{Fault, ParametersError},
     report::Report,
-    vault::VaultError,
 };
 
 /// The longest message, in bytes. An event shows about the first thousand characters.
 const LONGEST_MESSAGE: usize = 32 * 1024;
 
-/// The status of a request that cannot be understood, or that asks for what the cluster does not give.
-pub fn from_parameters(error: &ParametersError) -> Status {
+/// What a failed call is answered, and what it is counted as.
+#[derive(Debug)]
+pub struct Failed {
+    /// What an operator knows it by.
+    pub code: FailureCode,
+    /// What the caller gets.
+    pub status: Status,
+}
+
+/// The answer to a request that cannot be understood, or that asks for what the cluster does not give.
+pub fn from_parameters(error: &ParametersError) -> Failed {
     let code = match error.fault() {
-        Fault::Request => Code::InvalidArgument,
-        Fault::Cluster => Code::FailedPrecondition,
+        Fault::Request => FailureCode::BadParameters,
+        Fault::Cluster => FailureCode::NoCredentials,
     };
-    status(code, error)
+    failed(code, error)
 }
 
-/// The status of a mount that failed.
-pub fn from_mount(error: &MountError) -> Status {
-    status(mount_code(error), error)
+/// The answer to a mount that failed.
+pub fn from_mount(error: &MountError) -> Failed {
+    failed(error.code(|code| precedence(answered(code))), error)
 }
 
-/// The status of a mount that ran into a bug of ours.
-pub fn panicked() -> Status {
-    Status::new(Code::Internal, "the provider failed at this mount by a bug of its own; its log says where")
+/// The answer to a mount that ran into a bug of ours.
+pub fn panicked() -> Failed {
+    with_text(FailureCode::Bug, "the provider failed at this mount by a bug of its own; its log says where")
 }
 
-fn mount_code(error: &MountError) -> Code {
-    match error {
-        MountError::Cloud(CloudError::NoFile) => Code::InvalidArgument,
-        MountError::Cloud(_) => Code::FailedPrecondition,
-        MountError::Identity { source, .. } => identity_code(source),
-        MountError::Connect { source, .. } => vault_code(source),
-        MountError::Objects { failures, .. } => {
-            let codes = failures.iter().map(|failure| object_code(&failure.error));
-            codes.min_by_key(|code| precedence(*code)).unwrap_or(Code::Internal)
-        }
-        MountError::TooLarge { .. } | MountError::OutOfTime { .. } => Code::FailedPrecondition,
-    }
-}
-
-fn identity_code(error: &IdentityError) -> Code {
-    match error {
-        IdentityError::Refused { .. } => Code::Unauthenticated,
-        IdentityError::Unavailable { .. }
-        | IdentityError::Unreachable { .. }
-        | IdentityError::Late { .. }
-        | IdentityError::TokenProxy { .. } => Code::FailedPrecondition,
-    }
-}
-
-fn object_code(error: &ObjectError) -> Code {
-    match error {
-        ObjectError::Vault(error) => vault_code(error),
-        ObjectError::Clash(_) => Code::InvalidArgument,
-        ObjectError::NoVersions | ObjectError::NoSuchVersion => Code::NotFound,
-        ObjectError::Content(_) | ObjectError::AllDisabled | ObjectError::StartDisabled => {
-            Code::FailedPrecondition
-        }
-    }
-}
-
-fn vault_code(error: &VaultError) -> Code {
-    match error {
-        VaultError::NotFound(_) => Code::NotFound,
-        VaultError::Forbidden(_) => Code::PermissionDenied,
-        VaultError::Unauthorized(_) => Code::Unauthenticated,
-        VaultError::Rejected(_) => Code::InvalidArgument,
-        VaultError::Disabled(_)
-        | VaultError::Throttled(_)
-        | VaultError::Unavailable(_)
-        | VaultError::Unreachable(_)
-        | VaultError::Credential(_)
-        | VaultError::Malformed(_)
-        | VaultError::Incomplete(_) => Code::FailedPrecondition,
+/// The table.
+pub fn answered(code: FailureCode) -> Code {
+    match code {
+        FailureCode::BadParameters
+        | FailureCode::NoCloudFile
+        | FailureCode::RequestRejected
+        | FailureCode::FileClash => Code::InvalidArgument,
+        FailureCode::NoFederatedCredential
+        | FailureCode::FederationNotAllowed
+        | FailureCode::PodTokenNotTrusted
+        | FailureCode::PodTokenNotValidNow
+        | FailureCode::WrongClientSecret
+        | FailureCode::ClientSecretExpired
+        | FailureCode::UnknownTenant
+        | FailureCode::UnknownClient
+        | FailureCode::ClientDisabled
+        | FailureCode::UnknownVaultService
+        | FailureCode::ConditionalAccess
+        | FailureCode::IdentityNotOnNode
+        | FailureCode::IdentityNotChosen
+        | FailureCode::NoPodIdentity
+        | FailureCode::IdentityRefused
+        | FailureCode::VaultRefusedToken
+        | FailureCode::VaultInOtherTenant
+        | FailureCode::WrongAudience => Code::Unauthenticated,
+        FailureCode::ForbiddenByRbac
+        | FailureCode::ForbiddenByPolicy
+        | FailureCode::ForbiddenByFirewall
+        | FailureCode::ForbiddenByConnection
+        | FailureCode::Forbidden => Code::PermissionDenied,
+        FailureCode::NotFound | FailureCode::SoftDeleted => Code::NotFound,
+        FailureCode::NoCredentials
+        | FailureCode::BadCloudFile
+        | FailureCode::TokenThrottled
+        | FailureCode::TokenSourceDown
+        | FailureCode::ImdsUnreachable
+        | FailureCode::NmiUnreachable
+        | FailureCode::NoTokenProxy
+        | FailureCode::EntraNotInDns
+        | FailureCode::VaultNotInDns
+        | FailureCode::ConnectFailed
+        | FailureCode::ConnectionLost
+        | FailureCode::NoAnswer
+        | FailureCode::TlsNotTrusted
+        | FailureCode::TlsNotValidNow
+        | FailureCode::TlsFailed
+        | FailureCode::ProxyUnreachable
+        | FailureCode::ProxyRefused
+        | FailureCode::UnexpectedAnswer
+        | FailureCode::ObjectDisabled
+        | FailureCode::NotYetValid
+        | FailureCode::Expired
+        | FailureCode::Throttled
+        | FailureCode::VaultDown
+        | FailureCode::WrongEncoding
+        | FailureCode::CertificateNotIssued
+        | FailureCode::CannotConvert
+        | FailureCode::TooLarge
+        | FailureCode::TimeOutCloudFile
+        | FailureCode::TimeOutToken
+        | FailureCode::TimeOutConnect
+        | FailureCode::TimeOutThrottled
+        | FailureCode::TimeOutRead
+        | FailureCode::TimeOutConvert => Code::FailedPrecondition,
+        FailureCode::Bug => Code::Internal,
     }
 }
 
@@ -101,20 +127,31 @@ fn precedence(code: Code) -> u8 {
     }
 }
 
-fn status(code: Code, error: &dyn std::error::Error) -> Status {
-    let mut message = Report(error).to_string();
+fn failed(code: FailureCode, error: &dyn std::error::Error) -> Failed {
+    with_text(code, Report(error))
+}
+
+/// `[AKV-NotFound] cannot read …`
+fn with_text(code: FailureCode, text: impl fmt::Display) -> Failed {
+    let mut message = format!("[{code}] {text}");
     if message.len() > LONGEST_MESSAGE {
         message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
         message.push('…');
     }
-    Status::new(code, message)
+    Failed { code, status: Status::new(answered(code), message) }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use crate::{identity::IdentityError, mount::ObjectFailure};
+    use crate::{
+        cloud::CloudError,
+        identity::{Asked, IdentityError, TokenSource},
+        mount::{Caller, ObjectError, ObjectFailure, Waiting},
+        spec::object::ObjectType,
+        vault::VaultError,
+    };
 
     use super::*;
 
@@ -137,9 +174,19 @@ mod tests {
     }
 
     fn objects(errors: Vec<ObjectError>) -> MountError {
-        let failures =
-            errors.into_iter().map(|error| ObjectFailure { object: "secret/s".to_owned(), error }).collect();
-        MountError::Objects { vault: "lab".parse().unwrap(), failures }
+        let failure =
+            |error| ObjectFailure { kind: ObjectType::Secret, object: "secret/s".to_owned(), error };
+        let caller = Caller {
+            identity: "workload identity c".to_owned(),
+            tenant: "t".parse().unwrap(),
+            object_id: None,
+            host: "lab.vault.azure.net".to_owned(),
+        };
+        MountError::Objects {
+            vault: "lab".parse().unwrap(),
+            caller: Box::new(caller),
+            failures: errors.into_iter().map(failure).collect(),
+        }
     }
 
     fn vault(status: u16, body: &'static str) -> MountError {
@@ -151,23 +198,42 @@ mod tests {
         use azure_core::error::{Error, ErrorKind};
         let unanswered =
             |kind| objects(vec![ObjectError::Vault(VaultError::from(Error::with_message(kind, "x")).into())]);
-        let unreachable = IdentityError::Unreachable {
-            identity: "workload identity".to_owned(),
-            source_name: "Entra".to_owned(),
-            source: "x".into(),
+        let asked = Asked {
+            identity: "workload identity c".to_owned(),
+            client: Some("c".to_owned()),
+            source: TokenSource::Imds,
+            presented: None,
         };
+        let unreachable = IdentityError::Unreachable { asked: Box::new(asked), source: "x".into() };
         for (error, code) in [
             (MountError::Cloud(CloudError::NoFile), Code::InvalidArgument),
             (
-                MountError::Identity { wanted: "secret/s".to_owned(), source: unreachable },
+                MountError::Identity {
+                    wanted: vec!["secret/s".to_owned()],
+                    vault: "lab".parse().unwrap(),
+                    error: unreachable,
+                },
                 Code::FailedPrecondition,
             ),
-            (MountError::OutOfTime { budget: Duration::from_secs(90) }, Code::FailedPrecondition),
+            (
+                MountError::OutOfTime {
+                    wanted: vec!["secret/s".to_owned()],
+                    vault: "lab".parse().unwrap(),
+                    budget: Duration::from_secs(90),
+                    waiting: Box::new(Waiting::Cloud),
+                    spent: Duration::from_secs(90),
+                },
+                Code::FailedPrecondition,
+            ),
             (vault(400, ""), Code::InvalidArgument),
             (vault(401, ""), Code::Unauthenticated),
             (vault(403, ""), Code::PermissionDenied),
             (
                 vault(403, r#"{"error":{"code":"Forbidden","innererror":{"code":"SecretDisabled"}}}"#),
+                Code::FailedPrecondition,
+            ),
+            (
+                vault(403, r#"{"error":{"code":"Forbidden","innererror":{"code":"SecretNotYetValid"}}}"#),
                 Code::FailedPrecondition,
             ),
             (vault(404, ""), Code::NotFound),
@@ -184,18 +250,21 @@ mod tests {
             (objects(vec![ObjectError::AllDisabled]), Code::FailedPrecondition),
             (objects(vec![ObjectError::StartDisabled]), Code::FailedPrecondition),
         ] {
-            let status = from_mount(&error);
-            assert_eq!(status.code(), code, "{error}");
-            assert!(!FORBIDDEN.contains(&status.code()), "{error}");
+            let failed = from_mount(&error);
+            assert_eq!(failed.status.code(), code, "{error}");
+            assert!(failed.status.message().starts_with(&format!("[{}] ", failed.code)), "{error}");
         }
-        assert_eq!(panicked().code(), Code::Internal);
+        assert_eq!(panicked().status.code(), Code::Internal);
+        for code in FailureCode::ALL {
+            assert!(!FORBIDDEN.contains(&answered(*code)), "{code}");
+        }
     }
 
     #[test]
     fn of_several_codes_the_one_that_lasts_is_told() {
         let status = |codes: &[u16]| {
             let errors = codes.iter().map(|status| ObjectError::Vault(http(*status, "").into())).collect();
-            from_mount(&objects(errors)).code()
+            from_mount(&objects(errors)).status.code()
         };
         assert_eq!(status(&[503, 404]), Code::NotFound);
         assert_eq!(status(&[404, 403, 503]), Code::PermissionDenied);
@@ -206,8 +275,11 @@ mod tests {
     #[test]
     fn a_message_for_thousands_of_objects_is_cut() {
         let many = objects((0..5_000).map(|_| ObjectError::NoVersions).collect());
-        let message = from_mount(&many).message().to_owned();
+        let message = from_mount(&many).status.message().to_owned();
         assert!(message.len() <= LONGEST_MESSAGE + '…'.len_utf8());
-        assert!(message.starts_with("cannot read 5000 objects from vault lab:"), "{message:.80}");
+        assert!(
+            message.starts_with("[AKV-NotFound] cannot read 5000 objects from vault lab:"),
+            "{message:.80}"
+        );
     }
 }

@@ -14,4 +14,9 @@ impl Principal {
     pub fn new(authority: &str, tenant: &str, object: &str) -> Self {
         Self(Arc::new((authority.to_owned(), tenant.to_ascii_lowercase(), object.to_ascii_lowercase())))
     }
+
+    /// Its object id, which roles are given to.
+    pub fn object_id(&self) -> &str {
+        &self.0.2
+    }
 }

@@ -40,10 +40,14 @@ impl Census {
         Counted { census: self.clone(), authority: authority.to_owned() }
     }
 
+    /// How many there are, also those that are being made.
+    pub(super) fn open(&self, authority: &str) -> usize {
+        self.lock().get(authority).map_or(0, |host| host.open)
+    }
+
     /// As many as are missing to `wanted`, counted.
     pub(super) fn missing(&self, authority: &str, wanted: usize) -> Vec<Counted> {
-        let open = self.lock().get(authority).map_or(0, |host| host.open);
-        (open..wanted).map(|_| self.count(authority)).collect()
+        (self.open(authority)..wanted).map(|_| self.count(authority)).collect()
     }
 
     /// Keeps a connection for whoever asks next.

@@ -17,7 +17,10 @@ use hyper_util::{
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::connect::{Connector, Route};
+use super::{
+    connect::{Connector, Route},
+    stage::Stage,
+};
 
 /// How long whoever was asked may say nothing: until its answer begins, and between its parts.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -71,6 +74,11 @@ impl Client {
         if let Ok(uri) = url.as_str().parse() {
             self.connector.warm(&uri, connections.min(MOST_IDLE));
         }
+    }
+
+    /// What those wait for who want a connection to the host of `url`; `None` where there is one, or nobody does.
+    pub(crate) fn stage(&self, url: &azure_core::http::Url) -> Option<Stage> {
+        self.connector.stage(&url.as_str().parse().ok()?)
     }
 
     async fn exchange(&self, request: http::Request<Full<Bytes>>) -> azure_core::Result<AsyncRawResponse> {

@@ -25,6 +25,7 @@ use tower::{Service, ServiceExt};
 use super::{
     census::{Census, Counted, PATIENCE},
     names::Names,
+    stage::{Dial, Dials, Stage},
     stream::{Link, Stream},
     tls::{self, Roots},
 };
@@ -71,6 +72,7 @@ pub(super) struct Connector {
 }
 
 struct Shared {
+    dials: Dials,
     tcp: HttpConnector<Names>,
     tls: Option<TlsConnector>,
     proxy: Proxy,
@@ -84,7 +86,8 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let tls = roots.map(|roots| TlsConnector::from(Arc::new(roots.config())));
-        Self { shared: Arc::new(Shared { tcp, tls, proxy, patience }), census: Census::default() }
+        let shared = Shared { dials: Dials::default(), tcp, tls, proxy, patience };
+        Self { shared: Arc::new(shared), census: Census::default() }
     }
 
     /// See [`super::Client::warm`].
@@ -109,6 +112,13 @@ impl Connector {
             tokio::time::sleep(PATIENCE).await;
             census.tidy(&authority);
         });
+    }
+
+    /// What those wait for who want a connection to the host of `uri`; `None` where there is one, or nobody does.
+    pub(super) fn stage(&self, uri: &Uri) -> Option<Stage> {
+        let authority = authority(uri);
+        let (dials, stage) = self.shared.dials.to(&authority)?;
+        (self.census.open(&authority) <= dials).then_some(stage)
     }
 
     pub(super) async fn peer_certificate(&self, uri: &Uri) -> io::Result<Vec<u8>> {
@@ -145,20 +155,28 @@ impl Service<Uri> for Connector {
 
 impl Shared {
     async fn connect(&self, uri: &Uri) -> io::Result<Stream> {
-        timeout(self.patience, self.connect_unhurried(uri)).await.unwrap_or_else(|_| {
-            let message = format!("no connection within {} seconds", self.patience.as_secs());
-            Err(io::Error::new(io::ErrorKind::TimedOut, message))
+        let dial = self.dials.begin(authority(uri));
+        timeout(self.patience, self.connect_unhurried(uri, &dial)).await.unwrap_or_else(|_| {
+            let (host, stage) = (authority(uri), dial.stage());
+            let error = NoConnection { host, stage, seconds: self.patience.as_secs() };
+            Err(io::Error::new(io::ErrorKind::TimedOut, error))
         })
     }
 
-    async fn connect_unhurried(&self, uri: &Uri) -> io::Result<Stream> {
+    async fn connect_unhurried(&self, uri: &Uri, dial: &Dial) -> io::Result<Stream> {
         let proxy = self.proxy.0.as_ref().and_then(|matcher| matcher.intercept(uri));
         let stream = match proxy {
-            Some(proxy) => self.tunnel(uri, &proxy).await?,
+            Some(proxy) => {
+                dial.enter(Stage::Proxy);
+                self.tunnel(uri, &proxy).await?
+            }
             None => self.tcp(uri.clone()).await?,
         };
         match &self.tls {
-            Some(tls) => secure(tls, uri, stream).await,
+            Some(tls) => {
+                dial.enter(Stage::Tls);
+                secure(tls, uri, stream).await
+            }
             None => Ok(stream),
         }
     }
@@ -171,16 +189,16 @@ impl Shared {
     async fn tunnel(&self, uri: &Uri, proxy: &Intercept) -> io::Result<Stream> {
         let at = proxy.uri();
         let name = || at.authority().map(ToString::to_string).unwrap_or_default();
-        let stream = self
-            .proxy(at)
-            .await
-            .map_err(|source| io::Error::new(source.kind(), ProxyError { proxy: name(), source }))?;
+        let stream = self.proxy(at).await.map_err(|source| {
+            io::Error::new(source.kind(), ProxyError::Unreachable { proxy: name(), source })
+        })?;
         let mut tunnel = Tunnel::new(at.clone(), Ready(Some(TokioIo::new(stream))));
         if let Some(auth) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(auth.clone());
         }
         let stream = tunnel.call(uri.clone()).await;
-        let stream = stream.map_err(|error| io::Error::other(format!("the proxy {}: {error}", name())))?;
+        let refused = |error| ProxyError::Refused { proxy: name(), source: Box::new(error) };
+        let stream = stream.map_err(|error| io::Error::other(refused(error)))?;
         Ok(stream.into_inner())
     }
 
@@ -193,12 +211,24 @@ impl Shared {
     }
 }
 
-/// The proxy cannot be reached, so nobody can.
+/// Nobody can be reached, because of the proxy.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot connect to the proxy {proxy}")]
-struct ProxyError {
-    proxy: String,
-    source: io::Error,
+pub(super) enum ProxyError {
+    /// It cannot be reached itself.
+    #[error("cannot connect to the proxy {proxy}")]
+    Unreachable { proxy: String, source: io::Error },
+    /// It was asked for a tunnel, and there is none.
+    #[error("the proxy {proxy} opens no tunnel")]
+    Refused { proxy: String, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+/// A connection that was given up.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection to {host} within {seconds} seconds: it waited for {stage}")]
+pub(super) struct NoConnection {
+    pub(super) host: String,
+    pub(super) stage: Stage,
+    pub(super) seconds: u64,
 }
 
 /// A connector whose connection is there already.

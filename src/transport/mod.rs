@@ -7,7 +7,9 @@ mod census;
 mod client;
 mod connect;
 mod exchange;
+mod failure;
 mod names;
+mod stage;
 mod stream;
 mod tls;
 mod user_agent;
@@ -29,7 +31,9 @@ pub(crate) use self::exchange::LastExchange;
 pub use self::{
     client::Client,
     connect::{Proxy, Route},
+    failure::NetworkFailure,
     names::{Names, Resolve},
+    stage::Stage,
     tls::{Roots, RootsError},
 };
 

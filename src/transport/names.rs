@@ -52,8 +52,21 @@ impl Service<Name> for Names {
 
     fn call(&mut self, name: Name) -> Self::Future {
         let addresses = self.0.resolve(name.as_str().to_owned());
-        Box::pin(async move { Ok(addresses.await?.into_iter()) })
+        Box::pin(async move {
+            let addresses = addresses.await.map_err(|source| {
+                io::Error::new(source.kind(), NoAddress { name: name.as_str().to_owned(), source })
+            });
+            Ok(addresses?.into_iter())
+        })
     }
+}
+
+/// A host without an address.
+#[derive(Debug, thiserror::Error)]
+#[error("no address for {name}")]
+pub(super) struct NoAddress {
+    pub(super) name: String,
+    pub(super) source: io::Error,
 }
 
 struct System;

@@ -49,9 +49,9 @@ use super::{
 /// Where clients come from: all of them over one transport.
 #[derive(Clone)]
 pub struct Vaults {
-    outgoing: Outgoing,
+    pub(super) outgoing: Outgoing,
     options: ClientOptions,
-    hosts: VaultHosts,
+    pub(super) hosts: VaultHosts,
     sharing: Arc<Sharing>,
 }
 

@@ -29,7 +29,8 @@ pub(super) struct VaultHost {
     pub(super) name: Arc<str>,
     /// Learned once: it says where to get a token, and not who asks.
     pub(super) challenge: Arc<ChallengePolicy>,
-    gate: Arc<GatePolicy>,
+    /// When it may be asked.
+    pub(super) gate: Arc<GatePolicy>,
 }
 
 impl VaultHosts {

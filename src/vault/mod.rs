@@ -2,6 +2,7 @@
 //!
 //! SDK models stop here; a credential comes in as the SDK's `TokenCredential`.
 
+mod answer;
 mod bundle;
 mod challenge;
 mod client;
@@ -13,12 +14,15 @@ mod host;
 pub mod memory;
 mod read;
 mod sharing;
+mod standing;
 
 pub use self::{
+    answer::{Reason, ServiceAnswer},
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
     client::{VaultClient, Vaults},
     error::VaultError,
     freshness::{CacheSettings, Freshness},
     read::Read,
     sharing::{Answer, Reader},
+    standing::Standing,
 };

@@ -130,12 +130,13 @@ impl Sharing {
             VaultError::Unauthorized(_) | VaultError::Forbidden(_) => {
                 self.forget_all(|key| key.vault == failed.vault && key.principal == failed.principal);
             }
-            VaultError::NotFound(_) | VaultError::Disabled(_) => self.forget_all(|key| {
-                let (this, that) = (&key.read, &failed.read);
-                key.vault == failed.vault
-                    && (this.object_type, &this.name) == (that.object_type, &that.name)
-                    && (that.version.is_none() || this.version.is_none() || this.version == that.version)
-            }),
+            VaultError::NotFound(_) | VaultError::Disabled(_) | VaultError::NotValidNow(_) => self
+                .forget_all(|key| {
+                    let (this, that) = (&key.read, &failed.read);
+                    key.vault == failed.vault
+                        && (this.object_type, &this.name) == (that.object_type, &that.name)
+                        && (that.version.is_none() || this.version.is_none() || this.version == that.version)
+                }),
             _ => {}
         }
     }

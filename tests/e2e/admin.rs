@@ -106,6 +106,8 @@ async fn metrics_tell_what_was_asked_of_whom_and_how_it_went() {
         "akv_vault_calls_total{how=\"made\",kind=\"challenge\",vault=\"lab.vault.azure.net\"} 1".to_owned(),
         "akv_vault_calls_total{how=\"made\",kind=\"secret\",vault=\"lab.vault.azure.net\"} 2".to_owned(),
         "akv_upstream_retries_total{upstream=\"keyvault\"} 1".to_owned(),
+        "akv_failures_total{code=\"AKV-NotFound\"} 1".to_owned(),
+        "akv_failures_total{code=\"AKV-WrongClientSecret\"} 1".to_owned(),
         "akv_mounts_in_flight 0".to_owned(),
     ] {
         assert!(page.lines().any(|found| found == line), "no {line} in\n{page}");

@@ -51,12 +51,15 @@ async fn a_refused_identity_is_refused_once_for_all_objects() {
     let message = status.message();
     assert!(
         message.starts_with(
-            "cannot read secret/a, secret/b, secret/c and 2 more: tenant 11111111-2222-3333-4444-555555555555 at \
-             login.microsoftonline.com refused workload identity cccccccc-0000-0000-0000-000000000002: AADSTS70021: "
+            "[AKV-NoFederatedCredential] cannot read 5 objects from vault lab (secret/a, secret/b, secret/c and 2 more): \
+             tenant 11111111-2222-3333-4444-555555555555 at login.microsoftonline.com refused workload identity \
+             cccccccc-0000-0000-0000-000000000002: AADSTS70021; add a federated credential to client \
+             cccccccc-0000-0000-0000-000000000002 with issuer 'https://"
         ),
         "{message}"
     );
-    assert!(message.contains("system:serviceaccount:other:app"), "{message}");
+    let rest = "subject 'system:serviceaccount:other:app' and audience 'api://AzureADTokenExchange'";
+    assert!(message.contains(rest), "{message}");
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 1);
     assert_eq!(azure.journal().count(&Route::service(Service::Vault).credentials(true)), 0);
 }
@@ -85,6 +88,20 @@ async fn a_token_that_is_expired_or_forged_is_refused_by_entra() {
 }
 
 #[tokio::test]
+async fn entras_own_words_are_read_with_the_line_ends_that_they_have() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let body = r#"{"error":"invalid_client","error_description":"AADSTS7000222: The provided \"keys\" are expired.\r\nTrace ID: 1\r\nCorrelation ID: 2\r\nTimestamp: 3","error_codes":[7000222]}"#;
+    let fault = Fault::Status { code: 401, retry_after: None, body: Some(body.to_owned()) };
+    azure.faults().inject(Route::token_endpoint(), fault);
+    let status = provider.driver().mount(&service_principal()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+    assert!(status.message().contains("AADSTS7000222"), "{status}");
+    assert!(status.message().contains("The provided \"keys\" are expired."), "{status}");
+    assert!(status.message().ends_with("Trace ID: 1 Correlation ID: 2 Timestamp: 3)"), "{status}");
+}
+
+#[tokio::test]
 async fn a_wrong_client_secret_is_not_repeated() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
@@ -101,7 +118,8 @@ async fn a_wrong_client_secret_is_not_repeated() {
 async fn entra_out_of_order_is_no_fault_of_the_identity() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
-    for fault in [Fault::status(503), Fault::Drop] {
+    let page = Fault::Status { code: 502, retry_after: None, body: Some("<html>\"\\r".to_owned()) };
+    for fault in [Fault::status(503), page, Fault::Drop] {
         azure.faults().inject(Route::token_endpoint(), fault.clone());
         let status = provider.driver().mount(&service_principal()).await.unwrap_err();
         assert_eq!(status.code(), Code::FailedPrecondition, "{fault:?}: {status}");

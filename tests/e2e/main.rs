@@ -7,6 +7,7 @@ mod freshness;
 mod harness;
 mod hostile;
 mod identity;
+mod messages;
 mod neighbours;
 mod process;
 mod reads;

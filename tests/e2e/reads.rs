@@ -78,11 +78,15 @@ async fn every_failing_object_is_told_in_the_users_order() {
 
     assert_eq!(status.code(), Code::NotFound, "what is missing goes before what is disabled");
     let lines: Vec<&str> = status.message().lines().collect();
-    assert_eq!(lines.len(), 4, "{lines:#?}");
-    assert_eq!(lines[0], "cannot read 3 objects from vault lab:");
-    assert!(lines[1].starts_with("secret/zebra: 404 SecretNotFound: "), "{}", lines[1]);
-    assert!(lines[2].starts_with("secret/off: the object is disabled: 403 SecretDisabled: "), "{}", lines[2]);
-    assert!(lines[3].starts_with("secret/ant: 404 SecretNotFound: "), "{}", lines[3]);
+    assert_eq!(lines.len(), 6, "{lines:#?}");
+    assert_eq!(lines[0], "[AKV-NotFound] cannot read 3 objects from vault lab:");
+    let missing = "[AKV-NotFound] secret/zebra, secret/ant: 404 SecretNotFound; check objectName";
+    assert!(lines[1].starts_with(missing), "{}", lines[1]);
+    let disabled = "[AKV-ObjectDisabled] secret/off: the object is disabled: 403 SecretDisabled; enable it";
+    assert!(lines[2].starts_with(disabled), "{}", lines[2]);
+    let who = "asked lab.vault.azure.net as workload identity cccccccc-0000-0000-0000-000000000002 of tenant 11111111-";
+    assert!(lines[3].starts_with("Key Vault says of secret/zebra: A secret with "), "{}", lines[3]);
+    assert!(lines[5].contains(who) && lines[5].contains("request ids of Azure: "), "{}", lines[5]);
 }
 
 #[tokio::test]
@@ -94,7 +98,10 @@ async fn an_identity_without_a_role_is_told_so() {
 
     let status = provider.driver().mount(&call).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
-    assert!(status.message().contains("secret/db-password from vault lab: 403 ForbiddenByRbac"), "{status}");
+    let wanted = "secret/db-password from vault lab: 403 ForbiddenByRbac; grant workload identity \
+                  cccccccc-0000-0000-0000-000000000002 (object id ";
+    assert!(status.message().contains(wanted), "{status}");
+    assert!(status.message().contains(") the role Key Vault Secrets User on vault lab"), "{status}");
 
     azure.directory().grant(RoleAssignment {
         principal: "cccccccc-0000-0000-0000-000000000002".to_owned(),

@@ -73,6 +73,11 @@ impl Gate {
         }
     }
 
+    /// Whether the vault has asked us to wait, and the time is not over.
+    pub(super) fn is_throttled(&self) -> bool {
+        self.lock().pace.is_throttled(Instant::now())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -89,6 +89,11 @@ impl Pace {
         if self.under_way < at_once { Next::Now } else { Next::WhenAnswered }
     }
 
+    /// Whether the vault has asked us to wait, and that is not over.
+    pub(super) fn is_throttled(&self, now: Instant) -> bool {
+        self.throttled.is_some_and(|throttled| now < throttled.not_before)
+    }
+
     pub(super) fn sent(&mut self, now: Instant) {
         self.sent.push_back(now);
         self.under_way += 1;

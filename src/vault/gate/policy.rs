@@ -1,6 +1,12 @@
 //! Takes each request to a vault through its gate, and once more when it was throttled.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use azure_core::{
@@ -27,13 +33,25 @@ pub(in crate::vault) struct GatePolicy {
     vault: Arc<str>,
     gate: Gate,
     metrics: Metrics,
+    /// The status that was answered last; 0 before there was one.
+    last: AtomicU16,
     /// From 0 to 1.
     jitter: fn() -> f64,
 }
 
 impl GatePolicy {
     pub(in crate::vault) fn new(vault: Arc<str>, gate: Gate, metrics: Metrics) -> Self {
-        Self { vault, gate, metrics, jitter: fastrand::f64 }
+        Self { vault, gate, metrics, last: AtomicU16::new(0), jitter: fastrand::f64 }
+    }
+
+    /// Whether the vault has asked us to wait.
+    pub(in crate::vault) fn is_throttled(&self) -> bool {
+        self.gate.is_throttled()
+    }
+
+    /// The status that the vault answered last.
+    pub(in crate::vault) fn last_status(&self) -> Option<u16> {
+        Some(self.last.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 }
 
@@ -47,6 +65,7 @@ impl Policy for GatePolicy {
             let turn = self.gate.turn(ask).await;
             ask.set_sent(Some(Instant::now()));
             let response = below(ctx, request, next).await?;
+            self.last.store(response.status().into(), Ordering::Relaxed);
             if response.status() != StatusCode::TooManyRequests {
                 turn.answered();
                 return Ok(response);

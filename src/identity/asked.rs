@@ -1,0 +1,152 @@
+//! Who asked for a token, whom, and with what: for messages.
+
+use std::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::Deserialize;
+
+use crate::spec::identity::{IdentityMode, ServiceAccountToken, TenantId};
+
+/// One request for a token, without anything secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Mode and client id: `workload identity cccccccc-0000-0000-0000-000000000002`.
+    pub identity: String,
+    /// The client id alone, where the mode names one.
+    pub client: Option<String>,
+    /// Who gives the token.
+    pub source: TokenSource,
+    /// What the pod's token says of itself, for the modes that present one.
+    pub presented: Option<Presented>,
+}
+
+/// Who gives tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// Entra, or the AD FS of an Azure Stack.
+    Entra {
+        /// The directory.
+        tenant: TenantId,
+        /// The authority's host.
+        host: String,
+    },
+    /// The token proxy of AKS identity binding.
+    TokenProxy {
+        /// The directory.
+        tenant: TenantId,
+        /// The proxy's host.
+        host: String,
+    },
+    /// The node's metadata service.
+    Imds,
+    /// The agent of AAD pod identity on the node.
+    Nmi {
+        /// For which pod, `namespace/name`.
+        pod: String,
+    },
+}
+
+impl fmt::Display for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entra { tenant, host } => write!(f, "tenant {tenant} at {host}"),
+            Self::TokenProxy { tenant, host } => write!(f, "tenant {tenant} at the token proxy {host}"),
+            Self::Imds => f.write_str("IMDS at 169.254.169.254"),
+            Self::Nmi { pod } => write!(f, "NMI on the node, for pod {pod}"),
+        }
+    }
+}
+
+/// The claims of a service-account token that a federated credential must have too. Not verified: the one who reads
+/// them compares them with a credential, and does not trust them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presented {
+    /// `iss`
+    pub issuer: String,
+    /// `sub`
+    pub subject: String,
+    /// `aud`, the first of several.
+    pub audience: String,
+}
+
+impl Presented {
+    /// What the identity's own proof says, where it is a token that can be read.
+    pub(super) fn by(identity: &IdentityMode) -> Option<Self> {
+        match identity {
+            IdentityMode::WorkloadIdentity { assertion, .. }
+            | IdentityMode::IdentityBinding { assertion, .. } => Self::of(assertion),
+            _ => None,
+        }
+    }
+
+    fn of(token: &ServiceAccountToken) -> Option<Self> {
+        let payload = token.expose().split('.').nth(1)?;
+        let payload = BASE64URL_NOPAD.decode(payload.trim_end_matches('=').as_bytes()).ok()?;
+        let claims: Claims = serde_json::from_slice(&payload).ok()?;
+        let audience = match claims.aud {
+            Audience::One(audience) => audience,
+            Audience::Several(several) => several.into_iter().next()?,
+        };
+        Some(Self { issuer: shown(&claims.iss), subject: shown(&claims.sub), audience: shown(&audience) })
+    }
+}
+
+/// At most 256 characters, none of which does anything to a terminal: a pod author may have written them.
+fn shown(claim: &str) -> String {
+    const MOST: usize = 256;
+    let mut text: String =
+        claim.chars().take(MOST).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect();
+    if claim.chars().nth(MOST).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: Audience,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::sensitive::Sensitive;
+
+    use super::*;
+
+    fn presented(claims: &str) -> Option<Presented> {
+        let token = format!("h.{}.s", BASE64URL_NOPAD.encode(claims.as_bytes()));
+        Presented::of(&ServiceAccountToken::new(Sensitive::new(token)))
+    }
+
+    #[test]
+    fn issuer_subject_and_audience_are_read() {
+        let own =
+            presented(r#"{"iss":"https://i/","sub":"system:serviceaccount:a:b","aud":["api://x"],"exp":1}"#);
+        let own = own.unwrap();
+        assert_eq!(
+            (own.issuer.as_str(), own.subject.as_str(), own.audience.as_str()),
+            ("https://i/", "system:serviceaccount:a:b", "api://x")
+        );
+        assert_eq!(presented(r#"{"iss":"i","sub":"s","aud":"a"}"#).unwrap().audience, "a");
+        for other in ["", "[]", r#"{"iss":"i","sub":"s"}"#, r#"{"iss":"i","sub":"s","aud":[]}"#] {
+            assert_eq!(presented(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_a_pod_author_writes_into_a_token_is_shown_briefly_and_does_nothing() {
+        let own = presented(&format!(r#"{{"iss":"{}","sub":"a\u001b[2J\nb","aud":"ä"}}"#, "i".repeat(9_000)));
+        let own = own.unwrap();
+        assert_eq!(own.issuer.chars().count(), 257);
+        assert_eq!((own.subject.as_str(), own.audience.as_str()), ("a?[2J?b", "?"));
+    }
+}

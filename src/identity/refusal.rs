@@ -1,0 +1,37 @@
+//! What Entra answers instead of a token, past the SDK's own reader.
+//!
+//! The SDK reads such an answer into borrowed text, and so none that has an escape in it. Entra's descriptions have line
+//! ends, so that the SDK would tell of its own JSON reader where Entra said what is wrong.
+
+use std::sync::Arc;
+
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{
+        Context, Request,
+        policies::{Policy, PolicyResult},
+    },
+};
+
+use crate::transport::below;
+
+/// Makes an error of each answer that is none of success, once all retries are done.
+#[derive(Debug)]
+pub(super) struct RefusalPolicy;
+
+#[async_trait::async_trait]
+impl Policy for RefusalPolicy {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let response = below(ctx, request, next).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let raw = response.try_into_raw_response().await?;
+        let kind = ErrorKind::HttpResponse {
+            status: raw.status(),
+            error_code: None,
+            raw_response: Some(Box::new(raw)),
+        };
+        Err(Error::with_message(kind, "no token"))
+    }
+}

@@ -1,0 +1,251 @@
+//! The one place where typed errors become the codes that operators know them by.
+
+use crate::{
+    cloud::CloudError,
+    content::error::ContentError,
+    failure::FailureCode as Code,
+    identity::{IdentityError, LastAnswer, TokenAnswer, TokenSource},
+    transport::NetworkFailure,
+    vault::{Reason, VaultError},
+};
+
+use super::{
+    error::{MountError, ObjectError},
+    progress::Waiting,
+};
+
+impl MountError {
+    /// What it is known by. Of several objects' codes the one that tells most, as `precedence` has it: lower is more.
+    pub fn code(&self, precedence: impl Fn(Code) -> u8) -> Code {
+        match self {
+            Self::Cloud(CloudError::NoFile) => Code::NoCloudFile,
+            Self::Cloud(_) => Code::BadCloudFile,
+            Self::Identity { error, .. } => error.code(),
+            Self::Connect { error, .. } => error.code(),
+            Self::Objects { failures, .. } => {
+                let codes = failures.iter().map(|failure| failure.error.code());
+                codes.min_by_key(|code| precedence(*code)).unwrap_or(Code::Bug)
+            }
+            Self::TooLarge { .. } => Code::TooLarge,
+            Self::OutOfTime { waiting, .. } => waiting.code(),
+        }
+    }
+}
+
+impl Waiting {
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::Cloud => Code::TimeOutCloudFile,
+            Self::Token { stage: Some(_), .. } => Code::TimeOutConnect,
+            Self::Token { .. } => Code::TimeOutToken,
+            Self::Reads { throttled: true, .. } => Code::TimeOutThrottled,
+            Self::Reads { stage: Some(_), .. } => Code::TimeOutConnect,
+            Self::Reads { .. } => Code::TimeOutRead,
+            Self::Conversion => Code::TimeOutConvert,
+        }
+    }
+}
+
+impl IdentityError {
+    pub(super) fn code(&self) -> Code {
+        let source = &self.asked().source;
+        match self {
+            Self::Refused { answer, .. } => refused(source, answer),
+            Self::Unavailable { answer, .. } => unavailable(answer.status()),
+            Self::Late { last: LastAnswer(Some(status)), .. } => unavailable(*status),
+            Self::Late { last: LastAnswer(None), .. } => unanswered(source, NetworkFailure::Silence),
+            Self::Unreachable { source: cause, .. } => unanswered(source, NetworkFailure::of(cause.as_ref())),
+            Self::TokenProxy { .. } => Code::NoTokenProxy,
+        }
+    }
+}
+
+fn refused(source: &TokenSource, answer: &TokenAnswer) -> Code {
+    match source {
+        TokenSource::Nmi { .. } => Code::NoPodIdentity,
+        // IMDS has no codes of its own for these two.
+        TokenSource::Imds if answer.words().contains("Identity not found") => Code::IdentityNotOnNode,
+        TokenSource::Imds if answer.words().contains("Multiple user assigned identities") => {
+            Code::IdentityNotChosen
+        }
+        _ => answer.number().map_or(Code::IdentityRefused, entra),
+    }
+}
+
+/// Entra's numbers, as far as users of a vault meet them
+/// (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>).
+fn entra(number: u32) -> Code {
+    match number {
+        // None at all, or none that fits; the longer ones say which part does not.
+        70_021 | 70_025 | 700_211..=700_213 | 7_002_111..=7_002_139 => Code::NoFederatedCredential,
+        700_223 | 700_238 => Code::FederationNotAllowed,
+        50_013 | 50_027 | 90_061 | 700_027 | 700_222 | 700_227 | 5_000_811 => Code::PodTokenNotTrusted,
+        700_024 => Code::PodTokenNotValidNow,
+        7_000_215 => Code::WrongClientSecret,
+        7_000_222 => Code::ClientSecretExpired,
+        90_002 | 90_013 | 900_021 | 900_023 => Code::UnknownTenant,
+        700_016 | 7_000_229 => Code::UnknownClient,
+        7_000_112 => Code::ClientDisabled,
+        50_001 | 500_011 | 500_014 => Code::UnknownVaultService,
+        53_000..=53_011 | 530_031..=530_035 => Code::ConditionalAccess,
+        _ => Code::IdentityRefused,
+    }
+}
+
+fn unavailable(status: u16) -> Code {
+    match status {
+        429 => Code::TokenThrottled,
+        _ => Code::TokenSourceDown,
+    }
+}
+
+fn unanswered(source: &TokenSource, failure: NetworkFailure) -> Code {
+    match (source, failure) {
+        (_, NetworkFailure::Other) => Code::UnexpectedAnswer,
+        (TokenSource::Imds, _) => Code::ImdsUnreachable,
+        (TokenSource::Nmi { .. }, _) => Code::NmiUnreachable,
+        (TokenSource::TokenProxy { .. }, failure) => match network(failure, Code::NoTokenProxy) {
+            Code::ConnectFailed | Code::ConnectionLost | Code::NoAnswer => Code::NoTokenProxy,
+            other => other,
+        },
+        (TokenSource::Entra { .. }, failure) => network(failure, Code::EntraNotInDns),
+    }
+}
+
+fn network(failure: NetworkFailure, no_address: Code) -> Code {
+    match failure {
+        NetworkFailure::Name => no_address,
+        NetworkFailure::Connect => Code::ConnectFailed,
+        NetworkFailure::Lost => Code::ConnectionLost,
+        NetworkFailure::Silence => Code::NoAnswer,
+        NetworkFailure::NotTrusted => Code::TlsNotTrusted,
+        NetworkFailure::NotValidNow => Code::TlsNotValidNow,
+        NetworkFailure::Tls => Code::TlsFailed,
+        NetworkFailure::Proxy => Code::ProxyUnreachable,
+        NetworkFailure::ProxyRefused => Code::ProxyRefused,
+        NetworkFailure::Other => Code::UnexpectedAnswer,
+    }
+}
+
+impl VaultError {
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::NotFound(answer) if answer.reason() == Reason::SoftDeleted => Code::SoftDeleted,
+            Self::NotFound(_) => Code::NotFound,
+            Self::Disabled(_) => Code::ObjectDisabled,
+            Self::NotValidNow(answer) if answer.reason() == Reason::Expired => Code::Expired,
+            Self::NotValidNow(_) => Code::NotYetValid,
+            Self::Forbidden(answer) => match answer.reason() {
+                Reason::Rbac => Code::ForbiddenByRbac,
+                Reason::Policy => Code::ForbiddenByPolicy,
+                Reason::Firewall => Code::ForbiddenByFirewall,
+                Reason::PrivateConnection => Code::ForbiddenByConnection,
+                _ => Code::Forbidden,
+            },
+            Self::Unauthorized(answer) => match answer.reason() {
+                Reason::OtherTenant => Code::VaultInOtherTenant,
+                Reason::OtherAudience => Code::WrongAudience,
+                _ => Code::VaultRefusedToken,
+            },
+            Self::Rejected(_) => Code::RequestRejected,
+            Self::Throttled(_) => Code::Throttled,
+            Self::Unavailable(answer) if answer.status() < 400 => Code::UnexpectedAnswer,
+            Self::Unavailable(_) => Code::VaultDown,
+            // The kind of error says that there was no answer; which it was, its cause may not.
+            Self::Unreachable(cause) => match NetworkFailure::of(cause.as_ref()) {
+                NetworkFailure::Other => Code::ConnectionLost,
+                failure => network(failure, Code::VaultNotInDns),
+            },
+            Self::Credential(cause) => match NetworkFailure::of(cause.as_ref()) {
+                NetworkFailure::Other => Code::TokenSourceDown,
+                failure => network(failure, Code::EntraNotInDns),
+            },
+            Self::Malformed(_) | Self::Incomplete(_) => Code::UnexpectedAnswer,
+        }
+    }
+}
+
+impl ObjectError {
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::Vault(error) => error.code(),
+            Self::Content(ContentError::Encoding(_)) => Code::WrongEncoding,
+            Self::Content(ContentError::EmptyCertificate) => Code::CertificateNotIssued,
+            Self::Content(_) => Code::CannotConvert,
+            Self::Clash(_) => Code::FileClash,
+            Self::NoVersions | Self::NoSuchVersion => Code::NotFound,
+            Self::AllDisabled | Self::StartDisabled => Code::ObjectDisabled,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entra_said(number: u32) -> Code {
+        let body = format!(
+            r#"{{"error":"invalid_client","error_description":"AADSTS{number}: Words. Trace ID: 1"}}"#
+        );
+        let source =
+            TokenSource::Entra { tenant: "t".parse().unwrap(), host: "login.microsoftonline.com".to_owned() };
+        refused(&source, &TokenAnswer::parse(401, body.as_bytes()))
+    }
+
+    #[test]
+    fn the_numbers_that_users_meet_have_a_code_and_all_others_one_in_common() {
+        for (numbers, expected) in [
+            (
+                &[70_021, 70_025, 700_211, 700_212, 700_213, 7_002_121, 7_002_138][..],
+                Code::NoFederatedCredential,
+            ),
+            (&[700_223, 700_238], Code::FederationNotAllowed),
+            (&[700_027, 5_000_811, 90_061, 700_222], Code::PodTokenNotTrusted),
+            (&[700_024], Code::PodTokenNotValidNow),
+            (&[7_000_215], Code::WrongClientSecret),
+            (&[7_000_222], Code::ClientSecretExpired),
+            (&[90_002, 900_023], Code::UnknownTenant),
+            (&[700_016, 7_000_229], Code::UnknownClient),
+            (&[7_000_112], Code::ClientDisabled),
+            (&[500_011], Code::UnknownVaultService),
+            (&[53_003], Code::ConditionalAccess),
+            (&[1, 4_294_967_295], Code::IdentityRefused),
+        ] {
+            for number in numbers {
+                assert_eq!(entra_said(*number), expected, "{number}");
+            }
+        }
+    }
+
+    #[test]
+    fn imds_says_whether_the_identity_is_missing_or_was_not_chosen() {
+        for (words, expected) in [
+            ("Identity not found", Code::IdentityNotOnNode),
+            ("Multiple user assigned identities exist, please specify one", Code::IdentityNotChosen),
+            ("Something else", Code::IdentityRefused),
+        ] {
+            let body = format!(r#"{{"error":"invalid_request","error_description":"{words}"}}"#);
+            let answer = TokenAnswer::parse(400, body.as_bytes());
+            assert_eq!(refused(&TokenSource::Imds, &answer), expected, "{words}");
+        }
+    }
+
+    #[test]
+    fn no_answer_means_another_thing_on_the_node_than_on_the_way_to_azure() {
+        let entra = TokenSource::Entra { tenant: "t".parse().unwrap(), host: "h".to_owned() };
+        let proxy = TokenSource::TokenProxy { tenant: "t".parse().unwrap(), host: "h".to_owned() };
+        let nmi = TokenSource::Nmi { pod: "n/p".to_owned() };
+        for (source, failure, expected) in [
+            (&entra, NetworkFailure::Name, Code::EntraNotInDns),
+            (&entra, NetworkFailure::Connect, Code::ConnectFailed),
+            (&entra, NetworkFailure::Proxy, Code::ProxyUnreachable),
+            (&entra, NetworkFailure::Other, Code::UnexpectedAnswer),
+            (&proxy, NetworkFailure::Connect, Code::NoTokenProxy),
+            (&proxy, NetworkFailure::NotTrusted, Code::TlsNotTrusted),
+            (&TokenSource::Imds, NetworkFailure::Connect, Code::ImdsUnreachable),
+            (&nmi, NetworkFailure::Silence, Code::NmiUnreachable),
+        ] {
+            assert_eq!(unanswered(source, failure), expected, "{source} {failure:?}");
+        }
+    }
+}

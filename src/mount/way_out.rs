@@ -1,0 +1,257 @@
+//! What to change, in one sentence for each code.
+
+use std::fmt::Write;
+
+use crate::{
+    failure::FailureCode as Code,
+    identity::{Presented, TokenSource},
+    spec::{object::ObjectType, vault::VaultName},
+};
+
+/// What a sentence can name.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct About<'a> {
+    /// The vault.
+    pub(super) vault: Option<&'a VaultName>,
+    /// The kind of object that failed.
+    pub(super) kind: Option<ObjectType>,
+    /// Mode and client id.
+    pub(super) identity: &'a str,
+    /// The client id alone.
+    pub(super) client: Option<&'a str>,
+    /// The caller's object id, which roles are given to.
+    pub(super) object_id: Option<&'a str>,
+    /// Who was asked for a token.
+    pub(super) source: Option<&'a TokenSource>,
+    /// What the pod's token says.
+    pub(super) presented: Option<&'a Presented>,
+}
+
+impl About<'_> {
+    fn vault(&self) -> String {
+        self.vault.map_or_else(|| "the vault".to_owned(), |vault| format!("vault {vault}"))
+    }
+
+    fn client(&self) -> String {
+        self.client.map_or_else(|| "the identity".to_owned(), |client| format!("client {client}"))
+    }
+
+    fn caller(&self) -> String {
+        let mut caller = self.identity.to_owned();
+        if let Some(id) = self.object_id {
+            // A string takes whatever is written to it.
+            let _ = write!(caller, " (object id {id})");
+        }
+        caller
+    }
+}
+
+/// The role that reads this kind of object, and no more than needed
+/// (<https://learn.microsoft.com/azure/key-vault/general/rbac-guide#azure-built-in-roles-for-key-vault-data-plane-operations>).
+fn role(kind: Option<ObjectType>) -> &'static str {
+    match kind {
+        Some(ObjectType::Key) => "Key Vault Crypto User",
+        Some(ObjectType::Certificate) => "Key Vault Certificate User",
+        Some(ObjectType::Secret) | None => "Key Vault Secrets User",
+    }
+}
+
+/// The word of access policies for a kind of object.
+fn permission(kind: Option<ObjectType>) -> &'static str {
+    match kind {
+        Some(ObjectType::Key) => "key",
+        Some(ObjectType::Certificate) => "certificate",
+        Some(ObjectType::Secret) | None => "secret",
+    }
+}
+
+/// What to do about `code`; empty where the error itself says it.
+pub(super) fn of(code: Code, about: &About) -> String {
+    let said = |text: &str| text.to_owned();
+    match code {
+        Code::NoFederatedCredential => federate(about),
+        Code::FederationNotAllowed => said("have the tenant's administrator allow federated credentials"),
+        Code::PodTokenNotTrusted => {
+            let issuer = about.presented.map_or("the cluster's issuer URL", |token| token.issuer.as_str());
+            format!(
+                "Entra must be able to read the signing keys at {issuer}, and the pod must not bring a token of its own"
+            )
+        }
+        Code::PodTokenNotValidNow => said(
+            "check the clocks of node and API server, and that the CSIDriver object has requiresRepublish: true, \
+             without which a running pod gets no fresh token",
+        ),
+        Code::WrongClientSecret => {
+            said("put the client secret's value, not its id, and no line end behind it into the Secret")
+        }
+        Code::ClientSecretExpired => {
+            format!("make a new secret for {} and put it into the Secret", about.client())
+        }
+        Code::UnknownTenant => said("check tenantID and cloudName"),
+        Code::UnknownClient => format!(
+            "check that {} is a client id, not an object id, and that it is of the tenant in tenantID",
+            about.client()
+        ),
+        Code::ClientDisabled => format!("enable the application of {}", about.client()),
+        Code::UnknownVaultService => {
+            said("check cloudName, and that the tenant in tenantID is the subscription's")
+        }
+        Code::ConditionalAccess => {
+            format!("have the Conditional Access policy let {} in from the cluster's address", about.client())
+        }
+        Code::IdentityNotOnNode => match about.client {
+            Some(client) => format!(
+                "assign the identity of client {client} to the node's scale set, or correct userAssignedIdentityID"
+            ),
+            None => said(
+                "enable the system-assigned identity of the node's scale set, or set userAssignedIdentityID",
+            ),
+        },
+        Code::IdentityNotChosen => said("set userAssignedIdentityID to the client id of one of them"),
+        Code::NoPodIdentity => said("check the pod's aadpodidbinding label and its AzureIdentityBinding"),
+        Code::TokenThrottled | Code::TokenSourceDown => said("kubelet tries again"),
+        Code::ImdsUnreachable => said(
+            "the provider must run with hostNetwork on an Azure node, and no policy may keep it from 169.254.169.254",
+        ),
+        Code::NmiUnreachable => said("NMI must run on the pod's node, and the provider with hostNetwork"),
+        Code::NoTokenProxy => said(
+            "check that the cluster has identity binding, and the way from the provider to the API server",
+        ),
+        Code::EntraNotInDns => said("check cloudName and the DNS of the node"),
+        Code::VaultNotInDns => format!(
+            "check the name of {} for a typo, cloudName, and with a private endpoint that its private DNS zone is \
+             linked to the node's network",
+            about.vault()
+        ),
+        Code::ConnectFailed => said("check egress rules, firewalls and routes from the node"),
+        Code::ConnectionLost => {
+            said("check what is between node and Azure: a firewall or proxy ends connections")
+        }
+        Code::NoAnswer => said(
+            "check what is between node and Azure: packets may be dropped; otherwise kubelet tries again",
+        ),
+        Code::TlsNotTrusted => said(
+            "TLS is intercepted, or the cloud has a CA of its own: give the provider its certificate by SSL_CERT_FILE \
+             or SSL_CERT_DIR",
+        ),
+        Code::TlsNotValidNow => said("check the node's clock"),
+        Code::TlsFailed => said("check what is between node and Azure, and the host's certificate"),
+        Code::ProxyUnreachable => said("check HTTPS_PROXY of the provider and the way to the proxy"),
+        Code::ProxyRefused => said(
+            "let the proxy allow the host, or name it in NO_PROXY; a proxy also refuses a host that it cannot find",
+        ),
+        Code::UnexpectedAnswer => {
+            said("check what is between node and Azure: something answers in its place")
+        }
+        Code::ForbiddenByRbac => format!(
+            "grant {} the role {} on {}; a new assignment takes up to ten minutes",
+            about.caller(),
+            role(about.kind),
+            about.vault()
+        ),
+        Code::ForbiddenByPolicy => format!(
+            "give {} the {} permission get, and list with objectVersionHistory, in the access policies of {}",
+            about.caller(),
+            permission(about.kind),
+            about.vault()
+        ),
+        Code::ForbiddenByFirewall => format!(
+            "let the cluster's outbound address or the nodes' subnet through the firewall of {}",
+            about.vault()
+        ),
+        Code::ForbiddenByConnection => format!(
+            "{} takes private connections alone: its name must resolve to its private endpoint on the node",
+            about.vault()
+        ),
+        Code::VaultRefusedToken => said("kubelet tries again, and the next try asks for a new token"),
+        Code::VaultInOtherTenant => format!("set tenantID to the tenant of {}", about.vault()),
+        Code::WrongAudience => said("check cloudName, or keyVaultEndpoint of the cloud environment file"),
+        Code::NotFound => said("check objectName, objectType and objectVersion"),
+        Code::SoftDeleted => said("recover it, or make it anew"),
+        Code::ObjectDisabled => said("enable it in the vault"),
+        Code::NotYetValid => said("wait for its activation date, or change that"),
+        Code::Expired => said("make a new version, or change its expiry date"),
+        Code::Throttled => said(
+            "kubelet tries again; spread objects over several vaults, or ask for less at once, if that is often so",
+        ),
+        Code::VaultDown => said("kubelet tries again"),
+        Code::CertificateNotIssued => said("wait until it is issued"),
+        Code::TimeOutCloudFile => said("check the volume that the file is on"),
+        Code::TimeOutToken | Code::TimeOutRead => {
+            said("kubelet tries again; look for what is slow between node and Azure")
+        }
+        Code::TimeOutConnect => said("check egress rules, firewalls and routes from the node"),
+        Code::TimeOutThrottled => said("kubelet tries again; the vault is asked for more than it answers"),
+        Code::TimeOutConvert => said("give the provider more CPU"),
+        Code::BadParameters
+        | Code::NoCredentials
+        | Code::NoCloudFile
+        | Code::BadCloudFile
+        | Code::IdentityRefused
+        | Code::Forbidden
+        | Code::RequestRejected
+        | Code::WrongEncoding
+        | Code::CannotConvert
+        | Code::FileClash
+        | Code::TooLarge
+        | Code::Bug => String::new(),
+    }
+}
+
+fn federate(about: &About) -> String {
+    let client = about.client();
+    match (about.source, about.presented) {
+        (Some(TokenSource::TokenProxy { .. }), Some(token)) => format!(
+            "check that the cluster has an identity binding for {client}, and that {} may use it",
+            token.subject
+        ),
+        (_, Some(Presented { issuer, subject, audience })) => format!(
+            "add a federated credential to {client} with issuer '{issuer}', subject '{subject}' and audience \
+             '{audience}' (a new one takes some seconds to spread)"
+        ),
+        (_, None) => format!("add a federated credential to {client} that fits the pod's token"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_named_exactly_and_for_whom() {
+        let vault = "lab".parse().unwrap();
+        for (kind, role, permission) in [
+            (ObjectType::Secret, "the role Key Vault Secrets User on vault lab", "the secret permission get"),
+            (ObjectType::Key, "the role Key Vault Crypto User on vault lab", "the key permission get"),
+            (
+                ObjectType::Certificate,
+                "the role Key Vault Certificate User on vault lab",
+                "the certificate permission get",
+            ),
+        ] {
+            let about = About {
+                vault: Some(&vault),
+                kind: Some(kind),
+                identity: "workload identity c",
+                object_id: Some("o"),
+                ..About::default()
+            };
+            let text = of(Code::ForbiddenByRbac, &about);
+            assert!(
+                text.starts_with("grant workload identity c (object id o) ") && text.contains(role),
+                "{text}"
+            );
+            let text = of(Code::ForbiddenByPolicy, &about);
+            assert!(text.contains(permission), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_sentence_is_so_long_that_an_event_loses_what_follows() {
+        for code in Code::ALL {
+            let text = of(*code, &About { identity: "workload identity c", ..About::default() });
+            assert!(text.len() <= 200, "{code}: {text}");
+            assert!(!text.ends_with('.'), "{code}: {text}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How far the connections have come that are being made, so that whoever gives up can say what they waited for.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// What a connection that is being made waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The proxy, to be reached and to let us through.
+    Proxy,
+    /// The host: its address, and a TCP connection.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Proxy => "the proxy",
+            Self::Connect => "the TCP connection",
+            Self::Tls => "the TLS handshake",
+        })
+    }
+}
+
+/// The connections that are being made, by authority. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Dials(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    hosts: HashMap<String, Vec<(u64, Stage)>>,
+}
+
+/// One connection that is being made, until it is dropped.
+pub(super) struct Dial {
+    dials: Dials,
+    authority: String,
+    number: u64,
+}
+
+impl Dials {
+    pub(super) fn begin(&self, authority: String) -> Dial {
+        let mut state = self.lock();
+        let number = state.next;
+        state.next += 1;
+        state.hosts.entry(authority.clone()).or_default().push((number, Stage::Connect));
+        drop(state);
+        Dial { dials: self.clone(), authority, number }
+    }
+
+    /// How many there are to a host, and the stage of the one that was begun first.
+    pub(super) fn to(&self, authority: &str) -> Option<(usize, Stage)> {
+        let state = self.lock();
+        let dials = state.hosts.get(authority)?;
+        Some((dials.len(), dials.first()?.1))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Dial {
+    pub(super) fn enter(&self, stage: Stage) {
+        let mut state = self.dials.lock();
+        let dials = state.hosts.get_mut(&self.authority);
+        if let Some(dial) = dials.and_then(|dials| dials.iter_mut().find(|dial| dial.0 == self.number)) {
+            dial.1 = stage;
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        let state = self.dials.lock();
+        let dials = state.hosts.get(&self.authority);
+        let dial = dials.and_then(|dials| dials.iter().find(|dial| dial.0 == self.number));
+        dial.map_or(Stage::Connect, |dial| dial.1)
+    }
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        let mut state = self.dials.lock();
+        if let Some(dials) = state.hosts.get_mut(&self.authority) {
+            dials.retain(|dial| dial.0 != self.number);
+            if dials.is_empty() {
+                state.hosts.remove(&self.authority);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_connection_to_a_host_says_how_far_it_is() {
+        let dials = Dials::default();
+        let (first, second) = (dials.begin("lab".to_owned()), dials.begin("lab".to_owned()));
+        assert_eq!(dials.to("lab"), Some((2, Stage::Connect)));
+        first.enter(Stage::Tls);
+        assert_eq!((first.stage(), second.stage()), (Stage::Tls, Stage::Connect));
+        assert_eq!(dials.to("lab"), Some((2, Stage::Tls)));
+        drop(first);
+        assert_eq!(dials.to("lab"), Some((1, Stage::Connect)));
+        drop(second);
+        assert!(dials.lock().hosts.is_empty(), "a host that nobody connects to is forgotten");
+    }
+}

@@ -1,0 +1,262 @@
+//! What a vault answers instead of an object.
+
+use std::fmt;
+
+use azure_core::http::{RawResponse, headers::HeaderName};
+use serde::Deserialize;
+
+/// The header that Azure's support asks for.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+
+/// The longest text of the vault's own that is told, in characters: with it, and all that stands around it, an event still
+/// shows a refusal by RBAC to its end.
+const LONGEST: usize = 450;
+
+/// An error answer: status, the code that says most, and the service's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceAnswer {
+    status: u16,
+    code: String,
+    words: String,
+    request_id: Option<String>,
+    reason: Reason,
+}
+
+/// What an answer is about, as far as Key Vault says more than its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// No role.
+    Rbac,
+    /// No access policy.
+    Policy,
+    /// The vault's firewall.
+    Firewall,
+    /// The vault takes private connections alone.
+    PrivateConnection,
+    /// The object is switched off.
+    Disabled,
+    /// The object is not valid yet.
+    NotYetValid,
+    /// The object is not valid any more.
+    Expired,
+    /// The object was deleted, and can be recovered.
+    SoftDeleted,
+    /// The token is of another tenant than the vault.
+    OtherTenant,
+    /// The token is for somebody else.
+    OtherAudience,
+    /// Nothing more.
+    Unsaid,
+}
+
+impl ServiceAnswer {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What it is about.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The service's own words, on one line; may be empty.
+    pub fn words(&self) -> &str {
+        &self.words
+    }
+
+    /// Azure's id of the request, which differs from try to try.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// The caller's object id, where the words name it.
+    pub fn object_id(&self) -> Option<&str> {
+        let (_, rest) = self.words.split_once("oid=")?;
+        let id = rest.split(|c: char| !c.is_ascii_hexdigit() && c != '-').next()?;
+        (id.len() == 36).then_some(id)
+    }
+
+    pub(super) fn read(status: u16, response: Option<&RawResponse>) -> Self {
+        let body = response.map(|response| response.body().as_ref()).unwrap_or_default();
+        let request_id = response.and_then(|response| response.headers().get_optional_str(&REQUEST_ID));
+        let request_id = request_id.filter(|id| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_graphic()));
+        Self { request_id: request_id.map(ToOwned::to_owned), ..Self::parse(status, body) }
+    }
+
+    /// Reads Key Vault's error body, `{"error":{"code","message","innererror":{"code"}}}`
+    /// (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses#error-responses>).
+    /// The inner error's code says more than the outer one. A body of another shape leaves the status alone.
+    fn parse(status: u16, body: &[u8]) -> Self {
+        let error = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error).unwrap_or_default();
+        let code =
+            error.inner_error.map(|inner| inner.code).filter(|code| !code.is_empty()).unwrap_or(error.code);
+        // The text goes on with advice, one sentence a line; the caller's ids are in the first lines.
+        let mut words = printable(&error.message).split_whitespace().collect::<Vec<_>>().join(" ");
+        if (300..400).contains(&status) && words.is_empty() {
+            words = "redirects are not followed, since a token would go along".to_owned();
+        }
+        let reason = Reason::of(status, &code, &words);
+        Self {
+            status,
+            code: shorten(printable(&code), 64),
+            words: shorten(words, LONGEST),
+            request_id: None,
+            reason,
+        }
+    }
+}
+
+impl Reason {
+    /// By the codes that Key Vault has; where there is none for something, by the words that it has for it.
+    fn of(status: u16, code: &str, words: &str) -> Self {
+        match (status, code) {
+            (401, _) if words.starts_with("AKV10032") => Self::OtherTenant,
+            (401, _) if words.starts_with("AKV10022") => Self::OtherAudience,
+            (403, "ForbiddenByRbac") => Self::Rbac,
+            (403, "ForbiddenByFirewall") => Self::Firewall,
+            (403, "ForbiddenByConnection") => Self::PrivateConnection,
+            (403, _) if code.ends_with("Disabled") => Self::Disabled,
+            (403, _) if code.ends_with("NotYetValid") => Self::NotYetValid,
+            (403, _) if code.ends_with("Expired") => Self::Expired,
+            (403, _) if words.starts_with("Client address is not authorized") => Self::Firewall,
+            (403, _) if words.starts_with("Public network access is disabled") => Self::PrivateConnection,
+            (403, "AccessDenied" | "ForbiddenByPolicy") => Self::Policy,
+            (404, _) if words.contains("in a deleted but recoverable state") => Self::SoftDeleted,
+            _ => Self::Unsaid,
+        }
+    }
+}
+
+impl fmt::Display for ServiceAnswer {
+    /// `404 SecretNotFound`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)?;
+        if !self.code.is_empty() {
+            write!(f, " {}", self.code)?;
+        }
+        Ok(())
+    }
+}
+
+/// Without what does something to a terminal: whoever answers in a vault's place could write it.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+/// What an event shows, with room for the other objects.
+fn shorten(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorDetail,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ErrorDetail {
+    code: String,
+    message: String,
+    #[serde(rename = "innererror")]
+    inner_error: Option<InnerError>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct InnerError {
+    code: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use azure_core::http::headers::Headers;
+
+    use super::*;
+
+    #[test]
+    fn the_inner_error_is_the_one_that_is_named() {
+        let body = br#"{"error":{"code":"Forbidden","message":"Operation get is not allowed\r\non a disabled secret.","innererror":{"code":"SecretDisabled"}}}"#;
+        let answer = ServiceAnswer::parse(403, body);
+        assert_eq!(answer.to_string(), "403 SecretDisabled");
+        assert_eq!(answer.words(), "Operation get is not allowed on a disabled secret.");
+        assert_eq!(answer.reason(), Reason::Disabled);
+    }
+
+    #[test]
+    fn a_body_of_another_shape_leaves_the_status() {
+        for body in [&b""[..], b"<html>", b"{}", br#"{"error":"x"}"#, br#"{"error":{"code":5}}"#] {
+            assert_eq!(ServiceAnswer::parse(502, body).to_string(), "502");
+        }
+    }
+
+    #[test]
+    fn what_does_something_to_a_terminal_is_not_passed_on() {
+        let body =
+            serde_json::json!({"error": {"code": "A\u{1b}[2J", "message": "b\u{7}\u{1b}[1mc"}}).to_string();
+        let answer = ServiceAnswer::parse(500, body.as_bytes());
+        assert_eq!((answer.to_string().as_str(), answer.words()), ("500 A [2J", "b [1mc"));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let body = serde_json::json!({"error": {"code": "X", "message": "ä".repeat(700)}}).to_string();
+        let answer = ServiceAnswer::parse(500, body.as_bytes());
+        assert_eq!(answer.words().chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn what_key_vault_says_beyond_its_status_is_known() {
+        for (status, code, words, expected) in [
+            (401, "Unauthorized", "AKV10032: Invalid issuer.", Reason::OtherTenant),
+            (401, "Unauthorized", "AKV10022: Invalid audience.", Reason::OtherAudience),
+            (403, "ForbiddenByRbac", "Caller is not authorized", Reason::Rbac),
+            (403, "AccessDenied", "The user, group or application has no permission", Reason::Policy),
+            (403, "ForbiddenByFirewall", "", Reason::Firewall),
+            (403, "Forbidden", "Client address is not authorized and caller is", Reason::Firewall),
+            (403, "ForbiddenByConnection", "", Reason::PrivateConnection),
+            (403, "Forbidden", "Public network access is disabled and", Reason::PrivateConnection),
+            (403, "KeyDisabled", "", Reason::Disabled),
+            (403, "SecretNotYetValid", "", Reason::NotYetValid),
+            (403, "SecretExpired", "", Reason::Expired),
+            (
+                404,
+                "SecretNotFound",
+                "Secret s is currently in a deleted but recoverable state.",
+                Reason::SoftDeleted,
+            ),
+            (404, "SecretNotFound", "A secret was not found", Reason::Unsaid),
+            (500, "", "", Reason::Unsaid),
+        ] {
+            assert_eq!(Reason::of(status, code, words), expected, "{status} {code} {words}");
+        }
+    }
+
+    #[test]
+    fn the_callers_object_id_is_in_the_words() {
+        let of = |message: &str| {
+            let body = serde_json::json!({"error": {"message": message}}).to_string();
+            ServiceAnswer::parse(403, body.as_bytes()).object_id().map(ToOwned::to_owned)
+        };
+        let id = "66d10cbf-3a73-4326-9a8d-b1b082e7c3fc";
+        assert_eq!(of(&format!("Caller: appid=x;oid={id};iss=y")).as_deref(), Some(id));
+        assert_eq!(of(&format!("application 'oid={id}' has")).as_deref(), Some(id));
+        assert_eq!(of("oid=short;"), None);
+        assert_eq!(of("nobody"), None);
+    }
+
+    #[test]
+    fn a_request_id_is_kept_where_it_is_one() {
+        for (id, kept) in [("6d1f-1", true), ("a b", false), (&"x".repeat(65), false)] {
+            let mut headers = Headers::new();
+            headers.insert("x-ms-request-id", id.to_owned());
+            let raw = RawResponse::from_bytes(404.into(), headers, "");
+            assert_eq!(ServiceAnswer::read(404, Some(&raw)).request_id().is_some(), kept, "{id}");
+        }
+    }
+}
