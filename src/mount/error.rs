@@ -14,6 +14,8 @@ use crate::{
     vault::VaultError,
 };
 
+use super::line;
+
 /// One failed mount.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
@@ -47,7 +49,7 @@ pub enum MountError {
     /// More than the driver takes.
     #[error(
         "the volume is too large for the driver: {size} bytes of {limit}; the largest files are {largest}; mount fewer \
-         objects in one volume"
+         objects in one volume, or raise --max-call-recv-msg-size of the driver and of the provider"
     )]
     TooLarge {
         /// What it would be, in bytes.
@@ -56,6 +58,17 @@ pub enum MountError {
         limit: usize,
         /// The files with the most in them.
         largest: String,
+    },
+    /// All places are taken.
+    #[error(
+        "no turn within {:.1} seconds: {} mounts from vault {vault} or {} from all vaults were under way all the time, \
+         and the log says of each how it ended", waited.as_secs_f32(), line::OF_ONE_VAULT, line::AT_ONCE
+    )]
+    NoPlace {
+        /// The vault.
+        vault: VaultName,
+        /// How long the mount stood in line.
+        waited: Duration,
     },
     /// Azure takes too long.
     #[error("the mount was given up after {:.1} seconds, before its caller's patience ended", budget.as_secs_f32())]

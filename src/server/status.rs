@@ -49,7 +49,9 @@ fn mount_code(error: &MountError) -> Code {
             let codes = failures.iter().map(|failure| object_code(&failure.error));
             codes.min_by_key(|code| precedence(*code)).unwrap_or(Code::Internal)
         }
-        MountError::TooLarge { .. } | MountError::OutOfTime { .. } => Code::FailedPrecondition,
+        MountError::TooLarge { .. } | MountError::NoPlace { .. } | MountError::OutOfTime { .. } => {
+            Code::FailedPrecondition
+        }
     }
 }
 
@@ -160,6 +162,10 @@ mod tests {
             (MountError::Cloud(CloudError::NoFile), Code::InvalidArgument),
             (
                 MountError::Identity { wanted: "secret/s".to_owned(), source: unreachable },
+                Code::FailedPrecondition,
+            ),
+            (
+                MountError::NoPlace { vault: "lab".parse().unwrap(), waited: Duration::from_secs(90) },
                 Code::FailedPrecondition,
             ),
             (MountError::OutOfTime { budget: Duration::from_secs(90) }, Code::FailedPrecondition),

@@ -2,6 +2,7 @@
 
 mod admin;
 mod conformance;
+mod faults;
 mod freshness;
 mod harness;
 mod identity;
