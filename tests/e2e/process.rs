@@ -15,13 +15,13 @@ use tokio::process::{Child, Command};
 use crate::harness::{Azure, Driver, MountCall, Provider};
 
 /// A running binary, with its socket, the emulator's CA and a cloud file in a directory of its own.
-struct Process {
+pub(crate) struct Process {
     dir: TempDir,
     child: Child,
 }
 
 impl Process {
-    async fn start(azure: &Azure, environment: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(azure: &Azure, environment: &[(&str, &str)]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), azure, environment).await
     }
 
@@ -64,8 +64,17 @@ impl Process {
         self.dir.path().join("azure.sock")
     }
 
-    fn driver(&self) -> Driver {
+    pub(crate) fn driver(&self) -> Driver {
         Driver::new(self.socket())
+    }
+
+    /// A size from the process's status, in MiB: `VmRSS` is what it has, `VmHWM` the most that it ever had.
+    pub(crate) fn memory(&self, field: &str) -> u64 {
+        let pid = self.child.id().expect("the provider runs");
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the provider has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let kib: u64 = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).expect("a size");
+        kib / 1024
     }
 
     async fn signal(self, signal: &str) -> Output {

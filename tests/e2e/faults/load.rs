@@ -1,11 +1,14 @@
 //! Many mounts, large requests, and volumes at the driver's limit.
 
-use akv_emulator::Route;
+use akv_emulator::{Fault, Route};
 use akv_provider::proto::MountRequest;
 use tonic::Code::{FailedPrecondition, OutOfRange};
 
 use super::rig::{At, Rig};
-use crate::harness::{Azure, MountCall, Provider};
+use crate::{
+    harness::{Azure, MountCall, Provider},
+    process::Process,
+};
 
 #[tokio::test]
 async fn a_request_over_the_limit_of_grpc_disturbs_no_other() {
@@ -57,4 +60,62 @@ async fn a_volume_above_the_drivers_default_reaches_a_driver_that_takes_it() {
     let mounted = client.mount(MountCall::of_secrets(&azure, &names).request()).await.unwrap().into_inner();
     assert_eq!(mounted.files.len(), 200);
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 1);
+}
+
+async fn process(azure: &Azure) -> Process {
+    Process::start(azure, &[("HTTPS_PROXY", &azure.proxy_url())]).await
+}
+
+#[tokio::test]
+async fn a_body_of_200_megabytes_leaves_memory_as_it_was() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let process = process(&azure).await;
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    process.driver().mount(&call).await.unwrap();
+    let before = process.memory("VmHWM");
+    for at in [At::Vault, At::Entra] {
+        for fault in [Fault::HugeBody(200_000_000), Fault::UnannouncedBody(200_000_000)] {
+            azure.faults().inject(at.route(), fault);
+            // A token of its own, so that Entra is asked.
+            let call = MountCall::of_secrets(&azure, &["db-password"]).with_secrets(&[
+                ("clientid", "dddddddd-0000-0000-0000-000000000003"),
+                ("clientsecret", "s3cr3t~value"),
+            ]);
+            let call = if at == At::Entra { call.with("clientID", "") } else { call };
+            process.driver().mount(&call.of_another_pod()).await.unwrap_err();
+            azure.faults().clear();
+        }
+    }
+    let after = process.memory("VmHWM");
+    // Four answers of four MiB at the most, one after the other.
+    assert!(after - before <= 16, "from {before} to {after} MiB");
+}
+
+/// Five hundred pods at once, and five thousand republishes one after the other: docs/limits.md has the figures of the
+/// release binary.
+#[tokio::test]
+async fn five_hundred_mounts_at_once_and_five_thousand_in_a_row() {
+    let azure = Azure::with_secrets(&[("db-password", "x"), ("api-key", "y")]).await;
+    let process = process(&azure).await;
+    let call = MountCall::of_secrets(&azure, &["db-password", "api-key"]);
+    process.driver().mount(&call).await.unwrap();
+    let before = process.memory("VmRSS");
+    let driver = process.driver();
+    let mounts: Vec<_> = (0..500)
+        .map(|_| {
+            let (driver, call) = (driver.clone(), call.of_another_pod());
+            tokio::spawn(async move { driver.mount(&call).await.map(drop) })
+        })
+        .collect();
+    for mount in mounts {
+        mount.await.unwrap().unwrap();
+    }
+    let peak = process.memory("VmHWM");
+    for _ in 0..5_000 {
+        driver.mount(&call).await.unwrap();
+    }
+    let after = process.memory("VmRSS");
+    println!("{before} MiB before, {peak} MiB at the most, {after} MiB after");
+    assert!(peak - before <= 48, "from {before} to {peak} MiB");
+    assert!(after <= before + 24, "from {before} to {after} MiB");
 }
