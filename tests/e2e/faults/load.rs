@@ -75,7 +75,7 @@ async fn a_body_of_200_megabytes_leaves_memory_as_it_was() {
     let before = process.memory("VmHWM");
     for at in [At::Vault, At::Entra] {
         for fault in [Fault::HugeBody(200_000_000), Fault::UnannouncedBody(200_000_000)] {
-            azure.faults().inject(at.route(), fault);
+            let id = azure.faults().inject(at.route(), fault);
             // A token of its own, so that Entra is asked.
             let call = MountCall::of_secrets(&azure, &["db-password"]).with_secrets(&[
                 ("clientid", "dddddddd-0000-0000-0000-000000000003"),
@@ -83,6 +83,7 @@ async fn a_body_of_200_megabytes_leaves_memory_as_it_was() {
             ]);
             let call = if at == At::Entra { call.with("clientID", "") } else { call };
             process.driver().mount(&call.of_another_pod()).await.unwrap_err();
+            assert_eq!(azure.faults().hits(id), 1, "{at:?}");
             azure.faults().clear();
         }
     }
