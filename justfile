@@ -7,6 +7,10 @@ default:
 bench *arguments:
     cargo bench --locked -- {{arguments}}
 
+# An hour of mounts, rotations, faults and restarts, in one table: `just soak --minutes 5`.
+soak *arguments:
+    cargo bench --locked --bench soak -- {{arguments}}
+
 # Formats everything.
 fmt:
     cargo fmt --all

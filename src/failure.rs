@@ -158,6 +158,8 @@ codes! {
     TimeOutRead,
     /// No time left, and the content was still being converted.
     TimeOutConvert,
+    /// It waited for a place among the mounts under way.
+    TimeOutInLine,
 
     /// A bug of the provider.
     Bug,

@@ -8,7 +8,7 @@ use akv_provider::{
     cli::{self, Command, Config, Environment},
     hardening, logging,
     report::Report,
-    transport::Transports,
+    transport::{Patience, Transports},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -56,8 +56,9 @@ fn main() -> ExitCode {
 async fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let shutdown = shutdown()?;
     let endpoint = config.endpoint.clone();
+    let patience = Patience::within(config.mounts.budget);
     let app = App::bind(config)?;
-    let transports = Transports::system()?;
+    let transports = Transports::system(patience)?;
     tracing::info!(version = Build::this().version, %endpoint, "serving");
     app.run(transports, shutdown).await?;
     tracing::info!("stopped");

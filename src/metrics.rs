@@ -44,6 +44,7 @@ struct Inner {
     vaults: Mutex<HashSet<String>>,
     failures: IntCounterVec,
     mounts_in_flight: IntGauge,
+    mounts_waiting: IntGauge,
     panics: IntCounter,
 }
 
@@ -181,6 +182,11 @@ impl Metrics {
             ),
             mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts under way")
                 .expect("names of metrics are constants"),
+            mounts_waiting: IntGauge::new(
+                "akv_mounts_waiting",
+                "Mounts of those under way that wait for a place",
+            )
+            .expect("names of metrics are constants"),
             panics: IntCounter::new("akv_panics_total", "Mounts that ended by a bug of the provider")
                 .expect("names of metrics are constants"),
             registry: Registry::new(),
@@ -267,6 +273,12 @@ impl Metrics {
         self.0.failures.with_label_values(&[code.as_str()]).inc();
     }
 
+    /// A mount waits for its turn until the guard is dropped.
+    pub fn waiting(&self) -> MountInFlight {
+        self.0.mounts_waiting.inc();
+        MountInFlight(self.0.mounts_waiting.clone())
+    }
+
     /// A mount ended by a panic.
     pub fn panic(&self) {
         self.0.panics.inc();
@@ -288,7 +300,7 @@ impl Inner {
         )
         .expect("names of metrics and labels are constants");
         info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
-        let collectors: [Box<dyn Collector>; 13] = [
+        let collectors: [Box<dyn Collector>; 14] = [
             Box::new(self.grpc_request.clone()),
             Box::new(self.keyvault_request.clone()),
             Box::new(self.token_requests.clone()),
@@ -299,6 +311,7 @@ impl Inner {
             Box::new(self.vault_throttles.clone()),
             Box::new(self.failures.clone()),
             Box::new(self.mounts_in_flight.clone()),
+            Box::new(self.mounts_waiting.clone()),
             Box::new(self.panics.clone()),
             Box::new(info),
             Box::new(ProcessCollector::for_self()),
@@ -309,7 +322,7 @@ impl Inner {
     }
 }
 
-/// One mount under way.
+/// One mount that is counted.
 #[derive(Debug)]
 pub struct MountInFlight(IntGauge);
 

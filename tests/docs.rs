@@ -155,6 +155,32 @@ fn no_page_names_a_failure_code_that_there_is_not() {
 }
 
 #[test]
+fn each_row_of_the_fault_matrix_names_its_test_and_each_test_has_a_row() {
+    let text = page("faults.md");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && !is_head(line)).collect();
+    let mut told = BTreeSet::new();
+    for row in &rows {
+        let tests: Vec<&str> = spans(row).filter(|span| span.contains("::")).collect();
+        assert!(!tests.is_empty(), "no test in {row}");
+        told.extend(tests.into_iter().map(str::to_owned));
+    }
+    assert!(rows.len() > 25, "{} rows", rows.len());
+    let mut there = BTreeSet::new();
+    for file in source("tests/e2e/faults/mod.rs").lines().filter_map(|line| line.strip_prefix("mod ")) {
+        let file = file.trim_end_matches(';');
+        let text = source(&format!("tests/e2e/faults/{file}.rs"));
+        let tests = text.split("#[tokio::test]\nasync fn ").skip(1).filter_map(|rest| rest.split('(').next());
+        there.extend(tests.map(|test| format!("{file}::{test}")));
+    }
+    assert_eq!(told, there);
+}
+
+/// The first line of a table, and the rule below it.
+fn is_head(line: &str) -> bool {
+    line.starts_with("| fault |") || line.starts_with("| ---")
+}
+
+#[test]
 fn links_between_pages_lead_somewhere() {
     let mut broken = Vec::new();
     for (name, text) in pages() {

@@ -43,12 +43,18 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the binary, led to the emulator by its environment, with flags that every provider for Azure knows.
     pub(crate) fn start(provider: &Provider, azure: &Azure) -> io::Result<Self> {
+        Self::start_with(provider, azure, &[])
+    }
+
+    /// The same, with these flags too.
+    pub(crate) fn start_with(provider: &Provider, azure: &Azure, flags: &[&str]) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
         let [health, metrics] = free_ports()?;
         let child = Command::new(&provider.copy)
             .arg(format!("--endpoint=unix://{}", dir.path().join("azure.sock").display()))
             .arg(format!("--healthz-port={health}"))
             .arg(format!("--prometheus-port={metrics}"))
+            .args(flags)
             // Whatever else is set here, a proxy's exceptions for one, is not part of the work.
             .env_clear()
             .env("HTTPS_PROXY", azure.proxy_url())
@@ -79,13 +85,17 @@ impl Process {
         self.status("VmHWM:")
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// CPU time so far, of user and system together.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
-        schedule::cpu(&self.child.id().to_string(), |_| true)
+        schedule::cpu(&self.id().to_string(), |_| true)
     }
 
     fn status(&self, field: &str) -> io::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
         let kib = status
             .lines()
             .find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse::<u64>().ok());

@@ -13,8 +13,8 @@ use tokio::time::Sleep;
 
 /// A response body that hyper drives.
 pub(crate) struct AnswerBody {
-    /// What `content-length` promises.
-    promised: u64,
+    /// What `content-length` promises, if it is there.
+    promised: Option<u64>,
     flow: Flow,
 }
 
@@ -46,31 +46,37 @@ enum Flow {
 
 impl AnswerBody {
     pub(crate) fn whole(body: Bytes) -> Self {
-        Self { promised: body.len() as u64, flow: Flow::Whole(body) }
+        Self { promised: Some(body.len() as u64), flow: Flow::Whole(body) }
     }
 
     pub(crate) fn cut(body: &Bytes, after: usize) -> Self {
         let part = body.slice(..after.min(body.len()));
         // One byte more than there is, should the cut not fall inside the body.
         let promised = (body.len() as u64).max(part.len() as u64 + 1);
-        Self { promised, flow: Flow::Cut { part, flushed: false } }
+        Self { promised: Some(promised), flow: Flow::Cut { part, flushed: false } }
     }
 
     pub(crate) fn hang(body: &Bytes) -> Self {
         let part = body.slice(..body.len() / 2);
-        Self { promised: body.len().max(1) as u64, flow: Flow::Hang { part } }
+        Self { promised: Some(body.len().max(1) as u64), flow: Flow::Hang { part } }
     }
 
     pub(crate) fn huge(size: u64) -> Self {
         let (open, close) = (Bytes::from_static(HUGE_OPEN), Bytes::from_static(HUGE_CLOSE));
         let left = size.saturating_sub((open.len() + close.len()) as u64);
         let promised = left + (open.len() + close.len()) as u64;
-        Self { promised, flow: Flow::Huge { open, left, close } }
+        Self { promised: Some(promised), flow: Flow::Huge { open, left, close } }
+    }
+
+    /// The same, in chunks.
+    pub(crate) fn unannounced(self) -> Self {
+        Self { promised: None, ..self }
     }
 
     pub(crate) fn slow(body: Bytes, step: usize, pause: Duration) -> Self {
         let sleep = Box::pin(tokio::time::sleep(pause));
-        Self { promised: body.len() as u64, flow: Flow::Slow { rest: body, step: step.max(1), pause, sleep } }
+        let promised = Some(body.len() as u64);
+        Self { promised, flow: Flow::Slow { rest: body, step: step.max(1), pause, sleep } }
     }
 }
 
@@ -121,7 +127,7 @@ impl Body for AnswerBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.promised)
+        self.promised.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

@@ -52,6 +52,16 @@ pub enum Fault {
         /// Size in bytes.
         u64,
     ),
+    /// 200 with a JSON body of so many bytes whose length is not announced.
+    UnannouncedBody(
+        /// Size in bytes.
+        u64,
+    ),
+    /// 401 with this `WWW-Authenticate`, whoever asks.
+    Challenge(
+        /// The header's value.
+        String,
+    ),
     /// The service's answer in small steps.
     Slow {
         /// Bytes per step.

@@ -7,7 +7,7 @@ use crate::spec::cloud::CloudKeyword;
 use super::{
     duration,
     settings::{LogFormat, Settings},
-    value::{age, boolean, header, host, https, optional, path, port},
+    value::{age, boolean, budget, bytes, header, host, https, optional, path, port},
 };
 
 /// One flag.
@@ -117,6 +117,20 @@ pub const FLAGS: &[Flag] = &[
         default: "0s",
         help: "how old a value may be that a new pod gets, read by the same identity; 0 reads anew for each pod",
         set: |settings, _, value| age(value).map(|age| settings.cache.object_cache_ttl = age),
+    },
+    Flag {
+        name: "mount-timeout",
+        kind: Kind::Value("DURATION"),
+        default: "90s",
+        help: "how long a mount may take, at most 110s: kubelet waits two minutes and must hear why it failed",
+        set: |settings, _, value| budget(value).map(|budget| settings.mount_timeout = budget),
+    },
+    Flag {
+        name: "max-call-recv-msg-size",
+        kind: Kind::Value("BYTES"),
+        default: "4194304",
+        help: "the largest volume, in bytes: what the driver's flag of that name says",
+        set: |settings, _, value| bytes(value).map(|bytes| settings.largest_volume = bytes),
     },
     Flag {
         name: "healthz-port",

@@ -78,6 +78,8 @@ pub(super) struct Settings {
     pub(super) sni_name: Option<String>,
     pub(super) user_agent: Option<String>,
     pub(super) cache: CacheSettings,
+    pub(super) mount_timeout: Duration,
+    pub(super) largest_volume: usize,
     pub(super) healthz: HealthzSettings,
     pub(super) metrics_port: u16,
     pub(super) object_names_in_metrics: bool,
@@ -102,6 +104,8 @@ impl Default for Settings {
                 republish_max_age: Duration::from_secs(60),
                 object_cache_ttl: Duration::ZERO,
             },
+            mount_timeout: Duration::from_secs(90),
+            largest_volume: 4 << 20,
             healthz: HealthzSettings {
                 port: 8989,
                 path: "/healthz".to_owned(),
@@ -114,12 +118,6 @@ impl Default for Settings {
         }
     }
 }
-
-/// How long one mount may take: well within the two minutes that kubelet waits.
-const MOUNT_BUDGET: Duration = Duration::from_secs(90);
-
-/// How long getting a token may take: half of it, so that as much is left for the vault.
-const TOKEN_LIMIT: Duration = Duration::from_secs(45);
 
 /// Where a pod finds its cluster's CA.
 const CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
@@ -152,8 +150,10 @@ impl Settings {
                 },
                 user_agent: self.user_agent,
                 cache: self.cache,
-                token_limit: TOKEN_LIMIT,
-                budget: MOUNT_BUDGET,
+                // As much is left for the vault.
+                token_limit: self.mount_timeout / 2,
+                budget: self.mount_timeout,
+                largest_volume: self.largest_volume,
             },
             admin: AdminSettings {
                 healthz: Some(self.healthz).filter(|healthz| healthz.port != 0),

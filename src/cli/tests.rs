@@ -63,6 +63,15 @@ fn each_flag_changes_what_it_says() {
     assert_eq!(with("--token-proxy-url=").mounts.token_proxy.url, None);
     assert_eq!(with("--sni-name=test.ests.aks").mounts.token_proxy.server_name.unwrap(), "test.ests.aks");
     assert_eq!(with("--custom-user-agent=team/1.0").mounts.user_agent.unwrap(), "team/1.0");
+    let limits = |arguments: &[&str]| {
+        let mounts = config(arguments).unwrap().mounts;
+        (mounts.budget.as_millis(), mounts.token_limit.as_millis(), mounts.largest_volume)
+    };
+    assert_eq!(limits(&[]), (90_000, 45_000, 4_194_304));
+    assert_eq!(
+        limits(&["--mount-timeout=1m50s", "--max-call-recv-msg-size=8388608"]),
+        (110_000, 55_000, 8_388_608)
+    );
     assert_eq!(with("--log-format-json").log.format, LogFormat::Json);
     assert_eq!(with("-v=0").log.level, LevelFilter::INFO);
     assert_eq!(with("-v=2").log.level, LevelFilter::DEBUG);
@@ -163,6 +172,12 @@ fn a_command_line_that_cannot_be_followed_is_refused() {
         (&["--healthz-path=healthz"], &["--healthz-path", "/healthz"]),
         (&["--healthz-path=/{x}"], &["--healthz-path"]),
         (&["--healthz-timeout=5"], &["--healthz-timeout", "5s"]),
+        (&["--mount-timeout=110.001s"], &["--mount-timeout", "110s", "kubelet"]),
+        (&["--mount-timeout=0"], &["--mount-timeout", "1s"]),
+        (&["--mount-timeout=60"], &["--mount-timeout", "duration"]),
+        (&["--max-call-recv-msg-size=4Mi"], &["--max-call-recv-msg-size", "bytes"]),
+        (&["--max-call-recv-msg-size=99"], &["--max-call-recv-msg-size", "100"]),
+        (&["--max-call-recv-msg-size=2147483648"], &["--max-call-recv-msg-size", "2147483647"]),
         (&["--metrics-backend=statsd"], &["statsd", "Prometheus"]),
         (&["-v=much"], &["--v", "much"]),
         (&["--write-cert-and-key-in-separate-files", "false"], &["\"false\"", "="]),

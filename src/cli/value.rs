@@ -23,6 +23,24 @@ pub(super) fn age(value: &str) -> Result<Duration, String> {
     if age <= Duration::from_secs(24 * 3600) { Ok(age) } else { Err("is longer than a day".to_owned()) }
 }
 
+/// How long a mount may take. Kubelet waits two minutes, and an answer takes its way too.
+pub(super) fn budget(value: &str) -> Result<Duration, String> {
+    let budget = duration::parse(value)?;
+    if budget < Duration::from_secs(1) {
+        return Err("is too short for any mount; use 1s to 110s".to_owned());
+    }
+    if budget > Duration::from_secs(110) {
+        return Err("is too close to the two minutes that kubelet waits; use 1s to 110s".to_owned());
+    }
+    Ok(budget)
+}
+
+/// A size as the driver takes it: a whole number of bytes. Below a hundred of them there is no room for any file.
+pub(super) fn bytes(value: &str) -> Result<usize, String> {
+    let bytes = value.parse().ok().filter(|bytes| (100..=i32::MAX as usize).contains(bytes));
+    bytes.ok_or_else(|| "is not a size in bytes from 100 to 2147483647".to_owned())
+}
+
 pub(super) fn port(value: &str) -> Result<u16, String> {
     value.parse().map_err(|_| "is not a port from 0 to 65535".to_owned())
 }

@@ -17,7 +17,7 @@ use azure_core::{
 };
 use tokio::sync::Mutex;
 
-use crate::transport::{self, Client, Names, Roots, RootsError};
+use crate::transport::{self, Client, Names, Patience, Roots, RootsError, Transports};
 
 use super::server_name::{self, ServerNameError};
 
@@ -67,12 +67,15 @@ pub enum TokenProxyError {
 pub(super) struct TokenProxy {
     settings: TokenProxySettings,
     names: Names,
+    patience: Patience,
     found: Mutex<Option<Transport>>,
 }
 
 impl TokenProxy {
-    pub(super) fn new(settings: TokenProxySettings, names: Names) -> Self {
-        Self { settings, names, found: Mutex::new(None) }
+    /// As `settings` say, over the names and the patience of `transports`.
+    pub(super) fn new(settings: TokenProxySettings, transports: &Transports) -> Self {
+        let Transports { cluster, patience, .. } = transports;
+        Self { settings, names: cluster.clone(), patience: *patience, found: Mutex::new(None) }
     }
 
     /// Where the proxy is, for messages.
@@ -100,13 +103,17 @@ impl TokenProxy {
         let roots = roots(&self.settings.ca_file)?;
         let server_name = match &self.settings.server_name {
             Some(name) => name.clone(),
-            None => self.compute_server_name(transport::cluster(roots.clone(), self.names.clone())).await?,
+            None => self.compute_server_name(self.client(roots.clone(), self.names.clone())).await?,
         };
         let url = self.url();
         let addresses = self.resolve(&url).await?;
-        let client = transport::cluster(roots, Names::fixed(addresses));
+        let client = self.client(roots, Names::fixed(addresses));
         tracing::info!(token_proxy = %url, server_name, "identity binding is ready");
         Ok(Transport::new(Arc::new(ProxiedClient { client, url, server_name })))
+    }
+
+    fn client(&self, roots: Roots, names: Names) -> Client {
+        transport::cluster(roots, names, self.patience)
     }
 
     /// Asks the API server for nothing but its certificate.

@@ -89,7 +89,7 @@ impl Identities {
             metrics: outgoing.metrics.clone(),
             limit,
             shared: CredentialCache::new(),
-            token_proxy: Arc::new(TokenProxy::new(token_proxy, outgoing.transports.cluster.clone())),
+            token_proxy: Arc::new(TokenProxy::new(token_proxy, &outgoing.transports)),
             pod_identity_retired: Arc::new(Once::new()),
         }
     }
@@ -164,6 +164,12 @@ impl Identities {
         let options = TokenRequestOptions { method_options: ClientMethodOptions { context } };
         let scope = cloud.vault_scope();
         match tokio::time::timeout(self.limit, credential.get_token(&[&scope], Some(options))).await {
+            // The SDK takes an answer without a token for one with an empty token.
+            Ok(Ok(token)) if token.token.secret().is_empty() => {
+                key.iter().for_each(|key| self.shared.forget(key));
+                let why = "the answer holds no token".into();
+                Err(IdentityError::Unreachable { asked: asked(), source: why })
+            }
             Ok(Ok(token)) => {
                 let principal = principal::of(&token, identity, cloud.authority());
                 Ok(Authenticated { credential, principal, reused: last.status().is_none(), key })

@@ -27,6 +27,7 @@ impl MountError {
                 codes.min_by_key(|code| precedence(*code)).unwrap_or(Code::Bug)
             }
             Self::TooLarge { .. } => Code::TooLarge,
+            Self::NoPlace { .. } => Code::TimeOutInLine,
             Self::OutOfTime { waiting, .. } => waiting.code(),
         }
     }

@@ -14,9 +14,10 @@ use crate::{
     vault::VaultError,
 };
 
-use super::{message, progress::Waiting};
+use super::{line, message, progress::Waiting};
 
-/// One failed mount. Its text is all that an operator is told, in the order that `mount/message.rs` has: it has no source besides.
+/// One failed mount. Its text is all that an operator is told, in the order that `mount/message.rs` has: it has no source
+/// besides.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
     /// The cloud's endpoints are not known.
@@ -53,7 +54,7 @@ pub enum MountError {
     /// More than the driver takes.
     #[error(
         "the volume is too large for the driver: {size} bytes of {limit}; the largest files are {largest}; mount fewer \
-         objects in one volume"
+         objects in one volume, or raise --max-call-recv-msg-size of the driver and of the provider"
     )]
     TooLarge {
         /// What it would be, in bytes.
@@ -62,6 +63,17 @@ pub enum MountError {
         limit: usize,
         /// The files with the most in them.
         largest: String,
+    },
+    /// All places are taken.
+    #[error(
+        "no turn within {:.1} seconds: {} mounts from vault {vault} or {} from all vaults were under way all the time, \
+         and the log says of each how it ended", waited.as_secs_f32(), line::OF_ONE_VAULT, line::AT_ONCE
+    )]
+    NoPlace {
+        /// The vault.
+        vault: VaultName,
+        /// How long the mount stood in line.
+        waited: Duration,
     },
     /// Azure takes too long.
     #[error("{}", message::OutOfTime { wanted, vault, budget: *budget, waiting, spent: *spent })]

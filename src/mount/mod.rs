@@ -4,6 +4,7 @@ mod code;
 mod error;
 mod fetch;
 mod files;
+mod line;
 mod message;
 mod progress;
 mod served;
@@ -19,6 +20,7 @@ pub use self::{
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};
+use tokio::time::Instant;
 
 use crate::{
     cloud::{CloudDefaults, CloudEnvironment},
@@ -32,6 +34,7 @@ use crate::{
 
 use self::{
     fetch::Fetched,
+    line::Line,
     progress::{Phase, Progress},
     served::{ServedVolumes, VolumeRef},
 };
@@ -43,6 +46,7 @@ pub struct Mounter {
     vaults: Vaults,
     azure: Client,
     served: ServedVolumes,
+    line: Line,
     settings: MountSettings,
 }
 
@@ -62,24 +66,25 @@ pub struct MountSettings {
     /// How long getting a token may take, retries included: the SDK asks IMDS for over a minute, and who gives up the
     /// mount meanwhile does not hear of IMDS.
     pub token_limit: Duration,
-    /// How long one mount may take. Kubelet waits two minutes; whoever answers later is not heard, and the pod may then
-    /// start with an empty volume.
+    /// `--mount-timeout`: how long one mount may take. Kubelet waits two minutes; whoever answers later is not heard, and
+    /// the pod may then start with an empty volume.
     pub budget: Duration,
+    /// `--max-call-recv-msg-size`: what the driver takes in one answer, in bytes. Beyond it the driver's own side of the
+    /// call fails with `ResourceExhausted`, one of the codes that leave a pod with an empty volume.
+    pub largest_volume: usize,
 }
-
-/// What the driver takes in one answer (`--max-call-recv-msg-size`, 4 MiB). Beyond it the driver's own side of the call
-/// fails with `ResourceExhausted`, one of the codes that leave a pod with an empty volume.
-const LARGEST_VOLUME: usize = 4 << 20;
 
 impl Mounter {
     /// A mounter whose requests go over these transports, and are counted in `metrics`.
     pub fn new(transports: Transports, metrics: Metrics, settings: MountSettings) -> Self {
+        let line = Line::new(metrics.clone());
         let outgoing = Outgoing { transports, user_agent: settings.user_agent.clone(), metrics };
         Self {
             identities: Identities::new(&outgoing, settings.token_proxy.clone(), settings.token_limit),
             vaults: Vaults::new(&outgoing, settings.cache),
             azure: outgoing.transports.ahead,
             served: ServedVolumes::new(),
+            line,
             settings,
         }
     }
@@ -97,13 +102,17 @@ impl Mounter {
         time_left: Option<Duration>,
     ) -> Result<Volume, MountError> {
         let budget = self.settings.budget.min(time_left.unwrap_or(Duration::MAX));
+        let until = Instant::now() + budget;
+        let _place = tokio::time::timeout_at(until, self.line.place(&spec.vault))
+            .await
+            .map_err(|_| MountError::NoPlace { vault: spec.vault.clone(), waited: budget })?;
         let volume = VolumeRef::new(&spec.pod, target_path);
         let first = !volume.is_some_and(|volume| self.served.contains(volume));
         let progress = Progress::new();
         let vault = spec.vault.clone();
         let objects: Arc<[ObjectSpec]> = std::mem::take(&mut spec.objects).into();
         let mut work = pin!(self.mount_unhurried(spec, &objects, first, &progress));
-        let mounted = tokio::time::timeout(budget, &mut work).await.unwrap_or_else(|_| {
+        let mounted = tokio::time::timeout_at(until, &mut work).await.unwrap_or_else(|_| {
             // While the work is there still: what it waits for goes with it.
             let (waiting, spent) = progress.waiting(&self.vaults, &self.azure);
             Err(MountError::OutOfTime {
@@ -194,12 +203,11 @@ impl Mounter {
         let lay_out = move || files::lay_out(&objects, fetched, default_mode, certificates);
         let volume = if slow { off_thread(lay_out).await } else { lay_out() };
         let volume = volume.map_err(|failures| MountError::Objects { vault, caller, failures })?;
-        match volume.size() {
-            size if size > LARGEST_VOLUME => {
-                Err(MountError::TooLarge { size, limit: LARGEST_VOLUME, largest: volume.largest() })
-            }
-            _ => Ok(volume),
+        let (size, limit) = (volume.size(), self.settings.largest_volume);
+        if size > limit {
+            return Err(MountError::TooLarge { size, limit, largest: volume.largest() });
         }
+        Ok(volume)
     }
 }
 

@@ -183,6 +183,9 @@ pub(super) fn of(code: Code, about: &About) -> String {
         Code::TimeOutConnect => said("check egress rules, firewalls and routes from the node"),
         Code::TimeOutThrottled => said("kubelet tries again; the vault is asked for more than it answers"),
         Code::TimeOutConvert => said("give the provider more CPU"),
+        Code::TimeOutInLine => {
+            said("kubelet tries again; the log says of the mounts before it what kept them")
+        }
         Code::BadParameters
         | Code::NoCredentials
         | Code::NoCloudFile

@@ -111,7 +111,8 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::TimeOutConnect
         | FailureCode::TimeOutThrottled
         | FailureCode::TimeOutRead
-        | FailureCode::TimeOutConvert => Code::FailedPrecondition,
+        | FailureCode::TimeOutConvert
+        | FailureCode::TimeOutInLine => Code::FailedPrecondition,
         FailureCode::Bug => Code::Internal,
     }
 }
@@ -223,6 +224,10 @@ mod tests {
                     waiting: Box::new(Waiting::Cloud),
                     spent: Duration::from_secs(90),
                 },
+                Code::FailedPrecondition,
+            ),
+            (
+                MountError::NoPlace { vault: "lab".parse().unwrap(), waited: Duration::from_secs(90) },
                 Code::FailedPrecondition,
             ),
             (vault(400, ""), Code::InvalidArgument),

@@ -1,6 +1,10 @@
 //! An HTTP/1.1 client over pooled connections, as the SDK drives it.
 
-use std::{fmt, io, time::Duration};
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use azure_core::{
@@ -11,7 +15,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy,
+    client::legacy::{self, connect::capture_connection},
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::time::timeout;
@@ -20,10 +24,8 @@ use zeroize::Zeroizing;
 use super::{
     connect::{Connector, Route},
     stage::Stage,
+    stream::Uses,
 };
-
-/// How long whoever was asked may say nothing: until its answer begins, and between its parts.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// How long a connection is kept that nobody uses. Key Vault and Entra keep it longer.
 const IDLE: Duration = Duration::from_secs(60);
@@ -39,18 +41,24 @@ const LONGEST_ANSWER: usize = 4 << 20;
 #[derive(Clone)]
 pub struct Client {
     connector: Connector,
-    pool: legacy::Client<Connector, Full<Bytes>>,
+    pool: Arc<Mutex<Pool>>,
+    silence: Duration,
 }
+
+type Pool = legacy::Client<Connector, Full<Bytes>>;
+
+/// How often a request is sent again at once because it met a connection that had died since it was last used.
+const DEAD_CONNECTIONS: u32 = 2;
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoAnswer {
     /// Nothing came for too long.
-    #[error("no answer within {} seconds", SILENCE.as_secs())]
-    Silence,
+    #[error("no answer within {} seconds", .0.as_secs_f32())]
+    Silence(Duration),
     /// The answer began, and did not go on.
-    #[error("the answer stopped in its middle for {} seconds", SILENCE.as_secs())]
-    Stopped,
+    #[error("the answer stopped in its middle for {} seconds", .0.as_secs_f32())]
+    Stopped(Duration),
     /// The answer goes on and on.
     #[error("the answer is longer than {LONGEST_ANSWER} bytes")]
     TooLong,
@@ -59,13 +67,10 @@ pub(super) enum NoAnswer {
 impl Client {
     /// A client that connects as `route` says.
     pub fn new(route: Route) -> Self {
+        let silence = route.patience.silence;
         let connector = Connector::new(route);
-        let pool = legacy::Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(MOST_IDLE)
-            .pool_timer(TokioTimer::new())
-            .build(connector.clone());
-        Self { connector, pool }
+        let pool = Arc::new(Mutex::new(pool(connector.clone())));
+        Self { connector, pool, silence }
     }
 
     /// Sees to it that there are, or soon will be, so many connections to the host of `url`. Returns at once; what
@@ -82,32 +87,90 @@ impl Client {
     }
 
     async fn exchange(&self, request: http::Request<Full<Bytes>>) -> azure_core::Result<AsyncRawResponse> {
-        let answer = timeout(SILENCE, self.pool.request(request)).await;
-        let answer = answer.map_err(|_| lost(NoAnswer::Silence))?.map_err(|error| {
-            let kind = if error.is_connect() { ErrorKind::Connection } else { ErrorKind::Io };
-            Error::with_error(kind, error, "the request failed")
-        })?;
-        let (head, body) = answer.into_parts();
+        let (head, body) = self.answer(request).await?.into_parts();
         let mut headers = Headers::new();
         for (name, value) in &head.headers {
             if let Ok(value) = value.to_str() {
                 headers.insert(name.as_str().to_owned(), value.to_owned());
             }
         }
-        let body = read(body).await?;
+        let body = read(body, self.silence).await?;
         Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers, body))
+    }
+
+    /// The answer's head. A connection that was used before may have died since, and with it all others that went the
+    /// same way: then none of them is used again, and the request goes out once more without a pause.
+    async fn answer(
+        &self,
+        request: http::Request<Full<Bytes>>,
+    ) -> azure_core::Result<http::Response<Incoming>> {
+        let mut dead = 0;
+        loop {
+            let pool = self.pool();
+            let mut request = request.clone();
+            let connection = capture_connection(&mut request);
+            let answer = timeout(self.silence, pool.request(request)).await;
+            let uses = connection.connection_metadata().as_ref().and_then(Uses::of);
+            let reused = uses.as_ref().is_some_and(|uses| uses.answered() > 0);
+            match answer {
+                Ok(Ok(answer)) => {
+                    uses.iter().for_each(Uses::add);
+                    return Ok(answer);
+                }
+                Ok(Err(error)) => {
+                    if reused {
+                        self.renew();
+                        dead += 1;
+                        if dead <= DEAD_CONNECTIONS {
+                            continue;
+                        }
+                    }
+                    let kind = if error.is_connect() { ErrorKind::Connection } else { ErrorKind::Io };
+                    return Err(Error::with_error(kind, error, "the request failed"));
+                }
+                Err(_) => {
+                    // It may be the host that is slow. If it is the way there, the next try is to find another.
+                    if reused {
+                        self.renew();
+                    }
+                    return Err(lost(NoAnswer::Silence(self.silence)));
+                }
+            }
+        }
+    }
+
+    fn pool(&self) -> Pool {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Drops the connections that nobody uses at the moment.
+    fn renew(&self) {
+        let old = {
+            let mut current = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *current, pool(self.connector.clone()))
+        };
+        drop(old);
     }
 }
 
+fn pool(connector: Connector) -> Pool {
+    legacy::Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(MOST_IDLE)
+        .pool_timer(TokioTimer::new())
+        .build(connector)
+}
+
 /// The whole body, in memory that is wiped when the last of its readers is done: there may be a secret in it.
-async fn read(mut body: Incoming) -> azure_core::Result<Bytes> {
+async fn read(mut body: Incoming, silence: Duration) -> azure_core::Result<Bytes> {
     let announced = usize::try_from(hyper::body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
     if announced > LONGEST_ANSWER {
         return Err(refused(NoAnswer::TooLong));
     }
     // As large as announced from the start: what grows is copied, and wiping costs time for each byte that is reserved.
     let mut whole = Zeroizing::new(Vec::with_capacity(announced));
-    while let Some(frame) = timeout(SILENCE, body.frame()).await.map_err(|_| lost(NoAnswer::Stopped))? {
+    let stopped = |_| lost(NoAnswer::Stopped(silence));
+    while let Some(frame) = timeout(silence, body.frame()).await.map_err(stopped)? {
         let frame = frame.map_err(|error| Error::with_error(ErrorKind::Io, error, "the answer broke off"))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > LONGEST_ANSWER {

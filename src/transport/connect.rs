@@ -25,6 +25,7 @@ use tower::{Service, ServiceExt};
 use super::{
     census::{Census, Counted, PATIENCE},
     names::Names,
+    patience::Patience,
     stage::{Dial, Dials, Stage},
     stream::{Link, Stream},
     tls::{self, Roots},
@@ -39,8 +40,8 @@ pub struct Route {
     pub proxy: Proxy,
     /// How names become addresses.
     pub names: Names,
-    /// How long a connection may take, TLS included.
-    pub patience: Duration,
+    /// How long it waits.
+    pub patience: Patience,
 }
 
 /// The proxies that the operator names.
@@ -85,8 +86,11 @@ impl Connector {
         let mut tcp = HttpConnector::new_with_resolver(names);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        // A way that was lost without a word, as a firewall forgets idle connections, is found out by what nobody
+        // acknowledges, and not by waiting for an answer.
+        tcp.set_tcp_user_timeout(Some(patience.connect / 2));
         let tls = roots.map(|roots| TlsConnector::from(Arc::new(roots.config())));
-        let shared = Shared { dials: Dials::default(), tcp, tls, proxy, patience };
+        let shared = Shared { dials: Dials::default(), tcp, tls, proxy, patience: patience.connect };
         Self { shared: Arc::new(shared), census: Census::default() }
     }
 

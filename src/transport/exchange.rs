@@ -1,19 +1,25 @@
 //! Counts every request that really goes out, and those that go out again.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU16, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
 };
 
-use azure_core::http::{
-    Context, Request,
-    headers::AUTHORIZATION,
-    policies::{Policy, PolicyResult},
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{
+        AsyncRawResponse, Context, Request, StatusCode,
+        headers::AUTHORIZATION,
+        policies::{Policy, PolicyResult},
+    },
 };
 
 use crate::metrics::{Metrics, Upstream};
 
-use super::below;
+use super::{below, retry_after};
 
 /// Begins a call, of which the exchanges below are tries.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub(super) struct CallPolicy;
 pub(super) struct ExchangePolicy {
     pub(super) upstream: Upstream,
     pub(super) metrics: Metrics,
+    /// The longest that `Retry-After` may keep a mount waiting.
+    pub(super) longest_wait: Duration,
 }
 
 /// How the newest exchange of a call ended. Whoever begins a call can put one into its context and read it later, also
@@ -78,7 +86,32 @@ impl Policy for ExchangePolicy {
             status,
             "request"
         );
-        result
+        match result {
+            Ok(response) if self.puts_off(&response) => {
+                // As an error, since the SDK would wait as long as it is told, and the mount end before it.
+                let raw = response.try_into_raw_response().await?;
+                let kind = ErrorKind::HttpResponse {
+                    status: raw.status(),
+                    error_code: None,
+                    raw_response: Some(Box::new(raw)),
+                };
+                Err(Error::with_message(kind, "put off for longer than a mount waits"))
+            }
+            result => result,
+        }
+    }
+}
+
+impl ExchangePolicy {
+    /// Whether an answer asks the SDK to wait for longer than there is time.
+    fn puts_off(&self, response: &AsyncRawResponse) -> bool {
+        let waits = match (self.upstream, response.status()) {
+            (Upstream::Entra | Upstream::TokenProxy, StatusCode::TooManyRequests) => true,
+            (Upstream::Node, _) => false,
+            // That a vault throttles is its gate's.
+            (_, status) => status == StatusCode::ServiceUnavailable,
+        };
+        waits && retry_after(response.headers()).is_some_and(|wait| wait > self.longest_wait)
     }
 }
 

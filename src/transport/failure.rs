@@ -1,6 +1,6 @@
 //! What is behind a request without an answer, by what an operator does about it.
 
-use std::{error::Error, io, iter};
+use std::{error::Error, io, iter, sync::Arc};
 
 use rustls::CertificateError;
 
@@ -36,6 +36,14 @@ pub enum NetworkFailure {
     Other,
 }
 
+/// A failure that somebody else has met already, in the words that were found for it then.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub(crate) struct Unanswered {
+    pub(crate) why: Arc<str>,
+    pub(crate) failure: NetworkFailure,
+}
+
 impl NetworkFailure {
     /// Looks for the outermost cause that says which it is.
     pub fn of(error: &(dyn Error + 'static)) -> Self {
@@ -57,6 +65,9 @@ impl NetworkFailure {
                 Stage::Connect | Stage::Tls => Self::Connect,
             });
         }
+        if let Some(Unanswered { failure, .. }) = error.downcast_ref() {
+            return Some(*failure);
+        }
         if error.is::<NoAddress>() {
             return Some(Self::Name);
         }
@@ -65,7 +76,7 @@ impl NetworkFailure {
         }
         if let Some(error) = error.downcast_ref::<NoAnswer>() {
             return Some(match error {
-                NoAnswer::Silence | NoAnswer::Stopped => Self::Silence,
+                NoAnswer::Silence(_) | NoAnswer::Stopped(_) => Self::Silence,
                 NoAnswer::TooLong => Self::Other,
             });
         }
@@ -123,6 +134,8 @@ fn links<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn wrapped(error: impl Into<Box<dyn Error + Send + Sync>>) -> azure_core::Error {
@@ -147,7 +160,7 @@ mod tests {
                 NetworkFailure::ProxyRefused,
             ),
             (wrapped(NoAddress { name: "n".to_owned(), source: refused() }), NetworkFailure::Name),
-            (wrapped(NoAnswer::Silence), NetworkFailure::Silence),
+            (wrapped(NoAnswer::Silence(Duration::from_secs(1))), NetworkFailure::Silence),
             (wrapped(stuck(Stage::Proxy)), NetworkFailure::Proxy),
             (wrapped(stuck(Stage::Tls)), NetworkFailure::Connect),
             (

@@ -9,33 +9,35 @@ mod connect;
 mod exchange;
 mod failure;
 mod names;
+mod patience;
+mod retry_after;
 mod stage;
 mod stream;
 mod tls;
 mod user_agent;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use azure_core::{
     error::{Error, ErrorKind},
     http::{
-        ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, Transport, Url,
+        ClientOptions, Context, Request, Transport, Url,
         policies::{Policy, PolicyResult},
     },
-    time,
 };
 
 use crate::metrics::{Metrics, Upstream};
 
-pub(crate) use self::exchange::LastExchange;
 pub use self::{
     client::Client,
     connect::{Proxy, Route},
     failure::NetworkFailure,
     names::{Names, Resolve},
+    patience::Patience,
     stage::Stage,
     tls::{Roots, RootsError},
 };
+pub(crate) use self::{exchange::LastExchange, failure::Unanswered, retry_after::retry_after};
 
 use self::{
     exchange::{CallPolicy, ExchangePolicy},
@@ -55,6 +57,8 @@ pub struct Transports {
     /// Names of the cluster, for the token proxy of AKS identity binding. An address with a port other than 0 goes
     /// before the URL's default port.
     pub cluster: Names,
+    /// How long all of these wait.
+    pub patience: Patience,
 }
 
 impl Transports {
@@ -62,39 +66,33 @@ impl Transports {
     ///
     /// # Errors
     /// Where there are no TLS roots.
-    pub fn system() -> Result<Self, RootsError> {
-        let azure = azure(Roots::system()?, Proxy::from_environment());
+    pub fn system(patience: Patience) -> Result<Self, RootsError> {
+        let azure = azure(Roots::system()?, Proxy::from_environment(), patience);
         Ok(Self {
             azure: Transport::new(Arc::new(azure.clone())),
             ahead: azure,
-            node: Transport::new(Arc::new(node())),
+            node: Transport::new(Arc::new(node(patience))),
             cluster: Names::system(),
+            patience,
         })
     }
 }
 
 /// The client for Entra and Key Vault.
-pub fn azure(roots: Roots, proxy: Proxy) -> Client {
-    Client::new(Route { roots: Some(roots), proxy, names: Names::system(), patience: CONNECT })
+pub fn azure(roots: Roots, proxy: Proxy, patience: Patience) -> Client {
+    Client::new(Route { roots: Some(roots), proxy, names: Names::system(), patience })
 }
 
 /// The client for IMDS and NMI. Both are on the node: who does not answer at once is not there.
-pub fn node() -> Client {
-    Client::new(Route {
-        roots: None,
-        proxy: Proxy::none(),
-        names: Names::system(),
-        patience: Duration::from_secs(2),
-    })
+pub fn node(patience: Patience) -> Client {
+    let patience = patience.on_node();
+    Client::new(Route { roots: None, proxy: Proxy::none(), names: Names::system(), patience })
 }
 
 /// The client for what is in the cluster: over TLS, and never through a proxy.
-pub fn cluster(roots: Roots, names: Names) -> Client {
-    Client::new(Route { roots: Some(roots), proxy: Proxy::none(), names, patience: CONNECT })
+pub fn cluster(roots: Roots, names: Names, patience: Patience) -> Client {
+    Client::new(Route { roots: Some(roots), proxy: Proxy::none(), names, patience })
 }
-
-/// How long a connection may take, TLS included.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// What the clients of a mount have in common.
 #[derive(Debug, Clone)]
@@ -120,8 +118,12 @@ impl Outgoing {
         }
         ClientOptions {
             per_call_policies,
-            per_try_policies: vec![Arc::new(ExchangePolicy { upstream, metrics: self.metrics.clone() })],
-            retry: retries(),
+            per_try_policies: vec![Arc::new(ExchangePolicy {
+                upstream,
+                metrics: self.metrics.clone(),
+                longest_wait: self.transports.patience.again,
+            })],
+            retry: self.transports.patience.retries(),
             transport: Some(transport.clone()),
             ..Default::default()
         }
@@ -159,14 +161,4 @@ pub(crate) async fn below(
         [policy, rest @ ..] => policy.send(ctx, request, rest).await,
         [] => Err(Error::with_message(ErrorKind::Other, "a pipeline without a transport")),
     }
-}
-
-/// How often a request is tried again on connection errors and on statuses that pass.
-fn retries() -> RetryOptions {
-    RetryOptions::exponential(ExponentialRetryOptions {
-        initial_delay: time::Duration::milliseconds(200),
-        max_retries: 4,
-        max_total_elapsed: time::Duration::seconds(30),
-        max_delay: time::Duration::seconds(5),
-    })
 }

@@ -3,6 +3,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -100,9 +104,32 @@ impl Link {
     }
 }
 
+/// How many requests of a connection have been answered. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Uses(Arc<AtomicU32>);
+
+impl Uses {
+    /// Those of a connection.
+    pub(super) fn of(connected: &Connected) -> Option<Self> {
+        let mut extras = http::Extensions::new();
+        connected.get_extras(&mut extras);
+        extras.remove()
+    }
+
+    /// How many have been answered.
+    pub(super) fn answered(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more has been answered.
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 impl Connection for Link {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(Uses::default())
     }
 }
 

@@ -4,37 +4,60 @@
 //! learns anew. This policy sits below authorization, sees those anonymous requests, lets one through, and answers
 //! the others with the same challenge from memory.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use async_trait::async_trait;
 use azure_core::{
     error::{Error, ErrorKind},
     http::{
-        AsyncRawResponse, Context, Request, StatusCode, Url,
+        AsyncRawResponse, Context, RawResponse, Request, StatusCode, Url,
         headers::{AUTHORIZATION, Headers, WWW_AUTHENTICATE},
         policies::{Policy, PolicyResult},
     },
 };
 use tokio::sync::Mutex;
 
-use crate::transport::below;
+use crate::{
+    report::Report,
+    transport::{self, NetworkFailure, Unanswered, below},
+};
 
 /// The memory of one vault's challenge.
 #[derive(Debug)]
 pub(super) struct ChallengePolicy {
     /// The only host that these clients may talk to, whatever a list's `nextLink` says.
     host: String,
-    challenge: Mutex<Option<Arc<str>>>,
+    probes: Mutex<Probes>,
+    /// How many probes have come to nothing.
+    failed: AtomicU64,
+}
+
+/// What came of the probes so far.
+#[derive(Debug, Default)]
+struct Probes {
+    challenge: Option<Arc<str>>,
+    /// What the last one came to that drew no challenge.
+    failure: Option<Failure>,
+}
+
+/// What a probe draws instead of a challenge.
+#[derive(Debug, Clone)]
+enum Failure {
+    Answered(RawResponse),
+    Unanswered { kind: ErrorKind, why: Arc<str>, failure: NetworkFailure },
 }
 
 impl ChallengePolicy {
     pub(super) fn new(host: String) -> Self {
-        Self { host, challenge: Mutex::new(None) }
+        Self { host, probes: Mutex::default(), failed: AtomicU64::new(0) }
     }
 
     /// Whether there is nothing to learn, now.
     pub(super) fn is_known(&self) -> bool {
-        self.challenge.try_lock().is_ok_and(|challenge| challenge.is_some())
+        self.probes.try_lock().is_ok_and(|probes| probes.challenge.is_some())
     }
 }
 
@@ -51,24 +74,67 @@ impl Policy for ChallengePolicy {
         if request.headers().get_optional_str(&AUTHORIZATION).is_some() {
             let response = below(ctx, request, next).await?;
             if response.status() == StatusCode::Unauthorized {
-                *self.challenge.lock().await = None;
+                self.probes.lock().await.challenge = None;
             }
             return Ok(response);
         }
 
+        let failed = self.failed.load(Ordering::Acquire);
         // Held across the probe, so that concurrent first reads wait for its answer instead of asking too.
-        let mut known = self.challenge.lock().await;
-        if let Some(challenge) = known.as_deref() {
+        let mut probes = self.probes.lock().await;
+        if let Some(challenge) = probes.challenge.as_deref() {
             let mut headers = Headers::new();
             headers.insert(WWW_AUTHENTICATE, challenge.to_owned());
             return Ok(AsyncRawResponse::from_bytes(StatusCode::Unauthorized, headers, &b""[..]));
         }
-        let response = below(ctx, request, next).await?;
-        if response.status() == StatusCode::Unauthorized {
-            let challenge = response.headers().get_optional_str(&WWW_AUTHENTICATE);
-            *known = challenge.filter(|challenge| names_vault(challenge, &self.host)).map(Into::into);
+        // Who waited for a probe that came to nothing has waited long enough: one after the other they would take
+        // longer than a mount may.
+        if let Some(failure) = &probes.failure
+            && self.failed.load(Ordering::Acquire) != failed
+        {
+            return failure.clone().again();
         }
-        Ok(response)
+        let failure = match below(ctx, request, next).await {
+            Ok(response) if response.status() == StatusCode::Unauthorized => {
+                let challenge = response.headers().get_optional_str(&WWW_AUTHENTICATE);
+                probes.challenge = challenge.filter(|text| names_vault(text, &self.host)).map(Into::into);
+                return Ok(response);
+            }
+            Ok(response) => Failure::Answered(response.try_into_raw_response().await?),
+            Err(error) => Failure::of(error)?,
+        };
+        probes.failure = Some(failure.clone());
+        self.failed.fetch_add(1, Ordering::Release);
+        failure.again()
+    }
+}
+
+impl Failure {
+    /// What an error comes to for others.
+    ///
+    /// # Errors
+    /// With the error itself, where it is none of the network's.
+    fn of(error: Error) -> azure_core::Result<Self> {
+        match error.kind() {
+            kind @ (ErrorKind::Io | ErrorKind::Connection) => {
+                let (kind, failure) = (kind.clone(), NetworkFailure::of(&error));
+                let why = Report(&*transport::cause(error)).to_string().into();
+                Ok(Self::Unanswered { kind, why, failure })
+            }
+            _ => Err(error),
+        }
+    }
+
+    fn again(self) -> PolicyResult {
+        match self {
+            Self::Answered(raw) => {
+                let (status, headers, body) = raw.deconstruct();
+                Ok(AsyncRawResponse::from_bytes(status, headers, body))
+            }
+            Self::Unanswered { kind, why, failure } => {
+                Err(Error::with_error(kind, Unanswered { why, failure }, "the vault did not answer"))
+            }
+        }
     }
 }
 
@@ -89,7 +155,7 @@ fn names_vault(challenge: &str, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use azure_core::http::Method;
 

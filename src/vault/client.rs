@@ -60,7 +60,7 @@ impl Vaults {
     pub fn new(outgoing: &Outgoing, settings: CacheSettings) -> Self {
         Self {
             options: outgoing.client_options(Upstream::KeyVault),
-            hosts: VaultHosts::new(outgoing.metrics.clone()),
+            hosts: VaultHosts::new(outgoing.metrics.clone(), outgoing.transports.patience),
             sharing: Arc::new(Sharing::new(settings, outgoing.metrics.clone())),
             outgoing: outgoing.clone(),
         }

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use azure_core::http::{Url, policies::Policy};
 use quick_cache::sync::Cache;
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, transport::Patience};
 
-use super::{
-    challenge::ChallengePolicy,
-    gate::{Gate, GatePolicy},
-};
+use super::{challenge::ChallengePolicy, gate::GatePolicy};
 
 /// How many vaults are remembered. Vault names come from SecretProviderClasses, so there is a bound.
 const MOST: usize = 1_000;
@@ -20,6 +17,7 @@ const MOST: usize = 1_000;
 pub(super) struct VaultHosts {
     hosts: Arc<Cache<String, VaultHost>>,
     metrics: Metrics,
+    patience: Patience,
 }
 
 /// One vault's host.
@@ -34,24 +32,25 @@ pub(super) struct VaultHost {
 }
 
 impl VaultHosts {
-    pub(super) fn new(metrics: Metrics) -> Self {
-        Self { hosts: Arc::new(Cache::new(MOST)), metrics }
+    pub(super) fn new(metrics: Metrics, patience: Patience) -> Self {
+        Self { hosts: Arc::new(Cache::new(MOST)), metrics, patience }
     }
 
     /// The host of the vault at `url`.
     pub(super) fn of(&self, url: &Url) -> VaultHost {
-        let host = self.hosts.get_or_insert_with(url.authority(), || Ok(VaultHost::of(url, &self.metrics)));
+        let make = || Ok(VaultHost::of(url, &self.metrics, self.patience));
+        let host = self.hosts.get_or_insert_with(url.authority(), make);
         host.unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 }
 
 impl VaultHost {
-    fn of(url: &Url, metrics: &Metrics) -> Self {
+    fn of(url: &Url, metrics: &Metrics, patience: Patience) -> Self {
         let name: Arc<str> = url.authority().into();
         Self {
             name: name.clone(),
             challenge: Arc::new(ChallengePolicy::new(url.host_str().unwrap_or_default().to_owned())),
-            gate: Arc::new(GatePolicy::new(name, Gate::default(), metrics.clone())),
+            gate: Arc::new(GatePolicy::new(name, metrics.clone(), patience)),
         }
     }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod canary;
 mod conformance;
+mod faults;
 mod freshness;
 mod harness;
 mod hostile;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use akv_emulator::{Fault, ObjectKind, Route, Service};
-use akv_provider::transport::{Client, Names, Proxy, Resolve, Roots, Route as WayOut, Transports};
+use akv_provider::transport::{Client, Names, Patience, Proxy, Resolve, Roots, Route as WayOut, Transports};
 use azure_core::http::Transport;
 use futures::future::BoxFuture;
 use tonic::{Code, Status};
@@ -295,7 +295,7 @@ fn over(azure: &Azure, ca: &str, proxy: Proxy, vaults: Option<SocketAddr>) -> Tr
         roots: Some(Roots::from_pem(ca.as_bytes()).unwrap()),
         proxy,
         names: Names(Arc::new(VaultsAt { others: azure.https_address(), vaults })),
-        patience: Duration::from_secs(10),
+        patience: Patience::within(Duration::from_secs(90)),
     });
     Transports { azure: Transport::new(Arc::new(client.clone())), ahead: client, ..azure.transports() }
 }

@@ -50,6 +50,15 @@ impl Process {
         Driver::new(self.socket())
     }
 
+    /// A size from the process's status, in MiB: `VmRSS` is what it has, `VmHWM` the most that it ever had.
+    pub(crate) fn memory(&self, field: &str) -> u64 {
+        let pid = self.child.id().expect("the provider runs");
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the provider has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let kib: u64 = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).expect("a size");
+        kib / 1024
+    }
+
     pub(crate) async fn signal(self, signal: &str) -> Output {
         let pid = self.child.id().expect("the provider runs").to_string();
         let sent = Command::new("kill").args([signal, &pid]).status().await.expect("kill is there");
@@ -308,7 +317,7 @@ async fn imds_in_a_network_of_its_own() {
     let azure = Azure::with_imds_on("169.254.169.254:80".parse().unwrap()).await;
     azure.vaults().put_secret("lab", "db-password", "x");
     let mut transports = azure.transports();
-    transports.node = akv_provider::transport::Transports::system().unwrap().node;
+    transports.node = akv_provider::transport::Transports::system(transports.patience).unwrap().node;
     let provider = Provider::start_over(&azure, transports);
     let call = MountCall::of("- objectName: db-password\n  objectType: secret\n")
         .with("useVMManagedIdentity", "true")

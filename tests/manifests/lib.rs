@@ -2,6 +2,8 @@
 //! the API's own types and against the provider's command line and parameters.
 
 #![cfg(test)]
+// The chart's values are one large `json!`.
+#![recursion_limit = "256"]
 
 mod chart;
 mod container;

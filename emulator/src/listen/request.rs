@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{AUTHORIZATION, HOST, USER_AGENT},
+    header::{AUTHORIZATION, HOST, USER_AGENT, WWW_AUTHENTICATE},
     request::Parts,
 };
 use http_body_util::{BodyExt, Limited};
@@ -51,7 +51,12 @@ pub(super) async fn respond(
             (Answer::raw(StatusCode::OK, content_type, body), None)
         }
         Some(Fault::Redirect(to)) => (Answer::redirect(&to), None),
-        Some(fault @ Fault::HugeBody(_)) => {
+        Some(Fault::Challenge(challenge)) => {
+            let mut answer = Azure::failing(head.service, StatusCode::UNAUTHORIZED);
+            answer.headers.retain(|(name, _)| name != WWW_AUTHENTICATE);
+            (answer.header_text(WWW_AUTHENTICATE, &challenge), None)
+        }
+        Some(fault @ (Fault::HugeBody(_) | Fault::UnannouncedBody(_))) => {
             (Answer::raw(StatusCode::OK, crate::answer::JSON, Bytes::new()), Some(fault))
         }
         fault @ (None | Some(Fault::HangInBody | Fault::CutBody { .. } | Fault::Slow { .. })) => {
@@ -63,6 +68,7 @@ pub(super) async fn respond(
         Some(Fault::HangInBody) => AnswerBody::hang(&body),
         Some(Fault::CutBody { after }) => AnswerBody::cut(&body, after),
         Some(Fault::HugeBody(size)) => AnswerBody::huge(size),
+        Some(Fault::UnannouncedBody(size)) => AnswerBody::huge(size).unannounced(),
         Some(Fault::Slow { step, pause }) => AnswerBody::slow(body, step, pause),
         _ => AnswerBody::whole(body),
     }))

@@ -1,14 +1,14 @@
 //! An emulator, and SDK clients that reach it through its proxy.
 
-use std::{
-    error::Error,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use akv_emulator::{Emulator, Keys, VaultSet};
 use azure_core::{
     credentials::{Secret, TokenCredential},
-    http::{ClientOptions, RetryOptions, Transport},
+    error::{Error, ErrorKind},
+    http::{
+        AsyncRawResponse, Body, ClientOptions, HttpClient, Request, RetryOptions, Transport, headers::Headers,
+    },
 };
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
@@ -74,9 +74,33 @@ pub(crate) fn http(emulator: &Emulator) -> reqwest::Client {
         .expect("the client can be built")
 }
 
+/// A client that is nobody's but the tests', as the SDK takes it.
+#[derive(Debug)]
+struct OverReqwest(reqwest::Client);
+
+#[async_trait::async_trait]
+impl HttpClient for OverReqwest {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let failed = |error| Error::with_error(ErrorKind::Io, error, "the request failed");
+        let Body::Bytes(body) = request.body().clone() else { panic!("only bodies in memory are sent") };
+        let method = request.method().as_ref().parse().expect("the SDK's methods are HTTP's");
+        let mut outgoing = self.0.request(method, request.url().as_str()).body(body);
+        for (name, value) in request.headers().iter() {
+            outgoing = outgoing.header(name.as_str(), value.as_str());
+        }
+        let response = outgoing.send().await.map_err(failed)?;
+        let (status, mut headers) = (response.status().as_u16(), Headers::new());
+        for (name, value) in response.headers() {
+            headers.insert(name.as_str().to_owned(), value.to_str().unwrap_or_default().to_owned());
+        }
+        let body = response.bytes().await.map_err(failed)?;
+        Ok(AsyncRawResponse::from_bytes(status.into(), headers, body))
+    }
+}
+
 pub(crate) fn options(emulator: &Emulator) -> ClientOptions {
     ClientOptions {
-        transport: Some(Transport::new(Arc::new(http(emulator)))),
+        transport: Some(Transport::new(Arc::new(OverReqwest(http(emulator))))),
         retry: RetryOptions::none(),
         ..ClientOptions::default()
     }
@@ -123,7 +147,7 @@ pub(crate) fn certificates(emulator: &Emulator, credential: Arc<dyn TokenCredent
 
 /// HTTP status and service code of an SDK error, wherever in the chain they are.
 pub(crate) fn status_and_code(error: &azure_core::Error) -> (u16, String) {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<azure_core::Error>()
             && let azure_core::error::ErrorKind::HttpResponse { status, error_code, .. } = error.kind()

@@ -20,10 +20,10 @@ pub(super) use self::{policy::GatePolicy, urgency::Ask};
 use self::pace::{Next, Pace};
 
 /// The gate of one vault.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gate(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     pace: Pace,
     /// Those who wait: the urgent ones first, and among equals who came first.
@@ -47,6 +47,12 @@ pub(super) struct Turn<'a> {
 }
 
 impl Gate {
+    /// Open. A vault that throttles and does not say how long is left alone for `first_wait`, and longer each further
+    /// time.
+    pub(super) fn new(first_wait: Duration) -> Self {
+        Self(Mutex::new(State { pace: Pace::new(first_wait), line: BTreeMap::new(), next_number: 0 }))
+    }
+
     /// Waits for a turn. `ask` may become urgent meanwhile.
     pub(super) async fn turn(&self, ask: &Ask) -> Turn<'_> {
         let mut urgency = ask.urgency();

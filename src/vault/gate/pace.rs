@@ -36,8 +36,10 @@ const FORGIVEN: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What is known of a vault's patience.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
+    /// How long a vault is left alone that does not say how long.
+    first_wait: Duration,
     /// When the requests of the last second went out.
     sent: VecDeque<Instant>,
     /// When those of the last second were answered that were not throttled.
@@ -66,6 +68,10 @@ pub(super) enum Next {
 }
 
 impl Pace {
+    pub(super) fn new(first_wait: Duration) -> Self {
+        Self { first_wait, sent: VecDeque::new(), answered: VecDeque::new(), under_way: 0, throttled: None }
+    }
+
     pub(super) fn next(&mut self, now: Instant) -> Next {
         forget_old(&mut self.sent, now);
         if let Some(throttled) = self.throttled {
@@ -123,7 +129,7 @@ impl Pace {
             Some(earlier) => earlier.row - 1,
             None => self.throttled.map_or(0, |throttled| throttled.row),
         };
-        let wait = retry_after.unwrap_or_else(|| Duration::from_secs(1) * 2_u32.pow(row.min(5))).min(LONGEST);
+        let wait = retry_after.unwrap_or_else(|| self.first_wait * 2_u32.pow(row.min(5))).min(LONGEST);
         // A spread of a twentieth, but not more than a quarter second, on top of what the vault said: never before.
         let not_before = now + wait + wait.min(Duration::from_secs(5)).mul_f64(jitter / 20.0);
         self.throttled = Some(match earlier {
@@ -196,7 +202,7 @@ mod tests {
     #[test]
     fn a_vault_is_asked_gently_for_more_than_it_has_shown_to_answer() {
         let begin = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(Duration::from_secs(1));
         let widths = run(&mut pace, begin, 60);
         assert_eq!(widths[..4], [64, 64, 22, 4], "up to what is easy, and then gently");
         assert!(widths[3..].is_sorted(), "{widths:?}");
@@ -207,7 +213,7 @@ mod tests {
     #[test]
     fn all_wait_for_the_moment_that_the_vault_names() {
         let begin = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(Duration::from_secs(1));
         pace.sent(begin);
         pace.throttled(begin, begin + MS, Some(Duration::from_secs(3)), 0.0);
         pace.ended();
@@ -221,7 +227,7 @@ mod tests {
     fn jitter_never_comes_before_the_vaults_word() {
         for (jitter, late) in [(0.0, 0), (0.5, 25), (1.0, 50)] {
             let begin = Instant::now();
-            let mut pace = Pace::default();
+            let mut pace = Pace::new(Duration::from_secs(1));
             pace.sent(begin);
             pace.throttled(begin, begin, Some(Duration::from_secs(1)), jitter);
             pace.ended();
@@ -232,7 +238,7 @@ mod tests {
     #[test]
     fn without_a_word_of_the_vault_the_wait_doubles_until_it_answers() {
         let mut now = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(Duration::from_secs(1));
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
             assert_eq!(pace.next(now), Next::Now);
             pace.sent(now);
@@ -252,7 +258,7 @@ mod tests {
     #[test]
     fn those_under_way_when_the_vault_begins_to_refuse_are_one_refusal() {
         let begin = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(Duration::from_secs(1));
         for _ in 0..8 {
             pace.sent(begin);
         }
@@ -266,7 +272,7 @@ mod tests {
     #[test]
     fn a_vault_that_throttled_is_asked_for_what_it_could_answer_and_later_for_more() {
         let begin = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(Duration::from_secs(1));
         for _ in 0..200 {
             pace.sent(begin);
         }
@@ -293,7 +299,7 @@ mod tests {
     #[test]
     fn a_vault_that_refuses_all_is_still_tried() {
         let begin = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(Duration::from_secs(1));
         pace.sent(begin);
         pace.throttled(begin, begin, Some(Duration::ZERO), 0.0);
         pace.ended();

@@ -1,11 +1,8 @@
 //! Takes each request to a vault through its gate, and once more when it was throttled.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU16, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU16, Ordering},
 };
 
 use async_trait::async_trait;
@@ -13,14 +10,15 @@ use azure_core::{
     error::{Error, ErrorKind},
     http::{
         Context, Request, StatusCode,
-        headers::{Headers, RETRY_AFTER},
         policies::{Policy, PolicyResult},
     },
-    time::{OffsetDateTime, parse_rfc7231},
 };
 use tokio::time::Instant;
 
-use crate::{metrics::Metrics, transport::below};
+use crate::{
+    metrics::Metrics,
+    transport::{Patience, below, retry_after},
+};
 
 use super::{Ask, Gate};
 
@@ -33,6 +31,7 @@ pub(in crate::vault) struct GatePolicy {
     vault: Arc<str>,
     gate: Gate,
     metrics: Metrics,
+    patience: Patience,
     /// The status that was answered last; 0 before there was one.
     last: AtomicU16,
     /// From 0 to 1.
@@ -40,8 +39,9 @@ pub(in crate::vault) struct GatePolicy {
 }
 
 impl GatePolicy {
-    pub(in crate::vault) fn new(vault: Arc<str>, gate: Gate, metrics: Metrics) -> Self {
-        Self { vault, gate, metrics, last: AtomicU16::new(0), jitter: fastrand::f64 }
+    pub(in crate::vault) fn new(vault: Arc<str>, metrics: Metrics, patience: Patience) -> Self {
+        let gate = Gate::new(patience.throttled);
+        Self { vault, gate, metrics, patience, last: AtomicU16::new(0), jitter: fastrand::f64 }
     }
 
     /// Whether the vault has asked us to wait.
@@ -60,7 +60,7 @@ impl Policy for GatePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let unasked = Arc::new(Ask::new(true));
         let ask = ctx.value::<Arc<Ask>>().unwrap_or(&unasked);
-        let mut tries = 1;
+        let (mut tries, begin) = (1, Instant::now());
         loop {
             let turn = self.gate.turn(ask).await;
             ask.set_sent(Some(Instant::now()));
@@ -72,8 +72,11 @@ impl Policy for GatePolicy {
             }
             ask.set_sent(None);
             self.metrics.vault_throttled(&self.vault);
-            turn.throttled(retry_after(response.headers()), (self.jitter)());
-            if tries == TRIES {
+            let wait = retry_after(response.headers());
+            turn.throttled(wait, (self.jitter)());
+            // Half of what the mount may take: whoever waits longer does not hear why.
+            let longest = self.patience.again * 3 / 2;
+            if tries == TRIES || begin.elapsed().saturating_add(wait.unwrap_or_default()) > longest {
                 // As an error, since the SDK would try a response of this status again.
                 let raw = response.try_into_raw_response().await?;
                 let kind = ErrorKind::HttpResponse {
@@ -85,38 +88,5 @@ impl Policy for GatePolicy {
             }
             tries += 1;
         }
-    }
-}
-
-/// Seconds, or a date (RFC 9110 section 10.2.3). One that cannot be read says nothing.
-fn retry_after(headers: &Headers) -> Option<Duration> {
-    let text = headers.get_optional_str(&RETRY_AFTER)?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let left = parse_rfc7231(text).ok()? - OffsetDateTime::now_utc();
-    Some(left.try_into().unwrap_or(Duration::ZERO))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let parse = |text: &str| {
-            let mut headers = Headers::new();
-            headers.insert(RETRY_AFTER, text.to_owned());
-            retry_after(&headers)
-        };
-        assert_eq!(parse("7"), Some(Duration::from_secs(7)));
-        assert_eq!(parse(" 0 "), Some(Duration::ZERO));
-        assert_eq!(parse("18446744073709551615"), Some(Duration::from_secs(u64::MAX)));
-        assert_eq!(parse("Fri, 01 Jan 2021 00:00:00 GMT"), Some(Duration::ZERO));
-        assert!(parse("Fri, 01 Jan 2100 00:00:00 GMT").unwrap() > Duration::from_secs(1 << 30));
-        for text in ["", "-1", "1.5", "soon", "99999999999999999999", "Fri, 99 Jan 2021 00:00:00 GMT"] {
-            assert_eq!(parse(text), None, "{text}");
-        }
-        assert_eq!(retry_after(&Headers::new()), None);
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 /// A gate that is closed for a second.
 async fn closed() -> Arc<Gate> {
-    let gate = Arc::new(Gate::default());
+    let gate = Arc::new(Gate::new(Duration::from_secs(1)));
     gate.turn(&Ask::new(true)).await.throttled(Some(Duration::from_secs(1)), 0.0);
     gate
 }
@@ -55,7 +55,7 @@ async fn who_goes_away_keeps_nobody_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_ends_lets_the_next_in() {
-    let gate = Arc::new(Gate::default());
+    let gate = Arc::new(Gate::new(Duration::from_secs(1)));
     let mut turns = Vec::new();
     for _ in 0..64 {
         turns.push(gate.turn(&Ask::new(true)).await);

@@ -8,10 +8,11 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use akv_emulator::{Emulator, EmulatorBuilder, Keys, VaultSet};
-use akv_provider::transport::{self, Client, Names, Proxy, Resolve, Roots, Transports};
+use akv_provider::transport::{self, Client, Names, Patience, Proxy, Resolve, Roots, Transports};
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -71,15 +72,24 @@ impl Azure {
 
     /// The production transports, but trusting the emulator and led to it under production's own names.
     pub(crate) fn transports(&self) -> Transports {
+        self.transports_with(Patience::within(Duration::from_secs(90)))
+    }
+
+    /// The same, waiting as a test can.
+    pub(crate) fn transports_with(&self, patience: Patience) -> Transports {
         let roots = Roots::from_pem(self.ca_pem().as_bytes()).expect("the CA is PEM");
-        let node =
-            NodeServices { client: transport::node(), imds: self.imds_address(), nmi: self.nmi_address() };
-        let azure = transport::azure(roots, Proxy::all(&self.proxy_url()));
+        let node = NodeServices {
+            client: transport::node(patience),
+            imds: self.imds_address(),
+            nmi: self.nmi_address(),
+        };
+        let azure = transport::azure(roots, Proxy::all(&self.proxy_url()), patience);
         Transports {
             azure: Transport::new(Arc::new(azure.clone())),
             ahead: azure,
             node: Transport::new(Arc::new(node)),
             cluster: Names(Arc::new(AllNames(self.https_address(), self.1.clone()))),
+            patience,
         }
     }
 }

@@ -60,6 +60,15 @@ impl Provider {
         Self::launch(azure, transports, &[], |config| config.admin.metrics_port = Some(0))
     }
 
+    /// With transports of the test's own, and what no flag says.
+    pub(crate) fn start_over_changed(
+        azure: &Azure,
+        transports: Transports,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        Self::launch(azure, transports, &[], change)
+    }
+
     /// What Prometheus would read, where the test has a port for it.
     pub(crate) async fn metrics(&self) -> String {
         let url = format!("http://127.0.0.1:{}/metrics", self.ports[0].port());

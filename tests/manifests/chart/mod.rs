@@ -45,6 +45,8 @@ fn extreme() -> Value {
         "sniName": "proxy.example.com",
         "republishMaxAge": "1h30m",
         "objectCacheTtl": "300ms",
+        "mountTimeout": "1m50s",
+        "maxCallRecvMsgSize": 2147483647,
         "metricsAddr": ":1",
         "metricsObjectName": true,
         "enablePprof": true,

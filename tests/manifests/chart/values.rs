@@ -76,7 +76,7 @@ fn other(path: &str, value: &Value) -> Value {
         "linux.updateStrategy.type" => json!("OnDelete"),
         "linux.dnsPolicy" => json!("Default"),
         "linux.healthzPath" => json!("/live"),
-        "linux.healthzTimeout" => json!("9s"),
+        "linux.healthzTimeout" | "republishMaxAge" | "objectCacheTtl" | "mountTimeout" => json!("9s"),
         "linux.providersDir" => json!("/etc/kubernetes/secrets-store-csi-providers"),
         "linux.volumes" => json!([{"name": "extra", "emptyDir": {}}]),
         "linux.volumeMounts" => json!([{"name": "providers", "mountPath": "/elsewhere"}]),

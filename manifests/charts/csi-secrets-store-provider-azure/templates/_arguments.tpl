@@ -22,6 +22,8 @@
 {{- end }}
 - {{ printf "--republish-max-age=%s" .Values.republishMaxAge | quote }}
 - {{ printf "--object-cache-ttl=%s" .Values.objectCacheTtl | quote }}
+- {{ printf "--mount-timeout=%s" .Values.mountTimeout | quote }}
+- --max-call-recv-msg-size={{ .Values.maxCallRecvMsgSize | int }}
 {{- with .Values.linux.customUserAgent }}
 - {{ printf "--custom-user-agent=%s" . | quote }}
 {{- end }}

@@ -1,0 +1,192 @@
+//! An hour of a node's life: `cargo bench --bench soak`, or `just soak --minutes 5`.
+//!
+//! Two providers, the release binary as processes, mount from an emulated Azure that fails in one way after the other and
+//! whose secrets are rotated meanwhile. One of them lives through all of it, so that a leak would show; the other one is
+//! stopped or killed every minute. Each answer is held against what the vault had at that moment, and each failure
+//! against the fault in force: a failure without one, a stale value or a leak fails the soak.
+
+mod record;
+mod weather;
+mod work;
+
+#[path = "../mount/azure.rs"]
+#[allow(dead_code, reason = "the benchmark needs more of it")]
+mod azure;
+#[path = "../mount/driver.rs"]
+#[allow(dead_code, reason = "the benchmark needs more of it")]
+mod driver;
+#[path = "../mount/pods.rs"]
+mod pods;
+#[path = "../mount/process.rs"]
+#[allow(dead_code, reason = "the benchmark needs more of it")]
+mod process;
+#[path = "../mount/schedule.rs"]
+mod schedule;
+
+use std::{
+    cell::RefCell,
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use tokio::{task::LocalSet, time::sleep};
+
+use self::{
+    azure::Azure,
+    driver::Driver,
+    process::{Process, Provider},
+    record::{Record, Sample},
+    weather::Weather,
+};
+
+/// Why the soak cannot go on.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Waits are in proportion to how long a mount may take, and a soak has no time for ninety seconds.
+const FLAGS: [&str; 2] = ["--mount-timeout=15s", "--republish-max-age=10s"];
+
+/// How many mounts are under way at once.
+const WORKERS: usize = 8;
+
+/// As long as a connection that nobody uses is kept, and a little more.
+const QUIET: Duration = Duration::from_secs(70);
+
+const ROWS: u32 = 12;
+
+fn main() -> ExitCode {
+    let outcome = minutes(std::env::args().skip(1)).and_then(|minutes| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let azure = Rc::new(Azure::start()?);
+        let length = Duration::from_secs_f64(minutes * 60.0);
+        runtime.block_on(LocalSet::new().run_until(soak(azure, length)))
+    });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "the soak cannot go on: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn minutes(arguments: impl Iterator<Item = String>) -> Result<f64, Failure> {
+    // Cargo says so to every benchmark.
+    let mut arguments = arguments.filter(|argument| argument != "--bench");
+    let text = match (arguments.next(), arguments.next()) {
+        (None, None) => return Ok(60.0),
+        (Some(flag), Some(value)) if flag == "--minutes" => value,
+        (Some(argument), None) if argument.starts_with("--minutes=") => {
+            argument.trim_start_matches("--minutes=").to_owned()
+        }
+        _ => return Err("the only argument is --minutes N".into()),
+    };
+    let minutes = text.parse().ok().filter(|minutes| (0.1..=10_000.0).contains(minutes));
+    minutes.ok_or_else(|| "--minutes takes a number".into())
+}
+
+/// Whether all went well.
+async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
+    let ours = ("akv-provider".to_owned(), env!("CARGO_BIN_EXE_akv-provider").into());
+    let provider = process::side_by_side(vec![ours], azure.directory_of_files()).remove(0);
+    let mut lasting = start(&provider, &azure)?;
+    let mut restarted = start(&provider, &azure)?;
+    let drivers =
+        Rc::new(RefCell::new([Driver::connect(&mut lasting).await?, Driver::connect(&mut restarted).await?]));
+    let record = Rc::new(RefCell::new(Record::default()));
+    let weather = Rc::new(Weather::new(azure.clone()));
+
+    // Once through everything, and quiet again: what a leak is measured from.
+    tell("warming up");
+    let first = run(&azure, &weather, &drivers, &record);
+    sleep(weather::ROUND).await;
+    weather.stop();
+    finish(first).await;
+    sleep(QUIET).await;
+    let before = Sample::take(Duration::ZERO, &lasting, &record.borrow())?;
+
+    tell(&format!("{:.1} minutes", length.as_secs_f64() / 60.0));
+    let begin = Instant::now();
+    weather.start();
+    let work = run(&azure, &weather, &drivers, &record);
+    let (mut samples, mut restarts) = (Vec::new(), 0_u32);
+    let mut next_restart = MINUTE;
+    for row in 1..=ROWS {
+        let until = length * row / ROWS;
+        while begin.elapsed() < until {
+            sleep(Duration::from_millis(200)).await;
+            if begin.elapsed() >= next_restart {
+                next_restart += MINUTE;
+                restarts += 1;
+                weather.restarting();
+                if restarts.is_multiple_of(2) {
+                    stop(&mut restarted).await?;
+                } else {
+                    drop(restarted);
+                }
+                restarted = start(&provider, &azure)?;
+                drivers.borrow_mut()[1] = Driver::connect(&mut restarted).await?;
+            }
+        }
+        samples.push(Sample::take(begin.elapsed(), &lasting, &record.borrow())?);
+        tell(&format!("{row} of {ROWS}"));
+    }
+    weather.stop();
+    finish(work).await;
+    tell("quiet");
+    sleep(QUIET).await;
+    let after = Sample::take(begin.elapsed(), &lasting, &record.borrow())?;
+    let record = record.borrow();
+    let mut out = io::stdout().lock();
+    write!(out, "{}", record::Report { record: &record, restarts, before, samples: &samples, after })?;
+    Ok(record.is_sound() && !after.leaks(&before))
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Asks it to stop, as kubelet does, and waits until the mounts under way have finished.
+async fn stop(process: &mut Process) -> io::Result<()> {
+    std::process::Command::new("kill").args(["-TERM", &process.id().to_string()]).status()?;
+    while process.ended()?.is_none() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+fn start(provider: &Provider, azure: &Azure) -> io::Result<Process> {
+    Process::start_with(provider, azure, &FLAGS)
+}
+
+type Drivers = Rc<RefCell<[Driver; 2]>>;
+
+fn run(
+    azure: &Rc<Azure>,
+    weather: &Rc<Weather>,
+    drivers: &Drivers,
+    record: &Rc<RefCell<Record>>,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    let workers = (0..WORKERS).map(|number| {
+        let worker =
+            work::Worker::new(number, azure.clone(), weather.clone(), drivers.clone(), record.clone());
+        tokio::task::spawn_local(worker.run())
+    });
+    let weather = weather.clone();
+    let mut tasks: Vec<_> = workers.collect();
+    tasks.push(tokio::task::spawn_local(async move { weather.change().await }));
+    tasks
+}
+
+async fn finish(tasks: Vec<tokio::task::JoinHandle<()>>) {
+    for task in tasks {
+        // A panic is told of by the task itself.
+        let _ = task.await;
+    }
+}
+
+/// Tells the person who waits; the table alone goes to stdout.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,127 @@
+//! What came of it, and the table.
+
+use std::{collections::BTreeMap, fmt, io, time::Duration};
+
+use crate::process::Process;
+
+/// How one mount ended.
+pub(crate) enum Outcome {
+    Mounted,
+    /// With a value that it must not have got, or without one that it must.
+    Wrong,
+    /// While something was out of order.
+    Failed {
+        cause: &'static str,
+        code: String,
+        took: Duration,
+    },
+    /// While nothing was.
+    Unexplained(String),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    mounted: u64,
+    wrong: u64,
+    failed: BTreeMap<(&'static str, String), (u64, Duration)>,
+    unexplained: BTreeMap<String, u64>,
+}
+
+impl Record {
+    pub(crate) fn add(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Mounted => self.mounted += 1,
+            Outcome::Wrong => self.wrong += 1,
+            Outcome::Failed { cause, code, took } => {
+                let (count, longest) = self.failed.entry((cause, code)).or_default();
+                *count += 1;
+                *longest = took.max(*longest);
+            }
+            Outcome::Unexplained(text) => *self.unexplained.entry(text).or_default() += 1,
+        }
+    }
+
+    /// Whether every answer was right and every failure had a reason.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.wrong == 0 && self.unexplained.is_empty()
+    }
+
+    fn failures(&self) -> u64 {
+        self.failed.values().map(|(count, _)| count).sum::<u64>() + self.unexplained.values().sum::<u64>()
+    }
+}
+
+/// The provider that lives through all of it, at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    at: Duration,
+    mounted: u64,
+    failed: u64,
+    resident: u64,
+    descriptors: usize,
+}
+
+impl Sample {
+    pub(crate) fn take(at: Duration, process: &Process, record: &Record) -> io::Result<Self> {
+        Ok(Self {
+            at,
+            mounted: record.mounted,
+            failed: record.failures(),
+            resident: process.resident()?,
+            descriptors: std::fs::read_dir(format!("/proc/{}/fd", process.id()))?.count(),
+        })
+    }
+
+    /// Whether more is left than chance and the allocator explain.
+    pub(crate) fn leaks(&self, before: &Self) -> bool {
+        self.descriptors > before.descriptors + 4 || self.resident > before.resident + before.resident / 4
+    }
+}
+
+/// All of it.
+pub(crate) struct Report<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) restarts: u32,
+    /// Quiet, after the warm-up.
+    pub(crate) before: Sample,
+    pub(crate) samples: &'a [Sample],
+    /// Quiet again.
+    pub(crate) after: Sample,
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { record, restarts, before, samples, after } = self;
+        writeln!(
+            f,
+            "{} mounts, {} failed, {} wrong values, {restarts} restarts of the second provider\n",
+            record.mounted + record.failures() + record.wrong,
+            record.failures(),
+            record.wrong
+        )?;
+        writeln!(f, "| failed while | code | mounts | longest, s |\n| --- | --- | ---: | ---: |")?;
+        for ((cause, code), (count, longest)) in &record.failed {
+            writeln!(f, "| {cause} | {code} | {count} | {:.1} |", longest.as_secs_f64())?;
+        }
+        for (text, count) in &record.unexplained {
+            writeln!(f, "| **nothing was out of order** | {} | {count} | |", text.replace('\n', " "))?;
+        }
+        writeln!(f, "\n| minute | mounted | failed | memory, MiB | descriptors |")?;
+        writeln!(f, "| --- | ---: | ---: | ---: | ---: |")?;
+        row(f, "quiet before", before)?;
+        for sample in *samples {
+            row(f, &format!("{:.1}", sample.at.as_secs_f64() / 60.0), sample)?;
+        }
+        row(f, "quiet after", after)?;
+        writeln!(f, "\nleaks: {}", if after.leaks(before) { "**yes**" } else { "none" })
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, sample: &Sample) -> fmt::Result {
+    let Sample { mounted, failed, resident, descriptors, .. } = sample;
+    writeln!(
+        f,
+        "| {name} | {mounted} | {failed} | {:.1} | {descriptors} |",
+        *resident as f64 / f64::from(1 << 20)
+    )
+}

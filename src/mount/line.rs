@@ -1,0 +1,87 @@
+//! The line before the mounts: so many are under way at once, whoever came first goes first, and no vault has all places.
+
+use std::{convert::Infallible, sync::Arc};
+
+use quick_cache::sync::Cache;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{metrics::Metrics, spec::vault::VaultName};
+
+/// How many mounts are under way at once. Each has a quarter MiB while it reads twenty small objects, and as much as the
+/// driver takes in one answer at the worst (docs/limits.md); kubelet starts fewer pods than this at once on any node.
+pub(super) const AT_ONCE: usize = 100;
+
+/// How many of them may be of one vault, so that one that hangs leaves the others half of the places.
+pub(super) const OF_ONE_VAULT: usize = AT_ONCE / 2;
+
+/// How many vaults have a line of their own. Their names come from SecretProviderClasses, so there is a bound.
+const VAULTS: usize = 1_000;
+
+/// The places. Clones share them.
+#[derive(Clone)]
+pub(super) struct Line {
+    all: Arc<Semaphore>,
+    vaults: Arc<Cache<VaultName, Arc<Semaphore>>>,
+    metrics: Metrics,
+}
+
+/// A place among the mounts under way, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    _of_vault: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Line {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self { all: Arc::new(Semaphore::new(AT_ONCE)), vaults: Arc::new(Cache::new(VAULTS)), metrics }
+    }
+
+    /// Waits for a place among the mounts from `vault`, and then among all.
+    pub(super) async fn place(&self, vault: &VaultName) -> Place {
+        let _waiting = self.metrics.waiting();
+        let make = || Ok(Arc::new(Semaphore::new(OF_ONE_VAULT)));
+        let of_vault = self.vaults.get_or_insert_with(vault, make);
+        let of_vault = of_vault.unwrap_or_else(|never: Infallible| match never {});
+        Place { _of_vault: permit(of_vault).await, _of_all: permit(self.all.clone()).await }
+    }
+}
+
+/// Tokio's semaphore is fair: who waits first goes first.
+async fn permit(places: Arc<Semaphore>) -> OwnedSemaphorePermit {
+    places.acquire_owned().await.expect("nobody closes the line")
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Line")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    /// Whether there is a place at once.
+    fn at_once<F: Future<Output = Place>>(place: &mut std::pin::Pin<Box<F>>) -> Option<Place> {
+        place.as_mut().now_or_never()
+    }
+
+    #[test]
+    fn a_vault_has_half_of_the_places_and_who_came_first_goes_first() {
+        let line = Line::new(Metrics::new(false));
+        let (lab, other): (VaultName, VaultName) = ("lab".parse().unwrap(), "other".parse().unwrap());
+        let wait = |vault| Box::pin(line.place(vault));
+        let mut held: Vec<Place> = (0..OF_ONE_VAULT).map(|_| at_once(&mut wait(&lab)).unwrap()).collect();
+        let (mut first, mut second) = (wait(&lab), wait(&lab));
+        assert!(at_once(&mut first).is_none() && at_once(&mut second).is_none());
+        let others: Vec<Place> = (0..OF_ONE_VAULT).map(|_| at_once(&mut wait(&other)).unwrap()).collect();
+        assert_eq!(line.all.available_permits(), 0);
+        held.pop();
+        assert!(at_once(&mut second).is_none(), "it came later");
+        assert!(at_once(&mut first).is_some());
+        drop(others);
+    }
+}

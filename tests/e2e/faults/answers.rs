@@ -1,0 +1,75 @@
+//! Answers that are none.
+
+use akv_emulator::Fault;
+use tonic::Code::FailedPrecondition;
+
+use super::rig::{At, ONCE, Rig, TRIES};
+
+fn json(body: &'static str) -> Fault {
+    Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() }
+}
+
+/// What cannot be understood is not asked for again: the vault would say it again.
+#[tokio::test]
+async fn answers_that_are_not_json_or_of_another_shape() {
+    let rig = Rig::new().await;
+    for at in [At::Vault, At::Entra] {
+        for body in
+            ["<html>canary</html>", "", "[]", "null", r#"{"canary":{}}"#, r#"{"value":7,"access_token":7}"#]
+        {
+            let told = rig.fails(at, json(body), FailedPrecondition, ONCE).await;
+            assert!(!told.message().contains("canary"), "{told}");
+        }
+    }
+}
+
+/// Nor is what goes on and on, and no more of it is taken than any answer of Azure's has.
+#[tokio::test]
+async fn a_body_of_200_megabytes() {
+    let rig = Rig::new().await;
+    for at in [At::Vault, At::Entra] {
+        for fault in [Fault::HugeBody(200_000_000), Fault::UnannouncedBody(200_000_000)] {
+            rig.fails(at, fault, FailedPrecondition, ONCE).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_comes_in_small_pieces_is_read_to_its_end() {
+    let rig = Rig::new().await;
+    for at in [At::Vault, At::Entra] {
+        let pause = std::time::Duration::from_millis(2);
+        rig.heals(at, Fault::Slow { step: 50, pause }, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let rig = Rig::new().await;
+    for at in [At::Vault, At::Entra] {
+        let to = "https://evil.vault.azure.net/secrets/db-password/".to_owned();
+        rig.azure.faults().inject(at.route(), Fault::Redirect(to));
+        let told = rig.mount().await.unwrap_err();
+        assert_eq!(told.code(), FailedPrecondition, "{at:?}: {told}");
+        let sent = akv_emulator::Route::any().matching(|head| head.host.contains("evil"));
+        assert_eq!(rig.azure.journal().count(&sent), 0, "{at:?}");
+        rig.azure.faults().clear();
+        rig.heals(at, Fault::status(503), 2).await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_breaks_off_is_asked_for_again() {
+    let rig = Rig::new().await;
+    let lists = At::Vault.route().path_suffix("/versions");
+    let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
+    let call = crate::harness::MountCall::of(objects).workload(&rig.azure);
+    rig.azure.faults().inject_times(1, lists.clone(), Fault::CutBody { after: 10 });
+    rig.driver().mount(&call.of_another_pod()).await.unwrap();
+    assert_eq!(rig.azure.journal().count(&lists), 2);
+    rig.azure.journal().clear();
+    rig.azure.faults().inject(lists.clone(), Fault::CutBody { after: 10 });
+    let told = rig.driver().mount(&call.of_another_pod()).await.unwrap_err();
+    assert_eq!(told.code(), FailedPrecondition, "{told}");
+    assert_eq!(rig.azure.journal().count(&lists), *TRIES.end());
+}

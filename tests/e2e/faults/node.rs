@@ -1,0 +1,50 @@
+//! IMDS, the node's own source of tokens.
+
+use std::time::Duration;
+
+use akv_emulator::{Fault, Route, Service};
+use tonic::Code::FailedPrecondition;
+
+use super::rig::Rig;
+use crate::harness::{Azure, MountCall};
+
+fn managed() -> MountCall {
+    MountCall::of("- objectName: db-password\n  objectType: secret\n")
+        .with("useVMManagedIdentity", "true")
+        .of_another_pod()
+}
+
+/// Microsoft's advice for IMDS has longer pauses than those for Entra, so each fault has an Azure of its own, all at once.
+#[tokio::test]
+async fn imds_that_fails_once() {
+    let faults = [404, 410, 429, 500, 503].map(Fault::status).into_iter().chain([Fault::Hang, Fault::Drop]);
+    let rows = faults.map(|fault| async move {
+        let rig = Rig::new().await;
+        rig.azure.faults().inject_times(1, Route::service(Service::Imds), fault.clone());
+        rig.driver().mount(&managed()).await.unwrap_or_else(|status| panic!("{fault:?}: {status}"));
+        assert_eq!(rig.azure.journal().count(&Route::service(Service::Imds)), 2, "{fault:?}");
+    });
+    futures::future::join_all(rows).await;
+}
+
+#[tokio::test]
+async fn imds_that_fails_for_good() {
+    let faults = [404, 410, 429, 500, 503].map(Fault::status).into_iter().chain([Fault::Hang, Fault::Drop]);
+    let rows = faults.map(|fault| async move {
+        let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+        let limit = |config: &mut akv_provider::cli::Config| {
+            config.mounts.token_limit = Duration::from_secs(1);
+        };
+        let rig = Rig::over(azure, limit, |_| {});
+        rig.azure.faults().inject(Route::service(Service::Imds), fault.clone());
+        let told = rig.driver().mount(&managed()).await.unwrap_err();
+        assert_eq!(told.code(), FailedPrecondition, "{fault:?}: {told}");
+        assert!(told.message().contains("IMDS at 169.254.169.254"), "{fault:?}: {told}");
+        if let Fault::Status { code, .. } = fault {
+            assert!(told.message().contains(&code.to_string()), "{told}");
+        }
+        let asked = rig.azure.journal().count(&Route::service(Service::Imds));
+        assert_eq!(asked, 1, "{fault:?}: the pause that IMDS wants is longer than a second");
+    });
+    futures::future::join_all(rows).await;
+}

@@ -1,0 +1,95 @@
+//! Clocks that disagree, and mounts that run out of time.
+
+use std::time::Duration;
+
+use akv_emulator::{Fault, Route};
+use akv_provider::{cli::Config, transport::Patience};
+use tonic::Code::{FailedPrecondition, Unauthenticated};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use super::rig::{At, Rig};
+use crate::harness::{Azure, MountCall};
+
+#[tokio::test]
+async fn clocks_that_disagree() {
+    let hour = 3_600;
+    for (offset, well) in [(-2 * hour, false), (-200, true), (200, true), (1_800, true), (2 * hour, false)] {
+        let rig = Rig::new().await;
+        let managed = MountCall::of("- objectName: db-password\n  objectType: secret\n")
+            .with("useVMManagedIdentity", "true");
+        // A pod's token was made by our clock, and Entra goes by its own.
+        let call = rig.call();
+        rig.azure.clock().set_offset(offset);
+        let mounted = rig.driver().mount(&managed).await;
+        mounted.unwrap_or_else(|status| panic!("managed identity, {offset} s: {status}"));
+        match rig.driver().mount(&call).await {
+            Ok(_) => assert!(well, "{offset} s"),
+            Err(told) => {
+                assert!(!well, "{offset} s: {told}");
+                assert_eq!(told.code(), Unauthenticated, "{told}");
+                assert!(told.message().contains("AADSTS"), "{told}");
+            }
+        }
+    }
+}
+
+/// With the waits that belong to a `--mount-timeout`.
+fn within(azure: Azure, seconds: u64) -> Rig {
+    let budget = Duration::from_secs(seconds);
+    let transports = azure.transports_with(Patience::within(budget));
+    let limits = |config: &mut Config| {
+        config.mounts.budget = budget;
+        config.mounts.token_limit = budget / 2;
+    };
+    Rig::over(azure, limits, |ways| *ways = transports)
+}
+
+#[tokio::test]
+async fn who_hangs_is_told_of_before_the_time_is_up() {
+    let rows = [At::Vault, At::Probe, At::Entra].map(|at| async move {
+        let rig = within(Azure::with_secrets(&[("db-password", "x")]).await, 6);
+        // By what hung, and not by the mount's end, which does not name an object.
+        let tries = if at == At::Probe { 0..=9 } else { 2..=5 };
+        rig.azure.faults().inject(at.route(), Fault::Hang);
+        let told = rig.mount().await.unwrap_err();
+        assert_eq!(told.code(), FailedPrecondition, "{told}");
+        let host = if at == At::Entra { "login.microsoftonline.com" } else { "lab" };
+        for part in ["secret/db-password", host] {
+            assert!(told.message().contains(part), "{at:?}: no {part} in {told}");
+        }
+        let asked = rig.azure.journal().count(&at.route());
+        assert!(tries.contains(&asked), "{at:?}: {asked} requests");
+    });
+    futures::future::join_all(rows).await;
+}
+
+#[tokio::test]
+async fn a_mount_that_finds_no_place_says_so_and_others_go_on() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.vaults().put_secret("other", "db-password", "y");
+    azure.faults().inject(Route::vault("lab").credentials(true), Fault::Hang);
+    let transports = azure.transports();
+    let rig = Rig::over(azure, |config| config.admin.metrics_port = Some(0), |ways| *ways = transports);
+    let mount = |call: MountCall, seconds| {
+        let driver = rig.driver();
+        tokio::spawn(async move {
+            let mut request = tonic::Request::new(call.of_another_pod().request());
+            request.set_timeout(Duration::from_secs(seconds));
+            driver.client().mount(request).await.map(drop)
+        })
+    };
+    let places: Vec<_> = (0..50).map(|_| mount(rig.call(), 60)).collect();
+    rig.provider.wait_for_metric("akv_mounts_in_flight 50").await;
+    rig.provider.wait_for_metric("akv_mounts_waiting 0").await;
+    let waits = mount(rig.call(), 1);
+    rig.provider.wait_for_metric("akv_mounts_waiting 1").await;
+    // Neither a probe nor another vault's mount stands in that line.
+    let mut health = HealthClient::new(rig.driver().channel());
+    health.check(HealthCheckRequest { service: String::new() }).await.unwrap();
+    rig.driver().mount(&rig.call().with("keyvaultName", "other")).await.unwrap();
+    let told = waits.await.unwrap().unwrap_err();
+    assert_eq!(told.code(), FailedPrecondition, "{told}");
+    assert!(told.message().contains("50 mounts") && told.message().contains("lab"), "{told}");
+    places.iter().for_each(tokio::task::JoinHandle::abort);
+    rig.provider.wait_for_metric("akv_mounts_in_flight 0").await;
+}
