@@ -61,6 +61,13 @@ impl Census {
         Some(self.lock().get_mut(authority)?.ready.pop_front()?.1)
     }
 
+    /// Gives up all that wait for a request.
+    pub(super) fn give_up(&self) {
+        let waiting: Vec<_> = self.lock().values_mut().flat_map(|host| host.ready.drain(..)).collect();
+        // Outside the lock, which a connection takes once more as it ends.
+        drop(waiting);
+    }
+
     /// Gives up those that nobody came for.
     pub(super) fn tidy(&self, authority: &str) {
         let stale: Vec<_> = {

@@ -111,7 +111,7 @@ impl Client {
             let connection = capture_connection(&mut request);
             let answer = timeout(self.silence, pool.request(request)).await;
             let uses = connection.connection_metadata().as_ref().and_then(Uses::of);
-            let reused = uses.as_ref().is_some_and(|uses| uses.answered() > 0);
+            let reused = uses.as_ref().is_some_and(|uses| uses.count() > 0);
             match answer {
                 Ok(Ok(answer)) => {
                     uses.iter().for_each(Uses::add);
@@ -150,6 +150,7 @@ impl Client {
             std::mem::replace(&mut *current, pool(self.connector.clone()))
         };
         drop(old);
+        self.connector.give_up();
     }
 }
 

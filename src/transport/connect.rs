@@ -125,6 +125,11 @@ impl Connector {
         (self.census.open(&authority) <= dials).then_some(stage)
     }
 
+    /// Gives up the connections that were made ahead.
+    pub(super) fn give_up(&self) {
+        self.census.give_up();
+    }
+
     pub(super) async fn peer_certificate(&self, uri: &Uri) -> io::Result<Vec<u8>> {
         let stream = self.shared.connect(uri).await?;
         stream.peer_certificate().ok_or_else(|| io::Error::other("the host shows no certificate"))
@@ -135,7 +140,7 @@ impl Connector {
         while let Some(promised) = self.census.take(&authority) {
             // One that failed is no reason not to try.
             if let Ok(Ok(link)) = promised.await {
-                return Ok(link);
+                return Ok(link.kept());
             }
         }
         let counted: Counted = self.census.count(&authority);

@@ -95,16 +95,23 @@ impl AsyncWrite for Stream {
 /// A stream that is among those counted for its host as long as it lives.
 pub(super) struct Link {
     stream: TokioIo<Stream>,
+    uses: Uses,
     _counted: Counted,
 }
 
 impl Link {
     pub(super) fn new(stream: Stream, counted: Counted) -> Self {
-        Self { stream: TokioIo::new(stream), _counted: counted }
+        Self { stream: TokioIo::new(stream), uses: Uses::default(), _counted: counted }
+    }
+
+    /// It has waited for its first request, and so may have died like one that was used.
+    pub(super) fn kept(self) -> Self {
+        self.uses.add();
+        self
     }
 }
 
-/// How many requests of a connection have been answered. Clones count together.
+/// How often a connection has been of use so far, or could have been. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Uses(Arc<AtomicU32>);
 
@@ -116,12 +123,12 @@ impl Uses {
         extras.remove()
     }
 
-    /// How many have been answered.
-    pub(super) fn answered(&self) -> u32 {
+    /// How often.
+    pub(super) fn count(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// One more has been answered.
+    /// Once more.
     pub(super) fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -129,7 +136,7 @@ impl Uses {
 
 impl Connection for Link {
     fn connected(&self) -> Connected {
-        Connected::new().extra(Uses::default())
+        Connected::new().extra(self.uses.clone())
     }
 }
 

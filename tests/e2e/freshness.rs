@@ -1,6 +1,6 @@
 //! Reads that are not made twice, and how old what a volume gets may be.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use akv_emulator::{ObjectKind, Role, RoleAssignment, Route, Service, VaultScope};
 use tonic::Code;
@@ -138,6 +138,29 @@ async fn pods_that_start_together_share_what_is_under_way() {
         assert_eq!(mount.await.unwrap().unwrap().text("db-password"), "x");
     }
     assert_eq!(azure.journal().total(), 1, "{:?}", azure.journal().lines());
+}
+
+#[tokio::test]
+async fn two_identities_at_the_same_moment_read_each_for_itself() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let workload = MountCall::of(OBJECTS).workload(&azure);
+    let principal = MountCall::of(OBJECTS).with_secrets(&[
+        ("clientid", "dddddddd-0000-0000-0000-000000000003"),
+        ("clientsecret", "s3cr3t~value"),
+    ]);
+    for call in [&workload, &principal] {
+        provider.driver().mount(&call.of_another_pod()).await.unwrap();
+    }
+    azure.journal().clear();
+    azure.latency().set_for(reads(), Duration::from_millis(600));
+    let (driver, other) = (provider.driver(), provider.driver());
+    // The same pod, UID and path, as two identities that may both read.
+    let (first, second) = tokio::join!(driver.mount(&workload), other.mount(&principal));
+    assert_eq!((first.unwrap().text("db-password"), second.unwrap().text("db-password")), ("x", "x"));
+    let callers: BTreeSet<_> =
+        azure.journal().filter(&reads()).into_iter().filter_map(|entry| entry.caller).collect();
+    assert_eq!(callers.len(), 2, "{callers:?}");
 }
 
 #[tokio::test]

@@ -115,21 +115,6 @@ async fn a_wrong_client_secret_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn entra_out_of_order_is_no_fault_of_the_identity() {
-    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    let provider = Provider::start(&azure);
-    let page = Fault::Status { code: 502, retry_after: None, body: Some("<html>\"\\r".to_owned()) };
-    for fault in [Fault::status(503), page, Fault::Drop] {
-        azure.faults().inject(Route::token_endpoint(), fault.clone());
-        let status = provider.driver().mount(&service_principal()).await.unwrap_err();
-        assert_eq!(status.code(), Code::FailedPrecondition, "{fault:?}: {status}");
-        assert!(status.message().contains("login.microsoftonline.com"), "{fault:?}: {status}");
-        azure.faults().clear();
-    }
-    provider.driver().mount(&service_principal()).await.unwrap();
-}
-
-#[tokio::test]
 async fn an_identity_that_the_node_does_not_have_is_refused_by_imds() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);

@@ -112,33 +112,6 @@ async fn an_identity_without_a_role_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_transient_fault_heals_within_the_mount() {
-    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    let provider = Provider::start(&azure);
-    let call = MountCall::of_secrets(&azure, &["db-password"]);
-    for fault in [Fault::status(503), Fault::throttled(0), Fault::Drop, Fault::Reset] {
-        let id = azure.faults().inject_times(1, reads(), fault.clone());
-        let mounted = provider.driver().mount(&call.of_another_pod()).await;
-        mounted.unwrap_or_else(|status| panic!("{fault:?}: {status}"));
-        assert_eq!(azure.faults().hits(id), 1, "{fault:?}");
-        azure.faults().clear();
-    }
-}
-
-#[tokio::test]
-async fn a_lasting_outage_is_no_empty_volume() {
-    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    azure.faults().inject(reads(), Fault::status(503));
-    let provider = Provider::start(&azure);
-    let status = provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
-    assert_eq!(status.code(), Code::FailedPrecondition);
-    assert!(
-        status.message().contains("secret/db-password from vault lab: the vault answered 503"),
-        "{status}"
-    );
-}
-
-#[tokio::test]
 async fn a_volume_that_the_driver_would_not_take_is_refused_with_its_largest_files() {
     let azure = Azure::with_secrets(&[]).await;
     let names: Vec<String> = (0..180).map(|index| format!("secret-{index}")).collect();

@@ -84,7 +84,7 @@ async fn work_for_a_caller_who_went_away_stops() {
     let mount = tokio::spawn(async move { driver.mount(&call).await.map(drop) });
     azure.journal().wait_for_route(1, &Route::service(Service::Vault)).await;
     mount.abort();
-    // Left alone, the request would end too: half a minute later, by the transport's own limit.
+    // Left alone, the request would end too: a quarter of a minute later, by the transport's own limit.
     let stopped = azure.journal().wait_until(|journal| journal.in_flight() == 0);
     tokio::time::timeout(Duration::from_secs(10), stopped).await.expect("the work stops");
     provider.begin_to_stop();

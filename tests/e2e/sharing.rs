@@ -121,7 +121,7 @@ async fn a_vault_that_hangs_keeps_no_other_waiting() {
         })
         .collect();
     azure.journal().wait_for_route(64, &Route::vault("lab").credentials(true)).await;
-    // Behind the hanging ones it would have its turn too: half a minute later, when the transport gives them up.
+    // Behind the hanging ones it would have its turn too: a quarter of a minute later, when the transport gives them up.
     let (driver, other) = (provider.driver(), call.with("keyvaultName", "other"));
     let mounted = tokio::time::timeout(Duration::from_secs(10), driver.mount(&other)).await;
     assert_eq!(mounted.expect("it waits for nobody").unwrap().text("db-password"), "y");

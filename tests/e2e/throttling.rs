@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use akv_emulator::{Fault, Route, Service};
-use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
 
@@ -63,15 +62,4 @@ async fn nobody_asks_before_the_moment_that_the_vault_names() {
     let asked: Vec<Duration> = azure.journal().filter(&reads()).iter().map(|entry| entry.at).collect();
     assert_eq!(asked.len(), 3, "{:?}", azure.journal().lines());
     assert!(asked[1..].iter().all(|at| *at - asked[0] >= Duration::from_secs(1)), "{asked:?}");
-}
-
-#[tokio::test]
-async fn a_vault_that_stays_throttled_is_told_of() {
-    let azure = Azure::with_secrets(&[("a", "x")]).await;
-    azure.faults().inject(reads(), Fault::throttled(0));
-    let provider = Provider::start(&azure);
-    let status = provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap_err();
-    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
-    assert!(status.message().contains("secret/a from vault lab: the vault is throttled: 429"), "{status}");
-    assert_eq!(throttled(&azure), 5);
 }

@@ -77,9 +77,14 @@ impl Provider {
 
     /// Waits until one of the lines that Prometheus would read is this one.
     pub(crate) async fn wait_for_metric(&self, line: &str) {
-        while !self.metrics().await.lines().any(|found| found == line) {
-            tokio::task::yield_now().await;
-        }
+        let there = async {
+            while !self.metrics().await.lines().any(|found| found == line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        // Long after it should be there: a test that fails is worth more than one that never ends.
+        let there = tokio::time::timeout(std::time::Duration::from_secs(30), there).await;
+        there.unwrap_or_else(|_| panic!("no {line}"));
     }
 
     fn launch(
