@@ -61,7 +61,8 @@ fn main() -> ExitCode {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let azure = Rc::new(Azure::start()?);
         let length = Duration::from_secs_f64(minutes * 60.0);
-        runtime.block_on(LocalSet::new().run_until(soak(azure, length)))
+        // Azure has a runtime of its own, which ends outside of this one.
+        runtime.block_on(LocalSet::new().run_until(soak(azure.clone(), length)))
     });
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
