@@ -27,10 +27,10 @@ pub(super) const ONCE: Tries = 1..=1;
 /// The same, and those that go out at once because a connection has died since it was last used.
 pub(super) const TRIES_AND_DEAD_CONNECTIONS: Tries = 5..=7;
 
-/// As a mount's own, but for a test: what hangs is given up after a fifth of a second, and repetitions come at once.
+/// As a mount's own, but for a test: what hangs is given up after half a second, and repetitions come at once.
 pub(super) const PATIENCE: Patience = Patience {
     connect: Duration::from_secs(2),
-    silence: Duration::from_millis(200),
+    silence: Duration::from_millis(500),
     again: Duration::from_secs(10),
     pause: Duration::from_millis(1),
     throttled: Duration::from_millis(20),
