@@ -33,9 +33,9 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How many of them are kept for a host.
 const MOST_IDLE: usize = 64;
 
-/// The longest answer that is read, in bytes. The longest that Azure gives is a page of a list, well below; beyond it
-/// is somebody who means to fill the memory.
-const LONGEST_ANSWER: usize = 4 << 20;
+/// The longest answer that is read, in bytes. The longest that Azure gives is a page of a list, or a secret of 25,000
+/// characters, far below; beyond it is somebody who means to fill the memory, and the allocator keeps what it has had.
+const LONGEST_ANSWER: usize = 1 << 20;
 
 /// A client with a pool of connections. Clones share it. Redirects are never followed, since a token would go along.
 #[derive(Clone)]
