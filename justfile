@@ -31,3 +31,17 @@ demo:
 # What has to pass.
 ci:
     .ci/run
+
+# Licences, banned crates, sources (cargo-deny).
+deny:
+    cargo deny check licenses bans sources
+
+# A bill of materials in CycloneDX's form (cargo-cyclonedx).
+sbom:
+    cargo cyclonedx --format json --target x86_64-unknown-linux-gnu
+
+# Each fuzz target for so many seconds (cargo-fuzz, a nightly compiler).
+fuzz seconds="600":
+    cp Cargo.lock fuzz/
+    cargo test --test corpus -- --ignored write_seeds
+    cd fuzz && for target in $(cargo fuzz list); do cargo +nightly fuzz run $target -- -max_total_time={{seconds}} -timeout=30 -rss_limit_mb=2048 || exit 1; done
