@@ -36,11 +36,7 @@ async fn twenty_objects_cost_one_token_one_probe_and_twenty_reads() {
 
 #[tokio::test]
 async fn the_reads_of_a_mount_run_at_once() {
-    let azure = Azure::with_secrets(&[]).await;
-    let names: Vec<String> = (0..50).map(|index| format!("secret-{index}")).collect();
-    for name in &names {
-        azure.vaults().put_secret("lab", name, "x");
-    }
+    let (azure, names) = Azure::with_numbered_secrets(50).await;
     // Longer than it takes to open the connections on a busy machine.
     azure.latency().set_for(reads(), std::time::Duration::from_millis(400));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -22,11 +22,7 @@ fn service_principal() -> MountCall {
 
 #[tokio::test]
 async fn a_token_seen_before_and_a_challenge_learned_cost_nothing_again() {
-    let azure = Azure::with_secrets(&[]).await;
-    let names: Vec<String> = (0..20).map(|index| format!("secret-{index}")).collect();
-    for name in &names {
-        azure.vaults().put_secret("lab", name, "x");
-    }
+    let (azure, names) = Azure::with_numbered_secrets(20).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let provider = Provider::start(&azure);
     let call = MountCall::of_secrets(&azure, &names);
@@ -41,11 +37,7 @@ async fn a_token_seen_before_and_a_challenge_learned_cost_nothing_again() {
 
 #[tokio::test]
 async fn connections_and_the_challenge_are_there_before_the_token() {
-    let azure = Azure::with_secrets(&[]).await;
-    let names: Vec<String> = (0..20).map(|index| format!("secret-{index}")).collect();
-    for name in &names {
-        azure.vaults().put_secret("lab", name, "x");
-    }
+    let (azure, names) = Azure::with_numbered_secrets(20).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let provider = Provider::start(&azure);
     // No token until the test has seen enough.
@@ -83,11 +75,7 @@ async fn ten_pods_at_once_ask_for_one_token_and_draw_one_challenge() {
 
 #[tokio::test]
 async fn a_vault_gets_a_bounded_number_of_requests_at_once() {
-    let azure = Azure::with_secrets(&[]).await;
-    let names: Vec<String> = (0..144).map(|index| format!("secret-{index}")).collect();
-    for name in &names {
-        azure.vaults().put_secret("lab", name, "x");
-    }
+    let (azure, names) = Azure::with_numbered_secrets(144).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Longer than it takes to open the connections on a busy machine.
     azure.latency().set_for(Route::service(Service::Vault), Duration::from_millis(800));

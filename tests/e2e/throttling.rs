@@ -16,11 +16,7 @@ fn throttled(azure: &Azure) -> usize {
 
 #[tokio::test]
 async fn a_vault_with_a_limit_gets_about_what_it_allows_and_no_mount_fails() {
-    let azure = Azure::with_secrets(&[]).await;
-    let names: Vec<String> = (0..120).map(|index| format!("secret-{index}")).collect();
-    for name in &names {
-        azure.vaults().put_secret("lab", name, "x");
-    }
+    let (azure, names) = Azure::with_numbered_secrets(120).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let provider = Provider::start(&azure);
     provider.driver().mount(&MountCall::of_secrets(&azure, &names[..1])).await.unwrap();

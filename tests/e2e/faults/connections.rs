@@ -62,11 +62,7 @@ async fn entra_that_breaks_off_or_hangs() {
 
 #[tokio::test]
 async fn all_pooled_connections_die_at_once() {
-    let azure = Azure::with_secrets(&[]).await;
-    let names: Vec<String> = (0..40).map(|index| format!("secret-{index}")).collect();
-    for name in &names {
-        azure.vaults().put_secret("lab", name, "x");
-    }
+    let (azure, names) = Azure::with_numbered_secrets(40).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Nothing hangs here, and a busy machine is not to look as if.
     let patience = Patience { silence: Duration::from_secs(20), ..PATIENCE };

@@ -66,6 +66,13 @@ impl Azure {
         azure
     }
 
+    /// With a vault `lab` that holds so many secrets, `secret-0` and on, and their names.
+    pub(crate) async fn with_numbered_secrets(count: usize) -> (Self, Vec<String>) {
+        let names: Vec<String> = (0..count).map(|index| format!("secret-{index}")).collect();
+        let secrets: Vec<_> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        (Self::with_secrets(&secrets).await, names)
+    }
+
     pub(crate) fn cluster_dns(&self) -> &ClusterDns {
         &self.1
     }
