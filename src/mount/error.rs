@@ -66,8 +66,9 @@ pub enum MountError {
     },
     /// All places are taken.
     #[error(
-        "no turn within {:.1} seconds: {} mounts from vault {vault} or {} from all vaults were under way all the time, \
-         and the log says of each how it ended", waited.as_secs_f32(), line::OF_ONE_VAULT, line::AT_ONCE
+        "no turn within {:.1} seconds: {} mounts from vault {vault}, {} of them of volumes that come again, or {} from all \
+         vaults were under way all the time, and the log says of each how it ended", waited.as_secs_f32(),
+        line::OF_ONE_VAULT, line::OF_ONE_VAULT_AGAIN, line::AT_ONCE
     )]
     NoPlace {
         /// The vault.

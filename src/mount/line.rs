@@ -14,6 +14,10 @@ pub(super) const AT_ONCE: usize = 100;
 /// How many of them may be of one vault, so that one that hangs leaves the others half of the places.
 pub(super) const OF_ONE_VAULT: usize = AT_ONCE / 2;
 
+/// How many of those may be of volumes that come again, so that a pod that starts finds a place while these wait for a
+/// vault that throttles.
+pub(super) const OF_ONE_VAULT_AGAIN: usize = OF_ONE_VAULT / 2;
+
 /// How many vaults have a line of their own. Their names come from SecretProviderClasses, so there is a bound.
 const VAULTS: usize = 1_000;
 
@@ -21,13 +25,21 @@ const VAULTS: usize = 1_000;
 #[derive(Clone)]
 pub(super) struct Line {
     all: Arc<Semaphore>,
-    vaults: Arc<Cache<VaultName, Arc<Semaphore>>>,
+    vaults: Arc<Cache<VaultName, OfVault>>,
     metrics: Metrics,
+}
+
+/// The places of one vault.
+#[derive(Clone)]
+struct OfVault {
+    all: Arc<Semaphore>,
+    again: Arc<Semaphore>,
 }
 
 /// A place among the mounts under way, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
+    _again: Option<OwnedSemaphorePermit>,
     _of_vault: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
@@ -37,13 +49,22 @@ impl Line {
         Self { all: Arc::new(Semaphore::new(AT_ONCE)), vaults: Arc::new(Cache::new(VAULTS)), metrics }
     }
 
-    /// Waits for a place among the mounts from `vault`, and then among all.
-    pub(super) async fn place(&self, vault: &VaultName) -> Place {
+    /// Waits for a place among the mounts from `vault`, and then among all; for a volume that is not mounted `first`
+    /// among those that come again before.
+    pub(super) async fn place(&self, vault: &VaultName, first: bool) -> Place {
         let _waiting = self.metrics.waiting();
-        let make = || Ok(Arc::new(Semaphore::new(OF_ONE_VAULT)));
+        let make = || {
+            let places = |number| Arc::new(Semaphore::new(number));
+            Ok(OfVault { all: places(OF_ONE_VAULT), again: places(OF_ONE_VAULT_AGAIN) })
+        };
         let of_vault = self.vaults.get_or_insert_with(vault, make);
         let of_vault = of_vault.unwrap_or_else(|never: Infallible| match never {});
-        Place { _of_vault: permit(of_vault).await, _of_all: permit(self.all.clone()).await }
+        let again = if first { None } else { Some(permit(of_vault.again).await) };
+        Place {
+            _again: again,
+            _of_vault: permit(of_vault.all).await,
+            _of_all: permit(self.all.clone()).await,
+        }
     }
 }
 
@@ -73,7 +94,7 @@ mod tests {
     fn a_vault_has_half_of_the_places_and_who_came_first_goes_first() {
         let line = Line::new(Metrics::new(false));
         let (lab, other): (VaultName, VaultName) = ("lab".parse().unwrap(), "other".parse().unwrap());
-        let wait = |vault| Box::pin(line.place(vault));
+        let wait = |vault| Box::pin(line.place(vault, true));
         let mut held: Vec<Place> = (0..OF_ONE_VAULT).map(|_| at_once(&mut wait(&lab)).unwrap()).collect();
         let (mut first, mut second) = (wait(&lab), wait(&lab));
         assert!(at_once(&mut first).is_none() && at_once(&mut second).is_none());
@@ -83,5 +104,20 @@ mod tests {
         assert!(at_once(&mut second).is_none(), "it came later");
         assert!(at_once(&mut first).is_some());
         drop(others);
+    }
+
+    #[test]
+    fn volumes_that_come_again_leave_half_of_a_vaults_places_to_pods_that_start() {
+        let line = Line::new(Metrics::new(false));
+        let lab: VaultName = "lab".parse().unwrap();
+        let wait = |first| Box::pin(line.place(&lab, first));
+        let again: Vec<Place> = (0..OF_ONE_VAULT_AGAIN).map(|_| at_once(&mut wait(false)).unwrap()).collect();
+        assert!(at_once(&mut wait(false)).is_none());
+        let first: Vec<Place> =
+            (0..OF_ONE_VAULT - OF_ONE_VAULT_AGAIN).map(|_| at_once(&mut wait(true)).unwrap()).collect();
+        assert!(at_once(&mut wait(true)).is_none());
+        drop(again);
+        assert!(at_once(&mut wait(true)).is_some());
+        drop(first);
     }
 }

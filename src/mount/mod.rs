@@ -103,11 +103,11 @@ impl Mounter {
     ) -> Result<Volume, MountError> {
         let budget = self.settings.budget.min(time_left.unwrap_or(Duration::MAX));
         let until = Instant::now() + budget;
-        let _place = tokio::time::timeout_at(until, self.line.place(&spec.vault))
-            .await
-            .map_err(|_| MountError::NoPlace { vault: spec.vault.clone(), waited: budget })?;
         let volume = VolumeRef::new(&spec.pod, target_path);
         let first = !volume.is_some_and(|volume| self.served.contains(volume));
+        let _place = tokio::time::timeout_at(until, self.line.place(&spec.vault, first))
+            .await
+            .map_err(|_| MountError::NoPlace { vault: spec.vault.clone(), waited: budget })?;
         let progress = Progress::new();
         let vault = spec.vault.clone();
         let objects: Arc<[ObjectSpec]> = std::mem::take(&mut spec.objects).into();
