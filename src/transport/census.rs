@@ -12,7 +12,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::stream::Link;
 
 /// How long a connection waits for the request that it was made for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const UNCLAIMED: Duration = Duration::from_secs(10);
 
 /// A connection that will be there soon.
 pub(super) type Promised = oneshot::Receiver<io::Result<Link>>;
@@ -73,7 +73,7 @@ impl Census {
         let stale: Vec<_> = {
             let mut hosts = self.lock();
             let Some(host) = hosts.get_mut(authority) else { return };
-            let fresh = host.ready.iter().position(|(since, _)| since.elapsed() < PATIENCE);
+            let fresh = host.ready.iter().position(|(since, _)| since.elapsed() < UNCLAIMED);
             let stale = host.ready.drain(..fresh.unwrap_or(host.ready.len())).collect();
             if host.open == 0 && host.ready.is_empty() {
                 hosts.remove(authority);
@@ -124,10 +124,10 @@ mod tests {
         let census = Census::default();
         let (first, promised) = oneshot::channel();
         census.keep("lab:443", promised);
-        tokio::time::advance(PATIENCE / 2).await;
+        tokio::time::advance(UNCLAIMED / 2).await;
         let (second, promised) = oneshot::channel();
         census.keep("lab:443", promised);
-        tokio::time::advance(PATIENCE / 2).await;
+        tokio::time::advance(UNCLAIMED / 2).await;
         census.tidy("lab:443");
         assert!(first.is_closed() && !second.is_closed());
         assert!(census.take("lab:443").is_some() && census.take("lab:443").is_none());

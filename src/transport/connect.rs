@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 use tower::{Service, ServiceExt};
 
 use super::{
-    census::{Census, Counted, PATIENCE},
+    census::{Census, Counted, UNCLAIMED},
     names::Names,
     patience::Patience,
     stage::{Dial, Dials, Stage},
@@ -113,7 +113,7 @@ impl Connector {
         }
         let census = self.census.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(UNCLAIMED).await;
             census.tidy(&authority);
         });
     }

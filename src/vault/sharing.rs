@@ -23,7 +23,7 @@ use super::{
 /// An answer that several may wait for.
 pub type Answer<T> = Flight<Result<Arc<T>, Arc<VaultError>>>;
 
-/// As whom a mount reads, and how old what it gets may be.
+/// As whom a mount reads, and for what volume.
 #[derive(Debug, Clone)]
 pub struct Reader {
     /// Who asks; `None` shares nothing.
@@ -67,7 +67,8 @@ impl Sharing {
         Self { settings, metrics, bundles: Shelf::new(), lists: Shelf::new() }
     }
 
-    /// The answer to `read`, and where it is from: one that is young enough for `reader`, one that is under way, or the one that `ask` gets.
+    /// The answer to `read`, and where it is from: one that is young enough for `reader`, one that is under way, or the
+    /// one that `ask` gets.
     pub(super) fn answer<V: Shelved, F>(
         self: &Arc<Self>,
         vault: &Arc<str>,

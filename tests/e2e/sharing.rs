@@ -46,8 +46,11 @@ async fn connections_and_the_challenge_are_there_before_the_token() {
     let mount = tokio::spawn(async move { driver.mount(&call).await });
 
     // One to Entra, and one for each read.
-    azure.journal().wait_until(|journal| journal.connections() >= 21).await;
-    azure.journal().wait_for_route(1, &probes()).await;
+    let prepared = async {
+        azure.journal().wait_until(|journal| journal.connections() >= 21).await;
+        azure.journal().wait_for_route(1, &probes()).await;
+    };
+    tokio::time::timeout(Duration::from_secs(30), prepared).await.expect("they do not wait for the token");
     assert_eq!(azure.journal().count(&Route::service(Service::Vault).credentials(true)), 0);
     azure.faults().remove(hang);
     mount.abort();
