@@ -110,7 +110,7 @@ impl Vaults {
     pub async fn warm(&self, url: &Url, reads: usize) {
         self.outgoing.warm(url, reads);
         let host = self.hosts.of(url);
-        let known = host.challenge.is_known();
+        let known = host.probe.is_known();
         let call = if known { VaultCall::Remembered } else { VaultCall::Made };
         self.outgoing.metrics.vault_call(&host.name, "challenge", call);
         if known {

@@ -7,7 +7,7 @@ use quick_cache::sync::Cache;
 
 use crate::{metrics::Metrics, transport::Patience};
 
-use super::{challenge::ChallengePolicy, gate::GatePolicy};
+use super::{gate::GatePolicy, probe::ProbePolicy};
 
 /// How many vaults are remembered. Vault names come from SecretProviderClasses, so there is a bound.
 const MOST: usize = 1_000;
@@ -26,7 +26,7 @@ pub(super) struct VaultHost {
     /// Its authority.
     pub(super) name: Arc<str>,
     /// Learned once: it says where to get a token, and not who asks.
-    pub(super) challenge: Arc<ChallengePolicy>,
+    pub(super) probe: Arc<ProbePolicy>,
     /// When it may be asked.
     pub(super) gate: Arc<GatePolicy>,
 }
@@ -49,13 +49,13 @@ impl VaultHost {
         let name: Arc<str> = url.authority().into();
         Self {
             name: name.clone(),
-            challenge: Arc::new(ChallengePolicy::new(url.host_str().unwrap_or_default().to_owned())),
+            probe: Arc::new(ProbePolicy::new(url.host_str().unwrap_or_default().to_owned())),
             gate: Arc::new(GatePolicy::new(name, metrics.clone(), patience)),
         }
     }
 
     /// What each request to the host goes through.
     pub(super) fn policies(&self) -> [Arc<dyn Policy>; 2] {
-        [self.challenge.clone(), self.gate.clone()]
+        [self.probe.clone(), self.gate.clone()]
     }
 }

@@ -4,7 +4,6 @@
 
 mod answer;
 mod bundle;
-mod challenge;
 mod client;
 mod error;
 mod flight;
@@ -12,6 +11,7 @@ mod freshness;
 mod gate;
 mod host;
 pub mod memory;
+mod probe;
 mod read;
 mod sharing;
 mod standing;

@@ -27,7 +27,7 @@ use crate::{
 
 /// The memory of one vault's challenge.
 #[derive(Debug)]
-pub(super) struct ChallengePolicy {
+pub(super) struct ProbePolicy {
     /// The only host that these clients may talk to, whatever a list's `nextLink` says.
     host: String,
     probes: Mutex<Probes>,
@@ -50,7 +50,7 @@ enum Failure {
     Unanswered { kind: ErrorKind, why: Arc<str>, failure: NetworkFailure },
 }
 
-impl ChallengePolicy {
+impl ProbePolicy {
     pub(super) fn new(host: String) -> Self {
         Self { host, probes: Mutex::default(), failed: AtomicU64::new(0) }
     }
@@ -62,7 +62,7 @@ impl ChallengePolicy {
 }
 
 #[async_trait]
-impl Policy for ChallengePolicy {
+impl Policy for ProbePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         if request.url().host_str() != Some(self.host.as_str()) {
             return Err(Error::with_message(
@@ -204,7 +204,7 @@ mod tests {
         let foreign = r#"Bearer authorization="https://evil/t", resource="https://evil""#;
         let own = r#"Bearer authorization="https://l/t", resource="https://vault.azure.net""#;
         for (challenges, probes) in [([own, own], 1), ([foreign, own], 2), (["", own], 2)] {
-            let policy = ChallengePolicy::new("lab.vault.azure.net".to_owned());
+            let policy = ProbePolicy::new("lab.vault.azure.net".to_owned());
             let vault = Arc::new(Vault { asked: AtomicUsize::new(0), challenges });
             let next: [Arc<dyn Policy>; 1] = [vault.clone()];
             for _ in 0..4 {
