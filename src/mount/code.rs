@@ -161,7 +161,7 @@ impl VaultError {
                 NetworkFailure::Other => Code::TokenSourceDown,
                 failure => network(failure, Code::EntraNotInDns),
             },
-            Self::Malformed(_) | Self::Incomplete(_) => Code::UnexpectedAnswer,
+            Self::NotBelieved(_) | Self::Malformed(_) | Self::Incomplete(_) => Code::UnexpectedAnswer,
         }
     }
 }

@@ -146,7 +146,7 @@ impl Mounter {
     ) -> Result<Volume, MountError> {
         let MountSpec { pod, tenant, cloud, vault, identity, objects: _, default_mode } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
-        let url = cloud.vault_url(&vault);
+        let endpoint = cloud.vault(&vault);
         let authenticate = || async {
             let last = LastExchange::default();
             let source = self.identities.source(&identity, &pod, &tenant, &cloud);
@@ -164,16 +164,16 @@ impl Mounter {
                 error,
             })
         };
-        let connect = |credential, reader| self.vaults.connect(&url, credential, reader);
+        let connect = |credential, reader| self.vaults.connect(&endpoint, credential, reader);
         let refused = |error| MountError::Connect { vault: vault.clone(), error };
-        let mut caller = Box::new(Caller::new(&identity, &tenant, url.authority()));
+        let mut caller = Box::new(Caller::new(&identity, &tenant, endpoint.name()));
 
         let work = async {
             let token = authenticate().await?;
             caller.object_id = token.principal.as_ref().map(|principal| principal.object_id().to_owned());
             let reader = Reader { principal: token.principal.clone(), first };
             let client = connect(token.credential.clone(), reader).map_err(refused)?;
-            progress.read(&url, objects);
+            progress.read(&endpoint, objects);
             let fetched = fetch::fetch(&client, objects, progress).await;
             if !fetch::refused(&fetched) {
                 return Ok(fetched);
@@ -184,14 +184,14 @@ impl Mounter {
                 let token = authenticate().await?;
                 let reader = Reader { principal: None, first };
                 let client = connect(token.credential, reader).map_err(refused)?;
-                progress.read(&url, objects);
+                progress.read(&endpoint, objects);
                 return Ok(fetch::fetch(&client, objects, progress).await);
             }
             Ok(fetched)
         };
         // A republish likely needs no vault.
         let fetched: Result<Vec<Fetched>, MountError> = match first {
-            true => beside(work, self.vaults.warm(&url, objects.len())).await,
+            true => beside(work, self.vaults.warm(&endpoint, objects.len())).await,
             false => work.await,
         };
         let fetched = fetched?;

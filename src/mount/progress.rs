@@ -11,6 +11,7 @@ use azure_core::http::Url;
 use tokio::time::Instant;
 
 use crate::{
+    cloud::VaultEndpoint,
     identity::TokenSource,
     spec::object::ObjectSpec,
     transport::{Client, LastExchange, Stage},
@@ -48,7 +49,7 @@ pub(super) enum Phase {
     /// It reads objects.
     Reads {
         /// The vault.
-        url: Url,
+        endpoint: VaultEndpoint,
         /// What is read.
         objects: Arc<[ObjectSpec]>,
         /// Those that are not there yet.
@@ -102,10 +103,10 @@ impl Progress {
         *self.lock() = State { phase, since: Instant::now() };
     }
 
-    /// All of `objects` are read from the vault at `url`.
-    pub(super) fn read(&self, url: &Url, objects: &Arc<[ObjectSpec]>) {
+    /// All of `objects` are read from the vault at `endpoint`.
+    pub(super) fn read(&self, endpoint: &VaultEndpoint, objects: &Arc<[ObjectSpec]>) {
         let missing = (0..objects.len()).collect();
-        self.enter(Phase::Reads { url: url.clone(), objects: objects.clone(), missing });
+        self.enter(Phase::Reads { endpoint: endpoint.clone(), objects: objects.clone(), missing });
     }
 
     /// An object is there, or will not be.
@@ -126,10 +127,10 @@ impl Progress {
                 stage: authority.as_ref().and_then(|authority| azure.stage(authority)),
                 last: last.status(),
             },
-            Phase::Reads { url, objects, missing } => {
-                let standing = vaults.standing(url);
+            Phase::Reads { endpoint, objects, missing } => {
+                let standing = vaults.standing(endpoint);
                 Waiting::Reads {
-                    host: url.authority().to_owned(),
+                    host: endpoint.name().to_owned(),
                     missing: missing.iter().map(|index| objects[*index].to_string()).collect(),
                     wanted: objects.len(),
                     stage: standing.stage,

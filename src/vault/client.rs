@@ -10,7 +10,7 @@ use std::{
 
 use azure_core::{
     credentials::TokenCredential,
-    http::{ClientMethodOptions, ClientOptions, Context, Method, Pipeline, Request, Url},
+    http::{ClientMethodOptions, ClientOptions, Context, Method, Pipeline, Request},
     time::OffsetDateTime,
 };
 use azure_security_keyvault_certificates::{
@@ -31,6 +31,7 @@ use futures::TryStreamExt;
 use tracing::Instrument;
 
 use crate::{
+    cloud::VaultEndpoint,
     metrics::{Metrics, Upstream, VaultCall},
     spec::object::ObjectType,
     transport::Outgoing,
@@ -66,32 +67,33 @@ impl Vaults {
         }
     }
 
-    /// A client for the vault at `url`, asking with `credential` for `reader`. Nothing is sent yet.
+    /// A client for the vault at `endpoint`, asking with `credential` for `reader`. Nothing is sent yet.
     ///
     /// # Errors
     /// Only where the SDK finds the URL unusable.
     pub fn connect(
         &self,
-        url: &Url,
+        endpoint: &VaultEndpoint,
         credential: Arc<dyn TokenCredential>,
         reader: Reader,
     ) -> Result<VaultClient, VaultError> {
-        let host = self.hosts.of(url);
+        let host = self.hosts.of(endpoint);
         let client_options = self.options_at(&host);
+        let url = endpoint.url.as_str();
         let sdk = Sdk {
             metrics: self.outgoing.metrics.clone(),
             secrets: SecretClient::new(
-                url.as_str(),
+                url,
                 credential.clone(),
                 Some(SecretClientOptions { client_options: client_options.clone(), ..Default::default() }),
             )?,
             keys: KeyClient::new(
-                url.as_str(),
+                url,
                 credential.clone(),
                 Some(KeyClientOptions { client_options: client_options.clone(), ..Default::default() }),
             )?,
             certificates: CertificateClient::new(
-                url.as_str(),
+                url,
                 credential,
                 Some(CertificateClientOptions { client_options, ..Default::default() }),
             )?,
@@ -105,11 +107,11 @@ impl Vaults {
         })
     }
 
-    /// Prepares for so many reads from the vault at `url`, while the token for them is still being fetched: opens
+    /// Prepares for so many reads from the vault at `endpoint`, while the token for them is still being fetched: opens
     /// connections, and asks for the challenge if it is not known. What goes wrong is told by the reads.
-    pub async fn warm(&self, url: &Url, reads: usize) {
-        self.outgoing.warm(url, reads);
-        let host = self.hosts.of(url);
+    pub async fn warm(&self, endpoint: &VaultEndpoint, reads: usize) {
+        self.outgoing.warm(&endpoint.url, reads);
+        let host = self.hosts.of(endpoint);
         let known = host.probe.is_known();
         let call = if known { VaultCall::Remembered } else { VaultCall::Made };
         self.outgoing.metrics.vault_call(&host.name, "challenge", call);
@@ -124,7 +126,7 @@ impl Vaults {
             Vec::new(),
             None,
         );
-        let mut anything = url.clone();
+        let mut anything = endpoint.url.clone();
         anything.set_path("/secrets");
         anything.set_query(Some(ANY_VERSION));
         let _ = pipeline.send(&Context::new(), &mut Request::new(anything, Method::Get), None).await;

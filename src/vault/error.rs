@@ -4,7 +4,10 @@ use azure_core::error::ErrorKind;
 
 use crate::transport::{self, Cause};
 
-use super::answer::{Reason, ServiceAnswer};
+use super::{
+    answer::{Reason, ServiceAnswer},
+    challenge::ChallengeError,
+};
 
 /// One failed read.
 ///
@@ -42,6 +45,9 @@ pub enum VaultError {
     /// No token to ask with.
     #[error("no token for the vault")]
     Credential(#[source] Cause),
+    /// A challenge that leads elsewhere.
+    #[error("the vault is not believed")]
+    NotBelieved(#[source] ChallengeError),
     /// An answer that is none of Key Vault's.
     #[error("the vault's answer cannot be understood")]
     Malformed(#[source] Cause),
@@ -62,7 +68,11 @@ impl VaultError {
             | Self::Rejected(answer)
             | Self::Throttled(answer)
             | Self::Unavailable(answer) => Some(answer),
-            Self::Unreachable(_) | Self::Credential(_) | Self::Malformed(_) | Self::Incomplete(_) => None,
+            Self::Unreachable(_)
+            | Self::Credential(_)
+            | Self::NotBelieved(_)
+            | Self::Malformed(_)
+            | Self::Incomplete(_) => None,
         }
     }
 
@@ -78,7 +88,7 @@ impl VaultError {
             Self::Unavailable(_) => "unavailable",
             Self::Unreachable(_) => "unreachable",
             Self::Credential(_) => "credential",
-            Self::Malformed(_) => "malformed",
+            Self::NotBelieved(_) | Self::Malformed(_) => "malformed",
             Self::Incomplete(_) => "incomplete",
         }
     }
@@ -104,7 +114,10 @@ impl From<azure_core::Error> for VaultError {
             }
             ErrorKind::Credential => Self::Credential(transport::cause(error)),
             ErrorKind::Connection | ErrorKind::Io => Self::Unreachable(transport::cause(error)),
-            _ => Self::Malformed(transport::cause(error)),
+            _ => match transport::cause(error).downcast::<ChallengeError>() {
+                Ok(error) => Self::NotBelieved(*error),
+                Err(cause) => Self::Malformed(cause),
+            },
         }
     }
 }

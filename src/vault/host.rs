@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use azure_core::http::{Url, policies::Policy};
+use azure_core::http::policies::Policy;
 use quick_cache::sync::Cache;
 
-use crate::{metrics::Metrics, transport::Patience};
+use crate::{cloud::VaultEndpoint, metrics::Metrics, transport::Patience};
 
 use super::{gate::GatePolicy, probe::ProbePolicy};
 
 /// How many vaults are remembered. Vault names come from SecretProviderClasses, so there is a bound.
 const MOST: usize = 1_000;
 
-/// The hosts by their authority. Clones share them.
+/// The hosts by their endpoints. Clones share them.
 #[derive(Clone)]
 pub(super) struct VaultHosts {
-    hosts: Arc<Cache<String, VaultHost>>,
+    hosts: Arc<Cache<VaultEndpoint, VaultHost>>,
     metrics: Metrics,
     patience: Patience,
 }
@@ -36,20 +36,20 @@ impl VaultHosts {
         Self { hosts: Arc::new(Cache::new(MOST)), metrics, patience }
     }
 
-    /// The host of the vault at `url`.
-    pub(super) fn of(&self, url: &Url) -> VaultHost {
-        let make = || Ok(VaultHost::of(url, &self.metrics, self.patience));
-        let host = self.hosts.get_or_insert_with(url.authority(), make);
+    /// The host of the vault at `endpoint`.
+    pub(super) fn of(&self, endpoint: &VaultEndpoint) -> VaultHost {
+        let make = || Ok(VaultHost::of(endpoint, &self.metrics, self.patience));
+        let host = self.hosts.get_or_insert_with(endpoint, make);
         host.unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 }
 
 impl VaultHost {
-    fn of(url: &Url, metrics: &Metrics, patience: Patience) -> Self {
-        let name: Arc<str> = url.authority().into();
+    fn of(endpoint: &VaultEndpoint, metrics: &Metrics, patience: Patience) -> Self {
+        let name: Arc<str> = endpoint.name().into();
         Self {
             name: name.clone(),
-            probe: Arc::new(ProbePolicy::new(url.host_str().unwrap_or_default().to_owned())),
+            probe: Arc::new(ProbePolicy::new(endpoint.clone())),
             gate: Arc::new(GatePolicy::new(name, metrics.clone(), patience)),
         }
     }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod bundle;
+mod challenge;
 mod client;
 mod error;
 mod flight;
@@ -19,6 +20,7 @@ mod standing;
 pub use self::{
     answer::{Reason, ServiceAnswer},
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
+    challenge::{Challenge, ChallengeError},
     client::{VaultClient, Vaults},
     error::VaultError,
     freshness::{CacheSettings, Freshness},

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use azure_core::{
     error::{Error, ErrorKind},
     http::{
-        AsyncRawResponse, Context, RawResponse, Request, StatusCode, Url,
+        AsyncRawResponse, Context, RawResponse, Request, StatusCode,
         headers::{AUTHORIZATION, Headers, WWW_AUTHENTICATE},
         policies::{Policy, PolicyResult},
     },
@@ -21,15 +21,18 @@ use azure_core::{
 use tokio::sync::Mutex;
 
 use crate::{
+    cloud::VaultEndpoint,
     report::Report,
     transport::{self, NetworkFailure, Unanswered, below},
 };
 
+use super::challenge::{Challenge, ChallengeError};
+
 /// The memory of one vault's challenge.
 #[derive(Debug)]
 pub(super) struct ProbePolicy {
-    /// The only host that these clients may talk to, whatever a list's `nextLink` says.
-    host: String,
+    /// The vault; its host is the only one that these clients may talk to, whatever a list's `nextLink` says.
+    vault: VaultEndpoint,
     probes: Mutex<Probes>,
     /// How many probes have come to nothing.
     failed: AtomicU64,
@@ -38,7 +41,7 @@ pub(super) struct ProbePolicy {
 /// What came of the probes so far.
 #[derive(Debug, Default)]
 struct Probes {
-    challenge: Option<Arc<str>>,
+    challenge: Option<Challenge>,
     /// What the last one came to that drew no challenge.
     failure: Option<Failure>,
 }
@@ -47,12 +50,13 @@ struct Probes {
 #[derive(Debug, Clone)]
 enum Failure {
     Answered(RawResponse),
+    NotBelieved(ChallengeError),
     Unanswered { kind: ErrorKind, why: Arc<str>, failure: NetworkFailure },
 }
 
 impl ProbePolicy {
-    pub(super) fn new(host: String) -> Self {
-        Self { host, probes: Mutex::default(), failed: AtomicU64::new(0) }
+    pub(super) fn new(vault: VaultEndpoint) -> Self {
+        Self { vault, probes: Mutex::default(), failed: AtomicU64::new(0) }
     }
 
     /// Whether there is nothing to learn, now.
@@ -64,10 +68,10 @@ impl ProbePolicy {
 #[async_trait]
 impl Policy for ProbePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        if request.url().host_str() != Some(self.host.as_str()) {
+        if request.url().host_str() != Some(self.vault.host()) {
             return Err(Error::with_message(
                 ErrorKind::Other,
-                format!("the vault's answer leads to another host than {}", self.host),
+                format!("the vault's answer leads to another host than {}", self.vault.host()),
             ));
         }
 
@@ -82,10 +86,8 @@ impl Policy for ProbePolicy {
         let failed = self.failed.load(Ordering::Acquire);
         // Held across the probe, so that concurrent first reads wait for its answer instead of asking too.
         let mut probes = self.probes.lock().await;
-        if let Some(challenge) = probes.challenge.as_deref() {
-            let mut headers = Headers::new();
-            headers.insert(WWW_AUTHENTICATE, challenge.to_owned());
-            return Ok(AsyncRawResponse::from_bytes(StatusCode::Unauthorized, headers, &b""[..]));
+        if let Some(challenge) = &probes.challenge {
+            return Ok(passed_on(challenge));
         }
         // Who waited for a probe that came to nothing has waited long enough: one after the other they would take
         // longer than a mount may.
@@ -94,13 +96,16 @@ impl Policy for ProbePolicy {
         {
             return failure.clone().again();
         }
-        let failure = match below(ctx, request, next).await {
-            Ok(response) if response.status() == StatusCode::Unauthorized => {
-                let challenge = response.headers().get_optional_str(&WWW_AUTHENTICATE);
-                probes.challenge = challenge.filter(|text| names_vault(text, &self.host)).map(Into::into);
-                return Ok(response);
+        let answer = async { below(ctx, request, next).await?.try_into_raw_response().await };
+        let failure = match answer.await {
+            Ok(answer) if answer.status() == StatusCode::Unauthorized => {
+                let text = answer.headers().get_optional_str(&WWW_AUTHENTICATE).unwrap_or_default();
+                match Challenge::for_vault(text, &self.vault) {
+                    Ok(challenge) => return Ok(passed_on(probes.challenge.insert(challenge))),
+                    Err(error) => Failure::NotBelieved(error),
+                }
             }
-            Ok(response) => Failure::Answered(response.try_into_raw_response().await?),
+            Ok(answer) => Failure::Answered(answer),
             Err(error) => Failure::of(error)?,
         };
         probes.failure = Some(failure.clone());
@@ -131,6 +136,9 @@ impl Failure {
                 let (status, headers, body) = raw.deconstruct();
                 Ok(AsyncRawResponse::from_bytes(status, headers, body))
             }
+            Self::NotBelieved(error) => {
+                Err(Error::with_error(ErrorKind::Other, error, "the vault is not believed"))
+            }
             Self::Unanswered { kind, why, failure } => {
                 Err(Error::with_error(kind, Unanswered { why, failure }, "the vault did not answer"))
             }
@@ -138,19 +146,11 @@ impl Failure {
     }
 }
 
-/// Whether a challenge is for the service that the vault at `host` belongs to, as the SDK will demand: the host of its
-/// `resource` or `scope` is the vault's domain. Another one fails the mount, and must not be remembered for the next.
-fn names_vault(challenge: &str, host: &str) -> bool {
-    let audience = challenge
-        .split([',', ' '])
-        .filter_map(|parameter| parameter.trim().split_once('='))
-        .find(|(name, _)| matches!(*name, "resource" | "scope"))
-        .and_then(|(_, value)| value.trim_matches('"').parse::<Url>().ok());
-    audience.is_some_and(|audience| {
-        audience
-            .host_str()
-            .is_some_and(|domain| host.strip_suffix(domain).is_some_and(|vault| vault.ends_with('.')))
-    })
+/// The answer that makes the SDK ask for a token.
+fn passed_on(challenge: &Challenge) -> AsyncRawResponse {
+    let mut headers = Headers::new();
+    headers.insert(WWW_AUTHENTICATE, challenge.to_string());
+    AsyncRawResponse::from_bytes(StatusCode::Unauthorized, headers, &b""[..])
 }
 
 #[cfg(test)]
@@ -159,28 +159,9 @@ mod tests {
 
     use azure_core::http::Method;
 
-    use super::*;
+    use crate::{cloud::CloudEnvironment, spec::cloud::CloudName};
 
-    #[test]
-    fn a_challenge_is_for_the_vaults_own_service() {
-        for (challenge, good) in [
-            (
-                r#"Bearer authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net""#,
-                true,
-            ),
-            (r#"Bearer authorization="https://l/t", scope="https://vault.azure.net/.default""#, true),
-            (r#"Bearer resource="https://vault.azure.net",authorization="https://l/t""#, true),
-            (r#"Bearer authorization="https://l/t", resource="https://vault.evil.net""#, false),
-            (r#"Bearer authorization="https://l/t", resource="https://azure.net.evil""#, false),
-            (r#"Bearer authorization="https://l/t", resource="https://lab.vault.azure.net""#, false),
-            (r#"Bearer authorization="https://l/t", resource="vault.azure.net""#, false),
-            (r#"Bearer authorization="https://l/t""#, false),
-            ("Basic realm=x", false),
-            ("", false),
-        ] {
-            assert_eq!(names_vault(challenge, "lab.vault.azure.net"), good, "{challenge}");
-        }
-    }
+    use super::*;
 
     /// Answers the first probe with the first challenge, and all others with the second.
     #[derive(Debug)]
@@ -201,15 +182,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_challenge_of_somebody_in_between_is_not_remembered() {
-        let foreign = r#"Bearer authorization="https://evil/t", resource="https://evil""#;
-        let own = r#"Bearer authorization="https://l/t", resource="https://vault.azure.net""#;
+        let foreign = r#"Bearer authorization="https://evil/t", resource="https://vault.azure.net""#;
+        let own = r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
+        let cloud = CloudEnvironment::named(CloudName::Public);
         for (challenges, probes) in [([own, own], 1), ([foreign, own], 2), (["", own], 2)] {
-            let policy = ProbePolicy::new("lab.vault.azure.net".to_owned());
+            let policy = ProbePolicy::new(cloud.vault(&"lab".parse().unwrap()));
             let vault = Arc::new(Vault { asked: AtomicUsize::new(0), challenges });
             let next: [Arc<dyn Policy>; 1] = [vault.clone()];
-            for _ in 0..4 {
+            for attempt in 0..4 {
                 let url = "https://lab.vault.azure.net/secrets/s".parse().unwrap();
-                policy.send(&Context::new(), &mut Request::new(url, Method::Get), &next).await.unwrap();
+                let mut request = Request::new(url, Method::Get);
+                let answer = policy.send(&Context::new(), &mut request, &next).await;
+                assert_eq!(answer.is_ok(), challenges[attempt.min(1)] == own, "{challenges:?} {attempt}");
             }
             assert_eq!(vault.asked.load(Ordering::Relaxed), probes, "{challenges:?}");
         }

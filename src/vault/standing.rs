@@ -1,8 +1,6 @@
 //! How a vault stands at the moment, for whoever gives up waiting for it.
 
-use azure_core::http::Url;
-
-use crate::transport::Stage;
+use crate::{cloud::VaultEndpoint, transport::Stage};
 
 use super::client::Vaults;
 
@@ -18,11 +16,11 @@ pub struct Standing {
 }
 
 impl Vaults {
-    /// How the vault at `url` stands.
-    pub fn standing(&self, url: &Url) -> Standing {
-        let gate = &self.hosts.of(url).gate;
+    /// How the vault at `endpoint` stands.
+    pub fn standing(&self, endpoint: &VaultEndpoint) -> Standing {
+        let gate = &self.hosts.of(endpoint).gate;
         Standing {
-            stage: self.outgoing.transports.ahead.stage(url),
+            stage: self.outgoing.transports.ahead.stage(&endpoint.url),
             throttled: gate.is_throttled(),
             last: gate.last_status(),
         }

@@ -1,5 +1,7 @@
 //! Where a cloud's authority and vaults are: built in for Azure's own, from a file for Azure Stack.
 
+mod endpoint;
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -16,6 +18,8 @@ use crate::spec::{
     cloud::{CloudChoice, CloudName},
     vault::VaultName,
 };
+
+pub use self::endpoint::VaultEndpoint;
 
 /// The endpoints of one cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,6 +178,15 @@ impl CloudEnvironment {
     /// What a token for a vault is asked for.
     pub fn vault_scope(&self) -> String {
         format!("{}/.default", self.vault_audience)
+    }
+
+    /// A vault of this cloud.
+    pub fn vault(&self, vault: &VaultName) -> VaultEndpoint {
+        VaultEndpoint {
+            url: self.vault_url(vault),
+            authority: self.authority.clone(),
+            audience: self.vault_audience.clone(),
+        }
     }
 
     /// Where a vault of this cloud is.

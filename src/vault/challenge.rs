@@ -1,0 +1,176 @@
+//! What a vault says to whoever shows no token: for what, and from whom, there would be one.
+//!
+//! Tokens are asked for as the cloud says, whatever a vault names. A challenge that names something else comes from
+//! somebody in between, or from a vault of another cloud, and no token is sent there.
+
+use std::fmt;
+
+use azure_core::http::Url;
+
+use crate::{cloud::VaultEndpoint, spec::excerpt::Excerpt};
+
+/// A challenge for the vault that was asked, from its cloud's own authority
+/// (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge(Audience);
+
+/// What a token must be for, in the parameter that says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Audience {
+    Resource(Url),
+    Scope(Url),
+}
+
+/// Why a challenge leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChallengeError {
+    /// No challenge that Key Vault would send.
+    #[error("its challenge {0} is none of Key Vault's")]
+    Strange(Excerpt),
+    /// A token for somebody else is wanted.
+    #[error("its challenge wants a token for {0}, which is not its own service")]
+    OtherService(Excerpt),
+    /// A token from somebody else is wanted.
+    #[error("its challenge wants a token from {named}, and this cloud's are from {authority}")]
+    OtherAuthority {
+        /// Whom it names.
+        named: Excerpt,
+        /// The cloud's host.
+        authority: String,
+    },
+}
+
+impl Challenge {
+    /// Reads the `WWW-Authenticate` that `vault` answered (RFC 9110 section 11.6.1). Schemes beside `Bearer` are passed
+    /// over.
+    ///
+    /// # Errors
+    /// It is none, or it names what is not of the vault's cloud.
+    pub fn for_vault(text: &str, vault: &VaultEndpoint) -> Result<Self, ChallengeError> {
+        let strange = || ChallengeError::Strange(Excerpt::of(text));
+        let challenges = http_auth::parse_challenges(text).map_err(|_| strange())?;
+        let bearer = challenges.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("Bearer"));
+        let parameter = |name: &str| {
+            let all = &bearer?.params;
+            all.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_unescaped())
+        };
+        let (name, audience) = ["scope", "resource"]
+            .into_iter()
+            .find_map(|name| Some((name, parameter(name)?)))
+            .ok_or_else(strange)?;
+        let url = |text: &str| Url::parse(text).ok().filter(|url| url.scheme() == "https");
+        let audience_url = url(&audience)
+            .filter(|url| url.host_str().is_some_and(|domain| vault.is_of(domain)))
+            .ok_or_else(|| ChallengeError::OtherService(Excerpt::of(&audience)))?;
+        if let Some(named) = parameter("authorization")
+            && !url(&named).is_some_and(|named| vault.has_authority(&named))
+        {
+            let authority = vault.authority.authority().to_owned();
+            return Err(ChallengeError::OtherAuthority { named: Excerpt::of(&named), authority });
+        }
+        Ok(Self(if name == "scope" {
+            Audience::Scope(audience_url)
+        } else {
+            Audience::Resource(audience_url)
+        }))
+    }
+}
+
+impl fmt::Display for Challenge {
+    /// `Bearer resource="https://vault.azure.net"`: all that the SDK reads of it, in our own words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, url) = match &self.0 {
+            Audience::Resource(url) => ("resource", url),
+            Audience::Scope(url) => ("scope", url),
+        };
+        let text = url.as_str();
+        // A URL writes a slash behind a bare host, and a token would then be for another audience.
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let text = if bare { text.trim_end_matches('/') } else { text };
+        write!(f, r#"Bearer {name}="{text}""#)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(challenge: &str) -> Result<Challenge, ChallengeError> {
+        let vault = VaultEndpoint {
+            url: "https://lab.vault.azure.net/".parse().unwrap(),
+            authority: "https://login.microsoftonline.com/".parse().unwrap(),
+            audience: "https://vault.azure.net".to_owned(),
+        };
+        Challenge::for_vault(challenge, &vault)
+    }
+
+    #[test]
+    fn a_challenge_is_for_the_vaults_own_service() {
+        for (challenge, good) in [
+            (
+                r#"Bearer authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net""#,
+                true,
+            ),
+            (
+                r#"Bearer authorization="https://login.windows.net/t", scope="https://vault.azure.net/.default""#,
+                true,
+            ),
+            (
+                r#"Bearer resource="https://vault.azure.net",authorization="https://login.windows.net/t""#,
+                true,
+            ),
+            (r#"bearer RESOURCE="https://vault.azure.net""#, true),
+            (r#"PoP a="b", Bearer resource="https://vault.azure.net", Basic realm="x""#, true),
+            (r#"Bearer resource="https://vault.evil.net""#, false),
+            (r#"Bearer resource="https://azure.net.evil""#, false),
+            (r#"Bearer resource="https://azure.net""#, false),
+            (r#"Bearer resource="https://net""#, false),
+            (r#"Bearer resource="https://lab.vault.azure.net""#, false),
+            (r#"Bearer resource="vault.azure.net""#, false),
+            (r#"Bearer resource="http://vault.azure.net""#, false),
+            (r#"PoP resource="https://vault.azure.net""#, false),
+            (r#"Bearer authorization="https://login.microsoftonline.com/t""#, false),
+            ("Basic realm=x", false),
+            ("Bearer", false),
+            ("", false),
+        ] {
+            assert_eq!(read(challenge).is_ok(), good, "{challenge}");
+        }
+    }
+
+    #[test]
+    fn a_challenge_is_from_the_clouds_own_authority() {
+        for named in ["https://login.evil.example/t", "http://login.microsoftonline.com/t", "login", ""] {
+            let text = format!(r#"Bearer authorization="{named}", resource="https://vault.azure.net""#);
+            let error = read(&text).unwrap_err();
+            assert!(matches!(error, ChallengeError::OtherAuthority { .. }), "{named}: {error}");
+            assert!(
+                error.to_string().ends_with("and this cloud's are from login.microsoftonline.com"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_challenge_is_passed_on_in_our_own_words() {
+        for (text, ours) in [
+            (r#"Bearer resource="https://vault.azure.net""#, r#"Bearer resource="https://vault.azure.net""#),
+            (
+                r#"Bearer x="resource=\"https://evil\"", resource="https://vault.azure.net""#,
+                r#"Bearer resource="https://vault.azure.net""#,
+            ),
+            (
+                r#"Bearer scope="https://vault.azure.net/.default", resource="https://evil""#,
+                r#"Bearer scope="https://vault.azure.net/.default""#,
+            ),
+            (
+                r#"Bearer resource="https://vault.azure.net/\"b""#,
+                r#"Bearer resource="https://vault.azure.net/%22b""#,
+            ),
+        ] {
+            let challenge = read(text).unwrap();
+            assert_eq!(challenge.to_string(), ours);
+            assert_eq!(read(ours), Ok(challenge));
+        }
+    }
+}
