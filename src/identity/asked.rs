@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 
 use crate::spec::identity::{IdentityMode, ServiceAccountToken, TenantId};
+
+use super::claims;
 
 /// One request for a token, without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,10 +80,9 @@ impl Presented {
         }
     }
 
-    fn of(token: &ServiceAccountToken) -> Option<Self> {
-        let payload = token.expose().split('.').nth(1)?;
-        let payload = BASE64URL_NOPAD.decode(payload.trim_end_matches('=').as_bytes()).ok()?;
-        let claims: Claims = serde_json::from_slice(&payload).ok()?;
+    /// What a token says of itself; `None` where it cannot be read.
+    pub fn of(token: &ServiceAccountToken) -> Option<Self> {
+        let claims: Claims = claims::read(token.expose())?;
         let audience = match claims.aud {
             Audience::One(audience) => audience,
             Audience::Several(several) => several.into_iter().next()?,
@@ -118,6 +118,8 @@ enum Audience {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64URL_NOPAD;
+
     use crate::spec::sensitive::Sensitive;
 
     use super::*;

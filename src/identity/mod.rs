@@ -5,21 +5,21 @@ mod asked;
 mod at_once;
 mod binding;
 mod cache;
+mod claims;
 mod entra;
 mod error;
 mod key;
 mod managed;
 mod pod_identity;
-mod principal;
+pub mod principal;
 mod refusal;
-mod server_name;
+pub mod server_name;
 
 pub use self::{
     answer::TokenAnswer,
     asked::{Asked, Presented, TokenSource},
     binding::{TokenProxyError, TokenProxySettings},
     error::{IdentityError, LastAnswer},
-    server_name::ServerNameError,
 };
 
 use std::{

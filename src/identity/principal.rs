@@ -1,10 +1,11 @@
 //! The principal in a token.
 
 use azure_core::{credentials::AccessToken, http::Url};
-use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 
 use crate::spec::{identity::IdentityMode, principal::Principal};
+
+use super::claims;
 
 /// Whom `token` is for: its claims `tid` and `oid`
 /// (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
@@ -12,14 +13,11 @@ use crate::spec::{identity::IdentityMode, principal::Principal};
 /// The token comes from the authority itself over a connection that we opened, so that its claims need no other proof.
 /// Never pass a token that came with a request. `None` where it has no such claims, as AD FS's have none, and for pod
 /// identity, whose token NMI gives to whoever names a pod.
-pub(super) fn of(token: &AccessToken, identity: &IdentityMode, authority: &Url) -> Option<Principal> {
+pub fn of(token: &AccessToken, identity: &IdentityMode, authority: &Url) -> Option<Principal> {
     if matches!(identity, IdentityMode::PodIdentity) {
         return None;
     }
-    let payload = token.token.secret().split('.').nth(1)?;
-    let claims: Claims =
-        serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.trim_end_matches('=').as_bytes()).ok()?)
-            .ok()?;
+    let claims: Claims = claims::read(token.token.secret())?;
     (is_guid(&claims.tid) && is_guid(&claims.oid))
         .then(|| Principal::new(authority.as_str(), &claims.tid, &claims.oid))
 }
@@ -42,6 +40,7 @@ struct Claims {
 #[cfg(test)]
 mod tests {
     use azure_core::time::OffsetDateTime;
+    use data_encoding::BASE64URL_NOPAD;
 
     use super::*;
 

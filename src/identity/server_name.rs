@@ -20,7 +20,10 @@ pub enum ServerNameError {
 
 /// The name that belongs to the API server with this certificate, in DER:
 /// `"a"` + base32hex(SHA-256(`"identity-binding"` + cluster id)) + `".ests.aks"`.
-pub(super) fn of_certificate(der: &[u8]) -> Result<String, ServerNameError> {
+///
+/// # Errors
+/// The certificate cannot be read, or is that of another kind of cluster.
+pub fn of_certificate(der: &[u8]) -> Result<String, ServerNameError> {
     let (_, certificate) = X509Certificate::from_der(der).map_err(|_| ServerNameError::NoCertificate)?;
     let names = certificate.subject_alternative_name().map_err(|_| ServerNameError::NoCertificate)?;
     names

@@ -14,9 +14,9 @@ pub(super) fn time_left(metadata: &MetadataMap) -> Option<Duration> {
     Some(timeout.saturating_sub(AHEAD).max(timeout / 2))
 }
 
-/// Up to eight digits and a unit
+/// The value of `grpc-timeout`: up to eight digits and a unit. `None` where it is anything else
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>, `TimeoutValue` and `TimeoutUnit`).
-fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;

@@ -1,6 +1,6 @@
 //! The gRPC server that the driver calls.
 
-mod deadline;
+pub mod deadline;
 pub mod endpoint;
 mod observe;
 mod peers;

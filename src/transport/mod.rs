@@ -10,7 +10,7 @@ mod exchange;
 mod failure;
 mod names;
 mod patience;
-mod retry_after;
+pub mod retry_after;
 mod stage;
 mod stream;
 mod tls;

@@ -87,7 +87,7 @@ impl ServiceAnswer {
     /// Reads Key Vault's error body, `{"error":{"code","message","innererror":{"code"}}}`
     /// (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses#error-responses>).
     /// The inner error's code says more than the outer one. A body of another shape leaves the status alone.
-    fn parse(status: u16, body: &[u8]) -> Self {
+    pub fn parse(status: u16, body: &[u8]) -> Self {
         let error = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error).unwrap_or_default();
         let code =
             error.inner_error.map(|inner| inner.code).filter(|code| !code.is_empty()).unwrap_or(error.code);

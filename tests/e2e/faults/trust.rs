@@ -53,6 +53,7 @@ async fn a_challenge_that_names_another_authority_is_refused() {
 #[tokio::test]
 async fn a_challenge_that_names_an_older_name_of_the_authority_is_met() {
     let rig = Rig::new().await;
-    let challenge = r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
+    let challenge =
+        r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
     rig.heals(At::Probe, Fault::Challenge(challenge.to_owned()), 1).await;
 }

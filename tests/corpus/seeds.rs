@@ -1,92 +1,19 @@
-//! What the fuzz targets are fed with, run through the same functions without a fuzzer: the inputs that are saved in
-//! `fuzz/saved`, and seeds out of the recorded mounts and the archives of these tests.
+//! Something for each target to start with: out of the recorded mounts, the archives of these tests, and by hand where
+//! neither has any.
 
-#[path = "../fuzz/src/lib.rs"]
-#[allow(unreachable_pub, reason = "for the fuzz targets it is a crate of its own")]
-mod targets;
-
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs};
 
 use akv_provider::content::pkcs12::Archive;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// A target's name, and what it does.
-type Target = (&'static str, fn(&[u8]));
+use super::{files, root, targets};
 
-const TARGETS: [Target; 10] = [
-    ("attributes", targets::attributes),
-    ("chain", targets::chain),
-    ("cloud_file", targets::cloud_file),
-    ("jwk", targets::jwk),
-    ("objects", targets::objects),
-    ("pem", targets::pem),
-    ("pkcs12", targets::pkcs12),
-    ("private_key", targets::private_key),
-    ("secret", targets::secret),
-    ("tokens", targets::tokens),
-];
+/// Each with its target's name.
+type Seeds = BTreeSet<(&'static str, Vec<u8>)>;
 
-#[test]
-fn every_saved_input_is_survived() {
-    let mut inputs = 0;
-    for (name, target) in TARGETS {
-        for path in files(&root().join("fuzz/saved").join(name)) {
-            println!("{}", path.display());
-            target(&fs::read(&path).unwrap());
-            inputs += 1;
-        }
-    }
-    assert!(inputs >= TARGETS.len(), "only {inputs} inputs");
-}
-
-#[test]
-fn every_seed_is_survived() {
-    let seeds = seeds();
-    for (name, target) in TARGETS {
-        let mut inputs = seeds.iter().filter(|(of, _)| *of == name).peekable();
-        assert!(inputs.peek().is_some(), "no seed for {name}");
-        inputs.for_each(|(_, input)| target(input));
-    }
-}
-
-#[test]
-fn every_target_is_one_of_the_fuzzers() {
-    let stems = files(&root().join("fuzz/targets")).into_iter();
-    let built: BTreeSet<String> =
-        stems.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
-    assert_eq!(built, TARGETS.map(|(name, _)| name.to_owned()).into());
-}
-
-/// Gives the fuzzers something to start with.
-#[test]
-#[ignore = "writes to fuzz/corpus, for a fuzzer: docs/fuzzing.md"]
-fn write_seeds() {
-    for (index, (name, input)) in seeds().into_iter().enumerate() {
-        let folder = root().join("fuzz/corpus").join(name);
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(format!("seed-{index}")), input).unwrap();
-    }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// In order of their names; none where there is no folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> =
-        fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
-}
-
-fn seeds() -> BTreeSet<(&'static str, Vec<u8>)> {
-    let mut seeds = BTreeSet::new();
+pub(super) fn seeds() -> Seeds {
+    let mut seeds = written();
     for path in
         files(&root().join("tests/conformance")).iter().filter(|path| path.extension().unwrap() == "json")
     {
@@ -107,16 +34,8 @@ fn seeds() -> BTreeSet<(&'static str, Vec<u8>)> {
             _ => {}
         }
     }
-    let cloud = r#"{"activeDirectoryEndpoint":"https://login.local/","keyVaultEndpoint":"https://vault.local/","keyVaultDNSSuffix":"vault.local:8443"}"#;
-    seeds.insert(("cloud_file", cloud.into()));
-    seeds.insert((
-        "tokens",
-        r#"{"api://AzureADTokenExchange":{"token":"t","expirationTimestamp":"2030-01-01T00:00:00Z"}}"#.into(),
-    ));
     seeds
 }
-
-type Seeds = BTreeSet<(&'static str, Vec<u8>)>;
 
 fn of_request(request: &Value, seeds: &mut Seeds) {
     let attributes = &request["attributes"];
@@ -135,6 +54,7 @@ fn of_vault(vault: &Value, seeds: &mut Seeds) {
             .map(|version| &version["body"])
     };
     for body in bodies("secrets") {
+        seeds.insert(("bundles", body.to_string().into()));
         let value = body["value"].as_str().unwrap_or_default();
         let how = match body["contentType"].as_str() {
             Some("application/x-pem-file") => 1 | 64,
@@ -147,11 +67,14 @@ fn of_vault(vault: &Value, seeds: &mut Seeds) {
         }
     }
     for body in bodies("certificates") {
+        seeds.insert(("bundles", body.to_string().into()));
         if let Ok(cer) = BASE64.decode(body["cer"].as_str().unwrap_or_default().as_bytes()) {
+            seeds.insert(("server_name", cer.clone()));
             seeds.insert(("chain", counted(&[cer])));
         }
     }
     for body in bodies("keys") {
+        seeds.insert(("bundles", body.to_string().into()));
         let key = &body["key"];
         let number = |names: [&str; 2]| {
             let text = names.iter().find_map(|name| key[*name].as_str()).unwrap_or_default();
@@ -178,4 +101,55 @@ fn of_archive(pfx: Vec<u8>, seeds: &mut Seeds) {
 fn counted(parts: &[Vec<u8>]) -> Vec<u8> {
     let counted = |part: &Vec<u8>| [&u16::try_from(part.len()).unwrap().to_be_bytes(), &part[..]].concat();
     parts.iter().flat_map(counted).collect()
+}
+
+/// What no recorded mount has.
+fn written() -> Seeds {
+    let token = |claims: Value| format!("h.{}.s", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
+    let refusal = |status: u16, body: Value| [&status.to_le_bytes(), body.to_string().as_bytes()].concat();
+    let guid = "11111111-2222-3333-4444-555555555555";
+    let bearer = r#"Bearer authorization="https://login.microsoftonline.com/t", "#;
+    [
+        (
+            "cloud_file",
+            json!({
+                "activeDirectoryEndpoint": "https://login.local/",
+                "keyVaultEndpoint": "https://vault.local/",
+                "keyVaultDNSSuffix": "vault.local:8443",
+            })
+            .to_string()
+            .into_bytes(),
+        ),
+        (
+            "tokens",
+            json!({ "api://AzureADTokenExchange": { "token": "t", "expirationTimestamp": "2030-01-01T00:00:00Z" } })
+                .to_string()
+                .into_bytes(),
+        ),
+        ("challenge", format!(r#"{bearer}resource="https://vault.azure.net""#).into()),
+        ("challenge", format!(r#"{bearer}scope="https://vault.azure.net/.default", PoP realm="a\"b""#).into()),
+        ("retry_after", b"120".to_vec()),
+        ("retry_after", b"Thu, 26 Nov 2026 00:01:30 GMT".to_vec()),
+        ("grpc_timeout", b"119995m".to_vec()),
+        ("grpc_timeout", b"2M".to_vec()),
+        ("claims", token(json!({ "iss": "https://i/", "sub": "system:serviceaccount:a:b", "aud": ["a"] })).into()),
+        ("claims", token(json!({ "iss": "i", "sub": "s", "aud": "a", "tid": guid, "oid": guid })).into()),
+        (
+            "refusals",
+            refusal(403, json!({ "error": {
+                "code": "Forbidden",
+                "message": format!("Caller is not authorized.\r\nCaller: appid=a;oid={guid};iss=b"),
+                "innererror": { "code": "ForbiddenByRbac" },
+            } })),
+        ),
+        (
+            "refusals",
+            refusal(401, json!({
+                "error": "invalid_client",
+                "error_description": "AADSTS7000215: Invalid.\r\nTrace ID: 1\r\nCorrelation ID: 2",
+                "error_codes": [7_000_215],
+            })),
+        ),
+    ]
+    .into()
 }

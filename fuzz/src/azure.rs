@@ -1,0 +1,117 @@
+//! What answers in Azure's name, and in that of the node and the cluster.
+
+use std::time::{Duration, SystemTime};
+
+use akv_provider::{
+    cloud::CloudEnvironment,
+    identity::{Presented, TokenAnswer, principal, server_name},
+    spec::{
+        cloud::CloudName,
+        identity::{IdentityMode, ServiceAccountToken},
+        sensitive::Sensitive,
+    },
+    transport::retry_after,
+    vault::{CertificateBundle, Challenge, KeyBundle, SecretBundle, ServiceAnswer, VaultError},
+};
+use azure_core::{credentials::AccessToken, http::Url};
+use azure_security_keyvault_certificates::models::Certificate;
+use azure_security_keyvault_keys::models::Key;
+use azure_security_keyvault_secrets::models::Secret;
+
+/// No text that is told of an answer is longer, in bytes.
+const LONGEST: usize = 4_000;
+
+/// A vault's `WWW-Authenticate`.
+pub fn challenge(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let vault = CloudEnvironment::named(CloudName::Public).vault(&"lab".parse().expect("a vault name"));
+    match Challenge::for_vault(text, &vault) {
+        Ok(challenge) => {
+            let ours = challenge.to_string();
+            let values: Vec<&str> = ours.split('"').collect();
+            let [_, audience, ""] = values[..] else { panic!("{ours:?} is read in two ways") };
+            let audience: Url = audience.parse().expect("a URL");
+            assert_eq!((audience.scheme(), audience.host_str()), ("https", Some("vault.azure.net")));
+            assert_eq!(
+                Challenge::for_vault(&ours, &vault),
+                Ok(challenge),
+                "what is passed on is read as it was"
+            );
+        }
+        Err(error) => is_told_on_one_line(&error.to_string()),
+    }
+}
+
+/// `Retry-After`.
+pub fn retry_after(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    if let Some(wait) = retry_after::parse(text, now)
+        && text.trim().bytes().all(|b| b.is_ascii_digit())
+    {
+        assert_eq!(text.trim().parse(), Ok(wait.as_secs()));
+    }
+}
+
+/// A status and the body of an error answer, as the vault's and as that of a token's source.
+pub fn refusals(input: &[u8]) {
+    let [low, high, body @ ..] = input else { return };
+    let status = u16::from_le_bytes([*low, *high]);
+    let answer = ServiceAnswer::parse(status, body);
+    assert_eq!(answer.status(), status);
+    let object = answer.object_id().unwrap_or_default().to_owned();
+    let token = TokenAnswer::parse(status, body);
+    let headline = token.headline().to_string();
+    for told in [&answer.to_string(), answer.words(), &object, &headline, token.words(), token.trace()] {
+        is_told_on_one_line(told);
+    }
+}
+
+/// A token: of a pod, and of Entra.
+pub fn claims(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let token = ServiceAccountToken::new(Sensitive::new(text.to_owned()));
+    if let Some(Presented { issuer, subject, audience }) = Presented::of(&token) {
+        [issuer, subject, audience].iter().for_each(|claim| is_told_on_one_line(claim));
+    }
+    let authority = Url::parse("https://login.microsoftonline.com/").expect("a URL");
+    let token = AccessToken::new(text.to_owned(), SystemTime::UNIX_EPOCH.into());
+    let node = IdentityMode::ManagedIdentity { user_assigned: None };
+    if let Some(principal) = principal::of(&token, &node, &authority) {
+        assert_eq!(principal.object_id().len(), 36);
+    }
+}
+
+/// The body of a vault's answer, as each kind of object.
+pub fn bundles(input: &[u8]) {
+    let versions = [
+        serde_json::from_slice::<Secret>(input)
+            .ok()
+            .map(|model| SecretBundle::try_from(model).map(|bundle| bundle.version)),
+        serde_json::from_slice::<Key>(input)
+            .ok()
+            .map(|model| KeyBundle::try_from(model).map(|bundle| bundle.version)),
+        serde_json::from_slice::<Certificate>(input)
+            .ok()
+            .map(|model| CertificateBundle::try_from(model).map(|bundle| bundle.version)),
+    ];
+    for version in versions.into_iter().flatten() {
+        match version {
+            Ok(version) => assert!(!version.as_str().contains(['/', '\n', '?', '#']), "{version}"),
+            Err(VaultError::Incomplete(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// The certificate of a cluster's API server.
+pub fn server_name(input: &[u8]) {
+    if let Ok(name) = server_name::of_certificate(input) {
+        assert!(name.len() < 64 && name.ends_with(".ests.aks"), "{name}");
+    }
+}
+
+fn is_told_on_one_line(text: &str) {
+    assert!(text.len() <= LONGEST, "{} bytes", text.len());
+    assert!(!text.contains(|character: char| character.is_control()), "{text:?}");
+}

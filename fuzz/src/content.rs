@@ -1,0 +1,120 @@
+//! What vaults keep.
+
+use akv_provider::{
+    content::{
+        certificate,
+        chain::{self, ChainOrder},
+        encoding,
+        jwk::{self, PublicJwk},
+        pem,
+        pkcs12::Archive,
+        private_key::PrivateKey,
+        secret::{self, CertificateSettings, PemFiles},
+    },
+    spec::rendering::{SecretEncoding, SecretFormat},
+};
+
+/// A key type, a curve, and two numbers, the first with its length in two bytes before it.
+pub fn jwk(input: &[u8]) {
+    let [kty, curve, high, low, rest @ ..] = input else { return };
+    let length = usize::from(u16::from_be_bytes([*high, *low]));
+    let (first, second) = rest.split_at(rest.len().min(length));
+    let pick = |names: &[&str], by: u8| names[usize::from(by) % names.len()].to_owned();
+    let numbers = (Some(first.to_vec()), Some(second.to_vec()));
+    let (n, e) = numbers.clone();
+    let (x, y) = numbers;
+    let jwk = PublicJwk { kty: pick(&KEY_TYPES, *kty), curve: Some(pick(&CURVES, *curve)), n, e, x, y };
+    if let Ok(text) = jwk::render(&jwk) {
+        let text = String::from_utf8(text).expect("PEM is text");
+        let split = pem::split(&text);
+        assert_eq!(split.keys.expose(), text.as_bytes(), "what is written is one block");
+    }
+}
+
+/// Key types by the number that [`jwk`] has for them.
+pub const KEY_TYPES: [&str; 7] = ["RSA", "EC", "RSA-HSM", "EC-HSM", "oct", "", "other"];
+
+/// Curves by the number that [`jwk`] has for them.
+pub const CURVES: [&str; 6] = ["P-256", "P-384", "P-521", "P-256K", "", "other"];
+
+/// A PKCS#12 archive, opened.
+pub fn pkcs12(input: &[u8]) {
+    if let Ok(archive) = Archive::open(input) {
+        let size: usize = archive.certificates.iter().map(Vec::len).sum();
+        assert!(size <= input.len(), "more came out than went in");
+        for key in &archive.keys {
+            let _ = PrivateKey::from_pkcs8(key.expose());
+        }
+    }
+}
+
+/// A private key in PKCS#8.
+pub fn private_key(input: &[u8]) {
+    if let Ok(key) = PrivateKey::from_pkcs8(input) {
+        let again = PrivateKey::from_pkcs8(key.pkcs8()).expect("what is written can be read");
+        assert_eq!(again.pkcs8(), key.pkcs8());
+        assert_eq!(again.public_key(), key.public_key());
+    }
+}
+
+/// A PEM text, and what is written of it.
+pub fn pem(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let split = pem::split(text);
+    for (part, is_certificates) in [(&split.certificates, true), (&split.keys, false)] {
+        let again = pem::split(std::str::from_utf8(part.expose()).expect("blocks of a text are text"));
+        let (same, other) = match is_certificates {
+            true => (again.certificates, again.keys),
+            false => (again.keys, again.certificates),
+        };
+        assert_eq!(same.expose(), part.expose(), "what is written is read as it was");
+        assert!(other.expose().is_empty());
+    }
+}
+
+/// Certificates, each with its length in two bytes before it.
+pub fn chain(input: &[u8]) {
+    let mut certificates = Vec::new();
+    let mut rest = input;
+    while let [high, low, after @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let (certificate, after) = after.split_at(length.min(after.len()));
+        certificates.push(certificate.to_vec());
+        rest = after;
+    }
+    if let Ok(mut ordered) = chain::order(&certificates, &[]) {
+        let mut stored: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
+        stored.sort_unstable();
+        ordered.sort_unstable();
+        assert_eq!(ordered, stored, "each comes out once");
+    }
+    for certificate in &certificates {
+        let _ = certificate::render(certificate);
+    }
+}
+
+/// A secret's value, with everything that it can be rendered as in the first byte.
+pub fn secret(input: &[u8]) {
+    let [how, value @ ..] = input else { return };
+    let Ok(value) = std::str::from_utf8(value) else { return };
+    let backing = match how & 3 {
+        0 => None,
+        1 => Some("application/x-pem-file"),
+        2 => Some("application/x-pkcs12"),
+        _ => Some(""),
+    };
+    let format = if how & 4 == 0 { SecretFormat::Pem } else { SecretFormat::Pfx };
+    let encoding = match how >> 3 & 3 {
+        0 | 1 => SecretEncoding::Utf8,
+        2 => SecretEncoding::Base64,
+        _ => SecretEncoding::Hex,
+    };
+    let order = if how & 32 == 0 { ChainOrder::Construct } else { ChainOrder::AsStored };
+    let files = if how & 64 == 0 { PemFiles::Together } else { PemFiles::Separate };
+    let settings = CertificateSettings { order, files };
+    if let Ok(content) = secret::render(value, backing, format, encoding, settings) {
+        assert_eq!(content.separate.is_some(), backing.is_some() && files == PemFiles::Separate);
+    }
+    let decoded = encoding::decode(value, encoding);
+    assert!(decoded.is_err() || decoded.is_ok_and(|bytes| bytes.expose().len() <= value.len()));
+}

@@ -1,0 +1,92 @@
+//! What the fuzz targets are fed with, run through the same functions without a fuzzer: the inputs that are saved in
+//! `fuzz/saved`, and seeds out of the recorded mounts and the archives of these tests.
+
+mod seeds;
+#[path = "../../fuzz/src/lib.rs"]
+#[allow(unreachable_pub, reason = "for the fuzz targets it is a crate of its own")]
+mod targets;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use self::seeds::seeds;
+
+/// A target's name, and what it does.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 17] = [
+    ("attributes", targets::attributes),
+    ("bundles", targets::bundles),
+    ("chain", targets::chain),
+    ("challenge", targets::challenge),
+    ("claims", targets::claims),
+    ("cloud_file", targets::cloud_file),
+    ("grpc_timeout", targets::grpc_timeout),
+    ("jwk", targets::jwk),
+    ("objects", targets::objects),
+    ("pem", targets::pem),
+    ("pkcs12", targets::pkcs12),
+    ("private_key", targets::private_key),
+    ("refusals", targets::refusals),
+    ("retry_after", targets::retry_after),
+    ("secret", targets::secret),
+    ("server_name", targets::server_name),
+    ("tokens", targets::tokens),
+];
+
+#[test]
+fn every_saved_input_is_survived() {
+    let mut inputs = 0;
+    for (name, target) in TARGETS {
+        for path in files(&root().join("fuzz/saved").join(name)) {
+            println!("{}", path.display());
+            target(&fs::read(&path).unwrap());
+            inputs += 1;
+        }
+    }
+    assert!(inputs >= TARGETS.len(), "only {inputs} inputs");
+}
+
+#[test]
+fn every_seed_is_survived() {
+    let seeds = seeds();
+    for (name, target) in TARGETS {
+        let mut inputs = seeds.iter().filter(|(of, _)| *of == name).peekable();
+        assert!(inputs.peek().is_some(), "no seed for {name}");
+        inputs.for_each(|(_, input)| target(input));
+    }
+}
+
+#[test]
+fn every_target_is_one_of_the_fuzzers() {
+    let stems = files(&root().join("fuzz/targets")).into_iter();
+    let built: BTreeSet<String> =
+        stems.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(built, TARGETS.map(|(name, _)| name.to_owned()).into());
+}
+
+/// Gives the fuzzers something to start with.
+#[test]
+#[ignore = "writes to fuzz/corpus, for a fuzzer: docs/fuzzing.md"]
+fn write_seeds() {
+    for (index, (name, input)) in seeds().into_iter().enumerate() {
+        let folder = root().join("fuzz/corpus").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("seed-{index}")), input).unwrap();
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// In order of their names; none where there is no folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
