@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -74,7 +75,7 @@ pub(super) struct Connector {
 
 struct Shared {
     dials: Dials,
-    tcp: HttpConnector<Names>,
+    names: Names,
     tls: Option<TlsConnector>,
     proxy: Proxy,
     patience: Duration,
@@ -83,14 +84,8 @@ struct Shared {
 impl Connector {
     pub(super) fn new(route: Route) -> Self {
         let Route { roots, proxy, names, patience } = route;
-        let mut tcp = HttpConnector::new_with_resolver(names);
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        // A way that was lost without a word, as a firewall forgets idle connections, is found out by what nobody
-        // acknowledges, and not by waiting for an answer.
-        tcp.set_tcp_user_timeout(Some(patience.connect / 2));
         let tls = roots.map(|roots| TlsConnector::from(Arc::new(roots.config())));
-        let shared = Shared { dials: Dials::default(), tcp, tls, proxy, patience: patience.connect };
+        let shared = Shared { dials: Dials::default(), names, tls, proxy, patience: patience.connect };
         Self { shared: Arc::new(shared), census: Census::default() }
     }
 
@@ -179,7 +174,12 @@ impl Shared {
                 dial.enter(Stage::Proxy);
                 self.tunnel(uri, &proxy).await?
             }
-            None => self.tcp(uri.clone()).await?,
+            None => {
+                dial.enter(Stage::Name);
+                let addresses = self.addresses(uri).await?;
+                dial.enter(Stage::Connect);
+                self.tcp(uri, addresses).await?
+            }
         };
         match &self.tls {
             Some(tls) => {
@@ -190,8 +190,24 @@ impl Shared {
         }
     }
 
-    async fn tcp(&self, uri: Uri) -> io::Result<Stream> {
-        let stream = self.tcp.clone().oneshot(uri).await.map_err(tls::failed)?;
+    /// The addresses of the host's name, as a resolver that knows nothing else. A host that is an address has no name.
+    async fn addresses(&self, uri: &Uri) -> io::Result<Names> {
+        let host = uri.host().unwrap_or_default();
+        if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+            return Ok(self.names.clone());
+        }
+        let name = host.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "no host name"))?;
+        Ok(Names::fixed(self.names.clone().oneshot(name).await?.collect()))
+    }
+
+    async fn tcp(&self, uri: &Uri, names: Names) -> io::Result<Stream> {
+        let mut tcp = HttpConnector::new_with_resolver(names);
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        // A way that was lost without a word, as a firewall forgets idle connections, is found out by what nobody
+        // acknowledges, and not by waiting for an answer.
+        tcp.set_tcp_user_timeout(Some(self.patience / 2));
+        let stream = tcp.oneshot(uri.clone()).await.map_err(tls::failed)?;
         Ok(Stream::Tcp(stream.into_inner()))
     }
 
@@ -213,8 +229,8 @@ impl Shared {
 
     async fn proxy(&self, at: &Uri) -> io::Result<Stream> {
         match (at.scheme_str(), &self.tls) {
-            (Some("http"), _) => self.tcp(at.clone()).await,
-            (Some("https"), Some(tls)) => secure(tls, at, self.tcp(at.clone()).await?).await,
+            (Some("http"), _) => self.tcp(at, self.names.clone()).await,
+            (Some("https"), Some(tls)) => secure(tls, at, self.tcp(at, self.names.clone()).await?).await,
             _ => Err(io::Error::new(io::ErrorKind::Unsupported, "it is spoken to by http or https alone")),
         }
     }

@@ -62,7 +62,7 @@ impl NetworkFailure {
         if let Some(NoConnection { stage, .. }) = error.downcast_ref::<NoConnection>() {
             return Some(match stage {
                 Stage::Proxy => Self::Proxy,
-                Stage::Connect | Stage::Tls => Self::Connect,
+                Stage::Name | Stage::Connect | Stage::Tls => Self::Connect,
             });
         }
         if let Some(Unanswered { failure, .. }) = error.downcast_ref() {
@@ -162,6 +162,7 @@ mod tests {
             (wrapped(NoAddress { name: "n".to_owned(), source: refused() }), NetworkFailure::Name),
             (wrapped(NoAnswer::Silence(Duration::from_secs(1))), NetworkFailure::Silence),
             (wrapped(stuck(Stage::Proxy)), NetworkFailure::Proxy),
+            (wrapped(stuck(Stage::Name)), NetworkFailure::Connect),
             (wrapped(stuck(Stage::Tls)), NetworkFailure::Connect),
             (
                 wrapped(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)),

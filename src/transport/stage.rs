@@ -11,7 +11,9 @@ use std::{
 pub enum Stage {
     /// The proxy, to be reached and to let us through.
     Proxy,
-    /// The host: its address, and a TCP connection.
+    /// The addresses of the host's name.
+    Name,
+    /// A TCP connection to the host.
     Connect,
     /// The TLS handshake.
     Tls,
@@ -21,6 +23,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Proxy => "the proxy",
+            Self::Name => "an answer of DNS",
             Self::Connect => "the TCP connection",
             Self::Tls => "the TLS handshake",
         })
@@ -49,7 +52,7 @@ impl Dials {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
-        state.hosts.entry(authority.clone()).or_default().push((number, Stage::Connect));
+        state.hosts.entry(authority.clone()).or_default().push((number, Stage::Name));
         drop(state);
         Dial { dials: self.clone(), authority, number }
     }
@@ -79,7 +82,7 @@ impl Dial {
         let state = self.dials.lock();
         let dials = state.hosts.get(&self.authority);
         let dial = dials.and_then(|dials| dials.iter().find(|dial| dial.0 == self.number));
-        dial.map_or(Stage::Connect, |dial| dial.1)
+        dial.map_or(Stage::Name, |dial| dial.1)
     }
 }
 
@@ -103,12 +106,12 @@ mod tests {
     fn the_oldest_connection_to_a_host_says_how_far_it_is() {
         let dials = Dials::default();
         let (first, second) = (dials.begin("lab".to_owned()), dials.begin("lab".to_owned()));
-        assert_eq!(dials.to("lab"), Some((2, Stage::Connect)));
+        assert_eq!(dials.to("lab"), Some((2, Stage::Name)));
         first.enter(Stage::Tls);
-        assert_eq!((first.stage(), second.stage()), (Stage::Tls, Stage::Connect));
+        assert_eq!((first.stage(), second.stage()), (Stage::Tls, Stage::Name));
         assert_eq!(dials.to("lab"), Some((2, Stage::Tls)));
         drop(first);
-        assert_eq!(dials.to("lab"), Some((1, Stage::Connect)));
+        assert_eq!(dials.to("lab"), Some((1, Stage::Name)));
         drop(second);
         assert!(dials.lock().hosts.is_empty(), "a host that nobody connects to is forgotten");
     }

@@ -102,6 +102,7 @@ struct Switch {
 enum Before {
     Nobody(SocketAddr),
     Unknown,
+    Silence,
 }
 
 impl Resolve for Switch {
@@ -110,6 +111,7 @@ impl Resolve for Switch {
         let answer = match (left, self.before) {
             (Err(_), _) => Ok(vec![self.then]),
             (Ok(_), Before::Nobody(address)) => Ok(vec![address]),
+            (Ok(_), Before::Silence) => return Box::pin(std::future::pending()),
             (Ok(_), Before::Unknown) => Err(io::Error::other(format!("no such name as {name}"))),
         };
         Box::pin(async { answer })
@@ -171,6 +173,28 @@ async fn names_that_are_not_known() {
 }
 
 #[tokio::test]
+async fn name_servers_that_do_not_answer() {
+    for (lookups, well) in [(1, true), (FOR_GOOD, false)] {
+        let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+        let switch =
+            Switch { left: AtomicUsize::new(lookups), before: Before::Silence, then: azure.https_address() };
+        let ways = by_names(&azure, None, switch);
+        let budget = if well { Duration::from_secs(60) } else { Duration::from_secs(1) };
+        let rig = Rig::over(azure, |config| config.mounts.budget = budget, ways);
+        match rig.mount().await {
+            Ok(mounted) => assert!(well && mounted.text("db-password") == "x"),
+            Err(status) => {
+                assert!(!well, "{status}");
+                assert_eq!(status.code(), FailedPrecondition, "{status}");
+                for part in ["AKV-TimeOutConnect", "login.microsoftonline.com, for an answer of DNS"] {
+                    assert!(status.message().contains(part), "no {part} in {status}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_proxy_that_is_down() {
     let proxy = Some("http://proxy.example");
     mounts_once_names_lead_there(Before::Nobody(nobody()), proxy, "proxy.example").await;
@@ -213,6 +237,7 @@ impl Resolve for VaultGone {
         let answer = match (name.starts_with("login."), self.before) {
             (true, _) => Ok(vec![self.entra]),
             (false, Before::Nobody(address)) => Ok(vec![address]),
+            (false, Before::Silence) => return Box::pin(std::future::pending()),
             (false, Before::Unknown) => Err(io::Error::other("no such name")),
         };
         Box::pin(async { answer })
