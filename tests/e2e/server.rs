@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use akv_emulator::{Fault, Route, Service};
 use akv_provider::{proto::MountRequest, transport::Transports};
-use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
+use azure_core::http::Transport;
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::harness::{Azure, MountCall, Provider};
+use crate::harness::{Azure, MountCall, Panics, Provider};
 
 #[tokio::test]
 async fn version_names_the_protocol_and_the_build() {
@@ -91,24 +91,13 @@ async fn work_for_a_caller_who_went_away_stops() {
     provider.stopped().await;
 }
 
-/// Takes every request to a vault named `boom` for a reason to panic, with a secret in the message.
-#[derive(Debug)]
-struct Panics(Transport);
-
-#[async_trait::async_trait]
-impl HttpClient for Panics {
-    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        assert!(!request.url().as_str().contains("boom"), "canary");
-        self.0.send(&Default::default(), &mut request.clone()).await
-    }
-}
-
 #[tokio::test]
 async fn a_panic_in_one_mount_is_internal_for_that_mount_alone() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.latency().set_for(Route::vault("lab"), Duration::from_millis(50));
     let transports = azure.transports();
-    let panics = Transport::new(Arc::new(Panics(transports.azure.clone())));
+    let panics =
+        Transport::new(Arc::new(Panics { vault: "boom", words: "canary", below: transports.azure.clone() }));
     let transports = Transports { azure: panics, ..transports };
     let provider = Provider::start_over(&azure, transports);
     let driver = provider.driver();

@@ -2,12 +2,14 @@
 
 mod azure;
 mod driver;
+mod panics;
 mod provider;
 mod request;
 
 pub(crate) use self::{
     azure::Azure,
     driver::{Driver, Mounted},
+    panics::Panics,
     provider::Provider,
     request::MountCall,
 };

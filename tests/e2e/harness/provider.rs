@@ -116,6 +116,11 @@ impl Provider {
         Self { dir, stop: Some(stop), task, ports }
     }
 
+    /// Where probes, metrics and profiles are, as far as the test has ports for them.
+    pub(crate) fn ports(&self) -> &[SocketAddr] {
+        &self.ports
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join("azure.sock")
     }
