@@ -141,7 +141,8 @@ impl CloudEnvironment {
         // Behind a label of ASCII, a name of ASCII stays a name. Of other scripts that depends on both.
         let plain = suffix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':'))
             && !suffix.to_ascii_lowercase().split('.').any(|label| label.starts_with("xn--"));
-        if suffix.is_empty()
+        // Without a domain, the vault's name is all of the host, and a number is an address.
+        if suffix.split(':').next().is_none_or(str::is_empty)
             || !plain
             || !probe.is_ok_and(|url| {
                 url.path() == "/"
@@ -315,6 +316,8 @@ mod tests {
             "XN--A",
             "\u{5d0}\u{5d1}",
             "127.0.0.1",
+            ":",
+            ":8443",
             "1",
             "0x1",
             "a..b",
@@ -342,6 +345,8 @@ mod tests {
                 }
             }
         }
-        assert!(parse(&STACK.replace("\"vault.local\"", "\"xn--vault.local\"")).is_err());
+        for suffix in ["xn--vault.local", ":8443"] {
+            assert!(parse(&STACK.replace("\"vault.local\"", &format!("{suffix:?}"))).is_err(), "{suffix}");
+        }
     }
 }
