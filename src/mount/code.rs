@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     error::{MountError, ObjectError},
-    progress::Waiting,
+    waiting::Waiting,
 };
 
 impl MountError {

@@ -14,17 +14,14 @@ use crate::{
     vault::VaultError,
 };
 
-use super::{line, message, progress::Waiting};
+use super::waiting::Waiting;
 
-/// One failed mount. Its text is all that an operator is told, in the order that `mount/message.rs` has: it has no source
-/// besides.
-#[derive(Debug, thiserror::Error)]
+/// One failed mount. Its text, in `mount/message.rs`, is all that an operator is told: it has no source besides.
+#[derive(Debug)]
 pub enum MountError {
     /// The cloud's endpoints are not known.
-    #[error(transparent)]
-    Cloud(#[from] CloudError),
+    Cloud(CloudError),
     /// No token, so no object.
-    #[error("{}", message::Identity { wanted, vault, error })]
     Identity {
         /// The objects that were wanted.
         wanted: Vec<String>,
@@ -34,7 +31,6 @@ pub enum MountError {
         error: IdentityError,
     },
     /// The SDK will not talk to this vault.
-    #[error("cannot connect to vault {vault}: {}", crate::report::Report(error))]
     Connect {
         /// The vault.
         vault: VaultName,
@@ -42,7 +38,6 @@ pub enum MountError {
         error: VaultError,
     },
     /// Some objects could not be had.
-    #[error("{}", message::Objects { vault, caller, failures })]
     Objects {
         /// The vault.
         vault: VaultName,
@@ -52,10 +47,6 @@ pub enum MountError {
         failures: Vec<ObjectFailure>,
     },
     /// More than the driver takes.
-    #[error(
-        "the volume is too large for the driver: {size} bytes of {limit}; the largest files are {largest}; mount fewer \
-         objects in one volume, or raise --max-call-recv-msg-size of the driver and of the provider"
-    )]
     TooLarge {
         /// What it would be, in bytes.
         size: usize,
@@ -65,11 +56,6 @@ pub enum MountError {
         largest: String,
     },
     /// All places are taken.
-    #[error(
-        "no turn within {:.1} seconds: {} mounts from vault {vault}, {} of them of volumes that come again, or {} from all \
-         vaults were under way all the time, and the log says of each how it ended", waited.as_secs_f32(),
-        line::OF_ONE_VAULT, line::OF_ONE_VAULT_AGAIN, line::AT_ONCE
-    )]
     NoPlace {
         /// The vault.
         vault: VaultName,
@@ -77,7 +63,6 @@ pub enum MountError {
         waited: Duration,
     },
     /// Azure takes too long.
-    #[error("{}", message::OutOfTime { wanted, vault, budget: *budget, waiting, spent: *spent })]
     OutOfTime {
         /// The objects that were wanted.
         wanted: Vec<String>,
@@ -90,6 +75,12 @@ pub enum MountError {
         /// How long it had waited for that.
         spent: Duration,
     },
+}
+
+impl From<CloudError> for MountError {
+    fn from(error: CloudError) -> Self {
+        Self::Cloud(error)
+    }
 }
 
 /// Who asked a vault.

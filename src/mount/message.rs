@@ -18,8 +18,10 @@ use crate::{
 };
 
 use super::{
-    error::{Caller, ObjectError, ObjectFailure},
-    progress::Waiting,
+    error::{Caller, MountError, ObjectError, ObjectFailure},
+    line,
+    listed::listed,
+    waiting::Waiting,
     way_out::{self, About},
 };
 
@@ -29,11 +31,41 @@ const NAMED: usize = 3;
 /// So many of Azure's request ids are told.
 const IDS: usize = 5;
 
+impl std::error::Error for MountError {}
+
+impl fmt::Display for MountError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cloud(error) => Report(error).fmt(f),
+            Self::Identity { wanted, vault, error } => Identity { wanted, vault, error }.fmt(f),
+            Self::Connect { vault, error } => write!(f, "cannot connect to vault {vault}: {}", Report(error)),
+            Self::Objects { vault, caller, failures } => Objects { vault, caller, failures }.fmt(f),
+            Self::TooLarge { size, limit, largest } => write!(
+                f,
+                "the volume is too large for the driver: {size} bytes of {limit}; the largest files are {largest}; \
+                 mount fewer objects in one volume, or raise --max-call-recv-msg-size of the driver and of the provider"
+            ),
+            Self::NoPlace { vault, waited } => write!(
+                f,
+                "no turn within {:.1} seconds: {} mounts from vault {vault}, {} of them of volumes that come again, or \
+                 {} from all vaults were under way all the time, and the log says of each how it ended",
+                waited.as_secs_f32(),
+                line::OF_ONE_VAULT,
+                line::OF_ONE_VAULT_AGAIN,
+                line::AT_ONCE
+            ),
+            Self::OutOfTime { wanted, vault, budget, waiting, spent } => {
+                OutOfTime { wanted, vault, budget: *budget, waiting, spent: *spent }.fmt(f)
+            }
+        }
+    }
+}
+
 /// No token.
-pub(super) struct Identity<'a> {
-    pub(super) wanted: &'a [String],
-    pub(super) vault: &'a VaultName,
-    pub(super) error: &'a IdentityError,
+struct Identity<'a> {
+    wanted: &'a [String],
+    vault: &'a VaultName,
+    error: &'a IdentityError,
 }
 
 impl fmt::Display for Identity<'_> {
@@ -60,10 +92,10 @@ impl fmt::Display for Identity<'_> {
 }
 
 /// Objects that could not be had.
-pub(super) struct Objects<'a> {
-    pub(super) vault: &'a VaultName,
-    pub(super) caller: &'a Caller,
-    pub(super) failures: &'a [ObjectFailure],
+struct Objects<'a> {
+    vault: &'a VaultName,
+    caller: &'a Caller,
+    failures: &'a [ObjectFailure],
 }
 
 /// Objects that failed for one and the same reason.
@@ -184,12 +216,12 @@ fn answer(failure: &ObjectFailure) -> Option<&ServiceAnswer> {
 }
 
 /// No time left.
-pub(super) struct OutOfTime<'a> {
-    pub(super) wanted: &'a [String],
-    pub(super) vault: &'a VaultName,
-    pub(super) budget: Duration,
-    pub(super) waiting: &'a Waiting,
-    pub(super) spent: Duration,
+struct OutOfTime<'a> {
+    wanted: &'a [String],
+    vault: &'a VaultName,
+    budget: Duration,
+    waiting: &'a Waiting,
+    spent: Duration,
 }
 
 impl fmt::Display for OutOfTime<'_> {
@@ -229,16 +261,6 @@ fn says(f: &mut Formatter<'_>, who: &str, words: &str) -> fmt::Result {
 fn tail<'a>(f: &mut Formatter<'_>, parts: impl IntoIterator<Item = Option<&'a str>>) -> fmt::Result {
     let parts: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     if parts.is_empty() { Ok(()) } else { write!(f, "({})", parts.join("; ")) }
-}
-
-/// `secret/a, secret/b and 3 more`
-pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a String>, most: usize) -> String {
-    let mut names = names.into_iter();
-    let shown: Vec<&str> = names.by_ref().take(most).map(String::as_str).collect();
-    match names.count() {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 #[cfg(test)]

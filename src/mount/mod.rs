@@ -5,16 +5,18 @@ mod error;
 mod fetch;
 mod files;
 mod line;
+mod listed;
 mod message;
 mod progress;
 mod served;
 mod versions;
+mod waiting;
 mod way_out;
 
 pub use self::{
     error::{Caller, MountError, ObjectError, ObjectFailure},
     files::{MountedVersion, Volume, VolumeFile},
-    progress::Waiting,
+    waiting::Waiting,
 };
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
