@@ -24,7 +24,8 @@ use tokio_rustls::TlsConnector;
 use tower::{Service, ServiceExt};
 
 use super::{
-    census::{Census, Counted, UNCLAIMED},
+    ahead::{Ahead, UNCLAIMED},
+    census::{Census, Counted},
     names::Names,
     patience::Patience,
     stage::{Dial, Dials, Stage},
@@ -71,6 +72,7 @@ impl Proxy {
 pub(super) struct Connector {
     shared: Arc<Shared>,
     census: Census,
+    ahead: Ahead,
 }
 
 struct Shared {
@@ -86,7 +88,7 @@ impl Connector {
         let Route { roots, proxy, names, patience } = route;
         let tls = roots.map(|roots| TlsConnector::from(Arc::new(roots.config())));
         let shared = Shared { dials: Dials::default(), names, tls, proxy, patience: patience.connect };
-        Self { shared: Arc::new(shared), census: Census::default() }
+        Self { shared: Arc::new(shared), census: Census::default(), ahead: Ahead::default() }
     }
 
     /// See [`super::Client::warm`].
@@ -98,7 +100,7 @@ impl Connector {
         }
         for counted in missing {
             let (promise, promised) = oneshot::channel();
-            self.census.keep(&authority, promised);
+            self.ahead.keep(&authority, promised);
             let (shared, uri) = (self.shared.clone(), uri.clone());
             tokio::spawn(async move {
                 let link = shared.connect(&uri).await.map(|stream| Link::new(stream, counted));
@@ -106,10 +108,10 @@ impl Connector {
                 let _ = promise.send(link);
             });
         }
-        let census = self.census.clone();
+        let ahead = self.ahead.clone();
         tokio::spawn(async move {
             tokio::time::sleep(UNCLAIMED).await;
-            census.tidy(&authority);
+            ahead.tidy(&authority);
         });
     }
 
@@ -122,7 +124,7 @@ impl Connector {
 
     /// Gives up the connections that were made ahead.
     pub(super) fn give_up(&self) {
-        self.census.give_up();
+        self.ahead.give_up();
     }
 
     pub(super) async fn peer_certificate(&self, uri: &Uri) -> io::Result<Vec<u8>> {
@@ -132,7 +134,7 @@ impl Connector {
 
     async fn link(self, uri: Uri) -> io::Result<Link> {
         let authority = authority(&uri);
-        while let Some(promised) = self.census.take(&authority) {
+        while let Some(promised) = self.ahead.take(&authority) {
             // One that failed is no reason not to try.
             if let Ok(Ok(link)) = promised.await {
                 return Ok(link.kept());

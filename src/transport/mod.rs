@@ -3,6 +3,7 @@
 //! The pool is hyper's; the connector below it is ours, since no client library opens connections before a request
 //! asks for them, and a mount knows how many it will need while its token is still being fetched.
 
+mod ahead;
 mod census;
 mod client;
 mod connect;

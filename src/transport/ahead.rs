@@ -1,0 +1,89 @@
+//! Connections that are made before a request asks for them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Instant};
+
+use super::stream::Link;
+
+/// How long a connection waits for the request that it was made for.
+pub(super) const UNCLAIMED: Duration = Duration::from_secs(10);
+
+/// A connection that will be there soon.
+pub(super) type Promised = oneshot::Receiver<io::Result<Link>>;
+
+/// By authority, those that nobody has come for yet. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Ahead(Arc<Mutex<Waiting>>);
+
+/// Each since when, the first that was made before the others.
+type Waiting = HashMap<String, VecDeque<(Instant, Promised)>>;
+
+impl Ahead {
+    /// Keeps a connection for whoever asks next.
+    pub(super) fn keep(&self, authority: &str, promised: Promised) {
+        self.lock().entry(authority.to_owned()).or_default().push_back((Instant::now(), promised));
+    }
+
+    /// The connection that was made first.
+    pub(super) fn take(&self, authority: &str) -> Option<Promised> {
+        let mut hosts = self.lock();
+        let waiting = hosts.get_mut(authority)?;
+        let first = waiting.pop_front();
+        if waiting.is_empty() {
+            hosts.remove(authority);
+        }
+        Some(first?.1)
+    }
+
+    /// Gives up all.
+    pub(super) fn give_up(&self) {
+        let all = std::mem::take(&mut *self.lock());
+        // Outside the lock: closing connections takes its time.
+        drop(all);
+    }
+
+    /// Gives up those to a host that nobody came for.
+    pub(super) fn tidy(&self, authority: &str) {
+        let stale: Vec<_> = {
+            let mut hosts = self.lock();
+            let Some(waiting) = hosts.get_mut(authority) else { return };
+            let fresh = waiting.iter().position(|(since, _)| since.elapsed() < UNCLAIMED);
+            let stale = waiting.drain(..fresh.unwrap_or(waiting.len())).collect();
+            if waiting.is_empty() {
+                hosts.remove(authority);
+            }
+            stale
+        };
+        drop(stale);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_came_for_is_given_up() {
+        let ahead = Ahead::default();
+        let (first, promised) = oneshot::channel();
+        ahead.keep("lab:443", promised);
+        tokio::time::advance(UNCLAIMED / 2).await;
+        let (second, promised) = oneshot::channel();
+        ahead.keep("lab:443", promised);
+        tokio::time::advance(UNCLAIMED / 2).await;
+        ahead.tidy("lab:443");
+        assert!(first.is_closed() && !second.is_closed());
+        assert!(ahead.take("lab:443").is_some() && ahead.take("lab:443").is_none());
+        assert!(ahead.lock().is_empty(), "a host that nothing waits for is forgotten");
+    }
+}
