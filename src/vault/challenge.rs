@@ -60,6 +60,8 @@ impl Challenge {
             .ok_or_else(strange)?;
         let url = |text: &str| Url::parse(text).ok().filter(|url| url.scheme() == "https");
         let audience_url = url(&audience)
+            // What else a URL may have could not be passed on within quotes as it is.
+            .filter(|url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty())
             .filter(|url| url.host_str().is_some_and(|domain| vault.is_of(domain)))
             .ok_or_else(|| ChallengeError::OtherService(Excerpt::of(&audience)))?;
         if let Some(named) = parameter("authorization")
@@ -85,8 +87,7 @@ impl fmt::Display for Challenge {
         };
         let text = url.as_str();
         // A URL writes a slash behind a bare host, and a token would then be for another audience.
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        let text = if bare { text.trim_end_matches('/') } else { text };
+        let text = if url.path() == "/" { text.trim_end_matches('/') } else { text };
         write!(f, r#"Bearer {name}="{text}""#)
     }
 }
@@ -127,6 +128,9 @@ mod tests {
             (r#"Bearer resource="https://net""#, false),
             (r#"Bearer resource="https://lab.vault.azure.net""#, false),
             (r#"Bearer resource="vault.azure.net""#, false),
+            (r#"Bearer resource="https://vault.azure.net/?\\""#, false),
+            (r#"Bearer resource="https://vault.azure.net/#a""#, false),
+            (r#"Bearer resource="https://a@vault.azure.net""#, false),
             (r#"Bearer resource="http://vault.azure.net""#, false),
             (r#"PoP resource="https://vault.azure.net""#, false),
             (r#"Bearer authorization="https://login.microsoftonline.com/t""#, false),
