@@ -101,6 +101,8 @@ pub(crate) static CLOUDS: &[Cloud] = &[
 pub(crate) const LOOPBACK_LOGIN: &str = "login.localhost";
 pub(crate) const LOOPBACK_VAULT: &str = "vault.localhost";
 pub(crate) const ISSUER_HOST: &str = "oidc.localhost";
+/// `iss` of every service-account token of the emulated cluster: `https` at the host that serves its keys.
+pub(crate) const ISSUER: &str = "https://oidc.localhost";
 pub(crate) const API_SERVER_HOST: &str = "kubernetes.default.svc.cluster.local";
 /// TLS server names below this are the token proxy of AKS identity binding.
 pub(crate) const TOKEN_PROXY_SUFFIX: &str = ".ests.aks";

@@ -14,6 +14,7 @@ use crate::{
     azure::Azure,
     builder::{EmulatorBuilder, StartError},
     clock::Clock,
+    cloud::ISSUER,
     directory::{DirectoryHandle, Identity},
     faults::Faults,
     ids::RequestIds,
@@ -22,7 +23,7 @@ use crate::{
     latency::Latency,
     listen::{Bound, Https, Opening, Pages, Plain, Proxy},
     rate::RateLimits,
-    service_account::{ISSUER, Issuer, Validity},
+    service_account::{Issuer, Validity},
     tls::server_config,
     vault::{VaultStore, Vaults},
 };

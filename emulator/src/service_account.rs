@@ -10,6 +10,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     answer::Answer,
     clock::Clock,
+    cloud::ISSUER,
     directory::{BINDING_AUDIENCE, ENTRA_AUDIENCE},
     ids::{derived_uuid, random_uuid},
     jws::SigningKey,
@@ -157,9 +158,6 @@ impl Default for Audience {
         Self::Several(Vec::new())
     }
 }
-
-/// `iss` of every service-account token of the emulated cluster: `https` at the host that serves its keys.
-pub(crate) const ISSUER: &str = "https://oidc.localhost";
 
 /// The audiences of the driver's token requests in the emulated cluster.
 pub(crate) const AUDIENCES: &[&str] = &[

@@ -5,7 +5,7 @@ mod roles;
 
 use std::time::Duration;
 
-use crate::{ids::derived_uuid, service_account::ISSUER};
+use crate::{cloud::ISSUER, ids::derived_uuid};
 
 pub(crate) use self::roles::Action;
 pub use self::{

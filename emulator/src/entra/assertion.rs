@@ -5,10 +5,11 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Entra, errors::EntraError};
 use crate::{
+    cloud::ISSUER,
     directory::{Application, BINDING_AUDIENCE},
     jws::Token,
     route::Service,
-    service_account::{Assertion, ISSUER},
+    service_account::Assertion,
 };
 
 /// The audience that an endpoint fixes; elsewhere each federated credential names its own.

@@ -1,61 +1,21 @@
 //! One HTTP/1.1 connection, and how it ends when a fault says so.
 
-use std::{
-    convert::Infallible,
-    future::poll_fn,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{future::poll_fn, sync::Arc};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::Notify,
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{distance::Distant, request::respond};
+use super::{
+    distance::Distant,
+    peer::{End, Entrance, Peer},
+    request::respond,
+};
 use crate::azure::Azure;
-
-/// What the requests of a connection have in common.
-#[derive(Debug)]
-pub(super) struct Peer {
-    pub(super) azure: Arc<Azure>,
-    pub(super) number: u64,
-    pub(super) entrance: Entrance,
-    pub(super) end: End,
-}
-
-/// How a connection came in.
-#[derive(Debug)]
-pub(super) enum Entrance {
-    /// Over TLS, for this server name.
-    Https { server_name: Option<String> },
-    /// At the address of IMDS.
-    Imds,
-    /// At the address of NMI.
-    Nmi,
-}
-
-/// Lets a request end its connection.
-#[derive(Debug, Default)]
-pub(super) struct End {
-    asked: Notify,
-    reset: AtomicBool,
-}
-
-impl End {
-    /// Ends the connection, by a reset or in good order, and never returns.
-    pub(super) async fn now(&self, reset: bool) -> Infallible {
-        self.reset.store(reset, Ordering::Release);
-        self.asked.notify_one();
-        std::future::pending().await
-    }
-}
 
 /// A stream over TCP.
 pub(super) trait OverTcp {
@@ -100,10 +60,10 @@ where
     tokio::select! {
         // A connection that the client broke off is over, like any other.
         _ = &mut connection => {}
-        () = peer.end.asked.notified() => {}
+        () = peer.end.asked() => {}
     }
     let stream = connection.into_parts().io.into_inner();
-    if peer.end.reset.load(Ordering::Acquire) {
+    if peer.end.by_reset() {
         // Closing with a zero linger time is what sends RST; without it the close is a plain one.
         let _ = stream.tcp().set_zero_linger();
     } else {

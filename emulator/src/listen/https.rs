@@ -7,8 +7,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    connection::{Entrance, serve},
+    connection::serve,
     distance::{Distant, Opening},
+    peer::Entrance,
 };
 use crate::azure::Azure;
 

@@ -4,6 +4,7 @@ mod connection;
 mod distance;
 mod flight;
 mod https;
+mod peer;
 mod plain;
 mod proxy;
 mod request;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::connection::{Entrance, serve};
+use super::{connection::serve, peer::Entrance};
 use crate::azure::Azure;
 
 /// Serves one of the two.

@@ -11,7 +11,7 @@ use http::{
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
-use super::connection::{Entrance, Peer};
+use super::peer::{Entrance, Peer};
 use crate::{
     answer::Answer,
     azure::Azure,

@@ -7,8 +7,8 @@ use super::{
     document::{ApplicationSeed, Document, FederationSeed, IdentitySeed, RoleSeed, VaultSeed},
 };
 use crate::{
+    cloud::ISSUER,
     directory::{Application, Directory, ENTRA_AUDIENCE, Federation, Identity, RoleAssignment, VaultScope},
-    service_account::ISSUER,
 };
 
 impl Document {
