@@ -1,6 +1,8 @@
-//! Every metric: its name, what it counts, and the closed sets that its labels are from.
+//! Every metric: its name, what it counts, and what its labels say.
 //!
 //! A leaf: handles are passed down to whoever measures, and nothing is reached for. Durations are in seconds.
+
+mod label;
 
 use std::{
     collections::HashSet,
@@ -15,6 +17,8 @@ use prometheus::{
 };
 
 use crate::{build::Build, failure::FailureCode, spec::object::ObjectType};
+
+pub use self::label::{TokenResult, Upstream, VaultCall};
 
 /// Upper bounds of the histograms. Compat: from 0.1 on they are those that dashboards know; below are ours, since a
 /// mount takes tens of milliseconds.
@@ -46,81 +50,6 @@ struct Inner {
     mounts_in_flight: IntGauge,
     mounts_waiting: IntGauge,
     panics: IntCounter,
-}
-
-/// Who is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upstream {
-    /// Microsoft Entra.
-    Entra,
-    /// Key Vault.
-    KeyVault,
-    /// IMDS and NMI.
-    Node,
-    /// The token proxy of AKS identity binding.
-    TokenProxy,
-}
-
-impl Upstream {
-    /// The label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Entra => "entra",
-            Self::KeyVault => "keyvault",
-            Self::Node => "node",
-            Self::TokenProxy => "token_proxy",
-        }
-    }
-}
-
-/// How a request for a token ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenResult {
-    /// With a token that was there.
-    Reused,
-    /// With a new token.
-    Issued,
-    /// The identity was refused.
-    Refused,
-    /// Whoever gives tokens is throttled or out of order.
-    Unavailable,
-    /// There was no answer.
-    Unreachable,
-}
-
-impl TokenResult {
-    /// The label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reused => "reused",
-            Self::Issued => "issued",
-            Self::Refused => "refused",
-            Self::Unavailable => "unavailable",
-            Self::Unreachable => "unreachable",
-        }
-    }
-}
-
-/// Where the answer to a call of a vault is from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VaultCall {
-    /// From the vault.
-    Made,
-    /// From a call that another mount was making at the moment.
-    Joined,
-    /// From a call that was made a moment ago.
-    Remembered,
-}
-
-impl VaultCall {
-    /// The label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Made => "made",
-            Self::Joined => "joined",
-            Self::Remembered => "remembered",
-        }
-    }
 }
 
 /// How many vaults have a label of their own; the others share one. Their names come from SecretProviderClasses.
