@@ -174,6 +174,7 @@ impl ObjectError {
             Self::Content(ContentError::EmptyCertificate) => Code::CertificateNotIssued,
             Self::Content(_) => Code::CannotConvert,
             Self::Clash(_) => Code::FileClash,
+            Self::Path { .. } => Code::BadParameters,
             Self::NoVersions | Self::NoSuchVersion => Code::NotFound,
             Self::AllDisabled | Self::StartDisabled => Code::ObjectDisabled,
         }

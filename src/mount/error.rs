@@ -7,6 +7,7 @@ use crate::{
     content::error::ContentError,
     identity::IdentityError,
     spec::{
+        file::InvalidPath,
         identity::{IdentityMode, TenantId},
         object::{ObjectSpec, ObjectType, ObjectVersion},
         vault::VaultName,
@@ -141,6 +142,14 @@ pub enum ObjectError {
     /// Another object's file is where this one's `.crt` or `.key` would be.
     #[error("its file {0:?} is also that of another object; set another objectAlias")]
     Clash(String),
+    /// The file of a certificate or a key, beside the object's own, cannot be in a volume.
+    #[error("its file {path:?} {reason}; set another objectAlias")]
+    Path {
+        /// The file.
+        path: String,
+        /// Why not.
+        reason: InvalidPath,
+    },
     /// The object has no version at all.
     #[error("404: the vault has no such object, or no version of it")]
     NoVersions,

@@ -1,90 +1,68 @@
 //! Rendered content becomes the files of a volume: their paths, modes, and the versions that the driver records.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    content::{self, error::ContentError, pem::CertificatesAndKeys, secret::CertificateSettings},
+    content::{
+        self,
+        error::ContentError,
+        pem::CertificatesAndKeys,
+        secret::{CertificateSettings, PemFiles},
+    },
     spec::{
         file::{FileMode, RelativePath},
         object::{ObjectSpec, ObjectVersion, VersionSelector},
+        overlap::overlaps,
         rendering::Rendering,
         sensitive::Sensitive,
     },
-    vault::Bundle,
+    vault::{Bundle, memory::Footprint},
 };
 
 use super::{
     error::{ObjectError, ObjectFailure},
     fetch::{Fetched, Versions},
+    volume::{Draft, MountedVersion, TooLarge, Volume, VolumeFile},
 };
 
-/// Everything that the driver writes for one mount.
+/// What is decided for all files of a volume.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// Of files whose object names none.
+    pub(super) default_mode: FileMode,
+    pub(super) certificates: CertificateSettings,
+    /// What the driver takes in one answer, in bytes.
+    pub(super) largest_volume: usize,
+}
+
+/// Why there is no volume.
 #[derive(Debug)]
-pub struct Volume {
-    /// The files, in the user's order.
-    pub files: Vec<VolumeFile>,
-    /// What they were made from, one for each file; the driver refuses an answer without any.
-    pub versions: Vec<MountedVersion>,
+pub(super) enum NoVolume {
+    /// These objects were not read or cannot be converted; in the user's order, and never none.
+    Failures(Vec<ObjectFailure>),
+    /// The driver would not take it.
+    TooLarge(TooLarge),
+    /// Nobody waits for it any more.
+    Abandoned,
 }
 
-impl Volume {
-    /// The size of the answer that the driver gets, in bytes and not less than it is.
-    pub fn size(&self) -> usize {
-        // Tags, lengths and the mode of a file, in protobuf's encoding.
-        const OVERHEAD: usize = 64;
-        let files = self.files.iter().map(|file| file.path.as_str().len() + file.contents.expose().len());
-        let versions = self.versions.iter().map(|version| version.id.len() + version.version.len());
-        files.chain(versions).map(|size| size + OVERHEAD).sum()
-    }
-
-    /// The files with the most in them, at most three, as a message names them.
-    pub(super) fn largest(&self) -> String {
-        let mut files: Vec<_> =
-            self.files.iter().map(|file| (file.contents.expose().len(), &file.path)).collect();
-        files.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
-        let shown: Vec<_> =
-            files.iter().take(3).map(|(size, path)| format!("{path} ({size} bytes)")).collect();
-        shown.join(", ")
-    }
-}
-
-/// One file.
-#[derive(Debug)]
-pub struct VolumeFile {
-    /// Below the volume's root.
-    pub path: RelativePath,
-    /// Who may read it.
-    pub mode: FileMode,
-    /// What is in it.
-    pub contents: Sensitive<Vec<u8>>,
-}
-
-/// What the SecretProviderClassPodStatus shows of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MountedVersion {
-    /// `secret/db-password`, with a history `secret/db-password/0`.
-    pub id: String,
-    /// The version that the vault answered with.
-    pub version: String,
-}
-
-/// The volume of `objects`, given what was read for each of them, in the same order.
-///
-/// # Errors
-/// Every object that was not read or cannot be converted, in the user's order.
+/// The volume of `objects`, given what was read for each of them, in the same order. `abandoned` says between two
+/// conversions, each of which may take a second, whether there is a need for another.
 pub(super) fn lay_out(
     objects: &[ObjectSpec],
     fetched: Vec<Fetched>,
-    default_mode: FileMode,
-    settings: CertificateSettings,
-) -> Result<Volume, Vec<ObjectFailure>> {
-    let mut volume = Volume { files: Vec::new(), versions: Vec::new() };
+    layout: Layout,
+    abandoned: impl Fn() -> bool,
+) -> Result<Volume, NoVolume> {
+    let mut draft = Draft::new(layout.largest_volume);
     let mut failures = Vec::new();
-    let mut taken: HashMap<RelativePath, &ObjectSpec> = HashMap::new();
+    let mut rendered = Rendered::default();
+    // Of each file of the draft.
+    let mut owners: Vec<usize> = Vec::new();
 
-    for (object, fetched) in objects.iter().zip(fetched) {
-        let mode = object.mode.unwrap_or(default_mode);
-        let places = match fetched {
+    for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
+        let mode = object.mode.unwrap_or(layout.default_mode);
+        let versions = match fetched {
             Ok(Versions::Single(version)) => vec![(version, object.path.clone(), object.to_string())],
             Ok(Versions::History(versions)) => (0..)
                 .zip(versions)
@@ -95,36 +73,64 @@ pub(super) fn lay_out(
                 continue;
             }
         };
-        for (read, path, id) in places {
-            let rendered = match &read.bundle {
-                Ok(bundle) => render(bundle, object.rendering, settings)
-                    .map(|contents| (contents, bundle.version()))
-                    .map_err(ObjectError::from),
-                Err(error) => Err(ObjectError::from(error.clone())),
-            };
-            match rendered {
-                Ok((contents, version)) => {
-                    for (suffix, contents) in contents {
-                        let path = path.with_suffix(suffix);
-                        // Parameters have no two objects in one place, but know nothing of suffixes.
-                        if let Some(earlier) = taken.insert(path.clone(), object)
-                            && earlier != object
-                        {
-                            let error = ObjectError::Clash(path.to_string());
-                            failures.push(ObjectFailure::new(object, None, error));
-                            continue;
-                        }
-                        volume.files.push(VolumeFile { path, mode, contents });
-                        volume.versions.push(MountedVersion { id: id.clone(), version: version.to_string() });
-                    }
+        for (read, path, id) in versions {
+            if abandoned() {
+                return Err(NoVolume::Abandoned);
+            }
+            let bundle = match read.bundle {
+                Ok(bundle) if draft.is_full() => {
+                    draft.add_size(&path, bundle.bytes());
+                    continue;
                 }
+                Ok(bundle) => bundle,
                 Err(error) => {
-                    failures.push(ObjectFailure::new(object, read.asked.as_ref(), error));
+                    failures.push(ObjectFailure::new(object, read.asked.as_ref(), error.into()));
+                    continue;
+                }
+            };
+            let convert = || render(&bundle, object.rendering, layout.certificates);
+            let files = match rendered.files(&bundle, object.rendering, &draft, convert) {
+                Ok(files) => files,
+                Err(error) => {
+                    failures.push(ObjectFailure::new(object, read.asked.as_ref(), error.into()));
+                    continue;
+                }
+            };
+            for (suffix, contents) in files {
+                match path.with_suffix(suffix) {
+                    Ok(path) => {
+                        let version =
+                            MountedVersion { id: id.clone(), version: bundle.version().to_string() };
+                        draft.add(VolumeFile { path, mode, contents }, version);
+                        owners.push(index);
+                    }
+                    Err(reason) => {
+                        let error = ObjectError::Path { path: format!("{path}{suffix}"), reason };
+                        failures.push(ObjectFailure::new(object, None, error));
+                    }
                 }
             }
         }
     }
-    if failures.is_empty() { Ok(volume) } else { Err(failures) }
+    if layout.certificates.files == PemFiles::Separate {
+        failures.extend(clashes(objects, &draft, &owners));
+    }
+    if failures.is_empty() {
+        draft.finish().map_err(NoVolume::TooLarge)
+    } else {
+        Err(NoVolume::Failures(failures))
+    }
+}
+
+/// Files in each other's way: parameters have no two objects in one place, but know nothing of suffixes.
+fn clashes(objects: &[ObjectSpec], draft: &Draft, owners: &[usize]) -> Vec<ObjectFailure> {
+    let paths: Vec<&RelativePath> = draft.paths().collect();
+    let owner = |file: usize| &objects[owners[file]];
+    overlaps(&paths, |_, _| false)
+        .into_iter()
+        .filter(|(file, other, _)| owner(*file) != owner(*other))
+        .map(|(file, ..)| ObjectFailure::new(owner(file), None, ObjectError::Clash(paths[file].to_string())))
+        .collect()
 }
 
 /// Whether conversion takes long enough to keep other mounts waiting: opening a PKCS#12 archive derives keys.
@@ -146,14 +152,61 @@ fn start(object: &ObjectSpec) -> Option<&ObjectVersion> {
     }
 }
 
-/// What one version becomes: a suffix of the object's path, and contents, for each file.
-type Rendered = Vec<(&'static str, Sensitive<Vec<u8>>)>;
+/// A suffix of the object's path, and contents, for each file that one version becomes.
+type Files = Vec<(&'static str, Sensitive<Vec<u8>>)>;
+
+/// What was converted already: one object can be wanted under thousands of names, and an archive takes a second.
+#[derive(Default)]
+struct Rendered(HashMap<(usize, Rendering), Before>);
+
+/// An earlier conversion of the same.
+struct Before {
+    /// As long as it is here, nothing else has its address.
+    _bundle: Arc<Bundle>,
+    /// The suffixes, and where in the draft the first file is; or why there is none.
+    files: Result<(Vec<&'static str>, usize), ContentError>,
+}
+
+impl Rendered {
+    /// The files of `bundle`, which are added to `draft` next if at all; from `convert` where they are new.
+    fn files(
+        &mut self,
+        bundle: &Arc<Bundle>,
+        rendering: Rendering,
+        draft: &Draft,
+        convert: impl FnOnce() -> Result<Files, ContentError>,
+    ) -> Result<Files, ContentError> {
+        let key = (Arc::as_ptr(bundle).addr(), rendering);
+        match self.0.get(&key).map(|before| &before.files) {
+            Some(Err(error)) => return Err(error.clone()),
+            Some(Ok((suffixes, first))) => {
+                let contents = (*first..).map(|index| draft.contents(index).cloned());
+                let again: Option<Files> = suffixes
+                    .iter()
+                    .zip(contents)
+                    .map(|(suffix, contents)| Some((*suffix, contents?)))
+                    .collect();
+                if let Some(files) = again {
+                    return Ok(files);
+                }
+            }
+            None => {}
+        }
+        let files = convert();
+        let noted = files
+            .as_ref()
+            .map_err(Clone::clone)
+            .map(|files| (files.iter().map(|(suffix, _)| *suffix).collect(), draft.files()));
+        self.0.insert(key, Before { _bundle: bundle.clone(), files: noted });
+        files
+    }
+}
 
 fn render(
     bundle: &Bundle,
     rendering: Rendering,
     settings: CertificateSettings,
-) -> Result<Rendered, ContentError> {
+) -> Result<Files, ContentError> {
     let whole = match (bundle, rendering) {
         (Bundle::Secret(secret), Rendering::Secret { format, encoding }) => {
             let backs = secret.backs_certificate.as_deref();
@@ -172,4 +225,92 @@ fn render(
         _ => unreachable!("a read has the type of its object"),
     };
     Ok(vec![("", whole)])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use crate::{
+        mount::fetch::VersionRead,
+        spec::{
+            object::ObjectName,
+            rendering::{SecretEncoding, SecretFormat},
+        },
+        vault::SecretBundle,
+    };
+
+    use super::*;
+
+    const SECRET: Rendering = Rendering::Secret { format: SecretFormat::Pem, encoding: SecretEncoding::Utf8 };
+
+    fn secret(value: &str) -> Arc<Bundle> {
+        let value = Sensitive::new(value.to_owned());
+        let version = "1".parse().unwrap();
+        Arc::new(Bundle::Secret(SecretBundle { version, value, backs_certificate: None }))
+    }
+
+    fn wanted(path: &str) -> ObjectSpec {
+        let name: ObjectName = "a".parse().unwrap();
+        let versions = VersionSelector::Newest;
+        ObjectSpec { name, rendering: SECRET, versions, path: path.parse().unwrap(), mode: None }
+    }
+
+    fn read(bundle: &Arc<Bundle>) -> Fetched {
+        Ok(Versions::Single(VersionRead { asked: None, bundle: Ok(bundle.clone()) }))
+    }
+
+    fn layout(largest_volume: usize) -> Layout {
+        let default_mode = FileMode::from_bits(0o644).unwrap();
+        Layout { default_mode, certificates: CertificateSettings::default(), largest_volume }
+    }
+
+    #[test]
+    fn a_secret_under_many_names_is_converted_once() {
+        let (bundle, other) = (secret("value"), secret("other"));
+        let (mut rendered, mut draft, converted) = (Rendered::default(), Draft::new(1 << 20), Cell::new(0));
+        for (index, bundle) in [&bundle, &bundle, &other, &bundle].into_iter().enumerate() {
+            let convert = || {
+                converted.set(converted.get() + 1);
+                render(bundle, SECRET, CertificateSettings::default())
+            };
+            let files = rendered.files(bundle, SECRET, &draft, convert).unwrap();
+            for (suffix, contents) in files {
+                let path = wanted(&index.to_string()).path.with_suffix(suffix).unwrap();
+                let version = MountedVersion { id: String::new(), version: String::new() };
+                draft.add(VolumeFile { path, mode: layout(0).default_mode, contents }, version);
+            }
+        }
+        assert_eq!(converted.get(), 2);
+        let contents: Vec<_> = (0..4).map(|index| draft.contents(index).unwrap().expose().clone()).collect();
+        assert_eq!(contents, [&b"value"[..], b"value", b"other", b"value"]);
+    }
+
+    #[test]
+    fn no_more_is_laid_out_than_the_driver_takes() {
+        let bundle = secret(&"x".repeat(25_000));
+        let objects: Vec<_> = (0..4_000).map(|index| wanted(&format!("a{index}"))).collect();
+        let fetched = objects.iter().map(|_| read(&bundle)).collect();
+        let Err(NoVolume::TooLarge(TooLarge { size, largest })) =
+            lay_out(&objects, fetched, layout(4 << 20), || false)
+        else {
+            panic!("too much is laid out");
+        };
+        assert!((100_000_000..101_000_000).contains(&size), "{size}");
+        assert!(largest.starts_with("a0 (25000 bytes)"), "{largest}");
+    }
+
+    #[test]
+    fn nothing_is_converted_for_a_mount_that_was_given_up() {
+        let objects = [wanted("a"), wanted("b"), wanted("c")];
+        let fetched = objects.iter().map(|_| read(&secret("value"))).collect();
+        let asked = Cell::new(0);
+        let abandoned = || {
+            asked.set(asked.get() + 1);
+            asked.get() > 2
+        };
+        let volume = lay_out(&objects, fetched, layout(1 << 20), abandoned);
+        assert!(matches!(volume, Err(NoVolume::Abandoned)));
+        assert_eq!(asked.get(), 3);
+    }
 }

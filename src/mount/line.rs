@@ -25,7 +25,7 @@ const VAULTS: usize = 1_000;
 #[derive(Clone)]
 pub(super) struct Line {
     all: Arc<Semaphore>,
-    vaults: Arc<Cache<VaultName, OfVault>>,
+    vaults: Arc<Cache<String, OfVault>>,
     metrics: Metrics,
 }
 
@@ -57,7 +57,9 @@ impl Line {
             let places = |number| Arc::new(Semaphore::new(number));
             Ok(OfVault { all: places(OF_ONE_VAULT), again: places(OF_ONE_VAULT_AGAIN) })
         };
-        let of_vault = self.vaults.get_or_insert_with(vault, make);
+        // Names of hosts: one vault however it is spelt.
+        let name = vault.as_str().to_ascii_lowercase();
+        let of_vault = self.vaults.get_or_insert_with(&name, make);
         let of_vault = of_vault.unwrap_or_else(|never: Infallible| match never {});
         let again = if first { None } else { Some(permit(of_vault.again).await) };
         Place {
@@ -93,13 +95,14 @@ mod tests {
     #[test]
     fn a_vault_has_half_of_the_places_and_who_came_first_goes_first() {
         let line = Line::new(Metrics::new(false));
-        let (lab, other): (VaultName, VaultName) = ("lab".parse().unwrap(), "other".parse().unwrap());
+        let [lab, shouted, other] = ["lab", "LAB", "other"].map(|name| name.parse::<VaultName>().unwrap());
         let wait = |vault| Box::pin(line.place(vault, true));
         let mut held: Vec<Place> = (0..OF_ONE_VAULT).map(|_| at_once(&mut wait(&lab)).unwrap()).collect();
         let (mut first, mut second) = (wait(&lab), wait(&lab));
         assert!(at_once(&mut first).is_none() && at_once(&mut second).is_none());
         let others: Vec<Place> = (0..OF_ONE_VAULT).map(|_| at_once(&mut wait(&other)).unwrap()).collect();
         assert_eq!(line.all.available_permits(), 0);
+        assert!(at_once(&mut wait(&shouted)).is_none(), "the same vault, spelt otherwise");
         held.pop();
         assert!(at_once(&mut second).is_none(), "it came later");
         assert!(at_once(&mut first).is_some());

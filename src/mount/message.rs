@@ -42,7 +42,7 @@ impl fmt::Display for MountError {
             Self::Objects { vault, caller, failures } => Objects { vault, caller, failures }.fmt(f),
             Self::TooLarge { size, limit, largest } => write!(
                 f,
-                "the volume is too large for the driver: {size} bytes of {limit}; the largest files are {largest}; \
+                "the volume is too large for the driver: about {size} bytes of {limit}; the largest files are {largest}; \
                  mount fewer objects in one volume, or raise --max-call-recv-msg-size of the driver and of the provider"
             ),
             Self::NoPlace { vault, waited } => write!(

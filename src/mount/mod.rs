@@ -10,12 +10,13 @@ mod message;
 mod progress;
 mod served;
 mod versions;
+mod volume;
 mod waiting;
 mod way_out;
 
 pub use self::{
     error::{Caller, MountError, ObjectError, ObjectFailure},
-    files::{MountedVersion, Volume, VolumeFile},
+    volume::{MountedVersion, Volume, VolumeFile},
     waiting::Waiting,
 };
 
@@ -23,6 +24,7 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     cloud::{CloudDefaults, CloudEnvironment},
@@ -36,9 +38,11 @@ use crate::{
 
 use self::{
     fetch::Fetched,
+    files::{Layout, NoVolume},
     line::Line,
     progress::{Phase, Progress},
     served::{ServedVolumes, VolumeRef},
+    volume::TooLarge,
 };
 
 /// Mounts volumes, any number at once.
@@ -199,17 +203,27 @@ impl Mounter {
         let fetched = fetched?;
         progress.enter(Phase::Conversion);
 
-        let certificates = self.settings.certificates;
+        let layout = Layout {
+            default_mode,
+            certificates: self.settings.certificates,
+            largest_volume: self.settings.largest_volume,
+        };
         let slow = files::is_slow(&fetched);
+        // Dropped with this mount: a thread of its own goes on without it.
+        let abandoned = CancellationToken::new();
+        let _with_the_mount = abandoned.clone().drop_guard();
         let objects = objects.clone();
-        let lay_out = move || files::lay_out(&objects, fetched, default_mode, certificates);
+        let lay_out = move || files::lay_out(&objects, fetched, layout, || abandoned.is_cancelled());
         let volume = if slow { off_thread(lay_out).await } else { lay_out() };
-        let volume = volume.map_err(|failures| MountError::Objects { vault, caller, failures })?;
-        let (size, limit) = (volume.size(), self.settings.largest_volume);
-        if size > limit {
-            return Err(MountError::TooLarge { size, limit, largest: volume.largest() });
+        match volume {
+            Ok(volume) => Ok(volume),
+            Err(NoVolume::Failures(failures)) => Err(MountError::Objects { vault, caller, failures }),
+            Err(NoVolume::TooLarge(TooLarge { size, largest })) => {
+                Err(MountError::TooLarge { size, limit: self.settings.largest_volume, largest })
+            }
+            // This mount is what it would be abandoned with.
+            Err(NoVolume::Abandoned) => std::future::pending().await,
         }
-        Ok(volume)
     }
 }
 

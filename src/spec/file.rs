@@ -10,6 +10,18 @@ use std::{fmt, str::FromStr};
 pub struct RelativePath(String);
 
 impl RelativePath {
+    /// A path without `.` elements, double slashes and a slash at its end, which `text` may have.
+    ///
+    /// # Errors
+    /// What is left is no path.
+    pub fn cleaned(text: &str) -> Result<Self, InvalidPath> {
+        if text.starts_with('/') {
+            return Err(InvalidPath::Absolute);
+        }
+        let elements: Vec<&str> = text.split('/').filter(|element| !matches!(*element, "" | ".")).collect();
+        if elements.is_empty() { Err(InvalidPath::Unclean) } else { elements.join("/").parse() }
+    }
+
     /// The path as it goes to the driver, with `/` between its elements.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -21,8 +33,11 @@ impl RelativePath {
     }
 
     /// The file beside this one whose name has `suffix` behind it: `.crt` and `.key` of a certificate.
-    pub fn with_suffix(&self, suffix: &str) -> Self {
-        Self(format!("{}{suffix}", self.0))
+    ///
+    /// # Errors
+    /// The name becomes too long.
+    pub fn with_suffix(&self, suffix: &str) -> Result<Self, InvalidPath> {
+        format!("{}{suffix}", self.0).parse()
     }
 }
 
@@ -161,6 +176,23 @@ mod tests {
             ("a\nb", Err(InvalidPath::Control)),
         ] {
             assert_eq!(path.parse::<RelativePath>().map(drop), expected, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_history_may_be_written_as_is_cleaned() {
+        for (text, expected) in [
+            ("certs", Ok("certs")),
+            ("certs/", Ok("certs")),
+            ("./certs", Ok("certs")),
+            ("a//b/./c", Ok("a/b/c")),
+            (".", Err(InvalidPath::Unclean)),
+            ("", Err(InvalidPath::Unclean)),
+            ("/certs", Err(InvalidPath::Absolute)),
+            ("a/../b", Err(InvalidPath::Climbs)),
+        ] {
+            let cleaned = RelativePath::cleaned(text);
+            assert_eq!(cleaned.as_ref().map(RelativePath::as_str), expected.as_ref().copied(), "{text}");
         }
     }
 

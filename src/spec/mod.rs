@@ -6,6 +6,7 @@ pub mod excerpt;
 pub mod file;
 pub mod identity;
 pub mod object;
+pub mod overlap;
 pub mod pod;
 pub mod principal;
 pub mod rendering;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::object::ObjectType;
 
 /// A kind of object with the choices that its kind has, so that a key with an encoding cannot be said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rendering {
     /// `objectType: secret`
     Secret {
@@ -32,7 +32,7 @@ impl Rendering {
 }
 
 /// What a secret that backs a certificate becomes. A plain secret does not care.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SecretFormat {
     /// Private key and certificates in PEM.
     #[default]
@@ -42,7 +42,7 @@ pub enum SecretFormat {
 }
 
 /// How a secret's text becomes bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SecretEncoding {
     /// `utf-8`: as it is.
     #[default]

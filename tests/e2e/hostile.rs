@@ -4,7 +4,10 @@ use akv_emulator::{Route, Service};
 use akv_provider::proto::MountRequest;
 use tonic::Code;
 
-use crate::harness::{Azure, MountCall, Provider};
+use crate::{
+    harness::{Azure, MountCall, Provider},
+    process::Process,
+};
 
 #[tokio::test]
 async fn a_request_over_the_limit_is_refused_with_nothing_else_disturbed() {
@@ -53,4 +56,25 @@ async fn hostile_classes_are_refused_before_anything_is_asked_of_azure() {
     let good = MountCall::of_secrets(&azure, &["db-password"]);
     assert_eq!(driver.mount(&good).await.unwrap().text("db-password"), "x");
     assert!(azure.journal().count(&Route::service(Service::Vault)) > 0);
+}
+
+#[tokio::test]
+async fn one_secret_under_thousands_of_names_does_not_fill_the_memory() {
+    let azure = Azure::with_secrets(&[("a", &"x".repeat(25_000))]).await;
+    let process = Process::start_with(&azure, &[]).await;
+    let driver = process.driver();
+    let named = |names: std::ops::Range<usize>| {
+        let entry = |index| format!("- {{objectName: a, objectType: secret, objectAlias: a{index}}}\n");
+        MountCall::of(&names.map(entry).collect::<String>()).workload(&azure)
+    };
+    driver.mount(&named(0..150)).await.unwrap();
+    let before = process.memory("VmHWM");
+
+    let status = driver.mount(&named(0..4_000)).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(status.message().contains("too large for the driver"), "{status}");
+    let after = process.memory("VmHWM");
+    // All of it would be 95 MiB.
+    assert!(after < before + 30, "from {before} to {after} MiB");
 }

@@ -143,9 +143,15 @@ async fn a_separate_file_that_another_object_has_is_refused() {
         );
         MountCall::of(&objects).workload(&azure)
     };
-    let status = provider.driver().mount(&objects("web.crt")).await.unwrap_err();
+    for alias in ["web.crt", "web.crt/x"] {
+        let status = provider.driver().mount(&objects(alias)).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        assert!(status.message().contains("secret/other") && status.message().contains(alias), "{status}");
+    }
+    let long = format!("- {{objectName: web, objectType: secret, objectAlias: {}}}", "l".repeat(255));
+    let status = provider.driver().mount(&MountCall::of(&long).workload(&azure)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
-    assert!(status.message().contains("secret/other") && status.message().contains("web.crt"), "{status}");
+    assert!(status.message().contains("is too long"), "{status}");
     let mounted = provider.driver().mount(&objects("web.txt")).await.unwrap();
     assert_eq!(mounted.paths(), ["web.crt", "web.key", "web", "web.txt"]);
 }

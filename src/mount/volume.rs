@@ -1,0 +1,153 @@
+//! Everything that the driver writes for one mount.
+
+use std::cmp::Reverse;
+
+use crate::spec::{
+    file::{FileMode, RelativePath},
+    sensitive::Sensitive,
+};
+
+/// The files of a mount, and the versions that the driver records.
+#[derive(Debug, Default)]
+pub struct Volume {
+    /// The files, in the user's order.
+    pub files: Vec<VolumeFile>,
+    /// What they were made from, one for each file; the driver refuses an answer without any.
+    pub versions: Vec<MountedVersion>,
+}
+
+/// One file.
+#[derive(Debug)]
+pub struct VolumeFile {
+    /// Below the volume's root.
+    pub path: RelativePath,
+    /// Who may read it.
+    pub mode: FileMode,
+    /// What is in it.
+    pub contents: Sensitive<Vec<u8>>,
+}
+
+/// What the SecretProviderClassPodStatus shows of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountedVersion {
+    /// `secret/db-password`, with a history `secret/db-password/0`.
+    pub id: String,
+    /// The version that the vault answered with.
+    pub version: String,
+}
+
+/// A volume in the making, that has no more in it than the driver takes.
+#[derive(Debug)]
+pub(super) struct Draft {
+    volume: Volume,
+    /// Of the answer that the driver gets, in bytes and not less than it is.
+    size: usize,
+    limit: usize,
+    /// What there would be, once it is too much: then contents are of no use.
+    sizes: Option<Vec<(usize, RelativePath)>>,
+}
+
+/// More than the driver takes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLarge {
+    /// What it would be, in bytes, about.
+    pub(super) size: usize,
+    /// The files with the most in them, at most three, as a message names them.
+    pub(super) largest: String,
+}
+
+impl Draft {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { volume: Volume::default(), size: 0, limit, sizes: None }
+    }
+
+    /// Whether there is too much already, so that sizes are all that is wanted of what comes.
+    pub(super) fn is_full(&self) -> bool {
+        self.sizes.is_some()
+    }
+
+    /// The contents of the file that was added so many before.
+    pub(super) fn contents(&self, index: usize) -> Option<&Sensitive<Vec<u8>>> {
+        self.volume.files.get(index).map(|file| &file.contents)
+    }
+
+    /// Where the files are; nothing once there is too much.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &RelativePath> {
+        self.volume.files.iter().map(|file| &file.path)
+    }
+
+    /// How many files there are.
+    pub(super) fn files(&self) -> usize {
+        self.volume.files.len()
+    }
+
+    /// Adds a file.
+    pub(super) fn add(&mut self, file: VolumeFile, version: MountedVersion) {
+        let bytes = file.contents.expose().len();
+        self.size += bytes + file.path.as_str().len() + version.id.len() + version.version.len() + OVERHEAD;
+        if self.size <= self.limit {
+            self.volume.files.push(file);
+            self.volume.versions.push(version);
+        } else {
+            self.sizes().push((bytes, file.path));
+        }
+    }
+
+    /// Adds what would be a file of about so many bytes.
+    pub(super) fn add_size(&mut self, path: &RelativePath, bytes: usize) {
+        self.size += bytes + OVERHEAD;
+        self.sizes().push((bytes, path.clone()));
+    }
+
+    /// The volume.
+    ///
+    /// # Errors
+    /// It is too large.
+    pub(super) fn finish(self) -> Result<Volume, TooLarge> {
+        let Some(mut sizes) = self.sizes else { return Ok(self.volume) };
+        sizes.sort_by_key(|(bytes, _)| Reverse(*bytes));
+        let shown: Vec<_> =
+            sizes.iter().take(3).map(|(bytes, path)| format!("{path} ({bytes} bytes)")).collect();
+        Err(TooLarge { size: self.size, largest: shown.join(", ") })
+    }
+
+    fn sizes(&mut self) -> &mut Vec<(usize, RelativePath)> {
+        let Volume { files, versions } = &mut self.volume;
+        versions.clear();
+        let had = files.drain(..).map(|file| (file.contents.expose().len(), file.path));
+        self.sizes.get_or_insert_default().extend(had);
+        self.sizes.get_or_insert_default()
+    }
+}
+
+/// Tags, lengths and modes of a file and a version, in protobuf's encoding.
+const OVERHEAD: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, bytes: usize) -> (VolumeFile, MountedVersion) {
+        let contents = Sensitive::new(vec![0; bytes]);
+        let mode = FileMode::from_bits(0o644).unwrap();
+        let version = MountedVersion { id: String::new(), version: String::new() };
+        (VolumeFile { path: path.parse().unwrap(), mode, contents }, version)
+    }
+
+    #[test]
+    fn what_is_too_much_for_the_driver_is_not_kept() {
+        let mut draft = Draft::new(1_000);
+        for (path, bytes) in [("a", 100), ("b", 300), ("c", 200)] {
+            let (file, version) = file(path, bytes);
+            draft.add(file, version);
+        }
+        assert!(!draft.is_full() && draft.contents(1).is_some());
+        let (more, version) = file("d", 100);
+        draft.add(more, version);
+        assert!(draft.is_full() && draft.files() == 0 && draft.contents(0).is_none());
+        draft.add_size(&"e".parse().unwrap(), 400);
+        let size = 1_100 + 4 + 5 * OVERHEAD;
+        let largest = "e (400 bytes), b (300 bytes), c (200 bytes)".to_owned();
+        assert_eq!(draft.finish().unwrap_err(), TooLarge { size, largest });
+    }
+}
