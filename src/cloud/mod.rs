@@ -3,6 +3,7 @@
 mod endpoint;
 
 use std::{
+    collections::HashMap,
     io,
     path::{Path, PathBuf},
 };
@@ -124,25 +125,27 @@ impl CloudEnvironment {
     /// # Errors
     /// It is no JSON, or a field is missing or no endpoint.
     pub fn parse(path: &Path, text: &str) -> Result<Self, CloudError> {
-        let file: CloudFile = serde_json::from_str(text).map_err(|error| CloudError::NotJson {
+        let fields: CloudFile = serde_json::from_str(text).map_err(|error| CloudError::NotJson {
             path: path.to_owned(),
             line: error.line(),
             column: error.column(),
         })?;
+
         let field = |field, reason| CloudError::Field { path: path.to_owned(), field, reason };
         let endpoint = |name, value: &str| {
-            Url::parse(value.trim())
+            Url::parse(value)
                 .ok()
                 .filter(|url| url.scheme() == "https" && url.has_host())
                 .ok_or_else(|| field(name, "must be an https URL"))
         };
-        let suffix = file.key_vault_dns_suffix.trim().trim_start_matches('.');
+        let suffix = fields.text("keyVaultDNSSuffix").trim_start_matches('.');
         let probe = Url::parse(&format!("https://vault.{suffix}/"));
         // Behind a label of ASCII, a name of ASCII stays a name. Of other scripts that depends on both.
         let plain = suffix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':'))
             && !suffix.to_ascii_lowercase().split('.').any(|label| label.starts_with("xn--"));
         // Without a domain, the vault's name is all of the host, and a number is an address.
-        if suffix.split(':').next().is_none_or(str::is_empty)
+        let domain = suffix.split(':').next().unwrap_or_default();
+        if domain.is_empty()
             || !plain
             || !probe.is_ok_and(|url| {
                 url.path() == "/"
@@ -156,9 +159,13 @@ impl CloudEnvironment {
                 "must be a domain name such as vault.local.azurestack.external",
             ));
         }
-        let audience = endpoint("keyVaultEndpoint", &file.key_vault_endpoint)?;
+        let audience = match fields.text("keyVaultEndpoint") {
+            // Compat: the incumbent asks for what the vault's challenge names, which is this.
+            "" => endpoint("keyVaultDNSSuffix", &format!("https://{domain}"))?,
+            text => endpoint("keyVaultEndpoint", text)?,
+        };
         Ok(Self {
-            authority: endpoint("activeDirectoryEndpoint", &file.active_directory_endpoint)?,
+            authority: endpoint("activeDirectoryEndpoint", fields.text("activeDirectoryEndpoint"))?,
             vault_suffix: suffix.to_owned(),
             vault_audience: audience.as_str().trim_end_matches('/').to_owned(),
         })
@@ -197,16 +204,17 @@ impl CloudEnvironment {
     }
 }
 
-/// The fields that matter of the file that Azure Stack's tools write.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct CloudFile {
-    #[serde(rename = "activeDirectoryEndpoint")]
-    active_directory_endpoint: String,
-    #[serde(rename = "keyVaultEndpoint")]
-    key_vault_endpoint: String,
-    #[serde(rename = "keyVaultDNSSuffix")]
-    key_vault_dns_suffix: String,
+/// The fields of the file that Azure Stack's tools write.
+///
+/// Compat: their names are known in any case, as Go's JSON reader knows them, and null is as good as absent.
+#[derive(Deserialize)]
+struct CloudFile(HashMap<String, serde_json::Value>);
+
+impl CloudFile {
+    fn text(&self, name: &str) -> &str {
+        let named = self.0.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
+        named.and_then(|(_, value)| value.as_str()).unwrap_or_default().trim()
+    }
 }
 
 /// Of the file, in bytes. Azure Stack's tools write less than three thousand.
@@ -252,6 +260,16 @@ mod tests {
         assert_eq!(cloud.vault_scope(), "https://vault.local/.default");
         let cloud = parse(&STACK.replace("\"vault.local\"", "\".vault.localhost:8443\"")).unwrap();
         assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.localhost:8443/");
+    }
+
+    #[test]
+    fn a_file_that_the_incumbent_reads_is_read() {
+        let cloud = parse(
+            r#"{"ActiveDirectoryEndpoint":"https://login.local/","keyVaultDnsSuffix":"vault.local:8443","keyVaultEndpoint":null,"other":{"a":[1]}}"#,
+        )
+        .unwrap();
+        assert_eq!(cloud.vault_scope(), "https://vault.local/.default");
+        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.local:8443/");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::spec::{
     excerpt::Excerpt,
+    file::RelativePath,
     object::{ObjectName, ObjectSpec, ObjectType, VersionSelector},
     rendering::{Rendering, SecretEncoding, SecretFormat},
 };
@@ -33,13 +34,14 @@ pub(super) fn parse(field: &str, entry: Entry, problems: &mut Problems) -> Optio
     let reader = Reader { field, name: text(&entry.object_name) };
 
     let name = problems.catch(reader.required("objectName", &entry.object_name));
-    let path = match text(&entry.object_alias) {
-        Some(_) => problems.catch(reader.required("objectAlias", &entry.object_alias)),
+    let versions = problems.catch(reader.versions(&entry));
+    let path = match (text(&entry.object_alias), &versions) {
+        (Some(alias), Some(VersionSelector::History { .. })) => problems.catch(reader.directory(alias)),
+        (Some(alias), _) => problems.catch(reader.value("objectAlias", alias)),
         // A name that is no path is no object name either, and has been reported as that.
-        None => reader.name.and_then(|name| name.parse().ok()),
+        (None, _) => reader.name.and_then(|name| name.parse().ok()),
     };
     let mode = problems.catch(reader.optional("filePermission", &entry.file_permission));
-    let versions = problems.catch(reader.versions(&entry));
     let object_type = problems.catch(reader.required("objectType", &entry.object_type));
     let format = problems.catch(reader.optional("objectFormat", &entry.object_format));
     let encoding = problems.catch(reader.optional("objectEncoding", &entry.object_encoding));
@@ -77,6 +79,15 @@ impl Reader<'_> {
         T: FromStr<Err: fmt::Display>,
     {
         value.parse().map_err(|error| self.wrong(key, format!("{} {error}", Excerpt::of(value))))
+    }
+
+    /// Where the versions of a history lie.
+    ///
+    /// Compat: the incumbent joins the alias with the names of the files, which cleans it; without a history the driver
+    /// refuses what is unclean.
+    fn directory(&self, alias: &str) -> Result<RelativePath, Problem> {
+        let wrong = |error| self.wrong("objectAlias", format!("{} {error}", Excerpt::of(alias)));
+        RelativePath::cleaned(alias).map_err(wrong)
     }
 
     fn versions(&self, entry: &Entry) -> Result<VersionSelector, Problem> {

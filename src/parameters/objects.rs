@@ -91,6 +91,8 @@ const DEEPEST: usize = 16;
 const LONGEST_MESSAGE: usize = 256;
 
 /// The list of objects: under `array:` as users of the incumbent write it, or bare.
+///
+/// Compat: an item that is null, such as one that is commented out, is none.
 #[derive(Default)]
 struct Document {
     items: Vec<Item>,
@@ -124,22 +126,22 @@ impl<'de> Visitor<'de> for DocumentVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Document, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
+        while let Some(item) = seq.next_element::<Option<Item>>()? {
+            items.extend(item);
         }
         Ok(Document { items })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
-        let mut items = None;
+        let mut items = None::<Vec<Option<Item>>>;
         while let Some(key) = map.next_key::<String>()? {
             if key == "array" {
-                items = map.next_value::<Option<Vec<Item>>>()?;
+                items = map.next_value()?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(Document { items: items.unwrap_or_default() })
+        Ok(Document { items: items.into_iter().flatten().flatten().collect() })
     }
 }
 
@@ -160,10 +162,6 @@ impl<'de> Visitor<'de> for ItemVisitor {
 
     fn visit_str<E>(self, text: &str) -> Result<Item, E> {
         Ok(Item::Text(text.to_owned()))
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Item, E> {
-        Err(E::custom("an item of the list is empty"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {

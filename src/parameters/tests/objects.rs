@@ -87,6 +87,31 @@ fn fields_of_an_object_are_understood() {
 }
 
 #[test]
+fn an_item_that_is_commented_out_is_none() {
+    for yaml in [
+        "array:\n- |\n  objectName: a\n  objectType: secret\n-\n- # objectName: b\n- ~\n",
+        "- null\n- objectName: a\n  objectType: secret\n",
+    ] {
+        assert_eq!(objects(yaml).unwrap().len(), 1, "{yaml}");
+    }
+    assert_refused(objects("array:\n-\n- ~\n"), Fault::Request, &["names no object"]);
+    assert_refused(objects("array:\n- \"\"\n"), Fault::Request, &["objects[0].objectName"]);
+}
+
+#[test]
+fn a_history_lies_in_a_directory_however_it_is_written() {
+    let path = |alias: &str, history: u32| {
+        let fields = format!("objectAlias: {alias}\n  objectVersionHistory: {history}");
+        objects(&format!("array:\n- |\n  objectName: a\n  objectType: secret\n  {fields}\n"))
+    };
+    for alias in ["certs/web", "certs/web/", "./certs/web", "certs//web"] {
+        assert_eq!(path(alias, 2).unwrap()[0].path.as_str(), "certs/web");
+    }
+    assert_refused(path("certs/", 1), Fault::Request, &["objectAlias", "clean"]);
+    assert_refused(path(".", 2), Fault::Request, &["objectAlias", "clean"]);
+}
+
+#[test]
 fn a_field_that_is_wrong_is_named_with_its_object() {
     for (fields, mentions) in [
         ("objectType: secret", &["objects[0].objectName", "not set"][..]),
@@ -142,6 +167,10 @@ fn two_objects_cannot_share_a_place() {
         (&[("a", "x", 3), ("b", "x", 0)], true),
         (&[("a", "x", 3), ("b", "x/0", 0)], true),
         (&[("a", "x", 3), ("b", "x/0/y", 0)], true),
+        (&[("a", "x", 3), ("b", "x/3", 0)], true),
+        (&[("a", "x", 3), ("b", "x/4", 0)], false),
+        (&[("a", "x", 3), ("b", "x/2024", 0)], false),
+        (&[("a", "x", 3), ("b", "x/00", 0)], false),
         (&[("a", "x", 3), ("b", "x/y", 0)], false),
         (&[("a", "x", 0), ("b", "xy", 0)], false),
         (&[("a", "d/x", 0), ("b", "d/y", 0)], false),
