@@ -1,5 +1,6 @@
 //! The gRPC server that the driver calls.
 
+mod accept;
 pub mod deadline;
 pub mod endpoint;
 mod observe;
@@ -50,11 +51,13 @@ pub async fn serve(
     let (incoming, socket_file) = listener.into_incoming();
     let mut server = match incoming {
         socket::Incoming::Unix(unix) => {
-            let admitted = Admission::of_this_process().filter(UnixListenerStream::new(unix));
+            let incoming = accept::unhurried(UnixListenerStream::new(unix));
+            let admitted = Admission::of_this_process().filter(incoming);
             tokio::spawn(router.serve_with_incoming_shutdown(admitted, stopped))
         }
         socket::Incoming::Tcp(tcp) => {
-            tokio::spawn(router.serve_with_incoming_shutdown(TcpListenerStream::new(tcp), stopped))
+            let incoming = accept::unhurried(TcpListenerStream::new(tcp));
+            tokio::spawn(router.serve_with_incoming_shutdown(incoming, stopped))
         }
     };
 
