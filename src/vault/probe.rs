@@ -77,10 +77,15 @@ impl Policy for ProbePolicy {
 
         if request.headers().get_optional_str(&AUTHORIZATION).is_some() {
             let response = below(ctx, request, next).await?;
-            if response.status() == StatusCode::Unauthorized {
-                self.probes.lock().await.challenge = None;
+            if response.status() != StatusCode::Unauthorized {
+                return Ok(response);
             }
-            return Ok(response);
+            self.probes.lock().await.challenge = None;
+            // The SDK would ask for another token, for whatever this answer names, and send it here. A new one for what
+            // the cloud names is the mount's to get, since the SDK's credential only has the refused one again.
+            let (status, mut headers, body) = response.try_into_raw_response().await?.deconstruct();
+            headers.remove(WWW_AUTHENTICATE);
+            return Ok(AsyncRawResponse::from_bytes(status, headers, body));
         }
 
         let failed = self.failed.load(Ordering::Acquire);

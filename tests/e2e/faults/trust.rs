@@ -1,9 +1,10 @@
 //! Who is told where to go, and does not go there.
 
 use akv_emulator::{Fault, Route};
-use tonic::Code::FailedPrecondition;
+use tonic::Code::{FailedPrecondition, Unauthenticated};
 
-use super::rig::{At, Rig};
+use super::rig::{At, ONCE, Rig};
+use crate::harness::MountCall;
 
 fn elsewhere() -> Route {
     Route::any().matching(|head| head.host.contains("evil"))
@@ -18,8 +19,12 @@ async fn is_refused(challenge: &str, because: &str) {
     rig.azure.journal().clear();
     rig.azure.faults().inject(At::Vault.route(), fault.clone());
     rig.azure.faults().inject(At::Probe.route(), fault);
-    // What the rig's last mount learned of the vault is forgotten with the first refusal.
+    // What the rig's last mount learned of the vault is forgotten with the first refusal, and nothing that stands in it
+    // is followed: no other token is asked for, and none is sent after the refused one.
     rig.mount().await.unwrap_err();
+    rig.saw(At::Entra, ONCE, "the pod's own token");
+    rig.saw(At::Vault, ONCE, "the read with it");
+    assert_eq!(rig.azure.journal().count(&elsewhere()), 0, "{told}");
     rig.azure.journal().clear();
     rig.mount().await.unwrap_err();
     assert_eq!(rig.azure.journal().count(&At::Vault.route()), 0, "{:?}", rig.azure.journal().lines());
@@ -37,6 +42,25 @@ async fn a_challenge_for_another_resource_is_refused() {
         ("Basic realm=x", r#"its challenge "Basic realm=x" is none of Key Vault's"#),
     ] {
         is_refused(challenge, because).await;
+    }
+}
+
+/// A client that has read already would ask for a token for whatever the vault names with its refusal.
+#[tokio::test]
+async fn a_vault_that_refuses_a_token_does_not_choose_the_next() {
+    let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
+    for resource in ["https://azure.net", "https://vault.azure.net", "https://evil.example"] {
+        let named = format!(r#"Bearer resource="{resource}""#);
+        // The list is answered, and the read of a version behind it is not.
+        let read = At::Vault.route().matching(|head| !head.path.ends_with("/versions"));
+        let rig = Rig::new().await;
+        let call = MountCall::of(objects).workload(&rig.azure);
+        rig.azure.faults().inject(read.clone(), Fault::Challenge(named));
+        let told = rig.driver().mount(&call).await.unwrap_err();
+        assert_eq!(told.code(), Unauthenticated, "{told}");
+        assert!(told.message().contains("AKV-VaultRefusedToken"), "{told}");
+        rig.saw(At::Entra, ONCE, resource);
+        assert_eq!(rig.azure.journal().count(&read), 1, "{resource}: {:?}", rig.azure.journal().lines());
     }
 }
 
