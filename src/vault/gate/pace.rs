@@ -126,7 +126,8 @@ impl Pace {
         let earlier = self.throttled.filter(|throttled| sent < throttled.at);
         // One that belongs to an earlier refusal waits no longer than that one's first.
         let row = match earlier {
-            Some(earlier) => earlier.row - 1,
+            // An answer that came in between has set it to none.
+            Some(earlier) => earlier.row.saturating_sub(1),
             None => self.throttled.map_or(0, |throttled| throttled.row),
         };
         let wait = retry_after.unwrap_or_else(|| self.first_wait * 2_u32.pow(row.min(5))).min(LONGEST);
@@ -267,6 +268,22 @@ mod tests {
             pace.ended();
         }
         assert_eq!(pace.next(begin + MS * 9), Next::At(begin + MS * 8 + Duration::from_secs(1)));
+    }
+
+    /// It was a panic, or half a minute without a read in release.
+    #[test]
+    fn one_that_was_under_way_and_is_refused_after_an_answer_closes_the_gate_for_a_first_wait() {
+        let begin = Instant::now();
+        let mut pace = Pace::new(Duration::from_secs(1));
+        for _ in 0..3 {
+            pace.sent(begin);
+        }
+        pace.throttled(begin, begin + MS, Some(Duration::ZERO), 0.0);
+        pace.ended();
+        answer(&mut pace, 1, begin + MS * 2);
+        pace.throttled(begin, begin + MS * 3, None, 0.0);
+        pace.ended();
+        assert_eq!(pace.next(begin + MS * 4), Next::At(begin + MS * 3 + Duration::from_secs(1)));
     }
 
     #[test]
