@@ -6,18 +6,15 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use azure_core::{
-    error::{Error, ErrorKind},
-    http::{
-        Context, Request, StatusCode,
-        policies::{Policy, PolicyResult},
-    },
+use azure_core::http::{
+    Context, Request, StatusCode,
+    policies::{Policy, PolicyResult},
 };
 use tokio::time::Instant;
 
 use crate::{
     metrics::Metrics,
-    transport::{Patience, below, retry_after},
+    transport::{Patience, below, retry_after, unsuccessful},
 };
 
 use super::{Ask, Gate};
@@ -78,13 +75,7 @@ impl Policy for GatePolicy {
             let longest = self.patience.again * 3 / 2;
             if tries == TRIES || begin.elapsed().saturating_add(wait.unwrap_or_default()) > longest {
                 // As an error, since the SDK would try a response of this status again.
-                let raw = response.try_into_raw_response().await?;
-                let kind = ErrorKind::HttpResponse {
-                    status: raw.status(),
-                    error_code: None,
-                    raw_response: Some(Box::new(raw)),
-                };
-                return Err(Error::with_message(kind, "throttled"));
+                return Err(unsuccessful(response, "throttled").await);
             }
             tries += 1;
         }
