@@ -59,3 +59,20 @@ async fn nobody_asks_before_the_moment_that_the_vault_names() {
     assert_eq!(asked.len(), 3, "{:?}", azure.journal().lines());
     assert!(asked[1..].iter().all(|at| *at - asked[0] >= Duration::from_secs(1)), "{asked:?}");
 }
+
+#[tokio::test]
+async fn a_vault_that_wants_to_be_left_alone_for_a_minute_is_and_nobody_waits_in_vain() {
+    let azure = Azure::with_secrets(&[("a", "x"), ("b", "x")]).await;
+    let provider = Provider::start(&azure);
+    provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
+    azure.journal().clear();
+    azure.faults().inject_times(1, reads(), Fault::throttled(60));
+    // The first hears it from the vault, and the other, of another pod and object, from what the first has heard.
+    for name in ["a", "b"] {
+        let call = MountCall::of_secrets(&azure, &[name]).of_another_pod();
+        let told = provider.driver().mount(&call).await.unwrap_err();
+        assert_eq!(told.code(), tonic::Code::FailedPrecondition, "{told}");
+        assert!(told.message().contains("AKV-Throttled") && told.message().contains("429"), "{told}");
+    }
+    assert_eq!(azure.journal().count(&reads()), 1, "{:?}", azure.journal().lines());
+}

@@ -32,8 +32,11 @@ const LEAST: usize = 10;
 /// After so long again there is no limit.
 const FORGIVEN: Duration = Duration::from_secs(60);
 
-/// The longest that a vault's word or our own doubling keeps everybody waiting.
+/// The longest that our own doubling keeps everybody waiting.
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// The longest that a vault's word does: a header that is wrong must not keep a node from a vault for days.
+const LONGEST_NAMED: Duration = Duration::from_secs(300);
 
 /// What is known of a vault's patience.
 #[derive(Debug)]
@@ -74,10 +77,10 @@ impl Pace {
 
     pub(super) fn next(&mut self, now: Instant) -> Next {
         forget_old(&mut self.sent, now);
+        if let Some(until) = self.throttled_until(now) {
+            return Next::At(until);
+        }
         if let Some(throttled) = self.throttled {
-            if now < throttled.not_before {
-                return Next::At(throttled.not_before);
-            }
             match throttled.limit(now) {
                 None => self.throttled = None,
                 Some(limit) if self.sent.len() >= limit => {
@@ -95,9 +98,9 @@ impl Pace {
         if self.under_way < at_once { Next::Now } else { Next::WhenAnswered }
     }
 
-    /// Whether the vault has asked us to wait, and that is not over.
-    pub(super) fn is_throttled(&self, now: Instant) -> bool {
-        self.throttled.is_some_and(|throttled| now < throttled.not_before)
+    /// Until when the vault has asked us to wait, where that is not over.
+    pub(super) fn throttled_until(&self, now: Instant) -> Option<Instant> {
+        self.throttled.map(|throttled| throttled.not_before).filter(|not_before| now < *not_before)
     }
 
     pub(super) fn sent(&mut self, now: Instant) {
@@ -130,7 +133,10 @@ impl Pace {
             Some(earlier) => earlier.row.saturating_sub(1),
             None => self.throttled.map_or(0, |throttled| throttled.row),
         };
-        let wait = retry_after.unwrap_or_else(|| self.first_wait * 2_u32.pow(row.min(5))).min(LONGEST);
+        let wait = match retry_after {
+            Some(named) => named.min(LONGEST_NAMED),
+            None => (self.first_wait * 2_u32.pow(row.min(5))).min(LONGEST),
+        };
         // A spread of a twentieth, but not more than a quarter second, on top of what the vault said: never before.
         let not_before = now + wait + wait.min(Duration::from_secs(5)).mul_f64(jitter / 20.0);
         self.throttled = Some(match earlier {
@@ -222,6 +228,18 @@ mod tests {
         assert_eq!(pace.next(begin + MS * 2), Next::At(not_before));
         assert_eq!(pace.next(not_before - MS), Next::At(not_before));
         assert_eq!(pace.next(not_before), Next::Now);
+    }
+
+    #[test]
+    fn a_moment_that_is_minutes_away_is_waited_for_and_one_that_is_days_away_is_not() {
+        for (named, waited) in [(31, 31), (300, 300), (86_400, 300), (u64::MAX, 300)] {
+            let begin = Instant::now();
+            let mut pace = Pace::new(Duration::from_secs(1));
+            pace.sent(begin);
+            pace.throttled(begin, begin, Some(Duration::from_secs(named)), 0.0);
+            pace.ended();
+            assert_eq!(pace.next(begin), Next::At(begin + Duration::from_secs(waited)), "{named}");
+        }
     }
 
     #[test]

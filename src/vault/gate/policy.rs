@@ -6,9 +6,12 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use azure_core::http::{
-    Context, Request, StatusCode,
-    policies::{Policy, PolicyResult},
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{
+        Context, Request, StatusCode,
+        policies::{Policy, PolicyResult},
+    },
 };
 use tokio::time::Instant;
 
@@ -57,9 +60,20 @@ impl Policy for GatePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let unasked = Arc::new(Ask::new(true));
         let ask = ctx.value::<Arc<Ask>>().unwrap_or(&unasked);
-        let (mut tries, begin) = (1, Instant::now());
+        // Half of what the mount may take: whoever waits longer does not hear why.
+        let latest = Instant::now() + self.patience.again * 3 / 2;
+        let mut tries = 1;
         loop {
-            let turn = self.gate.turn(ask).await;
+            let Ok(turn) = self.gate.turn(ask, latest).await else {
+                return Err(Error::with_message(
+                    ErrorKind::HttpResponse {
+                        status: StatusCode::TooManyRequests,
+                        error_code: None,
+                        raw_response: None,
+                    },
+                    "not asked, since the vault throttles",
+                ));
+            };
             ask.set_sent(Some(Instant::now()));
             let response = below(ctx, request, next).await?;
             self.last.store(response.status().into(), Ordering::Relaxed);
@@ -71,9 +85,8 @@ impl Policy for GatePolicy {
             self.metrics.vault_throttled(&self.vault);
             let wait = retry_after(response.headers());
             turn.throttled(wait, (self.jitter)());
-            // Half of what the mount may take: whoever waits longer does not hear why.
-            let longest = self.patience.again * 3 / 2;
-            if tries == TRIES || begin.elapsed().saturating_add(wait.unwrap_or_default()) > longest {
+            let left = latest.saturating_duration_since(Instant::now());
+            if tries == TRIES || wait.unwrap_or_default() > left {
                 // As an error, since the SDK would try a response of this status again.
                 return Err(unsuccessful(response, "throttled").await);
             }
