@@ -74,14 +74,17 @@ impl Policy for GatePolicy {
                     "not asked, since the vault throttles",
                 ));
             };
-            ask.set_sent(Some(Instant::now()));
+            ask.goes_out();
             let response = below(ctx, request, next).await?;
             self.last.store(response.status().into(), Ordering::Relaxed);
             if response.status() != StatusCode::TooManyRequests {
                 turn.answered();
+                if response.status().is_success() {
+                    ask.was_answered();
+                }
                 return Ok(response);
             }
-            ask.set_sent(None);
+            ask.was_throttled();
             self.metrics.vault_throttled(&self.vault);
             let wait = retry_after(response.headers());
             turn.throttled(wait, (self.jitter)());
@@ -91,6 +94,46 @@ impl Policy for GatePolicy {
                 return Err(unsuccessful(response, "throttled").await);
             }
             tries += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Mutex, time::Duration};
+
+    use azure_core::http::{AsyncRawResponse, Method, headers::Headers};
+
+    use super::*;
+
+    /// Answers with one status after the other.
+    #[derive(Debug)]
+    struct Vault(Mutex<Vec<u16>>);
+
+    #[async_trait]
+    impl Policy for Vault {
+        async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+            let status = self.0.lock().unwrap().remove(0);
+            Ok(AsyncRawResponse::from_bytes(status.into(), Headers::new(), &b""[..]))
+        }
+    }
+
+    /// A new pod would be given a list whose first page is from before a change.
+    #[tokio::test(start_paused = true)]
+    async fn a_list_of_several_pages_is_as_old_as_its_first() {
+        let patience = Patience::within(Duration::from_secs(90));
+        let policy = GatePolicy::new("lab".into(), Metrics::new(false), patience);
+        let (begin, ask) = (Instant::now(), Arc::new(Ask::new(true)));
+        let mut ctx = Context::new();
+        ctx.insert(ask.clone());
+        // The first page at the third try, and the second at its second.
+        for (statuses, sent) in [(&[503][..], 0), (&[429, 200], 5), (&[429, 200], 5), (&[200], 5)] {
+            let vault: Arc<dyn Policy> = Arc::new(Vault(Mutex::new(statuses.to_vec())));
+            let mut request = Request::new("https://lab.vault.azure.net/".parse().unwrap(), Method::Get);
+            policy.send(&ctx, &mut request, &[vault]).await.unwrap();
+            let at = ask.sent().map(|sent| sent.duration_since(begin).as_secs());
+            assert_eq!(at, Some(sent), "{statuses:?}");
+            tokio::time::advance(Duration::from_secs(4)).await;
         }
     }
 }
