@@ -51,7 +51,12 @@ struct Probes {
 enum Failure {
     Answered(RawResponse),
     NotBelieved(ChallengeError),
-    Unanswered { kind: ErrorKind, why: Arc<str>, failure: NetworkFailure },
+    /// No answer, or one that was made an error of below: that the vault throttles, for one.
+    Failed {
+        kind: ErrorKind,
+        why: Arc<str>,
+        failure: NetworkFailure,
+    },
 }
 
 impl ProbePolicy {
@@ -111,7 +116,7 @@ impl Policy for ProbePolicy {
                 }
             }
             Ok(answer) => Failure::Answered(answer),
-            Err(error) => Failure::of(error)?,
+            Err(error) => Failure::of(error),
         };
         probes.failure = Some(failure.clone());
         self.failed.fetch_add(1, Ordering::Release);
@@ -120,19 +125,11 @@ impl Policy for ProbePolicy {
 }
 
 impl Failure {
-    /// What an error comes to for others.
-    ///
-    /// # Errors
-    /// With the error itself, where it is none of the network's.
-    fn of(error: Error) -> azure_core::Result<Self> {
-        match error.kind() {
-            kind @ (ErrorKind::Io | ErrorKind::Connection) => {
-                let (kind, failure) = (kind.clone(), NetworkFailure::of(&error));
-                let why = Report(&*transport::cause(error)).to_string().into();
-                Ok(Self::Unanswered { kind, why, failure })
-            }
-            _ => Err(error),
-        }
+    /// What an error comes to for others. With its kind goes the answer, if there is one.
+    fn of(error: Error) -> Self {
+        let (kind, failure) = (error.kind().clone(), NetworkFailure::of(&error));
+        let why = Report(&*transport::cause(error)).to_string().into();
+        Self::Failed { kind, why, failure }
     }
 
     fn again(self) -> PolicyResult {
@@ -144,8 +141,8 @@ impl Failure {
             Self::NotBelieved(error) => {
                 Err(Error::with_error(ErrorKind::Other, error, "the vault is not believed"))
             }
-            Self::Unanswered { kind, why, failure } => {
-                Err(Error::with_error(kind, Unanswered { why, failure }, "the vault did not answer"))
+            Self::Failed { kind, why, failure } => {
+                Err(Error::with_error(kind, Unanswered { why, failure }, "the probe failed"))
             }
         }
     }
