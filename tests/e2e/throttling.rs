@@ -76,3 +76,27 @@ async fn a_vault_that_wants_to_be_left_alone_for_a_minute_is_and_nobody_waits_in
     }
     assert_eq!(azure.journal().count(&reads()), 1, "{:?}", azure.journal().lines());
 }
+
+#[tokio::test]
+async fn no_more_versions_of_an_object_wait_than_may_be_asked_for_at_once() {
+    let azure = Azure::with_secrets(&[]).await;
+    for version in 0..100 {
+        azure.vaults().put_secret("lab", "a", &format!("x{version}"));
+    }
+    let provider = Provider::start_over(&azure, azure.transports());
+    let objects = "- objectName: a\n  objectType: secret\n  objectVersionHistory: 100\n";
+    let call = MountCall::of(objects).workload(&azure);
+    let read = reads().matching(|head| !head.path.ends_with("/versions"));
+    let hangs = azure.faults().inject(read.clone(), Fault::Hang);
+    let (driver, hung) = (provider.driver(), call.clone());
+    let mount = tokio::spawn(async move { driver.mount(&hung).await });
+    azure.journal().wait_for_route(64, &read).await;
+    let asked = r#"akv_vault_calls_total{how="made",kind="secret",vault="lab.vault.azure.net"} 64"#;
+    let metrics = provider.metrics().await;
+    assert!(metrics.lines().any(|line| line == asked), "{metrics}");
+    mount.abort();
+    provider.wait_for_metric("akv_mounts_in_flight 0").await;
+    azure.faults().remove(hangs);
+    let mounted = provider.driver().mount(&call.of_another_pod()).await.unwrap();
+    assert_eq!(mounted.files.len(), 100);
+}
