@@ -80,22 +80,36 @@ impl Vaults {
         let host = self.hosts.of(endpoint);
         let client_options = self.options_at(&host);
         let url = endpoint.url.as_str();
+        // All that the SDK reads of a challenge is what our cloud says, which may be at another host than its vaults.
+        let verify_challenge_resource = Some(false);
         let sdk = Sdk {
             metrics: self.outgoing.metrics.clone(),
             secrets: SecretClient::new(
                 url,
                 credential.clone(),
-                Some(SecretClientOptions { client_options: client_options.clone(), ..Default::default() }),
+                Some(SecretClientOptions {
+                    client_options: client_options.clone(),
+                    verify_challenge_resource,
+                    ..Default::default()
+                }),
             )?,
             keys: KeyClient::new(
                 url,
                 credential.clone(),
-                Some(KeyClientOptions { client_options: client_options.clone(), ..Default::default() }),
+                Some(KeyClientOptions {
+                    client_options: client_options.clone(),
+                    verify_challenge_resource,
+                    ..Default::default()
+                }),
             )?,
             certificates: CertificateClient::new(
                 url,
                 credential,
-                Some(CertificateClientOptions { client_options, ..Default::default() }),
+                Some(CertificateClientOptions {
+                    client_options,
+                    verify_challenge_resource,
+                    ..Default::default()
+                }),
             )?,
         };
         Ok(VaultClient {

@@ -81,3 +81,25 @@ async fn a_challenge_that_names_an_older_name_of_the_authority_is_met() {
         r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
     rig.heals(At::Probe, Fault::Challenge(challenge.to_owned()), 1).await;
 }
+
+/// On Azure Stack the audience may be at a host of the tenant's, and the vaults at those of the stack.
+#[tokio::test]
+async fn a_vault_elsewhere_than_its_clouds_audience_is_read() {
+    let rig = Rig::new().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let cloud = serde_json::json!({
+        "activeDirectoryEndpoint": "https://login.localhost/",
+        "keyVaultEndpoint": "https://vault.azure.cn/",
+        "keyVaultDNSSuffix": "vault.localhost",
+    });
+    std::fs::write(file.path(), cloud.to_string()).unwrap();
+    // The emulator's vault takes tokens for its own host alone.
+    let secret = r#"{"id":"https://lab.vault.localhost/secrets/db-password/v","value":"x"}"#;
+    let answer = Fault::Rubbish { content_type: "application/json".to_owned(), body: secret.into() };
+    rig.azure.faults().inject(At::Vault.route(), answer);
+    let call = rig.call().with("cloudName", "AzureStackCloud");
+    let call = call.with("cloudEnvFileName", file.path().to_str().unwrap());
+    rig.driver().mount(&call).await.unwrap();
+    rig.saw(At::Entra, ONCE, "one token, for what the file says");
+    rig.saw(At::Vault, ONCE, "the read with it");
+}
