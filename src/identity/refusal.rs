@@ -5,15 +5,12 @@
 
 use std::sync::Arc;
 
-use azure_core::{
-    error::{Error, ErrorKind},
-    http::{
-        Context, Request,
-        policies::{Policy, PolicyResult},
-    },
+use azure_core::http::{
+    Context, Request,
+    policies::{Policy, PolicyResult},
 };
 
-use crate::transport::below;
+use crate::transport::{below, unsuccessful};
 
 /// Makes an error of each answer that is none of success, once all retries are done.
 #[derive(Debug)]
@@ -26,12 +23,6 @@ impl Policy for RefusalPolicy {
         if response.status().is_success() {
             return Ok(response);
         }
-        let raw = response.try_into_raw_response().await?;
-        let kind = ErrorKind::HttpResponse {
-            status: raw.status(),
-            error_code: None,
-            raw_response: Some(Box::new(raw)),
-        };
-        Err(Error::with_message(kind, "no token"))
+        Err(unsuccessful(response, "no token").await)
     }
 }

@@ -161,7 +161,9 @@ impl VaultError {
                 NetworkFailure::Other => Code::TokenSourceDown,
                 failure => network(failure, Code::EntraNotInDns),
             },
-            Self::NotBelieved(_) | Self::Malformed(_) | Self::Incomplete(_) => Code::UnexpectedAnswer,
+            Self::NotBelieved(_) | Self::Malformed(_) | Self::Incomplete(_) | Self::Endless => {
+                Code::UnexpectedAnswer
+            }
         }
     }
 }

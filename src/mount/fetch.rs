@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use futures::{StreamExt, future, stream};
+use futures::{StreamExt, stream};
 
 use crate::{
     spec::object::{ObjectSpec, ObjectVersion, VersionSelector},
@@ -14,9 +14,9 @@ use crate::{
 
 use super::{error::ObjectError, progress::Progress, versions};
 
-/// How many objects of one mount are under way at once. How many requests go out is the gate's to say; this bounds
-/// what waits there.
-const OBJECTS_AT_ONCE: usize = 64;
+/// How many objects of one mount are under way at once, and how many versions of each. How many requests go out is the
+/// gate's to say; this bounds what waits there.
+const AT_ONCE: usize = 64;
 
 /// What was read for one object.
 pub(super) type Fetched = Result<Versions, ObjectError>;
@@ -58,7 +58,7 @@ pub(super) async fn fetch(client: &VaultClient, objects: &[ObjectSpec], progress
         fetched
     };
     let objects: Vec<_> = objects.iter().enumerate().map(read).collect();
-    stream::iter(objects).buffered(OBJECTS_AT_ONCE).collect().await
+    stream::iter(objects).buffered(AT_ONCE).collect().await
 }
 
 /// Whether the vault refused any read for what the token says: that it is not valid (any more), or, where roles come by
@@ -92,8 +92,9 @@ impl Reads<'_> {
             VersionSelector::History { from, depth } => {
                 let listed = self.client.versions(&read(object, None)).await?;
                 let selected = versions::select(&listed, from.as_ref(), *depth)?;
-                let reads = selected.into_iter().map(|version| self.version(object, Some(version)));
-                Ok(Versions::History(future::join_all(reads).await))
+                let read = |version| self.version(object, Some(version));
+                let reads: Vec<_> = selected.into_iter().map(read).collect();
+                Ok(Versions::History(stream::iter(reads).buffered(AT_ONCE).collect().await))
             }
         }
     }

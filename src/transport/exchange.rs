@@ -8,18 +8,15 @@ use std::{
     time::Duration,
 };
 
-use azure_core::{
-    error::{Error, ErrorKind},
-    http::{
-        AsyncRawResponse, Context, Request, StatusCode,
-        headers::AUTHORIZATION,
-        policies::{Policy, PolicyResult},
-    },
+use azure_core::http::{
+    AsyncRawResponse, Context, Request, StatusCode,
+    headers::AUTHORIZATION,
+    policies::{Policy, PolicyResult},
 };
 
 use crate::metrics::{Metrics, Upstream};
 
-use super::{below, retry_after};
+use super::{below, retry_after, unsuccessful};
 
 /// Begins a call, of which the exchanges below are tries.
 #[derive(Debug)]
@@ -89,13 +86,7 @@ impl Policy for ExchangePolicy {
         match result {
             Ok(response) if self.puts_off(&response) => {
                 // As an error, since the SDK would wait as long as it is told, and the mount end before it.
-                let raw = response.try_into_raw_response().await?;
-                let kind = ErrorKind::HttpResponse {
-                    status: raw.status(),
-                    error_code: None,
-                    raw_response: Some(Box::new(raw)),
-                };
-                Err(Error::with_message(kind, "put off for longer than a mount waits"))
+                Err(unsuccessful(response, "put off for longer than a mount waits").await)
             }
             result => result,
         }

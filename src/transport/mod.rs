@@ -15,6 +15,7 @@ pub mod retry_after;
 mod stage;
 mod stream;
 mod tls;
+mod unsuccessful;
 mod user_agent;
 
 use std::sync::Arc;
@@ -38,7 +39,9 @@ pub use self::{
     stage::Stage,
     tls::{Roots, RootsError},
 };
-pub(crate) use self::{exchange::LastExchange, failure::Unanswered, retry_after::retry_after};
+pub(crate) use self::{
+    exchange::LastExchange, failure::Unanswered, retry_after::retry_after, unsuccessful::unsuccessful,
+};
 
 use self::{
     exchange::{CallPolicy, ExchangePolicy},

@@ -1,15 +1,22 @@
-//! `Retry-After`: when whoever cannot answer now wants to be asked again.
+//! `Retry-After` and its kin: when whoever cannot answer now wants to be asked again.
 
 use std::time::{Duration, SystemTime};
 
 use azure_core::{
-    http::headers::{Headers, RETRY_AFTER},
+    http::headers::{HeaderName, Headers, RETRY_AFTER, RETRY_AFTER_MS, X_MS_RETRY_AFTER_MS},
     time::{OffsetDateTime, parse_rfc7231},
 };
 
-/// What an answer says, if anything.
+/// What an answer says, if anything: by the first of the headers that can be read, in the SDK's own order, as it waits by
+/// them too.
 pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
-    parse(headers.get_optional_str(&RETRY_AFTER)?, SystemTime::now())
+    let milliseconds = |name: HeaderName| {
+        let text = headers.get_optional_str(&name)?;
+        text.trim().parse().ok().map(Duration::from_millis)
+    };
+    milliseconds(X_MS_RETRY_AFTER_MS)
+        .or_else(|| milliseconds(RETRY_AFTER_MS))
+        .or_else(|| parse(headers.get_optional_str(&RETRY_AFTER)?, SystemTime::now()))
 }
 
 /// Seconds, or a date (RFC 9110 section 10.2.3), as the time from `now` on. One that cannot be read says nothing.
@@ -39,9 +46,23 @@ mod tests {
         for text in ["", "-1", "1.5", "soon", "99999999999999999999", "Fri, 99 Jan 2021 00:00:00 GMT"] {
             assert_eq!(parse(text), None, "{text}");
         }
-        assert_eq!(retry_after(&Headers::new()), None);
+    }
+
+    #[test]
+    fn the_headers_that_the_sdk_waits_by_are_read_in_its_order() {
         let mut headers = Headers::new();
-        headers.insert(RETRY_AFTER, "7");
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after(&headers), None);
+        for (name, text, said) in [
+            ("retry-after", "7", 7_000),
+            ("retry-after-ms", "300000", 300_000),
+            ("retry-after-ms", "soon", 7_000),
+            ("retry-after-ms", "250", 250),
+            ("x-ms-retry-after-ms", "600000", 600_000),
+            ("x-ms-retry-after-ms", "-1", 250),
+            ("x-ms-retry-after-ms", "0", 0),
+        ] {
+            headers.insert(name, text);
+            assert_eq!(retry_after(&headers), Some(Duration::from_millis(said)), "{name}: {text}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::transport::{self, Cause};
 use super::{
     answer::{Reason, ServiceAnswer},
     challenge::ChallengeError,
+    client::{MOST_PAGES, MOST_VERSIONS},
 };
 
 /// One failed read.
@@ -54,6 +55,11 @@ pub enum VaultError {
     /// An answer without something that it must have.
     #[error("the vault's answer has no {0}")]
     Incomplete(&'static str),
+    /// A list that goes on and on: perhaps with a next page that is the same again.
+    #[error(
+        "the vault's list of versions does not end: it has more than {MOST_VERSIONS} entries or {MOST_PAGES} pages"
+    )]
+    Endless,
 }
 
 impl VaultError {
@@ -72,7 +78,8 @@ impl VaultError {
             | Self::Credential(_)
             | Self::NotBelieved(_)
             | Self::Malformed(_)
-            | Self::Incomplete(_) => None,
+            | Self::Incomplete(_)
+            | Self::Endless => None,
         }
     }
 
@@ -88,7 +95,7 @@ impl VaultError {
             Self::Unavailable(_) => "unavailable",
             Self::Unreachable(_) => "unreachable",
             Self::Credential(_) => "credential",
-            Self::NotBelieved(_) | Self::Malformed(_) => "malformed",
+            Self::NotBelieved(_) | Self::Malformed(_) | Self::Endless => "malformed",
             Self::Incomplete(_) => "incomplete",
         }
     }

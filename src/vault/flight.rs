@@ -95,7 +95,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> Dr
 
 #[cfg(test)]
 mod tests {
-    use tokio::{sync::oneshot, time::Instant};
+    use tokio::sync::oneshot;
 
     use super::*;
 
@@ -149,7 +149,7 @@ mod tests {
         tokio::time::advance(JOINABLE * 10).await;
         let (second, joined) = flights.join(&"a", true, never);
         assert!(joined && *ask.urgency().borrow(), "it waits, now for a first mount");
-        ask.set_sent(Some(Instant::now()));
+        ask.goes_out();
         tokio::time::advance(JOINABLE).await;
         let (third, joined) = flights.join(&"a", true, |_| Box::pin(async { 3 }));
         assert!(!joined);

@@ -51,7 +51,12 @@ struct Probes {
 enum Failure {
     Answered(RawResponse),
     NotBelieved(ChallengeError),
-    Unanswered { kind: ErrorKind, why: Arc<str>, failure: NetworkFailure },
+    /// No answer, or one that was made an error of below: that the vault throttles, for one.
+    Failed {
+        kind: ErrorKind,
+        why: Arc<str>,
+        failure: NetworkFailure,
+    },
 }
 
 impl ProbePolicy {
@@ -77,10 +82,15 @@ impl Policy for ProbePolicy {
 
         if request.headers().get_optional_str(&AUTHORIZATION).is_some() {
             let response = below(ctx, request, next).await?;
-            if response.status() == StatusCode::Unauthorized {
-                self.probes.lock().await.challenge = None;
+            if response.status() != StatusCode::Unauthorized {
+                return Ok(response);
             }
-            return Ok(response);
+            self.probes.lock().await.challenge = None;
+            // The SDK would ask for another token, for whatever this answer names, and send it here. A new one for what
+            // the cloud names is the mount's to get, since the SDK's credential only has the refused one again.
+            let (status, mut headers, body) = response.try_into_raw_response().await?.deconstruct();
+            headers.remove(WWW_AUTHENTICATE);
+            return Ok(AsyncRawResponse::from_bytes(status, headers, body));
         }
 
         let failed = self.failed.load(Ordering::Acquire);
@@ -106,7 +116,7 @@ impl Policy for ProbePolicy {
                 }
             }
             Ok(answer) => Failure::Answered(answer),
-            Err(error) => Failure::of(error)?,
+            Err(error) => Failure::of(error),
         };
         probes.failure = Some(failure.clone());
         self.failed.fetch_add(1, Ordering::Release);
@@ -115,19 +125,11 @@ impl Policy for ProbePolicy {
 }
 
 impl Failure {
-    /// What an error comes to for others.
-    ///
-    /// # Errors
-    /// With the error itself, where it is none of the network's.
-    fn of(error: Error) -> azure_core::Result<Self> {
-        match error.kind() {
-            kind @ (ErrorKind::Io | ErrorKind::Connection) => {
-                let (kind, failure) = (kind.clone(), NetworkFailure::of(&error));
-                let why = Report(&*transport::cause(error)).to_string().into();
-                Ok(Self::Unanswered { kind, why, failure })
-            }
-            _ => Err(error),
-        }
+    /// What an error comes to for others. With its kind goes the answer, if there is one.
+    fn of(error: Error) -> Self {
+        let (kind, failure) = (error.kind().clone(), NetworkFailure::of(&error));
+        let why = Report(&*transport::cause(error)).to_string().into();
+        Self::Failed { kind, why, failure }
     }
 
     fn again(self) -> PolicyResult {
@@ -139,8 +141,8 @@ impl Failure {
             Self::NotBelieved(error) => {
                 Err(Error::with_error(ErrorKind::Other, error, "the vault is not believed"))
             }
-            Self::Unanswered { kind, why, failure } => {
-                Err(Error::with_error(kind, Unanswered { why, failure }, "the vault did not answer"))
+            Self::Failed { kind, why, failure } => {
+                Err(Error::with_error(kind, Unanswered { why, failure }, "the probe failed"))
             }
         }
     }

@@ -59,3 +59,44 @@ async fn nobody_asks_before_the_moment_that_the_vault_names() {
     assert_eq!(asked.len(), 3, "{:?}", azure.journal().lines());
     assert!(asked[1..].iter().all(|at| *at - asked[0] >= Duration::from_secs(1)), "{asked:?}");
 }
+
+#[tokio::test]
+async fn a_vault_that_wants_to_be_left_alone_for_a_minute_is_and_nobody_waits_in_vain() {
+    let azure = Azure::with_secrets(&[("a", "x"), ("b", "x")]).await;
+    let provider = Provider::start(&azure);
+    provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
+    azure.journal().clear();
+    azure.faults().inject_times(1, reads(), Fault::throttled(60));
+    // The first hears it from the vault, and the other, of another pod and object, from what the first has heard.
+    for name in ["a", "b"] {
+        let call = MountCall::of_secrets(&azure, &[name]).of_another_pod();
+        let told = provider.driver().mount(&call).await.unwrap_err();
+        assert_eq!(told.code(), tonic::Code::FailedPrecondition, "{told}");
+        assert!(told.message().contains("AKV-Throttled") && told.message().contains("429"), "{told}");
+    }
+    assert_eq!(azure.journal().count(&reads()), 1, "{:?}", azure.journal().lines());
+}
+
+#[tokio::test]
+async fn no_more_versions_of_an_object_wait_than_may_be_asked_for_at_once() {
+    let azure = Azure::with_secrets(&[]).await;
+    for version in 0..100 {
+        azure.vaults().put_secret("lab", "a", &format!("x{version}"));
+    }
+    let provider = Provider::start_over(&azure, azure.transports());
+    let objects = "- objectName: a\n  objectType: secret\n  objectVersionHistory: 100\n";
+    let call = MountCall::of(objects).workload(&azure);
+    let read = reads().matching(|head| !head.path.ends_with("/versions"));
+    let hangs = azure.faults().inject(read.clone(), Fault::Hang);
+    let (driver, hung) = (provider.driver(), call.clone());
+    let mount = tokio::spawn(async move { driver.mount(&hung).await });
+    azure.journal().wait_for_route(64, &read).await;
+    let asked = r#"akv_vault_calls_total{how="made",kind="secret",vault="lab.vault.azure.net"} 64"#;
+    let metrics = provider.metrics().await;
+    assert!(metrics.lines().any(|line| line == asked), "{metrics}");
+    mount.abort();
+    provider.wait_for_metric("akv_mounts_in_flight 0").await;
+    azure.faults().remove(hangs);
+    let mounted = provider.driver().mount(&call.of_another_pod()).await.unwrap();
+    assert_eq!(mounted.files.len(), 100);
+}

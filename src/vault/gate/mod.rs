@@ -54,15 +54,19 @@ impl Gate {
     }
 
     /// Waits for a turn. `ask` may become urgent meanwhile.
-    pub(super) async fn turn(&self, ask: &Ask) -> Turn<'_> {
+    ///
+    /// # Errors
+    /// The vault wants to be left alone for longer than until `latest`.
+    pub(super) async fn turn(&self, ask: &Ask, latest: Instant) -> Result<Turn<'_>, Closed> {
         let mut urgency = ask.urgency();
         let mut waiting = Waiting::join(self, !*urgency.borrow_and_update());
         loop {
-            let until = match self.lock().admit(waiting.place) {
+            let until = match self.lock().admit(waiting.place, latest) {
                 Admission::Granted(sent) => {
                     waiting.admitted = true;
-                    return Turn { gate: self, sent };
+                    return Ok(Turn { gate: self, sent });
                 }
+                Admission::Refused => return Err(Closed),
                 Admission::Wait(until) => until,
             };
             let moment = async {
@@ -81,7 +85,7 @@ impl Gate {
 
     /// Whether the vault has asked us to wait, and the time is not over.
     pub(super) fn is_throttled(&self) -> bool {
-        self.lock().pace.is_throttled(Instant::now())
+        self.lock().pace.throttled_until(Instant::now()).is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -89,18 +93,27 @@ impl Gate {
     }
 }
 
+/// Why there is no turn: the vault wants to be left alone for longer than whoever asks can wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closed;
+
 enum Admission {
     Granted(Instant),
+    /// It would be too late.
+    Refused,
     /// Until this moment, or until called.
     Wait(Option<Instant>),
 }
 
 impl State {
-    fn admit(&mut self, place: Place) -> Admission {
+    fn admit(&mut self, place: Place, latest: Instant) -> Admission {
+        let now = Instant::now();
+        if self.pace.throttled_until(now).is_some_and(|until| until > latest) {
+            return Admission::Refused;
+        }
         if self.line.first_key_value().is_none_or(|(first, _)| *first != place) {
             return Admission::Wait(None);
         }
-        let now = Instant::now();
         match self.pace.next(now) {
             Next::Now => {
                 self.pace.sent(now);

@@ -32,8 +32,11 @@ const LEAST: usize = 10;
 /// After so long again there is no limit.
 const FORGIVEN: Duration = Duration::from_secs(60);
 
-/// The longest that a vault's word or our own doubling keeps everybody waiting.
+/// The longest that our own doubling keeps everybody waiting.
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// The longest that a vault's word does: a header that is wrong must not keep a node from a vault for days.
+const LONGEST_NAMED: Duration = Duration::from_secs(300);
 
 /// What is known of a vault's patience.
 #[derive(Debug)]
@@ -74,10 +77,10 @@ impl Pace {
 
     pub(super) fn next(&mut self, now: Instant) -> Next {
         forget_old(&mut self.sent, now);
+        if let Some(until) = self.throttled_until(now) {
+            return Next::At(until);
+        }
         if let Some(throttled) = self.throttled {
-            if now < throttled.not_before {
-                return Next::At(throttled.not_before);
-            }
             match throttled.limit(now) {
                 None => self.throttled = None,
                 Some(limit) if self.sent.len() >= limit => {
@@ -95,9 +98,9 @@ impl Pace {
         if self.under_way < at_once { Next::Now } else { Next::WhenAnswered }
     }
 
-    /// Whether the vault has asked us to wait, and that is not over.
-    pub(super) fn is_throttled(&self, now: Instant) -> bool {
-        self.throttled.is_some_and(|throttled| now < throttled.not_before)
+    /// Until when the vault has asked us to wait, where that is not over.
+    pub(super) fn throttled_until(&self, now: Instant) -> Option<Instant> {
+        self.throttled.map(|throttled| throttled.not_before).filter(|not_before| now < *not_before)
     }
 
     pub(super) fn sent(&mut self, now: Instant) {
@@ -126,10 +129,14 @@ impl Pace {
         let earlier = self.throttled.filter(|throttled| sent < throttled.at);
         // One that belongs to an earlier refusal waits no longer than that one's first.
         let row = match earlier {
-            Some(earlier) => earlier.row - 1,
+            // An answer that came in between has set it to none.
+            Some(earlier) => earlier.row.saturating_sub(1),
             None => self.throttled.map_or(0, |throttled| throttled.row),
         };
-        let wait = retry_after.unwrap_or_else(|| self.first_wait * 2_u32.pow(row.min(5))).min(LONGEST);
+        let wait = match retry_after {
+            Some(named) => named.min(LONGEST_NAMED),
+            None => (self.first_wait * 2_u32.pow(row.min(5))).min(LONGEST),
+        };
         // A spread of a twentieth, but not more than a quarter second, on top of what the vault said: never before.
         let not_before = now + wait + wait.min(Duration::from_secs(5)).mul_f64(jitter / 20.0);
         self.throttled = Some(match earlier {
@@ -224,6 +231,18 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_that_is_minutes_away_is_waited_for_and_one_that_is_days_away_is_not() {
+        for (named, waited) in [(31, 31), (300, 300), (86_400, 300), (u64::MAX, 300)] {
+            let begin = Instant::now();
+            let mut pace = Pace::new(Duration::from_secs(1));
+            pace.sent(begin);
+            pace.throttled(begin, begin, Some(Duration::from_secs(named)), 0.0);
+            pace.ended();
+            assert_eq!(pace.next(begin), Next::At(begin + Duration::from_secs(waited)), "{named}");
+        }
+    }
+
+    #[test]
     fn jitter_never_comes_before_the_vaults_word() {
         for (jitter, late) in [(0.0, 0), (0.5, 25), (1.0, 50)] {
             let begin = Instant::now();
@@ -267,6 +286,22 @@ mod tests {
             pace.ended();
         }
         assert_eq!(pace.next(begin + MS * 9), Next::At(begin + MS * 8 + Duration::from_secs(1)));
+    }
+
+    /// It was a panic, or half a minute without a read in release.
+    #[test]
+    fn one_that_was_under_way_and_is_refused_after_an_answer_closes_the_gate_for_a_first_wait() {
+        let begin = Instant::now();
+        let mut pace = Pace::new(Duration::from_secs(1));
+        for _ in 0..3 {
+            pace.sent(begin);
+        }
+        pace.throttled(begin, begin + MS, Some(Duration::ZERO), 0.0);
+        pace.ended();
+        answer(&mut pace, 1, begin + MS * 2);
+        pace.throttled(begin, begin + MS * 3, None, 0.0);
+        pace.ended();
+        assert_eq!(pace.next(begin + MS * 4), Next::At(begin + MS * 3 + Duration::from_secs(1)));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::{
     metrics::Metrics,
-    transport::{Patience, below, retry_after},
+    transport::{Patience, below, retry_after, unsuccessful},
 };
 
 use super::{Ask, Gate};
@@ -60,33 +60,80 @@ impl Policy for GatePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let unasked = Arc::new(Ask::new(true));
         let ask = ctx.value::<Arc<Ask>>().unwrap_or(&unasked);
-        let (mut tries, begin) = (1, Instant::now());
+        // Half of what the mount may take: whoever waits longer does not hear why.
+        let latest = Instant::now() + self.patience.again * 3 / 2;
+        let mut tries = 1;
         loop {
-            let turn = self.gate.turn(ask).await;
-            ask.set_sent(Some(Instant::now()));
+            let Ok(turn) = self.gate.turn(ask, latest).await else {
+                return Err(Error::with_message(
+                    ErrorKind::HttpResponse {
+                        status: StatusCode::TooManyRequests,
+                        error_code: None,
+                        raw_response: None,
+                    },
+                    "not asked, since the vault throttles",
+                ));
+            };
+            ask.goes_out();
             let response = below(ctx, request, next).await?;
             self.last.store(response.status().into(), Ordering::Relaxed);
             if response.status() != StatusCode::TooManyRequests {
                 turn.answered();
+                if response.status().is_success() {
+                    ask.was_answered();
+                }
                 return Ok(response);
             }
-            ask.set_sent(None);
+            ask.was_throttled();
             self.metrics.vault_throttled(&self.vault);
             let wait = retry_after(response.headers());
             turn.throttled(wait, (self.jitter)());
-            // Half of what the mount may take: whoever waits longer does not hear why.
-            let longest = self.patience.again * 3 / 2;
-            if tries == TRIES || begin.elapsed().saturating_add(wait.unwrap_or_default()) > longest {
+            let left = latest.saturating_duration_since(Instant::now());
+            if tries == TRIES || wait.unwrap_or_default() > left {
                 // As an error, since the SDK would try a response of this status again.
-                let raw = response.try_into_raw_response().await?;
-                let kind = ErrorKind::HttpResponse {
-                    status: raw.status(),
-                    error_code: None,
-                    raw_response: Some(Box::new(raw)),
-                };
-                return Err(Error::with_message(kind, "throttled"));
+                return Err(unsuccessful(response, "throttled").await);
             }
             tries += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Mutex, time::Duration};
+
+    use azure_core::http::{AsyncRawResponse, Method, headers::Headers};
+
+    use super::*;
+
+    /// Answers with one status after the other.
+    #[derive(Debug)]
+    struct Vault(Mutex<Vec<u16>>);
+
+    #[async_trait]
+    impl Policy for Vault {
+        async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+            let status = self.0.lock().unwrap().remove(0);
+            Ok(AsyncRawResponse::from_bytes(status.into(), Headers::new(), &b""[..]))
+        }
+    }
+
+    /// A new pod would be given a list whose first page is from before a change.
+    #[tokio::test(start_paused = true)]
+    async fn a_list_of_several_pages_is_as_old_as_its_first() {
+        let patience = Patience::within(Duration::from_secs(90));
+        let policy = GatePolicy::new("lab".into(), Metrics::new(false), patience);
+        let (begin, ask) = (Instant::now(), Arc::new(Ask::new(true)));
+        let mut ctx = Context::new();
+        ctx.insert(ask.clone());
+        // The first page at the third try, and the second at its second.
+        for (statuses, sent) in [(&[503][..], 0), (&[429, 200], 5), (&[429, 200], 5), (&[200], 5)] {
+            let vault: Arc<dyn Policy> = Arc::new(Vault(Mutex::new(statuses.to_vec())));
+            let mut request = Request::new("https://lab.vault.azure.net/".parse().unwrap(), Method::Get);
+            policy.send(&ctx, &mut request, &[vault]).await.unwrap();
+            let at = ask.sent().map(|sent| sent.duration_since(begin).as_secs());
+            assert_eq!(at, Some(sent), "{statuses:?}");
+            tokio::time::advance(Duration::from_secs(4)).await;
         }
     }
 }

@@ -1,11 +1,18 @@
 use std::sync::Mutex as StdMutex;
 
+use futures::future::join_all;
+
 use super::*;
+
+/// As one who can wait for a minute.
+async fn turn<'a>(gate: &'a Gate, ask: &Ask) -> Turn<'a> {
+    gate.turn(ask, Instant::now() + Duration::from_secs(60)).await.expect("a turn within the minute")
+}
 
 /// A gate that is closed for a second.
 async fn closed() -> Arc<Gate> {
     let gate = Arc::new(Gate::new(Duration::from_secs(1)));
-    gate.turn(&Ask::new(true)).await.throttled(Some(Duration::from_secs(1)), 0.0);
+    turn(&gate, &Ask::new(true)).await.throttled(Some(Duration::from_secs(1)), 0.0);
     gate
 }
 
@@ -13,7 +20,7 @@ async fn closed() -> Arc<Gate> {
 async fn wait(gate: &Arc<Gate>, ask: Arc<Ask>, name: &'static str, log: &Arc<StdMutex<Vec<&'static str>>>) {
     let (gate, log) = (gate.clone(), log.clone());
     tokio::spawn(async move {
-        let turn = gate.turn(&ask).await;
+        let turn = turn(&gate, &ask).await;
         log.lock().unwrap().push(name);
         turn.answered();
     });
@@ -43,7 +50,7 @@ async fn who_goes_away_keeps_nobody_waiting() {
     let log = Arc::default();
     let first = tokio::spawn({
         let gate = gate.clone();
-        async move { drop(gate.turn(&Ask::new(true)).await) }
+        async move { drop(turn(&gate, &Ask::new(true)).await) }
     });
     tokio::task::yield_now().await;
     wait(&gate, Arc::new(Ask::new(true)), "second", &log).await;
@@ -58,7 +65,7 @@ async fn a_turn_that_ends_lets_the_next_in() {
     let gate = Arc::new(Gate::new(Duration::from_secs(1)));
     let mut turns = Vec::new();
     for _ in 0..64 {
-        turns.push(gate.turn(&Ask::new(true)).await);
+        turns.push(turn(&gate, &Ask::new(true)).await);
     }
     let log = Arc::default();
     wait(&gate, Arc::new(Ask::new(true)), "next", &log).await;
@@ -68,4 +75,29 @@ async fn a_turn_that_ends_lets_the_next_in() {
     turns.pop();
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(*log.lock().unwrap(), ["next"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_wait_as_long_as_the_vault_wants_is_told_at_once() {
+    let gate = Arc::new(Gate::new(Duration::from_secs(1)));
+    let begin = Instant::now();
+    let (closes, patient) = (turn(&gate, &Ask::new(true)).await, Arc::new(Ask::new(true)));
+    // These stand in the line already when the vault says so.
+    let turns: Vec<_> = join_all((1..64).map(|_| turn(&gate, &patient))).await;
+    let waiting: Vec<_> = [30, 60, 90]
+        .into_iter()
+        .map(|seconds| {
+            let gate = gate.clone();
+            tokio::spawn(async move {
+                let latest = Instant::now() + Duration::from_secs(seconds);
+                let admitted = gate.turn(&Ask::new(true), latest).await.is_ok();
+                (admitted, begin.elapsed().as_secs())
+            })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    closes.throttled(Some(Duration::from_secs(70)), 0.0);
+    let waited: Vec<_> = join_all(waiting).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(waited, [(false, 0), (false, 0), (true, 70)]);
+    drop(turns);
 }

@@ -1,6 +1,6 @@
 //! How much a request matters, and what has become of it so far.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -8,13 +8,22 @@ use tokio::{sync::watch, time::Instant};
 #[derive(Debug)]
 pub(crate) struct Ask {
     urgent: watch::Sender<bool>,
-    sent: Mutex<Option<Instant>>,
+    sent: Mutex<Sent>,
+}
+
+/// A request, or those for the pages of a list one after the other: the list is as old as its first page.
+#[derive(Debug, Default)]
+struct Sent {
+    /// When it went out.
+    at: Option<Instant>,
+    /// Whether there is an answer that will be part of what is given.
+    answered: bool,
 }
 
 impl Ask {
     /// A request for a first mount, which a pod waits for, or for a republish, which nobody does.
     pub(crate) fn new(urgent: bool) -> Self {
-        Self { urgent: watch::Sender::new(urgent), sent: Mutex::new(None) }
+        Self { urgent: watch::Sender::new(urgent), sent: Mutex::default() }
     }
 
     /// A first mount waits for it too.
@@ -22,13 +31,34 @@ impl Ask {
         self.urgent.send_if_modified(|urgent| !std::mem::replace(urgent, true));
     }
 
-    /// When the request went out that may be answered next; `None` while it waits.
+    /// When the request went out whose answer is the oldest part of what is given; `None` while it waits.
     pub(crate) fn sent(&self) -> Option<Instant> {
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().at
     }
 
-    pub(in crate::vault) fn set_sent(&self, sent: Option<Instant>) {
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = sent;
+    /// A request goes out now, the first or another try, or that for a further page.
+    pub(in crate::vault) fn goes_out(&self) {
+        let mut sent = self.lock();
+        if !sent.answered {
+            sent.at = Some(Instant::now());
+        }
+    }
+
+    /// It waits again.
+    pub(in crate::vault) fn was_throttled(&self) {
+        let mut sent = self.lock();
+        if !sent.answered {
+            sent.at = None;
+        }
+    }
+
+    /// It was answered with what was asked for.
+    pub(in crate::vault) fn was_answered(&self) {
+        self.lock().answered = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(in crate::vault) fn urgency(&self) -> watch::Receiver<bool> {

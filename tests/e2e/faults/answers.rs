@@ -4,6 +4,7 @@ use akv_emulator::Fault;
 use tonic::Code::FailedPrecondition;
 
 use super::rig::{At, ONCE, Rig, TRIES};
+use crate::harness::MountCall;
 
 fn json(body: &'static str) -> Fault {
     Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() }
@@ -63,7 +64,7 @@ async fn a_list_that_breaks_off_is_asked_for_again() {
     let rig = Rig::new().await;
     let lists = At::Vault.route().path_suffix("/versions");
     let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
-    let call = crate::harness::MountCall::of(objects).workload(&rig.azure);
+    let call = MountCall::of(objects).workload(&rig.azure);
     rig.azure.faults().inject_times(1, lists.clone(), Fault::CutBody { after: 10 });
     rig.driver().mount(&call.of_another_pod()).await.unwrap();
     assert_eq!(rig.azure.journal().count(&lists), 2);
@@ -72,4 +73,30 @@ async fn a_list_that_breaks_off_is_asked_for_again() {
     let told = rig.driver().mount(&call.of_another_pod()).await.unwrap_err();
     assert_eq!(told.code(), FailedPrecondition, "{told}");
     assert_eq!(rig.azure.journal().count(&lists), *TRIES.end());
+}
+
+#[tokio::test]
+async fn a_list_of_versions_that_leads_to_itself() {
+    let rig = Rig::new().await;
+    let lists = At::Vault.route().path_suffix("/versions");
+    let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
+    let call = MountCall::of(objects).workload(&rig.azure);
+    let again = "https://lab.vault.azure.net/secrets/db-password/versions?x=y";
+    let version =
+        r#"{"id":"https://lab.vault.azure.net/secrets/db-password/v","attributes":{"enabled":true}}"#;
+    // Without a version on its pages, with one, and with so many that a few pages are too many.
+    for (versions, most) in [(0, 801), (1, 801), (5_000, 5)] {
+        let value = vec![version; versions].join(",");
+        let body = format!(r#"{{"value":[{value}],"nextLink":"{again}"}}"#);
+        let page = Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+        rig.azure.faults().inject(lists.clone(), page);
+        rig.azure.journal().clear();
+        let told = rig.driver().mount(&call.of_another_pod()).await.unwrap_err();
+        assert_eq!(told.code(), FailedPrecondition, "{told}");
+        assert!(told.message().contains("AKV-UnexpectedAnswer"), "{told}");
+        assert!(told.message().contains("20000 entries or 800 pages"), "{told}");
+        assert_eq!(rig.azure.journal().count(&lists), most, "{versions} versions on a page");
+        rig.azure.faults().clear();
+    }
+    rig.driver().mount(&call.of_another_pod()).await.unwrap();
 }

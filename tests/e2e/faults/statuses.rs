@@ -6,6 +6,7 @@ use akv_emulator::Fault;
 use tonic::Code::{FailedPrecondition, Unauthenticated};
 
 use super::rig::{At, ONCE, Rig, TRIES};
+use crate::harness::{Azure, MountCall};
 
 fn status(code: u16, retry_after: Option<u64>) -> Fault {
     Fault::Status { code, retry_after, body: None }
@@ -57,6 +58,31 @@ async fn a_vault_that_is_out_of_order_before_it_knows_who_asks() {
         assert!(told.message().contains(&code.to_string()) && told.message().contains("lab"), "{told}");
         rig.azure.faults().remove(id);
         rig.mount().await.unwrap();
+    }
+}
+
+/// What became of one probe is told to all who waited for it: one after the other they would ask for longer than a mount
+/// may take.
+#[tokio::test]
+async fn a_vault_that_throttles_before_it_knows_who_asks() {
+    for (fault, code, most) in [
+        (status(429, Some(0)), "AKV-Throttled", 2 * TRIES.end()),
+        (status(429, Some(300)), "AKV-Throttled", 2),
+        (status(503, Some(300)), "AKV-VaultDown", 2),
+    ] {
+        let (azure, names) = Azure::with_numbered_secrets(20).await;
+        let rig = Rig::over(azure, |_| {}, |_| {});
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        rig.azure.faults().inject(At::Probe.route(), fault.clone());
+        let told = rig.driver().mount(&MountCall::of_secrets(&rig.azure, &names)).await.unwrap_err();
+        assert_eq!(told.code(), FailedPrecondition, "{told}");
+        assert!(told.message().contains(code), "{told}");
+        rig.saw(
+            At::Probe,
+            1..=most,
+            &format!("{fault:?}: one probe ahead of the reads, and one for them all"),
+        );
+        rig.saw(At::Vault, 0..=0, "nothing is read");
     }
 }
 
@@ -114,7 +140,7 @@ async fn twenty_objects_of_a_vault_that_is_out_of_order_fail_together() {
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     rig.azure.faults().inject(At::Vault.route(), Fault::status(503));
-    let call = crate::harness::MountCall::of_secrets(&rig.azure, &names);
+    let call = MountCall::of_secrets(&rig.azure, &names);
     let told = rig.driver().mount(&call).await.unwrap_err();
     assert_eq!(told.code(), FailedPrecondition);
     assert!(names.iter().all(|name| told.message().contains(name)), "{told}");
@@ -132,7 +158,7 @@ async fn one_slow_object_among_twenty() {
     let slow = At::Vault.route().path_prefix("/secrets/secret-07");
     // Slow, and within what an answer may take.
     rig.azure.latency().set_for(slow.clone(), Duration::from_millis(120));
-    let call = crate::harness::MountCall::of_secrets(&rig.azure, &names);
+    let call = MountCall::of_secrets(&rig.azure, &names);
     let mounted = rig.driver().mount(&call).await.unwrap();
     assert_eq!(mounted.paths(), names);
     rig.saw(At::Vault, 20..=20, "nothing is asked twice");

@@ -1,9 +1,10 @@
 //! Who is told where to go, and does not go there.
 
 use akv_emulator::{Fault, Route};
-use tonic::Code::FailedPrecondition;
+use tonic::Code::{FailedPrecondition, Unauthenticated};
 
-use super::rig::{At, Rig};
+use super::rig::{At, ONCE, Rig};
+use crate::harness::MountCall;
 
 fn elsewhere() -> Route {
     Route::any().matching(|head| head.host.contains("evil"))
@@ -18,8 +19,12 @@ async fn is_refused(challenge: &str, because: &str) {
     rig.azure.journal().clear();
     rig.azure.faults().inject(At::Vault.route(), fault.clone());
     rig.azure.faults().inject(At::Probe.route(), fault);
-    // What the rig's last mount learned of the vault is forgotten with the first refusal.
+    // What the rig's last mount learned of the vault is forgotten with the first refusal, and nothing that stands in it
+    // is followed: no other token is asked for, and none is sent after the refused one.
     rig.mount().await.unwrap_err();
+    rig.saw(At::Entra, ONCE, "the pod's own token");
+    rig.saw(At::Vault, ONCE, "the read with it");
+    assert_eq!(rig.azure.journal().count(&elsewhere()), 0, "{told}");
     rig.azure.journal().clear();
     rig.mount().await.unwrap_err();
     assert_eq!(rig.azure.journal().count(&At::Vault.route()), 0, "{:?}", rig.azure.journal().lines());
@@ -40,6 +45,25 @@ async fn a_challenge_for_another_resource_is_refused() {
     }
 }
 
+/// A client that has read already would ask for a token for whatever the vault names with its refusal.
+#[tokio::test]
+async fn a_vault_that_refuses_a_token_does_not_choose_the_next() {
+    let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
+    for resource in ["https://azure.net", "https://vault.azure.net", "https://evil.example"] {
+        let named = format!(r#"Bearer resource="{resource}""#);
+        // The list is answered, and the read of a version behind it is not.
+        let read = At::Vault.route().matching(|head| !head.path.ends_with("/versions"));
+        let rig = Rig::new().await;
+        let call = MountCall::of(objects).workload(&rig.azure);
+        rig.azure.faults().inject(read.clone(), Fault::Challenge(named));
+        let told = rig.driver().mount(&call).await.unwrap_err();
+        assert_eq!(told.code(), Unauthenticated, "{told}");
+        assert!(told.message().contains("AKV-VaultRefusedToken"), "{told}");
+        rig.saw(At::Entra, ONCE, resource);
+        assert_eq!(rig.azure.journal().count(&read), 1, "{resource}: {:?}", rig.azure.journal().lines());
+    }
+}
+
 #[tokio::test]
 async fn a_challenge_that_names_another_authority_is_refused() {
     let resource = r#"resource="https://vault.azure.net""#;
@@ -56,4 +80,26 @@ async fn a_challenge_that_names_an_older_name_of_the_authority_is_met() {
     let challenge =
         r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
     rig.heals(At::Probe, Fault::Challenge(challenge.to_owned()), 1).await;
+}
+
+/// On Azure Stack the audience may be at a host of the tenant's, and the vaults at those of the stack.
+#[tokio::test]
+async fn a_vault_elsewhere_than_its_clouds_audience_is_read() {
+    let rig = Rig::new().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let cloud = serde_json::json!({
+        "activeDirectoryEndpoint": "https://login.localhost/",
+        "keyVaultEndpoint": "https://vault.azure.cn/",
+        "keyVaultDNSSuffix": "vault.localhost",
+    });
+    std::fs::write(file.path(), cloud.to_string()).unwrap();
+    // The emulator's vault takes tokens for its own host alone.
+    let secret = r#"{"id":"https://lab.vault.localhost/secrets/db-password/v","value":"x"}"#;
+    let answer = Fault::Rubbish { content_type: "application/json".to_owned(), body: secret.into() };
+    rig.azure.faults().inject(At::Vault.route(), answer);
+    let call = rig.call().with("cloudName", "AzureStackCloud");
+    let call = call.with("cloudEnvFileName", file.path().to_str().unwrap());
+    rig.driver().mount(&call).await.unwrap();
+    rig.saw(At::Entra, ONCE, "one token, for what the file says");
+    rig.saw(At::Vault, ONCE, "the read with it");
 }
