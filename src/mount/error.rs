@@ -15,7 +15,7 @@ use crate::{
     vault::VaultError,
 };
 
-use super::waiting::Waiting;
+use super::{volume::Largest, waiting::Waiting};
 
 /// One failed mount. Its text, in `mount/message.rs`, is all that an operator is told: it has no source besides.
 #[derive(Debug)]
@@ -49,12 +49,12 @@ pub enum MountError {
     },
     /// More than the driver takes.
     TooLarge {
-        /// What it would be, in bytes.
+        /// What it would be, in bytes: of as much as was read, about.
         size: usize,
         /// What it may be, in bytes.
         limit: usize,
         /// The files with the most in them.
-        largest: String,
+        largest: Largest,
     },
     /// All places are taken.
     NoPlace {

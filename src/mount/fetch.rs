@@ -2,17 +2,25 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures::{StreamExt, stream};
 
 use crate::{
     spec::object::{ObjectSpec, ObjectVersion, VersionSelector},
-    vault::{Answer, Bundle, Read, VaultClient, VaultError},
+    vault::{Answer, Bundle, Read, VaultClient, VaultError, memory::Footprint},
 };
 
-use super::{error::ObjectError, progress::Progress, versions};
+use super::{
+    error::ObjectError,
+    progress::Progress,
+    versions,
+    volume::{Largest, TooLarge},
+};
 
 /// How many objects of one mount are under way at once, and how many versions of each. How many requests go out is the
 /// gate's to say; this bounds what waits there.
@@ -49,16 +57,45 @@ impl Versions {
 }
 
 /// Reads all `objects`, each version once, and tells `progress` of each that is there.
-pub(super) async fn fetch(client: &VaultClient, objects: &[ObjectSpec], progress: &Progress) -> Vec<Fetched> {
-    let reads = &Reads { client, begun: Mutex::default() };
+///
+/// # Errors
+/// There is more to read than goes into a volume of `largest_volume` bytes, whatever becomes of it: hex is half of what it
+/// is written as, and nothing is less.
+pub(super) async fn fetch(
+    client: &VaultClient,
+    objects: &[ObjectSpec],
+    progress: &Progress,
+    largest_volume: usize,
+) -> Result<Vec<Fetched>, TooLarge> {
+    let reads = &Reads {
+        client,
+        begun: Mutex::default(),
+        bytes: AtomicUsize::new(0),
+        most: largest_volume.saturating_mul(2),
+    };
     // Collected first: a future that holds the iterator's closure is not Send for every lifetime, says rustc.
     let read = |(index, object)| async move {
         let fetched = reads.object(object).await;
         progress.done(index);
         fetched
     };
-    let objects: Vec<_> = objects.iter().enumerate().map(read).collect();
-    stream::iter(objects).buffered(AT_ONCE).collect().await
+    let begun: Vec<_> = objects.iter().enumerate().map(read).collect();
+    let mut begun = stream::iter(begun).buffered(AT_ONCE);
+    let mut fetched = Vec::with_capacity(objects.len());
+    while let Some(object) = begun.next().await {
+        fetched.push(object);
+        if reads.are_too_much() {
+            let sizes = objects.iter().zip(&fetched).map(|(object, fetched)| (bytes(fetched), &object.path));
+            return Err(TooLarge { size: reads.bytes.load(Ordering::Relaxed), largest: Largest::of(sizes) });
+        }
+    }
+    Ok(fetched)
+}
+
+/// Of what was read for an object, about.
+fn bytes(fetched: &Fetched) -> usize {
+    let versions = fetched.iter().flat_map(Versions::all);
+    versions.flat_map(|version| &version.bundle).map(|bundle| bundle.bytes()).sum()
 }
 
 /// Whether the vault refused any read for what the token says: that it is not valid (any more), or, where roles come by
@@ -79,6 +116,10 @@ pub(super) fn refused(fetched: &[Fetched]) -> bool {
 struct Reads<'a> {
     client: &'a VaultClient,
     begun: Mutex<HashMap<Read, Answer<Bundle>>>,
+    /// Of all that came so far, about.
+    bytes: AtomicUsize,
+    /// Beyond which nothing more is of use.
+    most: usize,
 }
 
 impl Reads<'_> {
@@ -94,20 +135,40 @@ impl Reads<'_> {
                 let selected = versions::select(&listed, from.as_ref(), *depth)?;
                 let read = |version| self.version(object, Some(version));
                 let reads: Vec<_> = selected.into_iter().map(read).collect();
-                Ok(Versions::History(stream::iter(reads).buffered(AT_ONCE).collect().await))
+                let mut reads = stream::iter(reads).buffered(AT_ONCE);
+                let mut versions = Vec::new();
+                while let Some(version) = reads.next().await {
+                    versions.push(version);
+                    if self.are_too_much() {
+                        break;
+                    }
+                }
+                Ok(Versions::History(versions))
             }
         }
     }
 
     async fn version(&self, object: &ObjectSpec, version: Option<ObjectVersion>) -> VersionRead {
+        let mut is_new = false;
         let answer = {
             let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-            begun
-                .entry(read(object, version.clone()))
-                .or_insert_with_key(|read| self.client.get(read))
-                .clone()
+            let begin = |read: &Read| {
+                is_new = true;
+                self.client.get(read)
+            };
+            begun.entry(read(object, version.clone())).or_insert_with_key(begin).clone()
         };
-        VersionRead { asked: version, bundle: answer.await }
+        let bundle = answer.await;
+        if let Ok(bundle) = &bundle
+            && is_new
+        {
+            self.bytes.fetch_add(bundle.bytes(), Ordering::Relaxed);
+        }
+        VersionRead { asked: version, bundle }
+    }
+
+    fn are_too_much(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.most
     }
 }
 

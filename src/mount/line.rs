@@ -7,8 +7,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{metrics::Metrics, spec::vault::VaultName};
 
-/// How many mounts are under way at once. Each has 0.3 MiB while it reads twenty small objects, and as much as the driver
-/// takes in one answer at the worst; one that waits has a fifteenth of that (docs/limits.md).
+/// How many mounts are under way at once. Each has 0.3 MiB while it reads twenty small objects, and a few times
+/// what the driver takes in one answer at the worst; one that waits has a fifteenth of that (docs/limits.md).
 pub(super) const AT_ONCE: usize = 100;
 
 /// How many of them may be of one vault, so that one that hangs leaves the others half of the places.

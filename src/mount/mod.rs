@@ -16,7 +16,7 @@ mod way_out;
 
 pub use self::{
     error::{Caller, MountError, ObjectError, ObjectFailure},
-    volume::{MountedVersion, Volume, VolumeFile},
+    volume::{Largest, MountedVersion, Volume, VolumeFile},
     waiting::Waiting,
 };
 
@@ -33,7 +33,7 @@ use crate::{
     metrics::Metrics,
     spec::{MountSpec, object::ObjectSpec},
     transport::{Client, LastExchange, Outgoing, Transports},
-    vault::{CacheSettings, Reader, Vaults},
+    vault::{CacheSettings, Reader, VaultClient, Vaults},
 };
 
 use self::{
@@ -172,6 +172,11 @@ impl Mounter {
         };
         let connect = |credential, reader| self.vaults.connect(&endpoint, credential, reader);
         let refused = |error| MountError::Connect { vault: vault.clone(), error };
+        let limit = self.settings.largest_volume;
+        let too_large = |TooLarge { size, largest }| MountError::TooLarge { size, limit, largest };
+        let fetch = async |client: &VaultClient| {
+            fetch::fetch(client, objects, progress, limit).await.map_err(too_large)
+        };
         let mut caller = Box::new(Caller::new(&identity, &tenant, endpoint.name()));
 
         let work = async {
@@ -180,7 +185,7 @@ impl Mounter {
             let reader = Reader { principal: token.principal.clone(), first };
             let client = connect(token.credential.clone(), reader).map_err(refused)?;
             progress.read(&endpoint, objects);
-            let fetched = fetch::fetch(&client, objects, progress).await;
+            let fetched = fetch(&client).await?;
             if !fetch::refused(&fetched) {
                 return Ok(fetched);
             }
@@ -191,7 +196,7 @@ impl Mounter {
                 let reader = Reader { principal: None, first };
                 let client = connect(token.credential, reader).map_err(refused)?;
                 progress.read(&endpoint, objects);
-                return Ok(fetch::fetch(&client, objects, progress).await);
+                return fetch(&client).await;
             }
             Ok(fetched)
         };
@@ -203,11 +208,7 @@ impl Mounter {
         let fetched = fetched?;
         progress.enter(Phase::Conversion);
 
-        let layout = Layout {
-            default_mode,
-            certificates: self.settings.certificates,
-            largest_volume: self.settings.largest_volume,
-        };
+        let layout = Layout { default_mode, certificates: self.settings.certificates, largest_volume: limit };
         let slow = files::is_slow(&fetched);
         // Dropped with this mount: a thread of its own goes on without it.
         let abandoned = CancellationToken::new();
@@ -218,9 +219,7 @@ impl Mounter {
         match volume {
             Ok(volume) => Ok(volume),
             Err(NoVolume::Failures(failures)) => Err(MountError::Objects { vault, caller, failures }),
-            Err(NoVolume::TooLarge(TooLarge { size, largest })) => {
-                Err(MountError::TooLarge { size, limit: self.settings.largest_volume, largest })
-            }
+            Err(NoVolume::TooLarge(error)) => Err(too_large(error)),
             // This mount is what it would be abandoned with.
             Err(NoVolume::Abandoned) => std::future::pending().await,
         }

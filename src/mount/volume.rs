@@ -1,6 +1,6 @@
 //! Everything that the driver writes for one mount.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, fmt};
 
 use crate::spec::{
     file::{FileMode, RelativePath},
@@ -52,8 +52,30 @@ pub(super) struct Draft {
 pub(super) struct TooLarge {
     /// What it would be, in bytes, about.
     pub(super) size: usize,
-    /// The files with the most in them, at most three, as a message names them.
-    pub(super) largest: String,
+    /// The files with the most in them.
+    pub(super) largest: Largest,
+}
+
+/// The files with the most in them, at most three.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Largest(Vec<(usize, RelativePath)>);
+
+impl Largest {
+    pub(super) fn of<'a>(sizes: impl IntoIterator<Item = (usize, &'a RelativePath)>) -> Self {
+        let mut sizes: Vec<_> = sizes.into_iter().collect();
+        sizes.sort_by_key(|(bytes, _)| Reverse(*bytes));
+        Self(sizes.into_iter().take(3).map(|(bytes, path)| (bytes, path.clone())).collect())
+    }
+}
+
+impl fmt::Display for Largest {
+    /// `a (25000 bytes), b (24000 bytes)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (bytes, path)) in self.0.iter().enumerate() {
+            write!(f, "{}{path} ({bytes} bytes)", if index == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
 }
 
 impl Draft {
@@ -104,11 +126,9 @@ impl Draft {
     /// # Errors
     /// It is too large.
     pub(super) fn finish(self) -> Result<Volume, TooLarge> {
-        let Some(mut sizes) = self.sizes else { return Ok(self.volume) };
-        sizes.sort_by_key(|(bytes, _)| Reverse(*bytes));
-        let shown: Vec<_> =
-            sizes.iter().take(3).map(|(bytes, path)| format!("{path} ({bytes} bytes)")).collect();
-        Err(TooLarge { size: self.size, largest: shown.join(", ") })
+        let Some(sizes) = self.sizes else { return Ok(self.volume) };
+        let largest = Largest::of(sizes.iter().map(|(bytes, path)| (*bytes, path)));
+        Err(TooLarge { size: self.size, largest })
     }
 
     fn sizes(&mut self) -> &mut Vec<(usize, RelativePath)> {
@@ -147,7 +167,8 @@ mod tests {
         assert!(draft.is_full() && draft.files() == 0 && draft.contents(0).is_none());
         draft.add_size(&"e".parse().unwrap(), 400);
         let size = 1_100 + 4 + 5 * OVERHEAD;
-        let largest = "e (400 bytes), b (300 bytes), c (200 bytes)".to_owned();
-        assert_eq!(draft.finish().unwrap_err(), TooLarge { size, largest });
+        let too_large = draft.finish().unwrap_err();
+        assert_eq!(too_large.size, size);
+        assert_eq!(too_large.largest.to_string(), "e (400 bytes), b (300 bytes), c (200 bytes)");
     }
 }

@@ -78,3 +78,27 @@ async fn one_secret_under_thousands_of_names_does_not_fill_the_memory() {
     // All of it would be 95 MiB.
     assert!(after < before + 30, "from {before} to {after} MiB");
 }
+
+#[tokio::test]
+async fn thousands_of_secrets_do_not_fill_the_memory() {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<String> = (0..2_000).map(|index| format!("s{index}")).collect();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, &"x".repeat(25_000));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let process = Process::start_with(&azure, &[]).await;
+    let driver = process.driver();
+    driver.mount(&MountCall::of_secrets(&azure, &names[..150])).await.unwrap();
+    let before = process.memory("VmHWM");
+
+    let status = driver.mount(&MountCall::of_secrets(&azure, &names)).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(status.message().contains("too large for the driver"), "{status}");
+    let reads = azure.journal().count(&Route::service(Service::Vault).credentials(true));
+    assert!(reads < 1_000, "{reads} reads for nothing");
+    let after = process.memory("VmHWM");
+    // All of it would be 48 MiB.
+    assert!(after < before + 30, "from {before} to {after} MiB");
+}
