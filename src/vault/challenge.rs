@@ -44,7 +44,11 @@ impl Challenge {
     /// It is none, or it names what is not of the vault's cloud.
     pub fn for_vault(text: &str, vault: &VaultEndpoint) -> Result<Self, ChallengeError> {
         let strange = || ChallengeError::Strange(Excerpt::of(text));
-        let challenges = http_auth::parse_challenges(text).map_err(|_| strange())?;
+        // Compat: the incumbent and the SDK need no commas between parameters.
+        let with_commas = text.replace("\" ", "\", ");
+        let challenges = http_auth::parse_challenges(text)
+            .or_else(|_| http_auth::parse_challenges(&with_commas))
+            .map_err(|_| strange())?;
         let bearer = challenges.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("Bearer"));
         let parameter = |name: &str| {
             let all = &bearer?.params;
@@ -105,6 +109,10 @@ mod tests {
                 true,
             ),
             (r#"bearer RESOURCE="https://vault.azure.net""#, true),
+            (
+                r#"Bearer authorization="https://login.windows.net/t" resource="https://vault.azure.net""#,
+                true,
+            ),
             (r#"PoP a="b", Bearer resource="https://vault.azure.net", Basic realm="x""#, true),
             (r#"Bearer resource="https://vault.evil.net""#, false),
             (r#"Bearer resource="https://azure.net.evil""#, false),
