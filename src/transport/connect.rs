@@ -13,8 +13,11 @@ use futures::future::BoxFuture;
 use http::Uri;
 use hyper_util::{
     client::{
-        legacy::connect::{HttpConnector, proxy::Tunnel},
-        proxy::matcher::{Intercept, Matcher},
+        legacy::connect::{
+            HttpConnector,
+            proxy::{SocksV5, Tunnel},
+        },
+        proxy::matcher::Intercept,
     },
     rt::TokioIo,
 };
@@ -24,10 +27,12 @@ use tokio_rustls::TlsConnector;
 use tower::{Service, ServiceExt};
 
 use super::{
+    Cause,
     ahead::{Ahead, UNCLAIMED},
     census::{Census, Counted},
     names::Names,
     patience::Patience,
+    proxy::Proxy,
     stage::{Dial, Dials, Stage},
     stream::{Link, Stream},
     tls::{self, Roots},
@@ -44,27 +49,6 @@ pub struct Route {
     pub names: Names,
     /// How long it waits.
     pub patience: Patience,
-}
-
-/// The proxies that the operator names.
-#[derive(Debug, Clone)]
-pub struct Proxy(Option<Arc<Matcher>>);
-
-impl Proxy {
-    /// None, ever.
-    pub fn none() -> Self {
-        Self(None)
-    }
-
-    /// Those of `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
-    pub fn from_environment() -> Self {
-        Self(Some(Arc::new(Matcher::from_env())))
-    }
-
-    /// This one, for every host.
-    pub fn all(url: &str) -> Self {
-        Self(Some(Arc::new(Matcher::builder().all(url).build())))
-    }
 }
 
 /// Makes connections. Clones share those that wait.
@@ -170,11 +154,10 @@ impl Shared {
     }
 
     async fn connect_unhurried(&self, uri: &Uri, dial: &Dial) -> io::Result<Stream> {
-        let proxy = self.proxy.0.as_ref().and_then(|matcher| matcher.intercept(uri));
-        let stream = match proxy {
+        let stream = match self.proxy.to(uri) {
             Some(proxy) => {
                 dial.enter(Stage::Proxy);
-                self.tunnel(uri, &proxy).await?
+                self.tunnel(uri, proxy).await?
             }
             None => {
                 dial.enter(Stage::Name);
@@ -219,23 +202,35 @@ impl Shared {
         let stream = self.proxy(at).await.map_err(|source| {
             io::Error::new(source.kind(), ProxyError::Unreachable { proxy: name(), source })
         })?;
-        let mut tunnel = Tunnel::new(at.clone(), Ready(Some(TokioIo::new(stream))));
-        if let Some(auth) = proxy.basic_auth() {
-            tunnel = tunnel.with_auth(auth.clone());
-        }
-        let stream = tunnel.call(uri.clone()).await;
-        let refused = |error| ProxyError::Refused { proxy: name(), source: Box::new(error) };
-        let stream = stream.map_err(|error| io::Error::other(refused(error)))?;
-        Ok(stream.into_inner())
+        let stream = open(proxy, Ready(Some(TokioIo::new(stream))), uri).await;
+        let refused = |source| io::Error::other(ProxyError::Refused { proxy: name(), source });
+        Ok(stream.map_err(refused)?.into_inner())
     }
 
     async fn proxy(&self, at: &Uri) -> io::Result<Stream> {
         match (at.scheme_str(), &self.tls) {
-            (Some("http"), _) => self.tcp(at, self.names.clone()).await,
+            (Some("http" | "socks5" | "socks5h"), _) => self.tcp(at, self.names.clone()).await,
             (Some("https"), Some(tls)) => secure(tls, at, self.tcp(at, self.names.clone()).await?).await,
-            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "it is spoken to by http or https alone")),
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "there are no roots to speak https with")),
         }
     }
+}
+
+/// A way through the proxy to the host of `uri`, whose name is the proxy's to look up.
+async fn open(proxy: &Intercept, stream: Ready, uri: &Uri) -> Result<TokioIo<Stream>, Cause> {
+    let at = proxy.uri().clone();
+    if at.scheme_str().is_some_and(|scheme| scheme.starts_with("socks5")) {
+        let mut socks = SocksV5::new(at, stream);
+        if let Some((user, password)) = proxy.raw_auth() {
+            socks = socks.with_auth(user.to_owned(), password.to_owned());
+        }
+        return Ok(socks.call(uri.clone()).await?);
+    }
+    let mut tunnel = Tunnel::new(at, stream);
+    if let Some(auth) = proxy.basic_auth() {
+        tunnel = tunnel.with_auth(auth.clone());
+    }
+    Ok(tunnel.call(uri.clone()).await?)
 }
 
 /// Nobody can be reached, because of the proxy.
@@ -246,7 +241,7 @@ pub(super) enum ProxyError {
     Unreachable { proxy: String, source: io::Error },
     /// It was asked for a tunnel, and there is none.
     #[error("the proxy {proxy} opens no tunnel")]
-    Refused { proxy: String, source: Box<dyn std::error::Error + Send + Sync> },
+    Refused { proxy: String, source: Cause },
 }
 
 /// A connection that was given up.
