@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt, future::BoxFuture};
 use http::Uri;
 use hyper_util::{
     client::{
@@ -82,12 +82,16 @@ impl Connector {
         if missing.is_empty() {
             return;
         }
+        // One name, and so one look-up, whose failure is theirs too.
+        let addresses = self.shared.look_up(uri).map_err(Arc::new).boxed().shared();
         for counted in missing {
             let (promise, promised) = oneshot::channel();
             self.ahead.keep(&authority, promised);
             let (shared, uri) = (self.shared.clone(), uri.clone());
+            let addresses = addresses.clone().map_err(|error| io::Error::new(error.kind(), error));
             tokio::spawn(async move {
-                let link = shared.connect(&uri).await.map(|stream| Link::new(stream, counted));
+                let stream = shared.connect(&uri, addresses).await;
+                let link = stream.map(|stream| Link::new(stream, counted));
                 // Whoever waited for it may be gone.
                 let _ = promise.send(link);
             });
@@ -112,7 +116,7 @@ impl Connector {
     }
 
     pub(super) async fn peer_certificate(&self, uri: &Uri) -> io::Result<Vec<u8>> {
-        let stream = self.shared.connect(uri).await?;
+        let stream = self.shared.connect(uri, self.shared.look_up(uri)).await?;
         stream.peer_certificate().ok_or_else(|| io::Error::other("the host shows no certificate"))
     }
 
@@ -125,7 +129,8 @@ impl Connector {
             }
         }
         let counted: Counted = self.census.count(&authority);
-        Ok(Link::new(self.shared.connect(&uri).await?, counted))
+        let stream = self.shared.connect(&uri, self.shared.look_up(&uri)).await?;
+        Ok(Link::new(stream, counted))
     }
 }
 
@@ -144,24 +149,33 @@ impl Service<Uri> for Connector {
 }
 
 impl Shared {
-    async fn connect(&self, uri: &Uri) -> io::Result<Stream> {
+    async fn connect(
+        &self,
+        uri: &Uri,
+        addresses: impl Future<Output = io::Result<Names>>,
+    ) -> io::Result<Stream> {
         let dial = self.dials.begin(authority(uri));
-        timeout(self.patience, self.connect_unhurried(uri, &dial)).await.unwrap_or_else(|_| {
+        timeout(self.patience, self.connect_unhurried(uri, addresses, &dial)).await.unwrap_or_else(|_| {
             let (host, stage) = (authority(uri), dial.stage());
             let error = NoConnection { host, stage, seconds: self.patience.as_secs() };
             Err(io::Error::new(io::ErrorKind::TimedOut, error))
         })
     }
 
-    async fn connect_unhurried(&self, uri: &Uri, dial: &Dial) -> io::Result<Stream> {
+    async fn connect_unhurried(
+        &self,
+        uri: &Uri,
+        addresses: impl Future<Output = io::Result<Names>>,
+        dial: &Dial,
+    ) -> io::Result<Stream> {
         let stream = match self.proxy.to(uri) {
             Some(proxy) => {
                 dial.enter(Stage::Proxy);
-                self.tunnel(uri, proxy).await?
+                self.tunnel(uri, proxy, addresses).await?
             }
             None => {
                 dial.enter(Stage::Name);
-                let addresses = self.addresses(uri).await?;
+                let addresses = addresses.await?;
                 dial.enter(Stage::Connect);
                 self.tcp(uri, addresses).await?
             }
@@ -175,14 +189,20 @@ impl Shared {
         }
     }
 
-    /// The addresses of the host's name, as a resolver that knows nothing else. A host that is an address has no name.
-    async fn addresses(&self, uri: &Uri) -> io::Result<Names> {
-        let host = uri.host().unwrap_or_default();
-        if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
-            return Ok(self.names.clone());
+    /// The addresses of whom a connection to the host of `uri` leads to first, the proxy if there is one: as a resolver
+    /// that knows nothing else. A host that is an address has no name.
+    fn look_up(&self, uri: &Uri) -> impl Future<Output = io::Result<Names>> + Send + use<> {
+        let first = self.proxy.to(uri).map_or(uri, Intercept::uri);
+        let host = first.host().unwrap_or_default().to_owned();
+        let names = self.names.clone();
+        async move {
+            if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+                return Ok(names);
+            }
+            let name =
+                host.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "no host name"))?;
+            Ok(Names::fixed(names.oneshot(name).await?.collect()))
         }
-        let name = host.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "no host name"))?;
-        Ok(Names::fixed(self.names.clone().oneshot(name).await?.collect()))
     }
 
     async fn tcp(&self, uri: &Uri, names: Names) -> io::Result<Stream> {
@@ -196,10 +216,15 @@ impl Shared {
         Ok(Stream::Tcp(stream.into_inner()))
     }
 
-    async fn tunnel(&self, uri: &Uri, proxy: &Intercept) -> io::Result<Stream> {
+    async fn tunnel(
+        &self,
+        uri: &Uri,
+        proxy: &Intercept,
+        addresses: impl Future<Output = io::Result<Names>>,
+    ) -> io::Result<Stream> {
         let at = proxy.uri();
         let name = || at.authority().map(ToString::to_string).unwrap_or_default();
-        let stream = self.proxy(at).await.map_err(|source| {
+        let stream = self.proxy(at, addresses).await.map_err(|source| {
             io::Error::new(source.kind(), ProxyError::Unreachable { proxy: name(), source })
         })?;
         let stream = open(proxy, Ready(Some(TokioIo::new(stream))), uri).await;
@@ -207,10 +232,15 @@ impl Shared {
         Ok(stream.map_err(refused)?.into_inner())
     }
 
-    async fn proxy(&self, at: &Uri) -> io::Result<Stream> {
+    async fn proxy(
+        &self,
+        at: &Uri,
+        addresses: impl Future<Output = io::Result<Names>>,
+    ) -> io::Result<Stream> {
+        let stream = self.tcp(at, addresses.await?).await?;
         match (at.scheme_str(), &self.tls) {
-            (Some("http" | "socks5" | "socks5h"), _) => self.tcp(at, self.names.clone()).await,
-            (Some("https"), Some(tls)) => secure(tls, at, self.tcp(at, self.names.clone()).await?).await,
+            (Some("http" | "socks5" | "socks5h"), _) => Ok(stream),
+            (Some("https"), Some(tls)) => secure(tls, at, stream).await,
             _ => Err(io::Error::new(io::ErrorKind::Unsupported, "there are no roots to speak https with")),
         }
     }
@@ -286,3 +316,6 @@ fn authority(uri: &Uri) -> String {
         None => host,
     }
 }
+
+#[cfg(test)]
+mod tests;
