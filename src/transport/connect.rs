@@ -9,25 +9,15 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, TryFutureExt, future::BoxFuture};
+use futures::{FutureExt, TryFutureExt};
 use http::Uri;
-use hyper_util::{
-    client::{
-        legacy::connect::{
-            HttpConnector,
-            proxy::{SocksV5, Tunnel},
-        },
-        proxy::matcher::Intercept,
-    },
-    rt::TokioIo,
-};
+use hyper_util::client::{legacy::connect::HttpConnector, proxy::matcher::Intercept};
 use rustls_pki_types::ServerName;
 use tokio::{sync::oneshot, time::timeout};
 use tokio_rustls::TlsConnector;
 use tower::{Service, ServiceExt};
 
 use super::{
-    Cause,
     ahead::{Ahead, UNCLAIMED},
     census::{Census, Counted},
     names::Names,
@@ -36,6 +26,7 @@ use super::{
     stage::{Dial, Dials, Stage},
     stream::{Link, Stream},
     tls::{self, Roots},
+    tunnel::{self, ProxyError},
 };
 
 /// How a client comes to where it is sent.
@@ -227,9 +218,9 @@ impl Shared {
         let stream = self.proxy(at, addresses).await.map_err(|source| {
             io::Error::new(source.kind(), ProxyError::Unreachable { proxy: name(), source })
         })?;
-        let stream = open(proxy, Ready(Some(TokioIo::new(stream))), uri).await;
+        let stream = tunnel::open(proxy, stream, uri).await;
         let refused = |source| io::Error::other(ProxyError::Refused { proxy: name(), source });
-        Ok(stream.map_err(refused)?.into_inner())
+        stream.map_err(refused)
     }
 
     async fn proxy(
@@ -246,34 +237,6 @@ impl Shared {
     }
 }
 
-/// A way through the proxy to the host of `uri`, whose name is the proxy's to look up.
-async fn open(proxy: &Intercept, stream: Ready, uri: &Uri) -> Result<TokioIo<Stream>, Cause> {
-    let at = proxy.uri().clone();
-    if at.scheme_str().is_some_and(|scheme| scheme.starts_with("socks5")) {
-        let mut socks = SocksV5::new(at, stream);
-        if let Some((user, password)) = proxy.raw_auth() {
-            socks = socks.with_auth(user.to_owned(), password.to_owned());
-        }
-        return Ok(socks.call(uri.clone()).await?);
-    }
-    let mut tunnel = Tunnel::new(at, stream);
-    if let Some(auth) = proxy.basic_auth() {
-        tunnel = tunnel.with_auth(auth.clone());
-    }
-    Ok(tunnel.call(uri.clone()).await?)
-}
-
-/// Nobody can be reached, because of the proxy.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ProxyError {
-    /// It cannot be reached itself.
-    #[error("cannot connect to the proxy {proxy}")]
-    Unreachable { proxy: String, source: io::Error },
-    /// It was asked for a tunnel, and there is none.
-    #[error("the proxy {proxy} opens no tunnel")]
-    Refused { proxy: String, source: Cause },
-}
-
 /// A connection that was given up.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection to {host} within {seconds} seconds: it waited for {stage}")]
@@ -281,24 +244,6 @@ pub(super) struct NoConnection {
     pub(super) host: String,
     pub(super) stage: Stage,
     pub(super) seconds: u64,
-}
-
-/// A connector whose connection is there already.
-struct Ready(Option<TokioIo<Stream>>);
-
-impl Service<Uri> for Ready {
-    type Response = TokioIo<Stream>;
-    type Error = io::Error;
-    type Future = BoxFuture<'static, io::Result<TokioIo<Stream>>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let stream = self.0.take().ok_or_else(|| io::Error::other("the connection is taken"));
-        Box::pin(async { stream })
-    }
 }
 
 async fn secure(tls: &TlsConnector, uri: &Uri, stream: Stream) -> io::Result<Stream> {

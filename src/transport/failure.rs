@@ -4,12 +4,7 @@ use std::{error::Error, io, iter, sync::Arc};
 
 use rustls::CertificateError;
 
-use super::{
-    client::NoAnswer,
-    connect::{NoConnection, ProxyError},
-    names::NoAddress,
-    stage::Stage,
-};
+use super::{client::NoAnswer, connect::NoConnection, names::NoAddress, stage::Stage, tunnel::ProxyError};
 
 /// What failed between us and whoever was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

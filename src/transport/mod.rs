@@ -16,6 +16,7 @@ pub mod retry_after;
 mod stage;
 mod stream;
 mod tls;
+mod tunnel;
 mod user_agent;
 
 use std::sync::Arc;

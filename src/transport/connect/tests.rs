@@ -3,6 +3,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use super::*;
