@@ -148,7 +148,7 @@ impl Shared {
         let dial = self.dials.begin(authority(uri));
         timeout(self.patience, self.connect_unhurried(uri, addresses, &dial)).await.unwrap_or_else(|_| {
             let (host, stage) = (authority(uri), dial.stage());
-            let error = NoConnection { host, stage, seconds: self.patience.as_secs() };
+            let error = NoConnection { host, stage, after: self.patience };
             Err(io::Error::new(io::ErrorKind::TimedOut, error))
         })
     }
@@ -239,11 +239,11 @@ impl Shared {
 
 /// A connection that was given up.
 #[derive(Debug, thiserror::Error)]
-#[error("no connection to {host} within {seconds} seconds: it waited for {stage}")]
+#[error("no connection to {host} within {} seconds: it waited for {stage}", after.as_secs_f32())]
 pub(super) struct NoConnection {
     pub(super) host: String,
     pub(super) stage: Stage,
-    pub(super) seconds: u64,
+    pub(super) after: Duration,
 }
 
 async fn secure(tls: &TlsConnector, uri: &Uri, stream: Stream) -> io::Result<Stream> {

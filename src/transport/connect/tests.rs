@@ -9,6 +9,19 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::transport::{NetworkFailure, Resolve};
 
+#[test]
+fn a_connection_that_was_given_up_within_a_second_does_not_say_zero() {
+    let stuck = |millis| {
+        let after = Duration::from_millis(millis);
+        NoConnection { host: "lab.example".to_owned(), stage: Stage::Tls, after }.to_string()
+    };
+    assert_eq!(
+        stuck(10_000),
+        "no connection to lab.example within 10 seconds: it waited for the TLS handshake"
+    );
+    assert!(stuck(555).contains("within 0.555 seconds"), "{}", stuck(555));
+}
+
 /// Names that all lead to one address, or nowhere, or have no answer.
 #[derive(Clone)]
 struct Counting {
