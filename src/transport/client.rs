@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// The answer's head. A connection that was used before may have died since, and with it all others that went the
-    /// same way: then none of them is used again, and the request goes out once more without a pause.
+    /// same way: then none of them is used again, and the request goes out again without a pause.
     async fn answer(
         &self,
         request: http::Request<Full<Bytes>>,

@@ -162,6 +162,19 @@ async fn certificates_that_the_system_does_not_trust_are_refused() {
 }
 
 #[tokio::test]
+async fn without_a_certificate_to_trust_the_provider_does_not_start() {
+    let azure = Azure::with_secrets(&[]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = dir.path().join("nowhere.pem");
+    let output = command(dir.path(), &azure).env("SSL_CERT_FILE", &nowhere).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let log = String::from_utf8(output.stderr).unwrap();
+    for part in ["cannot go on", "there are no TLS roots", "SSL_CERT_FILE", "nowhere.pem"] {
+        assert!(log.contains(part), "no {part} in {log}");
+    }
+}
+
+#[tokio::test]
 async fn the_exit_code_tells_what_became_of_a_command_line() {
     for (arguments, code, text) in [
         (&["--endpiont=unix:///a"][..], 2, "--endpiont"),
