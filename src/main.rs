@@ -8,7 +8,7 @@ use akv_provider::{
     cli::{self, Command, Config, Environment},
     hardening, logging,
     report::Report,
-    transport::{Patience, Transports},
+    transport::{Patience, Proxy, Transports},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -58,7 +58,12 @@ async fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let endpoint = config.endpoint.clone();
     let patience = Patience::within(config.mounts.budget);
     let app = App::bind(config)?;
-    let transports = Transports::system(patience)?;
+    // Compat: a value that names no proxy is no reason not to start.
+    let proxy = Proxy::of_environment(|name| variable(name)?.into_string().ok()).unwrap_or_else(|error| {
+        tracing::warn!(error = %Report(&error), "there is no proxy");
+        Proxy::none()
+    });
+    let transports = Transports::system(proxy, patience)?;
     tracing::info!(version = Build::this().version, %endpoint, "serving");
     app.run(transports, shutdown).await?;
     tracing::info!("stopped");

@@ -88,18 +88,12 @@ impl Client {
 
     async fn exchange(&self, request: http::Request<Full<Bytes>>) -> azure_core::Result<AsyncRawResponse> {
         let (head, body) = self.answer(request).await?.into_parts();
-        let mut headers = Headers::new();
-        for (name, value) in &head.headers {
-            if let Ok(value) = value.to_str() {
-                headers.insert(name.as_str().to_owned(), value.to_owned());
-            }
-        }
         let body = read(body, self.silence).await?;
-        Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers, body))
+        Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers(&head.headers), body))
     }
 
     /// The answer's head. A connection that was used before may have died since, and with it all others that went the
-    /// same way: then none of them is used again, and the request goes out once more without a pause.
+    /// same way: then none of them is used again, and the request goes out again without a pause.
     async fn answer(
         &self,
         request: http::Request<Full<Bytes>>,
@@ -160,6 +154,23 @@ fn pool(connector: Connector) -> Pool {
         .pool_max_idle_per_host(MOST_IDLE)
         .pool_timer(TokioTimer::new())
         .build(connector)
+}
+
+/// The headers as the SDK keeps them, one value for a name. Repeated ones are a list (RFC 9110, section 5.3), as two
+/// challenges in two lines are; but `Set-Cookie` cannot be one, and who says the same twice says it once.
+fn headers(of: &http::HeaderMap) -> Headers {
+    let mut headers = Headers::new();
+    for name in of.keys() {
+        let mut values: Vec<&str> = of.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        values.dedup();
+        if name == http::header::SET_COOKIE {
+            values.truncate(1);
+        }
+        if !values.is_empty() {
+            headers.insert(name.as_str().to_owned(), values.join(", "));
+        }
+    }
+    headers
 }
 
 /// The whole body, in memory that is wiped when the last of its readers is done: there may be a secret in it.
@@ -233,5 +244,38 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Client")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use azure_core::http::headers::HeaderName;
+    use http::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn a_challenge_in_the_first_of_two_lines_is_seen() {
+        let mut answer = HeaderMap::new();
+        for (name, value) in [
+            ("www-authenticate", "Bearer authorization=\"https://login.example/t\""),
+            ("retry-after", "7"),
+            ("www-authenticate", "Basic realm=\"r\""),
+            ("retry-after", "7"),
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+        ] {
+            answer.append(name, HeaderValue::from_static(value));
+        }
+        answer.append("x-odd", HeaderValue::from_bytes(b"\xff").unwrap());
+        let seen = headers(&answer);
+        let value = |name: &'static str| seen.get_optional_str(&HeaderName::from_static(name));
+        assert_eq!(
+            value("www-authenticate"),
+            Some("Bearer authorization=\"https://login.example/t\", Basic realm=\"r\"")
+        );
+        assert_eq!(value("retry-after"), Some("7"), "a repetition adds nothing");
+        assert_eq!(value("set-cookie"), Some("a=1"));
+        assert_eq!(value("x-odd"), None);
     }
 }

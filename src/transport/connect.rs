@@ -9,15 +9,9 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
 use http::Uri;
-use hyper_util::{
-    client::{
-        legacy::connect::{HttpConnector, proxy::Tunnel},
-        proxy::matcher::{Intercept, Matcher},
-    },
-    rt::TokioIo,
-};
+use hyper_util::client::{legacy::connect::HttpConnector, proxy::matcher::Intercept};
 use rustls_pki_types::ServerName;
 use tokio::{sync::oneshot, time::timeout};
 use tokio_rustls::TlsConnector;
@@ -28,9 +22,11 @@ use super::{
     census::{Census, Counted},
     names::Names,
     patience::Patience,
+    proxy::Proxy,
     stage::{Dial, Dials, Stage},
     stream::{Link, Stream},
     tls::{self, Roots},
+    tunnel::{self, ProxyError},
 };
 
 /// How a client comes to where it is sent.
@@ -44,27 +40,6 @@ pub struct Route {
     pub names: Names,
     /// How long it waits.
     pub patience: Patience,
-}
-
-/// The proxies that the operator names.
-#[derive(Debug, Clone)]
-pub struct Proxy(Option<Arc<Matcher>>);
-
-impl Proxy {
-    /// None, ever.
-    pub fn none() -> Self {
-        Self(None)
-    }
-
-    /// Those of `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
-    pub fn from_environment() -> Self {
-        Self(Some(Arc::new(Matcher::from_env())))
-    }
-
-    /// This one, for every host.
-    pub fn all(url: &str) -> Self {
-        Self(Some(Arc::new(Matcher::builder().all(url).build())))
-    }
 }
 
 /// Makes connections. Clones share those that wait.
@@ -98,12 +73,16 @@ impl Connector {
         if missing.is_empty() {
             return;
         }
+        // One name, and so one look-up, whose failure is theirs too.
+        let addresses = self.shared.look_up(uri).map_err(Arc::new).boxed().shared();
         for counted in missing {
             let (promise, promised) = oneshot::channel();
             self.ahead.keep(&authority, promised);
             let (shared, uri) = (self.shared.clone(), uri.clone());
+            let addresses = addresses.clone().map_err(|error| io::Error::new(error.kind(), error));
             tokio::spawn(async move {
-                let link = shared.connect(&uri).await.map(|stream| Link::new(stream, counted));
+                let stream = shared.connect(&uri, addresses).await;
+                let link = stream.map(|stream| Link::new(stream, counted));
                 // Whoever waited for it may be gone.
                 let _ = promise.send(link);
             });
@@ -128,7 +107,7 @@ impl Connector {
     }
 
     pub(super) async fn peer_certificate(&self, uri: &Uri) -> io::Result<Vec<u8>> {
-        let stream = self.shared.connect(uri).await?;
+        let stream = self.shared.connect(uri, self.shared.look_up(uri)).await?;
         stream.peer_certificate().ok_or_else(|| io::Error::other("the host shows no certificate"))
     }
 
@@ -141,7 +120,8 @@ impl Connector {
             }
         }
         let counted: Counted = self.census.count(&authority);
-        Ok(Link::new(self.shared.connect(&uri).await?, counted))
+        let stream = self.shared.connect(&uri, self.shared.look_up(&uri)).await?;
+        Ok(Link::new(stream, counted))
     }
 }
 
@@ -160,25 +140,33 @@ impl Service<Uri> for Connector {
 }
 
 impl Shared {
-    async fn connect(&self, uri: &Uri) -> io::Result<Stream> {
+    async fn connect(
+        &self,
+        uri: &Uri,
+        addresses: impl Future<Output = io::Result<Names>>,
+    ) -> io::Result<Stream> {
         let dial = self.dials.begin(authority(uri));
-        timeout(self.patience, self.connect_unhurried(uri, &dial)).await.unwrap_or_else(|_| {
+        timeout(self.patience, self.connect_unhurried(uri, addresses, &dial)).await.unwrap_or_else(|_| {
             let (host, stage) = (authority(uri), dial.stage());
-            let error = NoConnection { host, stage, seconds: self.patience.as_secs() };
+            let error = NoConnection { host, stage, after: self.patience };
             Err(io::Error::new(io::ErrorKind::TimedOut, error))
         })
     }
 
-    async fn connect_unhurried(&self, uri: &Uri, dial: &Dial) -> io::Result<Stream> {
-        let proxy = self.proxy.0.as_ref().and_then(|matcher| matcher.intercept(uri));
-        let stream = match proxy {
+    async fn connect_unhurried(
+        &self,
+        uri: &Uri,
+        addresses: impl Future<Output = io::Result<Names>>,
+        dial: &Dial,
+    ) -> io::Result<Stream> {
+        let stream = match self.proxy.to(uri) {
             Some(proxy) => {
                 dial.enter(Stage::Proxy);
-                self.tunnel(uri, &proxy).await?
+                self.tunnel(uri, proxy, addresses).await?
             }
             None => {
                 dial.enter(Stage::Name);
-                let addresses = self.addresses(uri).await?;
+                let addresses = addresses.await?;
                 dial.enter(Stage::Connect);
                 self.tcp(uri, addresses).await?
             }
@@ -192,14 +180,20 @@ impl Shared {
         }
     }
 
-    /// The addresses of the host's name, as a resolver that knows nothing else. A host that is an address has no name.
-    async fn addresses(&self, uri: &Uri) -> io::Result<Names> {
-        let host = uri.host().unwrap_or_default();
-        if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
-            return Ok(self.names.clone());
+    /// The addresses of whom a connection to the host of `uri` leads to first, the proxy if there is one: as a resolver
+    /// that knows nothing else. A host that is an address has no name.
+    fn look_up(&self, uri: &Uri) -> impl Future<Output = io::Result<Names>> + Send + use<> {
+        let first = self.proxy.to(uri).map_or(uri, Intercept::uri);
+        let host = first.host().unwrap_or_default().to_owned();
+        let names = self.names.clone();
+        async move {
+            if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+                return Ok(names);
+            }
+            let name =
+                host.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "no host name"))?;
+            Ok(Names::fixed(names.oneshot(name).await?.collect()))
         }
-        let name = host.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "no host name"))?;
-        Ok(Names::fixed(self.names.clone().oneshot(name).await?.collect()))
     }
 
     async fn tcp(&self, uri: &Uri, names: Names) -> io::Result<Stream> {
@@ -213,67 +207,43 @@ impl Shared {
         Ok(Stream::Tcp(stream.into_inner()))
     }
 
-    async fn tunnel(&self, uri: &Uri, proxy: &Intercept) -> io::Result<Stream> {
+    async fn tunnel(
+        &self,
+        uri: &Uri,
+        proxy: &Intercept,
+        addresses: impl Future<Output = io::Result<Names>>,
+    ) -> io::Result<Stream> {
         let at = proxy.uri();
         let name = || at.authority().map(ToString::to_string).unwrap_or_default();
-        let stream = self.proxy(at).await.map_err(|source| {
+        let stream = self.proxy(at, addresses).await.map_err(|source| {
             io::Error::new(source.kind(), ProxyError::Unreachable { proxy: name(), source })
         })?;
-        let mut tunnel = Tunnel::new(at.clone(), Ready(Some(TokioIo::new(stream))));
-        if let Some(auth) = proxy.basic_auth() {
-            tunnel = tunnel.with_auth(auth.clone());
-        }
-        let stream = tunnel.call(uri.clone()).await;
-        let refused = |error| ProxyError::Refused { proxy: name(), source: Box::new(error) };
-        let stream = stream.map_err(|error| io::Error::other(refused(error)))?;
-        Ok(stream.into_inner())
+        let stream = tunnel::open(proxy, stream, uri).await;
+        let refused = |source| io::Error::other(ProxyError::Refused { proxy: name(), source });
+        stream.map_err(refused)
     }
 
-    async fn proxy(&self, at: &Uri) -> io::Result<Stream> {
+    async fn proxy(
+        &self,
+        at: &Uri,
+        addresses: impl Future<Output = io::Result<Names>>,
+    ) -> io::Result<Stream> {
+        let stream = self.tcp(at, addresses.await?).await?;
         match (at.scheme_str(), &self.tls) {
-            (Some("http"), _) => self.tcp(at, self.names.clone()).await,
-            (Some("https"), Some(tls)) => secure(tls, at, self.tcp(at, self.names.clone()).await?).await,
-            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "it is spoken to by http or https alone")),
+            (Some("http" | "socks5" | "socks5h"), _) => Ok(stream),
+            (Some("https"), Some(tls)) => secure(tls, at, stream).await,
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "there are no roots to speak https with")),
         }
     }
-}
-
-/// Nobody can be reached, because of the proxy.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ProxyError {
-    /// It cannot be reached itself.
-    #[error("cannot connect to the proxy {proxy}")]
-    Unreachable { proxy: String, source: io::Error },
-    /// It was asked for a tunnel, and there is none.
-    #[error("the proxy {proxy} opens no tunnel")]
-    Refused { proxy: String, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
 /// A connection that was given up.
 #[derive(Debug, thiserror::Error)]
-#[error("no connection to {host} within {seconds} seconds: it waited for {stage}")]
+#[error("no connection to {host} within {} seconds: it waited for {stage}", after.as_secs_f32())]
 pub(super) struct NoConnection {
     pub(super) host: String,
     pub(super) stage: Stage,
-    pub(super) seconds: u64,
-}
-
-/// A connector whose connection is there already.
-struct Ready(Option<TokioIo<Stream>>);
-
-impl Service<Uri> for Ready {
-    type Response = TokioIo<Stream>;
-    type Error = io::Error;
-    type Future = BoxFuture<'static, io::Result<TokioIo<Stream>>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let stream = self.0.take().ok_or_else(|| io::Error::other("the connection is taken"));
-        Box::pin(async { stream })
-    }
+    pub(super) after: Duration,
 }
 
 async fn secure(tls: &TlsConnector, uri: &Uri, stream: Stream) -> io::Result<Stream> {
@@ -291,3 +261,6 @@ fn authority(uri: &Uri) -> String {
         None => host,
     }
 }
+
+#[cfg(test)]
+mod tests;

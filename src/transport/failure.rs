@@ -4,12 +4,7 @@ use std::{error::Error, io, iter, sync::Arc};
 
 use rustls::CertificateError;
 
-use super::{
-    client::NoAnswer,
-    connect::{NoConnection, ProxyError},
-    names::NoAddress,
-    stage::Stage,
-};
+use super::{client::NoAnswer, connect::NoConnection, names::NoAddress, stage::Stage, tunnel::ProxyError};
 
 /// What failed between us and whoever was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +141,7 @@ mod tests {
     #[test]
     fn a_cause_is_found_however_deep_it_is() {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        let stuck = |stage| NoConnection { host: "h".to_owned(), stage, seconds: 10 };
+        let stuck = |stage| NoConnection { host: "h".to_owned(), stage, after: Duration::from_secs(10) };
         for (error, expected) in [
             (wrapped(refused()), NetworkFailure::Connect),
             (wrapped(io::Error::from(io::ErrorKind::UnexpectedEof)), NetworkFailure::Lost),

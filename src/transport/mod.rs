@@ -11,10 +11,12 @@ mod exchange;
 mod failure;
 mod names;
 mod patience;
+mod proxy;
 pub mod retry_after;
 mod stage;
 mod stream;
 mod tls;
+mod tunnel;
 mod unsuccessful;
 mod user_agent;
 
@@ -32,10 +34,11 @@ use crate::metrics::{Metrics, Upstream};
 
 pub use self::{
     client::Client,
-    connect::{Proxy, Route},
+    connect::Route,
     failure::NetworkFailure,
     names::{Names, Resolve},
     patience::Patience,
+    proxy::{NotAProxy, Proxy},
     stage::Stage,
     tls::{Roots, RootsError},
 };
@@ -66,12 +69,12 @@ pub struct Transports {
 }
 
 impl Transports {
-    /// What production uses: the system's TLS roots (or those of `SSL_CERT_FILE`) and proxy settings.
+    /// What production uses: the system's TLS roots (or those of `SSL_CERT_FILE`), and this proxy to Azure.
     ///
     /// # Errors
     /// Where there are no TLS roots.
-    pub fn system(patience: Patience) -> Result<Self, RootsError> {
-        let azure = azure(Roots::system()?, Proxy::from_environment(), patience);
+    pub fn system(proxy: Proxy, patience: Patience) -> Result<Self, RootsError> {
+        let azure = azure(Roots::system()?, proxy, patience);
         Ok(Self {
             azure: Transport::new(Arc::new(azure.clone())),
             ahead: azure,

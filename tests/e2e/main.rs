@@ -11,6 +11,7 @@ mod identity;
 mod messages;
 mod neighbours;
 mod process;
+mod proxies;
 mod reads;
 mod restart;
 mod server;

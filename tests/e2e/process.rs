@@ -9,6 +9,7 @@ use std::{
 };
 
 use akv_emulator::{Route, Service};
+use akv_provider::transport::{Proxy, Transports};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -158,6 +159,19 @@ async fn certificates_that_the_system_does_not_trust_are_refused() {
     assert_eq!(status.code(), tonic::Code::FailedPrecondition);
     assert!(status.message().contains("certificate"), "{status}");
     assert_eq!(azure.journal().total(), 0);
+}
+
+#[tokio::test]
+async fn without_a_certificate_to_trust_the_provider_does_not_start() {
+    let azure = Azure::with_secrets(&[]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = dir.path().join("nowhere.pem");
+    let output = command(dir.path(), &azure).env("SSL_CERT_FILE", &nowhere).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let log = String::from_utf8(output.stderr).unwrap();
+    for part in ["cannot go on", "there are no TLS roots", "SSL_CERT_FILE", "nowhere.pem"] {
+        assert!(log.contains(part), "no {part} in {log}");
+    }
 }
 
 #[tokio::test]
@@ -317,7 +331,7 @@ async fn imds_in_a_network_of_its_own() {
     let azure = Azure::with_imds_on("169.254.169.254:80".parse().unwrap()).await;
     azure.vaults().put_secret("lab", "db-password", "x");
     let mut transports = azure.transports();
-    transports.node = akv_provider::transport::Transports::system(transports.patience).unwrap().node;
+    transports.node = Transports::system(Proxy::none(), transports.patience).unwrap().node;
     let provider = Provider::start_over(&azure, transports);
     let call = MountCall::of("- objectName: db-password\n  objectType: secret\n")
         .with("useVMManagedIdentity", "true")

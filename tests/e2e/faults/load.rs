@@ -88,8 +88,9 @@ async fn a_body_of_200_megabytes_leaves_memory_as_it_was() {
         }
     }
     let after = process.memory("VmHWM");
-    // Four answers of four MiB at the most, one after the other.
-    assert!(after - before <= 16, "from {before} to {after} MiB");
+    // Answers of one MiB at the most, one after the other, and twice that while they grow: two to four. Were four MiB
+    // read of each, it would be ten.
+    assert!(after - before <= 7, "from {before} to {after} MiB");
 }
 
 /// Five hundred pods at once, and five thousand republishes one after the other: docs/limits.md has the figures of the

@@ -1,0 +1,109 @@
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use futures::future::BoxFuture;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::transport::{NetworkFailure, Resolve};
+
+#[test]
+fn a_connection_that_was_given_up_within_a_second_does_not_say_zero() {
+    let stuck = |millis| {
+        let after = Duration::from_millis(millis);
+        NoConnection { host: "lab.example".to_owned(), stage: Stage::Tls, after }.to_string()
+    };
+    assert_eq!(
+        stuck(10_000),
+        "no connection to lab.example within 10 seconds: it waited for the TLS handshake"
+    );
+    assert!(stuck(555).contains("within 0.555 seconds"), "{}", stuck(555));
+}
+
+/// Names that all lead to one address, or nowhere, or have no answer.
+#[derive(Clone)]
+struct Counting {
+    leads: Leads,
+    lookups: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Copy)]
+enum Leads {
+    To(SocketAddr),
+    Nowhere,
+    Silence,
+}
+
+impl Counting {
+    fn new(leads: Leads) -> Self {
+        Self { leads, lookups: Arc::default() }
+    }
+
+    fn lookups(&self) -> usize {
+        self.lookups.load(Ordering::Relaxed)
+    }
+
+    fn connector(&self, proxy: Proxy) -> Connector {
+        let patience = Patience::within(Duration::from_secs(9));
+        Connector::new(Route { roots: None, proxy, names: Names(Arc::new(self.clone())), patience })
+    }
+}
+
+impl Resolve for Counting {
+    fn resolve(&self, _: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        match self.leads {
+            Leads::To(address) => Box::pin(async move { Ok(vec![address]) }),
+            Leads::Nowhere => Box::pin(async { Err(io::Error::other("no such name")) }),
+            Leads::Silence => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+fn lab() -> Uri {
+    Uri::from_static("http://lab.example")
+}
+
+#[tokio::test]
+async fn connections_made_ahead_share_one_look_up_of_the_hosts_name_or_of_the_proxys() {
+    for proxy in [Proxy::none(), Proxy::all("http://proxy.example")] {
+        let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let names = Counting::new(Leads::To(host.local_addr().unwrap()));
+        names.connector(proxy).warm(&lab(), 20);
+        let mut connections = Vec::new();
+        while connections.len() < 20 {
+            connections.push(host.accept().await.unwrap());
+        }
+        assert_eq!(names.lookups(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_known_is_looked_up_once_for_all_that_are_made_ahead() {
+    let names = Counting::new(Leads::Nowhere);
+    let connector = names.connector(Proxy::none());
+    connector.warm(&lab(), 20);
+    for _ in 0..20 {
+        assert!(connector.ahead.take("lab.example").unwrap().await.unwrap().is_err());
+    }
+    assert_eq!(names.lookups(), 1);
+    // It may be known by now, so that a request asks for itself, and tells what it hears.
+    let error = connector.link(lab()).await.err().unwrap();
+    assert_eq!((names.lookups(), NetworkFailure::of(&error)), (2, NetworkFailure::Name));
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_wait_for_one_name_each_say_so() {
+    let names = Counting::new(Leads::Silence);
+    let connector = names.connector(Proxy::none());
+    connector.warm(&lab(), 3);
+    tokio::task::yield_now().await;
+    assert_eq!(connector.shared.dials.to("lab.example"), Some((3, Stage::Name)));
+    for _ in 0..3 {
+        let error = connector.ahead.take("lab.example").unwrap().await.unwrap().err().unwrap();
+        assert!(error.to_string().ends_with("it waited for an answer of DNS"), "{error}");
+    }
+    assert_eq!(names.lookups(), 1);
+}

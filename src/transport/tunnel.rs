@@ -1,0 +1,66 @@
+//! The way through a proxy.
+
+use std::{
+    io,
+    task::{Context, Poll},
+};
+
+use futures::future::BoxFuture;
+use http::Uri;
+use hyper_util::{
+    client::{
+        legacy::connect::proxy::{SocksV5, Tunnel},
+        proxy::matcher::Intercept,
+    },
+    rt::TokioIo,
+};
+use tower::Service;
+
+use super::{Cause, stream::Stream};
+
+/// Nobody can be reached, because of the proxy.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProxyError {
+    /// It cannot be reached itself.
+    #[error("cannot connect to the proxy {proxy}")]
+    Unreachable { proxy: String, source: io::Error },
+    /// It was asked for a tunnel, and there is none.
+    #[error("the proxy {proxy} opens no tunnel")]
+    Refused { proxy: String, source: Cause },
+}
+
+/// A way to the host of `uri` over a connection to the proxy. The name is the proxy's to look up.
+pub(super) async fn open(proxy: &Intercept, stream: Stream, uri: &Uri) -> Result<Stream, Cause> {
+    let stream = Ready(Some(TokioIo::new(stream)));
+    let at = proxy.uri().clone();
+    if at.scheme_str().is_some_and(|scheme| scheme.starts_with("socks5")) {
+        let mut socks = SocksV5::new(at, stream);
+        if let Some((user, password)) = proxy.raw_auth() {
+            socks = socks.with_auth(user.to_owned(), password.to_owned());
+        }
+        return Ok(socks.call(uri.clone()).await?.into_inner());
+    }
+    let mut tunnel = Tunnel::new(at, stream);
+    if let Some(auth) = proxy.basic_auth() {
+        tunnel = tunnel.with_auth(auth.clone());
+    }
+    Ok(tunnel.call(uri.clone()).await?.into_inner())
+}
+
+/// A connector whose connection is there already.
+struct Ready(Option<TokioIo<Stream>>);
+
+impl Service<Uri> for Ready {
+    type Response = TokioIo<Stream>;
+    type Error = io::Error;
+    type Future = BoxFuture<'static, io::Result<TokioIo<Stream>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let stream = self.0.take().ok_or_else(|| io::Error::other("the connection is taken"));
+        Box::pin(async { stream })
+    }
+}

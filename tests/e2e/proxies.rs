@@ -1,0 +1,127 @@
+//! Proxies that the binary's environment names.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::{
+    harness::{Azure, MountCall},
+    process::{Process, log},
+};
+
+/// A SOCKS5 proxy (RFC 1928) that wants a user and a password (RFC 1929), and leads every name to the emulator.
+struct Socks {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Socks {
+    async fn start(leads_to: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let all = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(Self::serve(stream, leads_to, all.clone()));
+            }
+        });
+        Self { address, asked }
+    }
+
+    async fn serve(mut stream: TcpStream, leads_to: SocketAddr, asked: Arc<Mutex<Vec<String>>>) {
+        let greeting = read(&mut stream, 2).await;
+        let methods = read(&mut stream, greeting[1].into()).await;
+        assert!(greeting[0] == 5 && methods.contains(&2), "it was told of no password");
+        stream.write_all(&[5, 2]).await.unwrap();
+
+        let user = read(&mut stream, 2).await[1];
+        let user = read(&mut stream, user.into()).await;
+        let password = read(&mut stream, 1).await[0];
+        let password = read(&mut stream, password.into()).await;
+        let welcome = (user, password) == (b"node".to_vec(), b"s3cr3t".to_vec());
+        stream.write_all(&[1, u8::from(!welcome)]).await.unwrap();
+        if !welcome {
+            return;
+        }
+
+        let head = read(&mut stream, 5).await;
+        assert_eq!(head[..4], [5, 1, 0, 3], "a connection to a name");
+        let name = read(&mut stream, head[4].into()).await;
+        let port = read(&mut stream, 2).await;
+        let port = u16::from_be_bytes([port[0], port[1]]);
+        asked.lock().unwrap().push(format!("{}:{port}", String::from_utf8(name).unwrap()));
+        let mut there = TcpStream::connect(leads_to).await.unwrap();
+        stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+        let _ = copy_bidirectional(&mut stream, &mut there).await;
+    }
+}
+
+async fn read(stream: &mut TcpStream, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).await.unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn a_socks_proxy_leads_to_azure() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let socks = Socks::start(azure.https_address()).await;
+    let url = format!("socks5://node:s3cr3t@{}", socks.address);
+    let process = Process::start(&azure, &[("HTTPS_PROXY", &url)]).await;
+    let mounted = process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
+    assert_eq!(mounted.text("db-password"), "x");
+    let asked = socks.asked.lock().unwrap().clone();
+    for host in ["login.microsoftonline.com:443", "lab.vault.azure.net:443"] {
+        assert!(asked.contains(&host.to_owned()), "no {host} in {asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_socks_proxy_that_refuses_is_told_of_without_its_password() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let socks = Socks::start(azure.https_address()).await;
+    let url = format!("socks5://node:wr0ng@{}", socks.address);
+    let process = Process::start(&azure, &[("HTTPS_PROXY", &url)]).await;
+    let told = process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
+    let log = log(&process.signal("-TERM").await);
+    for text in [told.message(), &log] {
+        assert!(text.contains("AKV-ProxyRefused") && !text.contains("wr0ng"), "{text}");
+    }
+    assert!(told.message().contains(&socks.address.to_string()), "{told}");
+}
+
+#[tokio::test]
+async fn hosts_that_no_proxy_names_as_go_does_are_reached_past_the_proxy() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let port = azure.https_address().port();
+    for (no_proxy, past) in [
+        ("*.localhost".to_owned(), true),
+        (format!("localhost:{port}"), true),
+        ("*".to_owned(), true),
+        ("localhost:443".to_owned(), false),
+    ] {
+        let before = azure.journal().connects().len();
+        let environment = [("HTTPS_PROXY", &*azure.proxy_url()), ("no_proxy", &no_proxy), ("NO_PROXY", "")];
+        let process = Process::start(&azure, &environment).await;
+        let call = MountCall::of_secrets(&azure, &["db-password"]).with("cloudName", "AzureStackCloud");
+        process.driver().mount(&call).await.unwrap();
+        assert_eq!(azure.journal().connects().len() == before, past, "{no_proxy}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_proxy_is_told_of_at_the_start_and_not_used() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let process = Process::start(&azure, &[("HTTPS_PROXY", "ftp://node:s3cr3t@proxy")]).await;
+    let call = MountCall::of_secrets(&azure, &["db-password"]).with("cloudName", "AzureStackCloud");
+    process.driver().mount(&call).await.unwrap();
+    let log = log(&process.signal("-TERM").await);
+    assert!(log.contains("WARN") && log.contains("HTTPS_PROXY") && !log.contains("s3cr3t"), "{log}");
+}
