@@ -149,14 +149,15 @@ async fn a_cpu_profile_is_in_the_format_of_pprof() {
     let (_provider, ports) = Provider::start_with_ports(&azure, |admin| admin.pprof_port = Some(0));
     assert!(ports[0].ip().is_loopback());
     let url = format!("http://{}/debug/pprof/profile?seconds=1", ports[0]);
-    let busy = std::thread::spawn(|| {
-        let begin = std::time::Instant::now();
+    let (done, busy_until) = std::sync::mpsc::channel::<()>();
+    let busy = std::thread::spawn(move || {
         let mut sum = 0u64;
-        while begin.elapsed() < Duration::from_millis(1500) {
+        while let Err(std::sync::mpsc::TryRecvError::Empty) = busy_until.try_recv() {
             sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(7));
         }
     });
     let bytes = reqwest::get(url).await.unwrap().bytes().await.unwrap();
+    drop(done);
     let profile = Profile::parse_from_bytes(&bytes).expect("the answer is a profile");
     assert!(!profile.sample.is_empty() && !profile.location.is_empty());
     assert!(profile.string_table.iter().any(|text| text == "cpu"));
