@@ -98,10 +98,9 @@ mod tests {
         }
     }
 
-    fn key(tenant: &str) -> CredentialKey {
-        let node = IdentityMode::ManagedIdentity { user_assigned: None };
-        CredentialKey::of(&node, &tenant.parse().unwrap(), &CloudEnvironment::named(CloudName::Public))
-            .unwrap()
+    fn key(client: &str) -> CredentialKey {
+        let node = IdentityMode::ManagedIdentity { user_assigned: Some(client.parse().unwrap()) };
+        CredentialKey::of(&node, &CloudEnvironment::named(CloudName::Public)).unwrap()
     }
 
     #[tokio::test(start_paused = true)]

@@ -35,11 +35,7 @@ use azure_core::{
 use crate::{
     cloud::CloudEnvironment,
     metrics::{Metrics, TokenResult, Upstream},
-    spec::{
-        identity::{IdentityMode, TenantId},
-        pod::PodRef,
-        principal::Principal,
-    },
+    spec::{identity::IdentityMode, pod::PodRef, principal::Principal},
     transport::{LastExchange, Outgoing},
 };
 
@@ -58,6 +54,17 @@ pub struct Identities {
     shared: CredentialCache,
     token_proxy: Arc<TokenProxy>,
     pod_identity_retired: Arc<Once>,
+}
+
+/// What a token is asked for.
+#[derive(Debug)]
+pub struct TokenRequest {
+    /// As whom.
+    pub identity: IdentityMode,
+    /// For which pod; what decides on the token is the identity alone, but for pod identity.
+    pub pod: PodRef,
+    /// For the vaults of this cloud.
+    pub cloud: CloudEnvironment,
 }
 
 /// A credential that holds a token.
@@ -94,7 +101,7 @@ impl Identities {
         }
     }
 
-    /// A credential that already holds a token for the vaults of `cloud`: an identity that is refused is refused
+    /// A credential that already holds the token of `request`: an identity that is refused is refused
     /// here, once for the mount, and not again for every object.
     ///
     /// Who has proved the same before shares its credential, and the token in it. `last`, a new one, tells what was
@@ -104,14 +111,11 @@ impl Identities {
     /// Who refused the identity, or could not be asked.
     pub(crate) async fn authenticate(
         &self,
-        identity: &IdentityMode,
-        pod: &PodRef,
-        tenant: &TenantId,
-        cloud: &CloudEnvironment,
+        request: &TokenRequest,
         last: &LastExchange,
     ) -> Result<Authenticated, IdentityError> {
-        let result = self.authenticated(identity, pod, tenant, cloud, last).await;
-        self.metrics.token(identity.name(), token_result(&result));
+        let result = self.authenticated(request, last).await;
+        self.metrics.token(request.identity.name(), token_result(&result));
         result
     }
 
@@ -129,27 +133,25 @@ impl Identities {
 
     async fn authenticated(
         &self,
-        identity: &IdentityMode,
-        pod: &PodRef,
-        tenant: &TenantId,
-        cloud: &CloudEnvironment,
+        request: &TokenRequest,
         last: &LastExchange,
     ) -> Result<Authenticated, IdentityError> {
+        let TokenRequest { identity, cloud, .. } = request;
         let asked = || {
             Box::new(Asked {
                 identity: identity.to_string(),
                 client: identity.client().map(ToString::to_string),
-                source: self.source(identity, pod, tenant, cloud),
+                source: self.source(request),
                 presented: Presented::by(identity),
             })
         };
         let binding = matches!(identity, IdentityMode::IdentityBinding { .. });
-        let key = CredentialKey::of(identity, tenant, cloud);
+        let key = CredentialKey::of(identity, cloud);
 
         let bound = if binding { Some(self.token_proxy.transport().await) } else { None };
         let bound =
             bound.transpose().map_err(|source| IdentityError::TokenProxy { asked: asked(), source })?;
-        let make = || self.make(identity.clone(), pod, tenant, cloud, bound);
+        let make = || self.make(request, bound);
         let credential = match &key {
             Some(key) => self.shared.credential(key, make),
             None => make(),
@@ -192,23 +194,22 @@ impl Identities {
     /// A new credential. `bound` is the way to the token proxy, for identity binding.
     fn make(
         &self,
-        identity: IdentityMode,
-        pod: &PodRef,
-        tenant: &TenantId,
-        cloud: &CloudEnvironment,
+        request: &TokenRequest,
         bound: Option<Transport>,
     ) -> azure_core::Result<Arc<dyn TokenCredential>> {
-        let at_authority = |options: &ClientOptions| entra::at_authority(options.clone(), cloud, tenant);
-        match identity {
-            IdentityMode::WorkloadIdentity { client, assertion } => {
-                entra::workload(tenant, client, assertion, at_authority(&self.entra))
+        let TokenRequest { identity, pod, cloud } = request;
+        match identity.clone() {
+            IdentityMode::WorkloadIdentity { tenant, client, assertion } => {
+                let options = entra::at_authority(self.entra.clone(), cloud, &tenant);
+                entra::workload(&tenant, client, assertion, options)
             }
-            IdentityMode::IdentityBinding { client, assertion } => {
-                let options = ClientOptions { transport: bound, ..at_authority(&self.bound) };
-                entra::workload(tenant, client, assertion, options)
+            IdentityMode::IdentityBinding { tenant, client, assertion } => {
+                let options = entra::at_authority(self.bound.clone(), cloud, &tenant);
+                entra::workload(&tenant, client, assertion, ClientOptions { transport: bound, ..options })
             }
-            IdentityMode::ServicePrincipal { client, secret } => {
-                entra::service_principal(tenant, client, secret, at_authority(&self.entra))
+            IdentityMode::ServicePrincipal { tenant, client, secret } => {
+                let options = entra::at_authority(self.entra.clone(), cloud, &tenant);
+                entra::service_principal(&tenant, client, secret, options)
             }
             IdentityMode::ManagedIdentity { user_assigned } => {
                 managed::credential(user_assigned, self.node.clone())
@@ -223,22 +224,17 @@ impl Identities {
     }
 
     /// Who gives the token, for messages.
-    pub fn source(
-        &self,
-        identity: &IdentityMode,
-        pod: &PodRef,
-        tenant: &TenantId,
-        cloud: &CloudEnvironment,
-    ) -> TokenSource {
-        match identity {
+    pub fn source(&self, request: &TokenRequest) -> TokenSource {
+        match &request.identity {
             IdentityMode::ManagedIdentity { .. } => TokenSource::Imds,
-            IdentityMode::PodIdentity => TokenSource::Nmi { pod: pod.to_string() },
-            IdentityMode::IdentityBinding { .. } => TokenSource::TokenProxy {
+            IdentityMode::PodIdentity => TokenSource::Nmi { pod: request.pod.to_string() },
+            IdentityMode::IdentityBinding { tenant, .. } => TokenSource::TokenProxy {
                 tenant: tenant.clone(),
                 host: self.token_proxy.url().authority().to_owned(),
             },
-            IdentityMode::WorkloadIdentity { .. } | IdentityMode::ServicePrincipal { .. } => {
-                TokenSource::Entra { tenant: tenant.clone(), host: cloud.authority().authority().to_owned() }
+            IdentityMode::WorkloadIdentity { tenant, .. } | IdentityMode::ServicePrincipal { tenant, .. } => {
+                let host = request.cloud.authority().authority().to_owned();
+                TokenSource::Entra { tenant: tenant.clone(), host }
             }
         }
     }

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use crate::{
     cloud::{CloudDefaults, CloudEnvironment},
     content::secret::CertificateSettings,
-    identity::{Identities, TokenProxySettings, TokenSource},
+    identity::{Identities, TokenProxySettings, TokenRequest, TokenSource},
     metrics::Metrics,
     spec::{MountSpec, object::ObjectSpec},
     transport::{Client, LastExchange, Outgoing, Transports},
@@ -146,20 +146,22 @@ impl Mounter {
         first: bool,
         progress: &Progress,
     ) -> Result<Volume, MountError> {
-        let MountSpec { pod, tenant, cloud, vault, identity, objects: _, default_mode } = spec;
+        let MountSpec { pod, cloud, vault, identity, objects: _, default_mode } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
         let endpoint = cloud.vault(&vault);
+        let request = TokenRequest { identity, pod, cloud };
         let authenticate = || async {
             let last = LastExchange::default();
-            let source = self.identities.source(&identity, &pod, &tenant, &cloud);
-            let authority = matches!(source, TokenSource::Entra { .. }).then(|| cloud.authority().clone());
+            let source = self.identities.source(&request);
+            let authority =
+                matches!(source, TokenSource::Entra { .. }).then(|| request.cloud.authority().clone());
             progress.enter(Phase::Token {
-                identity: identity.to_string(),
+                identity: request.identity.to_string(),
                 source,
                 authority,
                 last: last.clone(),
             });
-            let authenticated = self.identities.authenticate(&identity, &pod, &tenant, &cloud, &last).await;
+            let authenticated = self.identities.authenticate(&request, &last).await;
             authenticated.map_err(|error| MountError::Identity {
                 wanted: names(objects),
                 vault: vault.clone(),
@@ -168,7 +170,7 @@ impl Mounter {
         };
         let connect = |credential, reader| self.vaults.connect(&endpoint, credential, reader);
         let refused = |error| MountError::Connect { vault: vault.clone(), error };
-        let mut caller = Box::new(Caller::new(&identity, &tenant, endpoint.name()));
+        let mut caller = Box::new(Caller::new(&request.identity, endpoint.name()));
 
         let work = async {
             let token = authenticate().await?;

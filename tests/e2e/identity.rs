@@ -7,6 +7,8 @@ use crate::harness::{Azure, MountCall, Provider};
 
 const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
 
+const MISSING: &str = "- objectName: missing\n  objectType: secret\n";
+
 fn service_principal() -> MountCall {
     MountCall::of(OBJECTS).with_secrets(&[
         ("clientid", "dddddddd-0000-0000-0000-000000000003"),
@@ -35,6 +37,24 @@ async fn each_mode_asks_as_itself() {
         let callers: Vec<_> = reads.iter().map(|entry| entry.caller.as_deref()).collect();
         assert_eq!(callers, [Some(caller)]);
     }
+}
+
+#[tokio::test]
+async fn microsofts_example_of_a_nodes_identity_mounts_with_the_placeholder_for_its_tenant() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let call = MountCall::of(OBJECTS).with("tenantId", "<tenant-id>");
+    for mode in ["useVMManagedIdentity", "usePodIdentity"] {
+        provider.driver().mount(&call.clone().with(mode, "true")).await.unwrap();
+    }
+    let status = provider.driver().mount(&call.workload(&azure)).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    assert!(status.message().contains("tenantId: invalid tenant"), "{status}");
+
+    let missing = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true").with("objects", MISSING);
+    let status = provider.driver().mount(&missing).await.unwrap_err();
+    let who = "asked lab.vault.azure.net as system-assigned managed identity; ";
+    assert!(status.message().contains(who), "of no tenant: {status}");
 }
 
 #[tokio::test]
