@@ -28,7 +28,7 @@ pub enum MountError {
         /// The vault.
         vault: VaultName,
         /// Why.
-        error: IdentityError,
+        error: Arc<IdentityError>,
     },
     /// The SDK will not talk to this vault.
     Connect {

@@ -30,7 +30,7 @@ use crate::{
     identity::{Identities, TokenProxySettings, TokenRequest, TokenSource},
     metrics::Metrics,
     spec::{MountSpec, object::ObjectSpec},
-    transport::{Client, LastExchange, Outgoing, Transports},
+    transport::{Client, Outgoing, Transports},
     vault::{CacheSettings, Reader, Vaults},
 };
 
@@ -149,9 +149,9 @@ impl Mounter {
         let MountSpec { pod, cloud, vault, identity, objects: _, default_mode } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
         let endpoint = cloud.vault(&vault);
-        let request = TokenRequest { identity, pod, cloud };
+        let request = Arc::new(TokenRequest { identity, pod, cloud });
         let authenticate = || async {
-            let last = LastExchange::default();
+            let token = self.identities.authenticate(&request);
             let source = self.identities.source(&request);
             let authority =
                 matches!(source, TokenSource::Entra { .. }).then(|| request.cloud.authority().clone());
@@ -159,10 +159,9 @@ impl Mounter {
                 identity: request.identity.to_string(),
                 source,
                 authority,
-                last: last.clone(),
+                last: token.last(),
             });
-            let authenticated = self.identities.authenticate(&request, &last).await;
-            authenticated.map_err(|error| MountError::Identity {
+            token.outcome().await.map_err(|error| MountError::Identity {
                 wanted: names(objects),
                 vault: vault.clone(),
                 error,

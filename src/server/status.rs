@@ -212,7 +212,7 @@ mod tests {
                 MountError::Identity {
                     wanted: vec!["secret/s".to_owned()],
                     vault: "lab".parse().unwrap(),
-                    error: unreachable,
+                    error: unreachable.into(),
                 },
                 Code::FailedPrecondition,
             ),
