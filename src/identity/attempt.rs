@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use azure_core::{
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
-    http::{ClientMethodOptions, Context},
+    http::{ClientMethodOptions, Context, Transport},
 };
 use tokio::time::{Instant, timeout_at};
 
 use crate::{spec::identity::IdentityMode, transport::LastExchange};
 
 use super::{
-    Authenticated, Identities, IdentityError, LastAnswer, TokenRequest, cache::Kept, key::CredentialKey,
-    principal,
+    Asked, Authenticated, Identities, IdentityError, LastAnswer, TokenProxyError, TokenRequest, cache::Kept,
+    key::CredentialKey, principal,
 };
 
 /// How an attempt ended.
@@ -30,16 +30,15 @@ pub(super) struct Attempt {
 impl Attempt {
     /// The token within the limit, or why there is none.
     pub(super) async fn outcome(self) -> Attempted {
-        let result = self.authenticated().await;
-        if let Err(error) = &result {
-            self.forget_what_led_nowhere(error).await;
-        }
-        result.map_err(Arc::new)
+        self.authenticated().await.map_err(|error| {
+            self.forget_what_led_nowhere(&error);
+            Arc::new(error)
+        })
     }
 
     async fn authenticated(&self) -> Result<Authenticated, IdentityError> {
-        let credential = self.credential().await?;
         let until = Instant::now() + self.identities.limit;
+        let credential = self.credential(until).await?;
         let token = self.token(credential.as_ref(), until).await?;
         let TokenRequest { identity, cloud, .. } = &*self.request;
         let principal = principal::of(&token, identity, cloud.authority());
@@ -48,25 +47,28 @@ impl Attempt {
     }
 
     /// The credential that is kept, or a new one.
-    async fn credential(&self) -> Result<Arc<dyn TokenCredential>, IdentityError> {
+    async fn credential(&self, until: Instant) -> Result<Arc<dyn TokenCredential>, IdentityError> {
         if let Some(credential) = self.kept.credential() {
             return Ok(credential);
         }
-        let (Identities { sources, .. }, request) = (&self.identities, &*self.request);
-        let bound = if self.is_binding() {
-            let found = sources.token_proxy.transport().await.map_err(Arc::new);
-            Some(
-                found
-                    .map_err(|source| IdentityError::TokenProxy { asked: sources.asked(request), source })?,
-            )
-        } else {
-            None
-        };
-        let credential = sources.credential(request, bound).map_err(|error| IdentityError::Unreachable {
-            asked: sources.asked(request),
+        let bound = self.bound(until).await?;
+        let made = self.identities.sources.credential(&self.request, bound);
+        let credential = made.map_err(|error| IdentityError::Unreachable {
+            asked: self.asked(),
             source: error.to_string().into(),
         })?;
         Ok(self.kept.keep(credential))
+    }
+
+    /// The way to the token proxy, for identity binding.
+    async fn bound(&self, until: Instant) -> Result<Option<Transport>, IdentityError> {
+        if !self.is_binding() {
+            return Ok(None);
+        }
+        let Identities { sources, limit, .. } = &self.identities;
+        let found = timeout_at(until, sources.token_proxy.transport()).await;
+        let found = found.unwrap_or_else(|_| Err(Arc::new(TokenProxyError::Late(*limit))));
+        found.map(Some).map_err(|source| IdentityError::TokenProxy { asked: self.asked(), source })
     }
 
     async fn token(
@@ -74,7 +76,6 @@ impl Attempt {
         credential: &dyn TokenCredential,
         until: Instant,
     ) -> Result<AccessToken, IdentityError> {
-        let asked = || self.identities.sources.asked(&self.request);
         let mut context = Context::new();
         context.insert(self.last.clone());
         let options = TokenRequestOptions { method_options: ClientMethodOptions { context } };
@@ -83,25 +84,29 @@ impl Attempt {
             // The SDK takes an answer without a token for one with an empty token.
             Ok(Ok(token)) if token.token.secret().is_empty() => {
                 let why = "the answer holds no token".into();
-                Err(IdentityError::Unreachable { asked: asked(), source: why })
+                Err(IdentityError::Unreachable { asked: self.asked(), source: why })
             }
             Ok(Ok(token)) => Ok(token),
-            Ok(Err(error)) => Err(IdentityError::new(asked(), error)),
+            Ok(Err(error)) => Err(IdentityError::new(self.asked(), error)),
             Err(_) => {
                 let last = LastAnswer(self.last.status());
-                Err(IdentityError::Late { asked: asked(), limit: self.identities.limit, last })
+                Err(IdentityError::Late { asked: self.asked(), limit: self.identities.limit, last })
             }
         }
     }
 
     /// The SDK would keep an empty token, and the token proxy may have moved.
-    async fn forget_what_led_nowhere(&self, error: &IdentityError) {
-        if matches!(error, IdentityError::Unreachable { .. }) {
+    fn forget_what_led_nowhere(&self, error: &IdentityError) {
+        if matches!(error, IdentityError::Unreachable { .. } | IdentityError::Late { .. }) {
             self.key.iter().for_each(|key| self.identities.kept.forget(key));
             if self.is_binding() {
-                self.identities.sources.token_proxy.forget().await;
+                self.identities.sources.token_proxy.forget();
             }
         }
+    }
+
+    fn asked(&self) -> Box<Asked> {
+        self.identities.sources.asked(&self.request)
     }
 
     fn is_binding(&self) -> bool {
