@@ -266,10 +266,11 @@ async fn a_token_about_to_expire_is_not_used_again() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.directory().update(|directory| directory.token_lifetime = Duration::from_secs(200));
     let provider = Provider::start(&azure);
-    for mounts in 1..=2 {
-        provider.driver().mount(&service_principal()).await.unwrap();
-        assert!(azure.journal().count(&Route::token_endpoint()) >= mounts);
-    }
+    provider.driver().mount(&service_principal()).await.unwrap();
+    let asked = azure.journal().count(&Route::token_endpoint());
+    provider.driver().mount(&service_principal()).await.unwrap();
+    // Each mount may ask more than once: the SDK, too, takes no token that is about to expire for its reads.
+    assert!(azure.journal().count(&Route::token_endpoint()) > asked);
 }
 
 #[tokio::test]
