@@ -8,18 +8,22 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use azure_core::{
     error::{Error, ErrorKind},
     http::{AsyncRawResponse, HttpClient, Request, Transport, Url},
 };
-use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::transport::{self, Client, Names, Patience, Roots, RootsError, Transports};
 
-use super::server_name::{self, ServerNameError};
+use super::{
+    joint::Joint,
+    server_name::{self, ServerNameError},
+};
 
 /// Where the token proxy is, as far as the operator says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +60,9 @@ pub enum TokenProxyError {
         /// Why.
         source: io::Error,
     },
+    /// It took too long.
+    #[error("the token proxy was not found within {} seconds", .0.as_secs_f32())]
+    Late(Duration),
     /// The node has no TLS roots, and the cluster no CA.
     #[error("cannot trust the token proxy")]
     Roots(#[from] RootsError),
@@ -69,13 +76,20 @@ pub(super) struct TokenProxy {
     names: Names,
     patience: Patience,
     found: Mutex<Option<Transport>>,
+    search: Joint<Result<Transport, Arc<TokenProxyError>>>,
 }
 
 impl TokenProxy {
     /// As `settings` say, over the names and the patience of `transports`.
     pub(super) fn new(settings: TokenProxySettings, transports: &Transports) -> Self {
         let Transports { cluster, patience, .. } = transports;
-        Self { settings, names: cluster.clone(), patience: *patience, found: Mutex::new(None) }
+        Self {
+            settings,
+            names: cluster.clone(),
+            patience: *patience,
+            found: Mutex::default(),
+            search: Joint::default(),
+        }
     }
 
     /// Where the proxy is, for messages.
@@ -83,20 +97,30 @@ impl TokenProxy {
         self.settings.url.clone().unwrap_or_else(|| api_server(443))
     }
 
-    /// The way there, found now if it is not known.
-    pub(super) async fn transport(&self) -> Result<Transport, TokenProxyError> {
-        let mut found = self.found.lock().await;
-        if let Some(transport) = &*found {
+    /// The way there, found now if it is not known; of all who want it meanwhile one looks for it.
+    pub(super) async fn transport(self: &Arc<Self>) -> Result<Transport, Arc<TokenProxyError>> {
+        if let Some(transport) = &*self.found() {
             return Ok(transport.clone());
         }
-        let transport = self.find().await?;
-        *found = Some(transport.clone());
-        Ok(transport)
+        let (outcome, (), _) = self.search.join(|| {
+            let this = self.clone();
+            let search = async move {
+                let transport = this.find().await?;
+                *this.found() = Some(transport.clone());
+                Ok(transport)
+            };
+            ((), search)
+        });
+        outcome.await
     }
 
     /// Forgets the way, since it led nowhere: the cluster's CA or addresses may have changed.
-    pub(super) async fn forget(&self) {
-        *self.found.lock().await = None;
+    pub(super) fn forget(&self) {
+        *self.found() = None;
+    }
+
+    fn found(&self) -> MutexGuard<'_, Option<Transport>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn find(&self) -> Result<Transport, TokenProxyError> {
@@ -126,7 +150,8 @@ impl TokenProxy {
     async fn resolve(&self, url: &Url) -> Result<Vec<SocketAddr>, TokenProxyError> {
         let host = url.host_str().unwrap_or_default();
         let failed = |source: io::Error| TokenProxyError::Resolve { host: host.to_owned(), source };
-        self.names.0.resolve(host.to_owned()).await.map_err(failed)
+        let resolved = timeout(self.patience.connect, self.names.0.resolve(host.to_owned())).await;
+        resolved.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(failed)
     }
 }
 

@@ -1,10 +1,13 @@
 //! Credentials that pods share, and with them the tokens that they hold.
 //!
-//! A credential of the SDK keeps its token until five minutes before it expires, lets concurrent callers wait for one
-//! request, and remembers no failure. So it is credentials that are kept here, not tokens.
+//! A credential of the SDK keeps its token until five minutes before it expires, and remembers no failure. So it is
+//! credentials that are kept here, not tokens. Of its concurrent callers one asks, though, and after a failure the next
+//! one asks for itself: they would hear of it one after the other, and the last of them not in time. So those who want
+//! a token of the same credential at the same moment wait for one attempt.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    convert::Infallible,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +15,9 @@ use azure_core::credentials::TokenCredential;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use super::key::CredentialKey;
+use crate::transport::LastExchange;
+
+use super::{attempt::Attempted, joint::Joint, key::CredentialKey};
 
 /// How many credentials are kept: a node runs a few hundred pods at the most.
 const MOST: usize = 1_000;
@@ -23,12 +28,34 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 /// Credentials by what was proved. Clones share it.
 #[derive(Clone)]
-pub(super) struct CredentialCache(Arc<Cache<CredentialKey, Kept>>);
+pub(super) struct CredentialCache(Arc<Cache<CredentialKey, Arc<Kept>>>);
 
-#[derive(Clone)]
-struct Kept {
-    credential: Arc<dyn TokenCredential>,
-    used: Arc<Mutex<Instant>>,
+/// What is kept for those who have proved the same.
+#[derive(Debug)]
+pub(super) struct Kept {
+    credential: OnceLock<Arc<dyn TokenCredential>>,
+    /// Asks it for a token.
+    pub(super) asking: Joint<Attempted, LastExchange>,
+    used: Mutex<Instant>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        let used = Mutex::new(Instant::now());
+        Self { credential: OnceLock::new(), asking: Joint::default(), used }
+    }
+}
+
+impl Kept {
+    /// The credential, where one was made.
+    pub(super) fn credential(&self) -> Option<Arc<dyn TokenCredential>> {
+        self.credential.get().cloned()
+    }
+
+    /// Keeps `made`, unless there is one already. The one that is kept.
+    pub(super) fn keep(&self, made: Arc<dyn TokenCredential>) -> Arc<dyn TokenCredential> {
+        self.credential.get_or_init(|| made).clone()
+    }
 }
 
 impl CredentialCache {
@@ -36,21 +63,12 @@ impl CredentialCache {
         Self(Arc::new(Cache::new(MOST)))
     }
 
-    /// The credential of `key`, made now if there is none; of concurrent callers one makes it.
-    ///
-    /// # Errors
-    /// Where it cannot be made. That is not remembered.
-    pub(super) fn credential(
-        &self,
-        key: &CredentialKey,
-        make: impl FnOnce() -> azure_core::Result<Arc<dyn TokenCredential>>,
-    ) -> azure_core::Result<Arc<dyn TokenCredential>> {
-        let now = Instant::now();
-        let kept = self.0.get_or_insert_with(key, || {
-            make().map(|credential| Kept { credential, used: Arc::new(Mutex::new(now)) })
-        })?;
-        *kept.used.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        Ok(kept.credential)
+    /// What is kept for `key`.
+    pub(super) fn of(&self, key: &CredentialKey) -> Arc<Kept> {
+        let kept = self.0.get_or_insert_with(key, || Ok(Arc::default()));
+        let kept: Arc<Kept> = kept.unwrap_or_else(|never: Infallible| match never {});
+        *kept.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        kept
     }
 
     /// Forgets a credential that led nowhere.
@@ -72,10 +90,7 @@ impl std::fmt::Debug for CredentialCache {
 
 #[cfg(test)]
 mod tests {
-    use azure_core::{
-        credentials::{AccessToken, TokenRequestOptions},
-        error::{Error, ErrorKind},
-    };
+    use azure_core::credentials::{AccessToken, TokenRequestOptions};
 
     use crate::{
         cloud::CloudEnvironment,
@@ -98,32 +113,25 @@ mod tests {
         }
     }
 
-    fn key(tenant: &str) -> CredentialKey {
-        let node = IdentityMode::ManagedIdentity { user_assigned: None };
-        CredentialKey::of(&node, &tenant.parse().unwrap(), &CloudEnvironment::named(CloudName::Public))
-            .unwrap()
+    fn key(client: &str) -> CredentialKey {
+        let node = IdentityMode::ManagedIdentity { user_assigned: Some(client.parse().unwrap()) };
+        CredentialKey::of(&node, &CloudEnvironment::named(CloudName::Public)).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_credential_is_kept_as_long_as_somebody_asks_for_it() {
         let cache = CredentialCache::new();
-        let made = || Ok(Arc::new(Credential) as Arc<dyn TokenCredential>);
-        let never = || unreachable!("it is kept");
-        cache.credential(&key("a"), made).unwrap();
-        cache.credential(&key("b"), made).unwrap();
+        let kept = |client: &str| cache.of(&key(client)).credential().is_some();
+        for client in ["a", "b"] {
+            cache.of(&key(client)).keep(Arc::new(Credential));
+        }
         tokio::time::advance(IDLE - Duration::from_secs(1)).await;
-        cache.credential(&key("a"), never).unwrap();
+        assert!(kept("a"));
         tokio::time::advance(Duration::from_secs(1)).await;
         cache.tidy();
-        cache.credential(&key("a"), never).unwrap();
         assert_eq!(cache.0.len(), 1);
-    }
-
-    #[test]
-    fn that_one_cannot_be_made_is_not_remembered() {
-        let cache = CredentialCache::new();
-        let fail = || Err(Error::with_message(ErrorKind::Credential, "no"));
-        assert!(cache.credential(&key("a"), fail).is_err());
-        assert!(cache.credential(&key("a"), || Ok(Arc::new(Credential))).is_ok());
+        assert!(kept("a") && !kept("b"));
+        cache.forget(&key("a"));
+        assert!(!kept("a"));
     }
 }

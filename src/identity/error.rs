@@ -1,6 +1,6 @@
 //! Why there is no token.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use azure_core::error::Error;
 
@@ -54,7 +54,7 @@ pub enum IdentityError {
         /// Who asked whom.
         asked: Box<Asked>,
         /// Why.
-        source: TokenProxyError,
+        source: Arc<TokenProxyError>,
     },
 }
 

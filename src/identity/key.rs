@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A hash of everything that decides which token a credential gets: the whole assertion or client secret, the client,
-/// the tenant, the authority and the scope.
+/// the tenant where the mode has one, the authority and the scope.
 ///
 /// The pod's name, its UID and the claims of its token are no part of it. A pod author can write them where the
 /// CSIDriver object has no `tokenRequests`; whoever presents the same whole token, though, has proved the same, and a
@@ -18,11 +18,15 @@ pub(super) struct CredentialKey([u8; 32]);
 
 impl CredentialKey {
     /// The key; `None` for a mode whose caller is only named, not proved.
-    pub(super) fn of(identity: &IdentityMode, tenant: &TenantId, cloud: &CloudEnvironment) -> Option<Self> {
+    pub(super) fn of(identity: &IdentityMode, cloud: &CloudEnvironment) -> Option<Self> {
         let (client, proof) = match identity {
-            IdentityMode::WorkloadIdentity { client, assertion }
-            | IdentityMode::IdentityBinding { client, assertion } => (client.as_str(), assertion.expose()),
-            IdentityMode::ServicePrincipal { client, secret } => (client.as_str(), secret.expose().as_str()),
+            IdentityMode::WorkloadIdentity { client, assertion, .. }
+            | IdentityMode::IdentityBinding { client, assertion, .. } => {
+                (client.as_str(), assertion.expose())
+            }
+            IdentityMode::ServicePrincipal { client, secret, .. } => {
+                (client.as_str(), secret.expose().as_str())
+            }
             // The node's own: every pod on it may use them.
             IdentityMode::ManagedIdentity { user_assigned } => {
                 (user_assigned.as_ref().map_or("", |client| client.as_str()), "")
@@ -34,7 +38,7 @@ impl CredentialKey {
             identity.name(),
             client,
             proof,
-            tenant.as_str(),
+            identity.tenant().map_or("", TenantId::as_str),
             cloud.authority().as_str(),
             &cloud.vault_scope(),
         ] {
@@ -62,40 +66,48 @@ mod tests {
         id.parse().unwrap()
     }
 
-    fn workload(id: &str, token: &str) -> IdentityMode {
-        let assertion = ServiceAccountToken::new(Sensitive::new(token.to_owned()));
-        IdentityMode::WorkloadIdentity { client: client(id), assertion }
+    fn token(text: &str) -> ServiceAccountToken {
+        ServiceAccountToken::new(Sensitive::new(text.to_owned()))
+    }
+
+    fn workload(tenant: &str, id: &str, text: &str) -> IdentityMode {
+        let tenant = tenant.parse().unwrap();
+        IdentityMode::WorkloadIdentity { tenant, client: client(id), assertion: token(text) }
     }
 
     fn principal(id: &str, secret: &str) -> IdentityMode {
-        IdentityMode::ServicePrincipal { client: client(id), secret: Sensitive::new(secret.to_owned()) }
+        IdentityMode::ServicePrincipal {
+            tenant: "t".parse().unwrap(),
+            client: client(id),
+            secret: Sensitive::new(secret.to_owned()),
+        }
     }
 
-    fn key(identity: &IdentityMode, tenant: &str, cloud: CloudName) -> Option<CredentialKey> {
-        CredentialKey::of(identity, &tenant.parse().unwrap(), &CloudEnvironment::named(cloud))
+    fn key(identity: &IdentityMode, cloud: CloudName) -> Option<CredentialKey> {
+        CredentialKey::of(identity, &CloudEnvironment::named(cloud))
     }
 
     #[test]
     fn whatever_decides_on_the_token_changes_the_key() {
-        let own = key(&workload("a", "token"), "t", CloudName::Public).unwrap();
-        assert_eq!(key(&workload("a", "token"), "t", CloudName::Public), Some(own.clone()));
+        let own = key(&workload("t", "a", "token"), CloudName::Public).unwrap();
+        assert_eq!(key(&workload("t", "a", "token"), CloudName::Public), Some(own.clone()));
         let bound = IdentityMode::IdentityBinding {
+            tenant: "t".parse().unwrap(),
             client: client("a"),
-            assertion: ServiceAccountToken::new(Sensitive::new("token".to_owned())),
+            assertion: token("token"),
         };
-        for (what, other) in [
-            ("the token", key(&workload("a", "token."), "t", CloudName::Public)),
-            ("the client", key(&workload("b", "token"), "t", CloudName::Public)),
-            ("the tenant", key(&workload("a", "token"), "u", CloudName::Public)),
-            ("the cloud", key(&workload("a", "token"), "t", CloudName::China)),
-            ("the mode", key(&bound, "t", CloudName::Public)),
-            ("a secret of the same text", key(&principal("a", "token"), "t", CloudName::Public)),
-            ("where client ends and token begins", key(&workload("at", "oken"), "t", CloudName::Public)),
-            (
-                "the node's identity",
-                key(&IdentityMode::ManagedIdentity { user_assigned: None }, "t", CloudName::Public),
-            ),
+        let node = IdentityMode::ManagedIdentity { user_assigned: None };
+        for (what, other, cloud) in [
+            ("the token", workload("t", "a", "token."), CloudName::Public),
+            ("the client", workload("t", "b", "token"), CloudName::Public),
+            ("the tenant", workload("u", "a", "token"), CloudName::Public),
+            ("the cloud", workload("t", "a", "token"), CloudName::China),
+            ("the mode", bound, CloudName::Public),
+            ("a secret of the same text", principal("a", "token"), CloudName::Public),
+            ("where client ends and token begins", workload("t", "at", "oken"), CloudName::Public),
+            ("the node's identity", node, CloudName::Public),
         ] {
+            let other = key(&other, cloud);
             assert_ne!(other, Some(own.clone()), "{what}");
             assert!(other.is_some(), "{what}");
         }
@@ -103,12 +115,12 @@ mod tests {
 
     #[test]
     fn a_pod_that_is_only_named_shares_nothing() {
-        assert_eq!(key(&IdentityMode::PodIdentity, "t", CloudName::Public), None);
+        assert_eq!(key(&IdentityMode::PodIdentity, CloudName::Public), None);
     }
 
     #[test]
     fn a_key_does_not_hold_the_secret() {
-        let shown = format!("{:?}", key(&principal("a", "canary"), "t", CloudName::Public));
+        let shown = format!("{:?}", key(&principal("a", "canary"), CloudName::Public));
         assert!(!shown.contains("canary"), "{shown}");
     }
 }

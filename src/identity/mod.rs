@@ -1,19 +1,22 @@
-//! From an identity mode to a token: the only match on modes, and one way for all of them to fail.
+//! From an identity mode to a token, and one way for all modes to fail.
 
 mod answer;
 mod asked;
 mod at_once;
+mod attempt;
 mod binding;
 mod cache;
 mod claims;
 mod entra;
 mod error;
+mod joint;
 mod key;
 mod managed;
 mod pod_identity;
 pub mod principal;
 mod refusal;
 pub mod server_name;
+mod source;
 
 pub use self::{
     answer::TokenAnswer,
@@ -22,46 +25,47 @@ pub use self::{
     error::{IdentityError, LastAnswer},
 };
 
-use std::{
-    sync::{Arc, Once},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use azure_core::{
-    credentials::{TokenCredential, TokenRequestOptions},
-    http::{ClientMethodOptions, ClientOptions, Context, Transport},
-};
+use azure_core::credentials::TokenCredential;
 
 use crate::{
     cloud::CloudEnvironment,
-    metrics::{Metrics, TokenResult, Upstream},
-    spec::{
-        identity::{IdentityMode, TenantId},
-        pod::PodRef,
-        principal::Principal,
-    },
+    metrics::{Metrics, TokenResult},
+    spec::{identity::IdentityMode, pod::PodRef, principal::Principal},
     transport::{LastExchange, Outgoing},
 };
 
 use self::{
-    at_once::AtOnce, binding::TokenProxy, cache::CredentialCache, key::CredentialKey, refusal::RefusalPolicy,
+    attempt::{Attempt, Attempted},
+    cache::CredentialCache,
+    joint::Outcome,
+    key::CredentialKey,
+    source::Sources,
 };
 
-/// Where credentials come from.
+/// Where credentials come from. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Identities {
-    entra: ClientOptions,
-    node: ClientOptions,
-    bound: ClientOptions,
+    sources: Arc<Sources>,
+    kept: CredentialCache,
     metrics: Metrics,
     limit: Duration,
-    shared: CredentialCache,
-    token_proxy: Arc<TokenProxy>,
-    pod_identity_retired: Arc<Once>,
+}
+
+/// What a token is asked for.
+#[derive(Debug)]
+pub struct TokenRequest {
+    /// As whom.
+    pub identity: IdentityMode,
+    /// For which pod; what decides on the token is the identity alone, but for pod identity.
+    pub pod: PodRef,
+    /// For the vaults of this cloud.
+    pub cloud: CloudEnvironment,
 }
 
 /// A credential that holds a token.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Authenticated {
     /// For the clients of a vault.
     pub credential: Arc<dyn TokenCredential>,
@@ -71,182 +75,85 @@ pub struct Authenticated {
     key: Option<CredentialKey>,
 }
 
+/// A token that is being asked for, perhaps for others too.
+#[derive(Debug)]
+pub(crate) struct Authentication {
+    outcome: Outcome<Attempted>,
+    last: LastExchange,
+    /// Somebody else began it.
+    joined: bool,
+    mode: &'static str,
+    metrics: Metrics,
+}
+
 impl Identities {
     /// Credentials whose requests go out as `outgoing` says, and that have their token within `limit` or not at all.
     pub fn new(outgoing: &Outgoing, token_proxy: TokenProxySettings, limit: Duration) -> Self {
-        let at_once = AtOnce::new();
-        let options = |upstream| {
-            let mut options = outgoing.client_options(upstream);
-            // Above what counts requests: what waits is not sent yet.
-            options.per_try_policies.insert(0, at_once.policy());
-            options.per_call_policies.insert(0, Arc::new(RefusalPolicy));
-            options
-        };
         Self {
-            entra: options(Upstream::Entra),
-            node: outgoing.client_options(Upstream::Node),
-            bound: options(Upstream::TokenProxy),
+            sources: Arc::new(Sources::new(outgoing, token_proxy)),
+            kept: CredentialCache::new(),
             metrics: outgoing.metrics.clone(),
             limit,
-            shared: CredentialCache::new(),
-            token_proxy: Arc::new(TokenProxy::new(token_proxy, &outgoing.transports)),
-            pod_identity_retired: Arc::new(Once::new()),
         }
     }
 
-    /// A credential that already holds a token for the vaults of `cloud`: an identity that is refused is refused
-    /// here, once for the mount, and not again for every object.
+    /// Begins to ask for the token of `request`: an identity that is refused is refused here, once for the mount, and
+    /// not again for every object.
     ///
-    /// Who has proved the same before shares its credential, and the token in it. `last`, a new one, tells what was
-    /// answered so far, also to those who do not wait for the end.
-    ///
-    /// # Errors
-    /// Who refused the identity, or could not be asked.
-    pub(crate) async fn authenticate(
-        &self,
-        identity: &IdentityMode,
-        pod: &PodRef,
-        tenant: &TenantId,
-        cloud: &CloudEnvironment,
-        last: &LastExchange,
-    ) -> Result<Authenticated, IdentityError> {
-        let result = self.authenticated(identity, pod, tenant, cloud, last).await;
-        self.metrics.token(identity.name(), token_result(&result));
-        result
+    /// Who has proved the same before shares its credential, and the token in it; who proves the same while it is being
+    /// asked for shares the outcome, whatever it is.
+    pub(crate) fn authenticate(&self, request: &Arc<TokenRequest>) -> Authentication {
+        let key = CredentialKey::of(&request.identity, &request.cloud);
+        let kept = key.as_ref().map(|key| self.kept.of(key)).unwrap_or_default();
+        let (outcome, last, joined) = kept.asking.join(|| {
+            let last = LastExchange::default();
+            let (identities, request, kept) = (self.clone(), request.clone(), kept.clone());
+            let attempt = Attempt { identities, request, key, kept, last: last.clone() };
+            (last, attempt.outcome())
+        });
+        let (mode, metrics) = (request.identity.name(), self.metrics.clone());
+        Authentication { outcome, last, joined, mode, metrics }
     }
 
     /// Forgets a token that a vault refused, so that the next one is new. Whether that can help: a token that was asked
     /// for just now is refused for good.
     pub fn forget(&self, refused: &Authenticated) -> bool {
-        refused.key.iter().for_each(|key| self.shared.forget(key));
+        refused.key.iter().for_each(|key| self.kept.forget(key));
         refused.reused
     }
 
     /// Drops what nobody asks for any more.
     pub fn tidy(&self) {
-        self.shared.tidy();
-    }
-
-    async fn authenticated(
-        &self,
-        identity: &IdentityMode,
-        pod: &PodRef,
-        tenant: &TenantId,
-        cloud: &CloudEnvironment,
-        last: &LastExchange,
-    ) -> Result<Authenticated, IdentityError> {
-        let asked = || {
-            Box::new(Asked {
-                identity: identity.to_string(),
-                client: identity.client().map(ToString::to_string),
-                source: self.source(identity, pod, tenant, cloud),
-                presented: Presented::by(identity),
-            })
-        };
-        let binding = matches!(identity, IdentityMode::IdentityBinding { .. });
-        let key = CredentialKey::of(identity, tenant, cloud);
-
-        let bound = if binding { Some(self.token_proxy.transport().await) } else { None };
-        let bound =
-            bound.transpose().map_err(|source| IdentityError::TokenProxy { asked: asked(), source })?;
-        let make = || self.make(identity.clone(), pod, tenant, cloud, bound);
-        let credential = match &key {
-            Some(key) => self.shared.credential(key, make),
-            None => make(),
-        };
-        let credential = credential.map_err(|error| IdentityError::Unreachable {
-            asked: asked(),
-            source: error.to_string().into(),
-        })?;
-
-        let mut context = Context::new();
-        context.insert(last.clone());
-        let options = TokenRequestOptions { method_options: ClientMethodOptions { context } };
-        let scope = cloud.vault_scope();
-        match tokio::time::timeout(self.limit, credential.get_token(&[&scope], Some(options))).await {
-            // The SDK takes an answer without a token for one with an empty token.
-            Ok(Ok(token)) if token.token.secret().is_empty() => {
-                key.iter().for_each(|key| self.shared.forget(key));
-                let why = "the answer holds no token".into();
-                Err(IdentityError::Unreachable { asked: asked(), source: why })
-            }
-            Ok(Ok(token)) => {
-                let principal = principal::of(&token, identity, cloud.authority());
-                Ok(Authenticated { credential, principal, reused: last.status().is_none(), key })
-            }
-            Ok(Err(error)) => {
-                let error = IdentityError::new(asked(), error);
-                if binding && matches!(error, IdentityError::Unreachable { .. }) {
-                    self.token_proxy.forget().await;
-                    key.iter().for_each(|key| self.shared.forget(key));
-                }
-                Err(error)
-            }
-            Err(_) => {
-                let last = LastAnswer(last.status());
-                Err(IdentityError::Late { asked: asked(), limit: self.limit, last })
-            }
-        }
-    }
-
-    /// A new credential. `bound` is the way to the token proxy, for identity binding.
-    fn make(
-        &self,
-        identity: IdentityMode,
-        pod: &PodRef,
-        tenant: &TenantId,
-        cloud: &CloudEnvironment,
-        bound: Option<Transport>,
-    ) -> azure_core::Result<Arc<dyn TokenCredential>> {
-        let at_authority = |options: &ClientOptions| entra::at_authority(options.clone(), cloud, tenant);
-        match identity {
-            IdentityMode::WorkloadIdentity { client, assertion } => {
-                entra::workload(tenant, client, assertion, at_authority(&self.entra))
-            }
-            IdentityMode::IdentityBinding { client, assertion } => {
-                let options = ClientOptions { transport: bound, ..at_authority(&self.bound) };
-                entra::workload(tenant, client, assertion, options)
-            }
-            IdentityMode::ServicePrincipal { client, secret } => {
-                entra::service_principal(tenant, client, secret, at_authority(&self.entra))
-            }
-            IdentityMode::ManagedIdentity { user_assigned } => {
-                managed::credential(user_assigned, self.node.clone())
-            }
-            IdentityMode::PodIdentity => {
-                self.pod_identity_retired.call_once(|| {
-                    tracing::warn!("usePodIdentity: AAD pod identity is retired; move to workload identity");
-                });
-                pod_identity::credential(pod.clone(), self.node.clone())
-            }
-        }
+        self.kept.tidy();
     }
 
     /// Who gives the token, for messages.
-    pub fn source(
-        &self,
-        identity: &IdentityMode,
-        pod: &PodRef,
-        tenant: &TenantId,
-        cloud: &CloudEnvironment,
-    ) -> TokenSource {
-        match identity {
-            IdentityMode::ManagedIdentity { .. } => TokenSource::Imds,
-            IdentityMode::PodIdentity => TokenSource::Nmi { pod: pod.to_string() },
-            IdentityMode::IdentityBinding { .. } => TokenSource::TokenProxy {
-                tenant: tenant.clone(),
-                host: self.token_proxy.url().authority().to_owned(),
-            },
-            IdentityMode::WorkloadIdentity { .. } | IdentityMode::ServicePrincipal { .. } => {
-                TokenSource::Entra { tenant: tenant.clone(), host: cloud.authority().authority().to_owned() }
-            }
-        }
+    pub fn source(&self, request: &TokenRequest) -> TokenSource {
+        self.sources.of(request)
     }
 }
 
-fn token_result(result: &Result<Authenticated, IdentityError>) -> TokenResult {
-    match result {
-        Ok(authenticated) if authenticated.reused => TokenResult::Reused,
+impl Authentication {
+    /// What was answered so far, also for those who do not wait for the end.
+    pub(crate) fn last(&self) -> LastExchange {
+        self.last.clone()
+    }
+
+    /// A credential that already holds its token.
+    ///
+    /// # Errors
+    /// Who refused the identity, or could not be asked.
+    pub(crate) async fn outcome(self) -> Attempted {
+        let attempted = self.outcome.await;
+        self.metrics.token(self.mode, token_result(&attempted, self.joined));
+        attempted
+    }
+}
+
+fn token_result(attempted: &Attempted, joined: bool) -> TokenResult {
+    match attempted.as_ref().map_err(|error| &**error) {
+        // One token is issued once, however many wait for it.
+        Ok(authenticated) if authenticated.reused || joined => TokenResult::Reused,
         Ok(_) => TokenResult::Issued,
         Err(IdentityError::Refused { .. }) => TokenResult::Refused,
         Err(IdentityError::Unavailable { .. } | IdentityError::Late { last: LastAnswer(Some(_)), .. }) => {

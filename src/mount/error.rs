@@ -29,7 +29,7 @@ pub enum MountError {
         /// The vault.
         vault: VaultName,
         /// Why.
-        error: IdentityError,
+        error: Arc<IdentityError>,
     },
     /// The SDK will not talk to this vault.
     Connect {
@@ -89,8 +89,8 @@ impl From<CloudError> for MountError {
 pub struct Caller {
     /// Mode and client id.
     pub identity: String,
-    /// The directory.
-    pub tenant: TenantId,
+    /// The directory, where the mode names one.
+    pub tenant: Option<TenantId>,
     /// The object id in the directory, where the token says it.
     pub object_id: Option<String>,
     /// The vault's host.
@@ -98,10 +98,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(identity: &IdentityMode, tenant: &TenantId, host: &str) -> Self {
+    pub(super) fn new(identity: &IdentityMode, host: &str) -> Self {
         Self {
             identity: identity.to_string(),
-            tenant: tenant.clone(),
+            tenant: identity.tenant().cloned(),
             object_id: None,
             host: host.to_owned(),
         }

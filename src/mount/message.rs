@@ -138,6 +138,7 @@ impl<'a> Objects<'a> {
             vault: Some(self.vault),
             kind: Some(failure.kind),
             identity: &self.caller.identity,
+            tenant: self.caller.tenant.as_ref(),
             object_id: self.caller.object_id.as_deref().or(said),
             ..About::default()
         }
@@ -174,7 +175,8 @@ impl fmt::Display for Objects<'_> {
             }
         }
         f.write_char(if groups.len() > 1 { '\n' } else { ' ' })?;
-        let who = format!("asked {} as {} of tenant {}", caller.host, caller.identity, caller.tenant);
+        let of = caller.tenant.as_ref().map(|tenant| format!(" of tenant {tenant}")).unwrap_or_default();
+        let who = format!("asked {} as {}{of}", caller.host, caller.identity);
         let ids = failures.iter().filter_map(answer).filter_map(ServiceAnswer::request_id);
         let ids: Vec<String> = ids.take(IDS).map(ToOwned::to_owned).collect();
         let ids = (!ids.is_empty()).then(|| format!("request ids of Azure: {}", ids.join(", ")));

@@ -29,10 +29,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cloud::{CloudDefaults, CloudEnvironment},
     content::secret::CertificateSettings,
-    identity::{Identities, TokenProxySettings, TokenSource},
+    identity::{Identities, TokenProxySettings, TokenRequest, TokenSource},
     metrics::Metrics,
     spec::{MountSpec, object::ObjectSpec},
-    transport::{Client, LastExchange, Outgoing, Transports},
+    transport::{Client, Outgoing, Transports},
     vault::{CacheSettings, Reader, VaultClient, Vaults},
 };
 
@@ -150,21 +150,22 @@ impl Mounter {
         first: bool,
         progress: &Progress,
     ) -> Result<Volume, MountError> {
-        let MountSpec { pod, tenant, cloud, vault, identity, objects: _, default_mode } = spec;
+        let MountSpec { pod, cloud, vault, identity, objects: _, default_mode } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
         let endpoint = cloud.vault(&vault);
+        let request = Arc::new(TokenRequest { identity, pod, cloud });
         let authenticate = || async {
-            let last = LastExchange::default();
-            let source = self.identities.source(&identity, &pod, &tenant, &cloud);
-            let authority = matches!(source, TokenSource::Entra { .. }).then(|| cloud.authority().clone());
+            let token = self.identities.authenticate(&request);
+            let source = self.identities.source(&request);
+            let authority =
+                matches!(source, TokenSource::Entra { .. }).then(|| request.cloud.authority().clone());
             progress.enter(Phase::Token {
-                identity: identity.to_string(),
+                identity: request.identity.to_string(),
                 source,
                 authority,
-                last: last.clone(),
+                last: token.last(),
             });
-            let authenticated = self.identities.authenticate(&identity, &pod, &tenant, &cloud, &last).await;
-            authenticated.map_err(|error| MountError::Identity {
+            token.outcome().await.map_err(|error| MountError::Identity {
                 wanted: names(objects),
                 vault: vault.clone(),
                 error,
@@ -177,7 +178,7 @@ impl Mounter {
         let fetch = async |client: &VaultClient| {
             fetch::fetch(client, objects, progress, limit).await.map_err(too_large)
         };
-        let mut caller = Box::new(Caller::new(&identity, &tenant, endpoint.name()));
+        let mut caller = Box::new(Caller::new(&request.identity, endpoint.name()));
 
         let work = async {
             let token = authenticate().await?;

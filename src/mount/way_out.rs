@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::{
     failure::FailureCode as Code,
     identity::{Presented, TokenSource},
-    spec::{object::ObjectType, vault::VaultName},
+    spec::{identity::TenantId, object::ObjectType, vault::VaultName},
 };
 
 /// What a sentence can name.
@@ -19,6 +19,8 @@ pub(super) struct About<'a> {
     pub(super) identity: &'a str,
     /// The client id alone.
     pub(super) client: Option<&'a str>,
+    /// The directory that was asked for the token, where the mode names one.
+    pub(super) tenant: Option<&'a TenantId>,
     /// The caller's object id, which roles are given to.
     pub(super) object_id: Option<&'a str>,
     /// Who was asked for a token.
@@ -164,7 +166,10 @@ pub(super) fn of(code: Code, about: &About) -> String {
             about.vault()
         ),
         Code::VaultRefusedToken => said("kubelet tries again, and the next try asks for a new token"),
-        Code::VaultInOtherTenant => format!("set tenantID to the tenant of {}", about.vault()),
+        Code::VaultInOtherTenant => match about.tenant {
+            Some(_) => format!("set tenantID to the tenant of {}", about.vault()),
+            None => format!("use an identity of the tenant of {}", about.vault()),
+        },
         Code::WrongAudience => said("check cloudName, or keyVaultEndpoint of the cloud environment file"),
         Code::NotFound => said("check objectName, objectType and objectVersion"),
         Code::SoftDeleted => said("recover it, or make it anew"),
@@ -246,6 +251,18 @@ mod tests {
             );
             let text = of(Code::ForbiddenByPolicy, &about);
             assert!(text.contains(permission), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_tenant_is_to_be_changed_where_it_was_looked_at() {
+        let (vault, tenant) = ("lab".parse().unwrap(), "t".parse().unwrap());
+        let about = |tenant| About { vault: Some(&vault), tenant, ..About::default() };
+        for (tenant, expected) in [
+            (Some(&tenant), "set tenantID to the tenant of vault lab"),
+            (None, "use an identity of the tenant of vault lab"),
+        ] {
+            assert_eq!(of(Code::VaultInOtherTenant, &about(tenant)), expected);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Exactly one identity mode out of the parameters present.
 
 use crate::spec::{
-    identity::{BINDING_AUDIENCE, ClientId, ENTRA_AUDIENCE, IdentityMode},
+    identity::{BINDING_AUDIENCE, ClientId, ENTRA_AUDIENCE, IdentityMode, ServiceAccountToken, TenantId},
     sensitive::Sensitive,
 };
 
@@ -17,6 +17,48 @@ pub(super) fn parse(
     secrets: &Attributes,
     problems: &mut Problems,
 ) -> Option<IdentityMode> {
+    let choice = choose(attributes, problems);
+    // Compat: required by every mode, but not looked at by those whose directory the node knows: examples for these
+    // leave a placeholder there.
+    let tenant = problems.catch(Tenant::written(attributes));
+    let understand = |problems: &mut Problems| tenant.and_then(|tenant| problems.catch(tenant.parse()));
+    let Some(choice) = choice else {
+        understand(problems);
+        return None;
+    };
+    match choice {
+        Choice::PodIdentity => tenant.map(|_| IdentityMode::PodIdentity),
+        Choice::ManagedIdentity => {
+            let user_assigned = problems.catch(client(attributes, attributes::USER_ASSIGNED_IDENTITY_ID))?;
+            tenant.map(|_| IdentityMode::ManagedIdentity { user_assigned })
+        }
+        Choice::IdentityBinding => {
+            let tenant = understand(problems);
+            let (client, assertion) = problems.catch(identity_binding(attributes, secrets))?;
+            Some(IdentityMode::IdentityBinding { tenant: tenant?, client, assertion })
+        }
+        Choice::Credentials => {
+            let tenant = understand(problems);
+            if let Some(client) = problems.catch(client(attributes, attributes::CLIENT_ID))? {
+                let assertion = problems.catch(tokens::for_audience(attributes, secrets, ENTRA_AUDIENCE))?;
+                return Some(IdentityMode::WorkloadIdentity { tenant: tenant?, client, assertion });
+            }
+            let (client, secret) = problems.catch(service_principal(secrets))?;
+            Some(IdentityMode::ServicePrincipal { tenant: tenant?, client, secret })
+        }
+    }
+}
+
+/// What the booleans say.
+enum Choice {
+    PodIdentity,
+    ManagedIdentity,
+    IdentityBinding,
+    /// None is true: a client id, or else a Secret.
+    Credentials,
+}
+
+fn choose(attributes: &Attributes, problems: &mut Problems) -> Option<Choice> {
     let mut flag = |key| problems.catch(attributes.flag(key));
     let pod_identity = flag(attributes::USE_POD_IDENTITY);
     let managed_identity = flag(attributes::USE_VM_MANAGED_IDENTITY);
@@ -40,30 +82,43 @@ pub(super) fn parse(
         ));
         return None;
     }
+    Some(match (pod_identity, managed_identity, token_proxy) {
+        (true, ..) => Choice::PodIdentity,
+        (_, true, _) => Choice::ManagedIdentity,
+        (.., true) => Choice::IdentityBinding,
+        _ => Choice::Credentials,
+    })
+}
 
-    let result = if pod_identity {
-        Ok(IdentityMode::PodIdentity)
-    } else if managed_identity {
-        client(attributes, attributes::USER_ASSIGNED_IDENTITY_ID)
-            .map(|user_assigned| IdentityMode::ManagedIdentity { user_assigned })
-    } else if token_proxy {
-        identity_binding(attributes, secrets)
-    } else {
-        match client(attributes, attributes::CLIENT_ID) {
-            Ok(Some(client)) => tokens::for_audience(attributes, secrets, ENTRA_AUDIENCE)
-                .map(|assertion| IdentityMode::WorkloadIdentity { client, assertion }),
-            Ok(None) => service_principal(secrets),
-            Err(problem) => Err(problem),
-        }
-    };
-    problems.catch(result)
+/// A tenant as written, which may be none.
+#[derive(Clone, Copy)]
+struct Tenant<'a> {
+    key: &'static str,
+    text: &'a str,
+}
+
+impl<'a> Tenant<'a> {
+    fn written(attributes: &'a Attributes) -> Result<Self, Problem> {
+        // Compat: the newer spelling wins, the older one goes on working.
+        [attributes::TENANT_ID_NEW, attributes::TENANT_ID]
+            .into_iter()
+            .find_map(|key| attributes.optional(key).map(|text| Self { key, text }))
+            .ok_or_else(|| Problem::wrong(attributes::TENANT_ID, "is not set, and neither is tenantID"))
+    }
+
+    fn parse(self) -> Result<TenantId, Problem> {
+        self.text.parse().map_err(|error| Problem::wrong(self.key, error))
+    }
 }
 
 fn client(attributes: &Attributes, key: &str) -> Result<Option<ClientId>, Problem> {
     attributes.optional(key).map(|id| id.parse().map_err(|error| Problem::wrong(key, error))).transpose()
 }
 
-fn identity_binding(attributes: &Attributes, secrets: &Attributes) -> Result<IdentityMode, Problem> {
+fn identity_binding(
+    attributes: &Attributes,
+    secrets: &Attributes,
+) -> Result<(ClientId, ServiceAccountToken), Problem> {
     let Some(client) = client(attributes, attributes::CLIENT_ID)? else {
         return Err(Problem::wrong(
             attributes::CLIENT_ID,
@@ -74,10 +129,10 @@ fn identity_binding(attributes: &Attributes, secrets: &Attributes) -> Result<Ide
         ));
     };
     let assertion = tokens::for_audience(attributes, secrets, BINDING_AUDIENCE)?;
-    Ok(IdentityMode::IdentityBinding { client, assertion })
+    Ok((client, assertion))
 }
 
-fn service_principal(secrets: &Attributes) -> Result<IdentityMode, Problem> {
+fn service_principal(secrets: &Attributes) -> Result<(ClientId, Sensitive<String>), Problem> {
     const FIELD: &str = "nodePublishSecretRef";
     if secrets.is_null() {
         return Err(Problem::unmet(
@@ -98,11 +153,9 @@ fn service_principal(secrets: &Attributes) -> Result<IdentityMode, Problem> {
     };
     let client = read("clientid")?;
     let secret = read("clientsecret")?;
-    Ok(IdentityMode::ServicePrincipal {
-        client: client
-            .trim()
-            .parse()
-            .map_err(|error| Problem::unmet(FIELD, format!("clientid of the referenced Secret {error}")))?,
-        secret: Sensitive::new(secret.to_owned()),
-    })
+    let client = client
+        .trim()
+        .parse()
+        .map_err(|error| Problem::unmet(FIELD, format!("clientid of the referenced Secret {error}")))?;
+    Ok((client, Sensitive::new(secret.to_owned())))
 }

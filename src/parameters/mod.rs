@@ -16,7 +16,6 @@ use crate::spec::{
     MountSpec,
     cloud::{CloudChoice, CloudKeyword},
     file::FileMode,
-    identity::TenantId,
     pod::PodRef,
     vault::VaultName,
 };
@@ -47,22 +46,15 @@ pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
 
     let pod = pod(&attributes, &mut problems);
     let vault = problems.catch(vault(&attributes));
-    let tenant = problems.catch(tenant(&attributes));
     let cloud = problems.catch(cloud(&attributes));
     let identity = identity::parse(&attributes, &secrets, &mut problems);
     let objects = objects::parse(&attributes, &mut problems);
 
-    match (pod, vault, tenant, cloud, identity, objects, default_mode) {
-        (
-            Some(pod),
-            Some(vault),
-            Some(tenant),
-            Some(cloud),
-            Some(identity),
-            Some(objects),
-            Some(default_mode),
-        ) if problems.is_empty() => {
-            Ok(MountSpec { pod, tenant, cloud, vault, identity, objects, default_mode })
+    match (pod, vault, cloud, identity, objects, default_mode) {
+        (Some(pod), Some(vault), Some(cloud), Some(identity), Some(objects), Some(default_mode))
+            if problems.is_empty() =>
+        {
+            Ok(MountSpec { pod, cloud, vault, identity, objects, default_mode })
         }
         _ => Err(problems.into_error()),
     }
@@ -103,20 +95,6 @@ const LONGEST_NAME: usize = 253;
 fn vault(attributes: &Attributes) -> Result<VaultName, Problem> {
     let name = attributes.required(attributes::KEYVAULT_NAME)?;
     name.parse().map_err(|error| Problem::wrong(attributes::KEYVAULT_NAME, error))
-}
-
-fn tenant(attributes: &Attributes) -> Result<TenantId, Problem> {
-    // Compat: the newer spelling wins, the older one goes on working.
-    let (key, tenant) = match attributes.optional(attributes::TENANT_ID_NEW) {
-        Some(tenant) => (attributes::TENANT_ID_NEW, tenant),
-        None => match attributes.optional(attributes::TENANT_ID) {
-            Some(tenant) => (attributes::TENANT_ID, tenant),
-            None => {
-                return Err(Problem::wrong(attributes::TENANT_ID, "is not set, and neither is tenantID"));
-            }
-        },
-    };
-    tenant.parse().map_err(|error| Problem::wrong(key, error))
 }
 
 fn cloud(attributes: &Attributes) -> Result<CloudChoice, Problem> {

@@ -179,7 +179,7 @@ mod tests {
             |error| ObjectFailure { kind: ObjectType::Secret, object: "secret/s".to_owned(), error };
         let caller = Caller {
             identity: "workload identity c".to_owned(),
-            tenant: "t".parse().unwrap(),
+            tenant: None,
             object_id: None,
             host: "lab.vault.azure.net".to_owned(),
         };
@@ -212,7 +212,7 @@ mod tests {
                 MountError::Identity {
                     wanted: vec!["secret/s".to_owned()],
                     vault: "lab".parse().unwrap(),
-                    error: unreachable,
+                    error: unreachable.into(),
                 },
                 Code::FailedPrecondition,
             ),

@@ -9,6 +9,8 @@ use super::{excerpt::Excerpt, sensitive::Sensitive};
 pub enum IdentityMode {
     /// The pod's service-account token is exchanged for an Entra token.
     WorkloadIdentity {
+        /// `tenantID`
+        tenant: TenantId,
         /// `clientID`
         client: ClientId,
         /// The token of audience [`ENTRA_AUDIENCE`].
@@ -16,6 +18,8 @@ pub enum IdentityMode {
     },
     /// Client id and secret from `nodePublishSecretRef`.
     ServicePrincipal {
+        /// `tenantID`
+        tenant: TenantId,
         /// `clientid`
         client: ClientId,
         /// `clientsecret`
@@ -30,6 +34,8 @@ pub enum IdentityMode {
     PodIdentity,
     /// AKS identity binding: as workload identity, through the cluster's token proxy.
     IdentityBinding {
+        /// `tenantID`
+        tenant: TenantId,
         /// `clientID`
         client: ClientId,
         /// The token of audience [`BINDING_AUDIENCE`].
@@ -64,6 +70,16 @@ impl IdentityMode {
             | Self::IdentityBinding { client, .. } => Some(client),
             Self::ManagedIdentity { user_assigned } => user_assigned.as_ref(),
             Self::PodIdentity => None,
+        }
+    }
+
+    /// The directory that is asked, where the mode asks one by name: the node knows the directory of its identities.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::WorkloadIdentity { tenant, .. }
+            | Self::ServicePrincipal { tenant, .. }
+            | Self::IdentityBinding { tenant, .. } => Some(tenant),
+            Self::ManagedIdentity { .. } | Self::PodIdentity => None,
         }
     }
 }
@@ -189,10 +205,12 @@ mod tests {
     fn no_credential_shows_in_debug_output() {
         let modes = [
             IdentityMode::WorkloadIdentity {
+                tenant: "t".parse().unwrap(),
                 client: "client".parse().unwrap(),
                 assertion: ServiceAccountToken::new(Sensitive::new("canary".to_owned())),
             },
             IdentityMode::ServicePrincipal {
+                tenant: "t".parse().unwrap(),
                 client: "client".parse().unwrap(),
                 secret: Sensitive::new("canary".to_owned()),
             },

@@ -14,11 +14,7 @@ pub mod sensitive;
 pub mod vault;
 
 use self::{
-    cloud::CloudChoice,
-    file::FileMode,
-    identity::{IdentityMode, TenantId},
-    object::ObjectSpec,
-    pod::PodRef,
+    cloud::CloudChoice, file::FileMode, identity::IdentityMode, object::ObjectSpec, pod::PodRef,
     vault::VaultName,
 };
 
@@ -27,9 +23,7 @@ use self::{
 pub struct MountSpec {
     /// The pod that the volume belongs to, as the driver names it. Named, not proved: for messages only.
     pub pod: PodRef,
-    /// The directory in which the identity lives.
-    pub tenant: TenantId,
-    /// Which Azure cloud the tenant and the vault are in.
+    /// Which Azure cloud the identity and the vault are in.
     pub cloud: CloudChoice,
     /// The vault that holds every object of this mount.
     pub vault: VaultName,

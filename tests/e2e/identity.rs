@@ -1,11 +1,16 @@
 //! As whom a mount asks, and what is said when Azure will not have it.
 
+use std::time::Duration;
+
 use akv_emulator::{Fault, Route, Service};
+use akv_provider::transport::Patience;
 use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
 
 const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
+
+const MISSING: &str = "- objectName: missing\n  objectType: secret\n";
 
 fn service_principal() -> MountCall {
     MountCall::of(OBJECTS).with_secrets(&[
@@ -35,6 +40,24 @@ async fn each_mode_asks_as_itself() {
         let callers: Vec<_> = reads.iter().map(|entry| entry.caller.as_deref()).collect();
         assert_eq!(callers, [Some(caller)]);
     }
+}
+
+#[tokio::test]
+async fn microsofts_example_of_a_nodes_identity_mounts_with_the_placeholder_for_its_tenant() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let call = MountCall::of(OBJECTS).with("tenantId", "<tenant-id>");
+    for mode in ["useVMManagedIdentity", "usePodIdentity"] {
+        provider.driver().mount(&call.clone().with(mode, "true")).await.unwrap();
+    }
+    let status = provider.driver().mount(&call.workload(&azure)).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    assert!(status.message().contains("tenantId: invalid tenant"), "{status}");
+
+    let missing = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true").with("objects", MISSING);
+    let status = provider.driver().mount(&missing).await.unwrap_err();
+    let who = "asked lab.vault.azure.net as system-assigned managed identity; ";
+    assert!(status.message().contains(who), "of no tenant: {status}");
 }
 
 #[tokio::test]
@@ -162,7 +185,7 @@ async fn identity_binding_finds_its_server_name_when_it_is_first_needed() {
 async fn a_token_proxy_that_failed_is_looked_for_anew() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     // Tokens that are asked for at each mount.
-    azure.directory().update(|directory| directory.token_lifetime = std::time::Duration::from_secs(60));
+    azure.directory().update(|directory| directory.token_lifetime = Duration::from_secs(60));
     let provider = Provider::start(&azure);
     let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
 
@@ -181,6 +204,73 @@ async fn a_token_proxy_that_failed_is_looked_for_anew() {
     assert_eq!(azure.cluster_dns().lookups(), found);
     provider.driver().mount(&call).await.unwrap();
     assert_eq!(azure.cluster_dns().lookups(), found + 2);
+}
+
+/// Pods of identity binding, each with a token of its own and so with a credential of its own.
+fn bound_pods(azure: &Azure) -> Vec<MountCall> {
+    let audience = "api://AKSIdentityBinding";
+    let pod = |seconds: u64| {
+        let lifetime = Duration::from_secs(3_600 + seconds);
+        let token = azure.service_account_token("default", "app", audience, lifetime);
+        let tokens = serde_json::json!({ audience: { "token": token } }).to_string();
+        let call = MountCall::of(OBJECTS).workload(azure).with("useAzureTokenProxy", "true");
+        call.with("csi.storage.k8s.io/serviceAccount.tokens", &tokens).of_another_pod()
+    };
+    (0..5).map(pod).collect()
+}
+
+async fn told(provider: &Provider, pods: &[MountCall]) -> Vec<String> {
+    let driver = provider.driver();
+    let mounts = futures::future::join_all(pods.iter().map(|pod| driver.mount(pod))).await;
+    mounts.into_iter().map(|mounted| mounted.unwrap_err().message().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn pods_are_told_of_a_token_proxy_that_is_not_found_in_time_and_look_for_it_together() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start_changed(&azure, |config| {
+        config.mounts.token_limit = Duration::from_secs(2);
+    });
+    let pods = bound_pods(&azure);
+    azure.cluster_dns().set_silent(true);
+    for message in told(&provider, &pods).await {
+        assert!(message.starts_with("[AKV-NoTokenProxy] "), "{message}");
+        assert!(message.contains("the token proxy was not found within 2 seconds"), "{message}");
+    }
+    assert_eq!(azure.cluster_dns().lookups(), 1);
+    azure.cluster_dns().set_silent(false);
+    provider.driver().mount(&pods[0]).await.expect("a failure is not remembered");
+}
+
+#[tokio::test]
+async fn a_cluster_dns_that_says_nothing_is_named_before_the_time_for_a_token_ends() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let patience = Patience { connect: Duration::from_secs(2), ..Patience::within(Duration::from_secs(90)) };
+    let provider = Provider::start_over_changed(&azure, azure.transports_with(patience), |config| {
+        config.mounts.token_proxy.server_name = Some("given.ests.aks".to_owned());
+    });
+    azure.cluster_dns().set_silent(true);
+    for message in told(&provider, &bound_pods(&azure)).await {
+        assert!(message.starts_with("[AKV-NoTokenProxy] "), "{message}");
+        assert!(message.contains("cannot resolve the token proxy kubernetes.default.svc"), "{message}");
+    }
+    assert_eq!(azure.cluster_dns().lookups(), 1, "all waited for one answer");
+}
+
+#[tokio::test]
+async fn a_token_proxy_that_hangs_is_looked_for_anew() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start_changed(&azure, |config| {
+        config.mounts.token_limit = Duration::from_secs(1);
+    });
+    let pods = bound_pods(&azure);
+    let hang = azure.faults().inject(Route::service(Service::TokenProxy), Fault::Hang);
+    let status = provider.driver().mount(&pods[0]).await.unwrap_err();
+    assert!(status.message().starts_with("[AKV-NoTokenProxy] "), "{status}");
+    let lookups = azure.cluster_dns().lookups();
+    azure.faults().remove(hang);
+    provider.driver().mount(&pods[0]).await.unwrap();
+    assert_eq!(azure.cluster_dns().lookups(), lookups + 2);
 }
 
 #[tokio::test]
@@ -229,7 +319,7 @@ async fn azure_stack_with_adfs_is_asked_at_its_own_endpoint() {
 async fn imds_that_has_nothing_to_say_is_named_and_not_waited_for() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start_changed(&azure, |config| {
-        config.mounts.token_limit = std::time::Duration::from_millis(1_000);
+        config.mounts.token_limit = Duration::from_millis(1_000);
     });
     let call = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
     for (fault, last) in [

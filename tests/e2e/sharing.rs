@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use akv_emulator::{Fault, Route, Service};
+use akv_provider::transport::Patience;
 use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
@@ -191,15 +192,85 @@ async fn a_refusal_is_not_remembered() {
     provider.driver().mount(&service_principal()).await.unwrap();
 }
 
+/// The first of them asks IMDS, and the others have not asked at all.
+#[tokio::test]
+async fn pods_that_start_together_are_all_told_what_imds_answered() {
+    for (answered, code) in [(429, "[AKV-TokenThrottled] "), (503, "[AKV-TokenSourceDown] ")] {
+        let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+        let provider = Provider::start_changed(&azure, |config| {
+            config.mounts.token_limit = Duration::from_secs(2);
+        });
+        azure.faults().inject(Route::service(Service::Imds), Fault::status(answered));
+        let managed = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
+        let (driver, pods) = (provider.driver(), [(); 5].map(|()| managed.of_another_pod()));
+        let mounts = pods.iter().map(|pod| driver.mount(pod));
+        let told = futures::future::join_all(mounts).await;
+        let told: Vec<_> =
+            told.into_iter().map(|mounted| mounted.unwrap_err().message().to_owned()).collect();
+        assert!(told[0].starts_with(code), "{answered}: {told:#?}");
+        assert!(told.iter().all(|message| *message == told[0]), "{answered}: {told:#?}");
+        let asked = azure.journal().count(&Route::service(Service::Imds));
+        assert_eq!(asked, 1, "{answered}: the pause that IMDS wants is longer than two seconds");
+
+        azure.faults().clear();
+        driver.mount(&pods[0]).await.expect("a failure is not remembered");
+    }
+}
+
+#[tokio::test]
+async fn pods_that_start_together_share_a_failure_of_entra_and_each_is_told_it() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let patience = Patience { pause: Duration::from_millis(1), ..Patience::within(Duration::from_secs(90)) };
+    let provider = Provider::start_over(&azure, azure.transports_with(patience));
+    azure.faults().inject(Route::token_endpoint(), Fault::status(503));
+    // So that all are there before the attempt of the first ends.
+    azure.latency().set_for(Route::token_endpoint(), Duration::from_millis(500));
+    let (driver, pods) = (provider.driver(), [(); 10].map(|()| service_principal().of_another_pod()));
+    let mounts = pods.iter().map(|pod| driver.mount(pod));
+    let told = futures::future::join_all(mounts).await;
+    for mounted in told {
+        let status = mounted.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+        assert!(status.message().starts_with("[AKV-TokenSourceDown] "), "{status}");
+    }
+    assert_eq!(azure.journal().count(&Route::token_endpoint()), 5, "the tries of one attempt");
+    let counted = r#"akv_token_requests_total{identity_mode="service principal",result="unavailable"} 10"#;
+    provider.wait_for_metric(counted).await;
+
+    azure.faults().clear();
+    driver.mount(&pods[0]).await.expect("a failure is not remembered");
+}
+
+#[tokio::test]
+async fn a_pod_that_goes_away_leaves_the_token_it_asked_for_to_the_others() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start_over(&azure, azure.transports());
+    azure.latency().set_for(Route::token_endpoint(), Duration::from_secs(3));
+    let mount = || {
+        let (driver, call) = (provider.driver(), service_principal().of_another_pod());
+        tokio::spawn(async move { driver.mount(&call).await })
+    };
+    let first = mount();
+    azure.journal().wait_for_route(1, &Route::token_endpoint()).await;
+    let second = mount();
+    // It has come as far as the first.
+    provider.wait_for_metric("akv_mounts_in_flight 2").await;
+    first.abort();
+    provider.wait_for_metric("akv_mounts_in_flight 1").await;
+    second.await.unwrap().unwrap();
+    assert_eq!(azure.journal().count(&Route::token_endpoint()), 1);
+}
+
 #[tokio::test]
 async fn a_token_about_to_expire_is_not_used_again() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.directory().update(|directory| directory.token_lifetime = Duration::from_secs(200));
     let provider = Provider::start(&azure);
-    for mounts in 1..=2 {
-        provider.driver().mount(&service_principal()).await.unwrap();
-        assert!(azure.journal().count(&Route::token_endpoint()) >= mounts);
-    }
+    provider.driver().mount(&service_principal()).await.unwrap();
+    let asked = azure.journal().count(&Route::token_endpoint());
+    provider.driver().mount(&service_principal()).await.unwrap();
+    // Each mount may ask more than once: the SDK, too, takes no token that is about to expire for its reads.
+    assert!(azure.journal().count(&Route::token_endpoint()) > asked);
 }
 
 #[tokio::test]

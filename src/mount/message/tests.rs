@@ -37,7 +37,7 @@ fn missing(object: &str, request: &str) -> ObjectFailure {
 fn told(failures: &[ObjectFailure]) -> String {
     let caller = Caller {
         identity: "workload identity c".to_owned(),
-        tenant: "t".parse().unwrap(),
+        tenant: Some("t".parse().unwrap()),
         object_id: Some(OBJECT_ID.to_owned()),
         host: "lab.vault.azure.net".to_owned(),
     };

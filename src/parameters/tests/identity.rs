@@ -42,6 +42,49 @@ fn one_identity_mode_is_chosen() {
 }
 
 #[test]
+fn a_placeholder_for_the_tenant_is_no_matter_where_the_node_knows_it() {
+    for mode in ["useVMManagedIdentity", "usePodIdentity"] {
+        let changes = [(mode, Some("true")), ("clientID", None)];
+        for tenant in ["<tenant-id>", "a/b", "$TENANT"] {
+            for key in ["tenantId", "tenantID"] {
+                let changes = [&changes[..], &[(key, Some(tenant))]].concat();
+                let spec = mount(&changes).unwrap();
+                assert_eq!(spec.identity.tenant(), None, "{mode} {tenant}");
+            }
+        }
+        let changes = [&changes[..], &[("tenantId", Some(" "))]].concat();
+        assert_refused(mount(&changes), Fault::Request, &["tenantId", "tenantID"]);
+    }
+}
+
+#[test]
+fn a_wrong_tenant_is_told_beside_whatever_else_is_wrong_with_the_identity() {
+    let wrong = ("tenantID", Some("<tenant-id>"));
+    for (changes, fields) in [
+        (&[wrong, ("clientID", Some("a b"))][..], &["tenantID", "clientID"][..]),
+        (&[wrong, ("clientID", None)], &["tenantID", "nodePublishSecretRef"]),
+        (&[wrong, ("useAzureTokenProxy", Some("true")), ("clientID", None)], &["tenantID", "clientID"]),
+        (&[wrong, ("useVMManagedIdentity", Some("yes"))], &["useVMManagedIdentity", "tenantID"]),
+        (
+            &[wrong, ("usePodIdentity", Some("true")), ("useAzureTokenProxy", Some("true"))],
+            &["usePodIdentity", "tenantID"],
+        ),
+        (
+            &[
+                ("tenantId", None),
+                ("useVMManagedIdentity", Some("true")),
+                ("userAssignedIdentityID", Some("a b")),
+            ],
+            &["tenantId", "userAssignedIdentityID"],
+        ),
+    ] {
+        let error = mount(changes).unwrap_err();
+        let told: Vec<&str> = error.problems().iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(told, fields);
+    }
+}
+
+#[test]
 fn identity_modes_do_not_mix() {
     assert_refused(
         mount(&[("usePodIdentity", Some("true")), ("useVMManagedIdentity", Some("true"))]),

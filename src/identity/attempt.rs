@@ -1,0 +1,115 @@
+//! One attempt at a token, which all who want the same token at that moment share.
+
+use std::sync::Arc;
+
+use azure_core::{
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    http::{ClientMethodOptions, Context, Transport},
+};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{spec::identity::IdentityMode, transport::LastExchange};
+
+use super::{
+    Asked, Authenticated, Identities, IdentityError, LastAnswer, TokenProxyError, TokenRequest, cache::Kept,
+    key::CredentialKey, principal,
+};
+
+/// How an attempt ended.
+pub(super) type Attempted = Result<Authenticated, Arc<IdentityError>>;
+
+/// All that an attempt needs, so that it can outlive the mount that began it.
+pub(super) struct Attempt {
+    pub(super) identities: Identities,
+    pub(super) request: Arc<TokenRequest>,
+    pub(super) key: Option<CredentialKey>,
+    pub(super) kept: Arc<Kept>,
+    pub(super) last: LastExchange,
+}
+
+impl Attempt {
+    /// The token within the limit, or why there is none.
+    pub(super) async fn outcome(self) -> Attempted {
+        self.authenticated().await.map_err(|error| {
+            self.forget_what_led_nowhere(&error);
+            Arc::new(error)
+        })
+    }
+
+    async fn authenticated(&self) -> Result<Authenticated, IdentityError> {
+        let until = Instant::now() + self.identities.limit;
+        let credential = self.credential(until).await?;
+        let token = self.token(credential.as_ref(), until).await?;
+        let TokenRequest { identity, cloud, .. } = &*self.request;
+        let principal = principal::of(&token, identity, cloud.authority());
+        let reused = self.last.status().is_none();
+        Ok(Authenticated { credential, principal, reused, key: self.key.clone() })
+    }
+
+    /// The credential that is kept, or a new one.
+    async fn credential(&self, until: Instant) -> Result<Arc<dyn TokenCredential>, IdentityError> {
+        if let Some(credential) = self.kept.credential() {
+            return Ok(credential);
+        }
+        let bound = self.bound(until).await?;
+        let made = self.identities.sources.credential(&self.request, bound);
+        let credential = made.map_err(|error| IdentityError::Unreachable {
+            asked: self.asked(),
+            source: error.to_string().into(),
+        })?;
+        Ok(self.kept.keep(credential))
+    }
+
+    /// The way to the token proxy, for identity binding.
+    async fn bound(&self, until: Instant) -> Result<Option<Transport>, IdentityError> {
+        if !self.is_binding() {
+            return Ok(None);
+        }
+        let Identities { sources, limit, .. } = &self.identities;
+        let found = timeout_at(until, sources.token_proxy.transport()).await;
+        let found = found.unwrap_or_else(|_| Err(Arc::new(TokenProxyError::Late(*limit))));
+        found.map(Some).map_err(|source| IdentityError::TokenProxy { asked: self.asked(), source })
+    }
+
+    async fn token(
+        &self,
+        credential: &dyn TokenCredential,
+        until: Instant,
+    ) -> Result<AccessToken, IdentityError> {
+        let mut context = Context::new();
+        context.insert(self.last.clone());
+        let options = TokenRequestOptions { method_options: ClientMethodOptions { context } };
+        let scope = self.request.cloud.vault_scope();
+        match timeout_at(until, credential.get_token(&[&scope], Some(options))).await {
+            // The SDK takes an answer without a token for one with an empty token.
+            Ok(Ok(token)) if token.token.secret().is_empty() => {
+                let why = "the answer holds no token".into();
+                Err(IdentityError::Unreachable { asked: self.asked(), source: why })
+            }
+            Ok(Ok(token)) => Ok(token),
+            Ok(Err(error)) => Err(IdentityError::new(self.asked(), error)),
+            Err(_) => {
+                let last = LastAnswer(self.last.status());
+                Err(IdentityError::Late { asked: self.asked(), limit: self.identities.limit, last })
+            }
+        }
+    }
+
+    /// The SDK would keep an empty token, and the token proxy may have moved.
+    fn forget_what_led_nowhere(&self, error: &IdentityError) {
+        if matches!(error, IdentityError::Unreachable { .. } | IdentityError::Late { .. }) {
+            self.key.iter().for_each(|key| self.identities.kept.forget(key));
+            if self.is_binding() {
+                self.identities.sources.token_proxy.forget();
+            }
+        }
+    }
+
+    fn asked(&self) -> Box<Asked> {
+        self.identities.sources.asked(&self.request)
+    }
+
+    fn is_binding(&self) -> bool {
+        matches!(self.request.identity, IdentityMode::IdentityBinding { .. })
+    }
+}

@@ -1,0 +1,107 @@
+//! Who gives tokens, and the credentials that ask them: the only match on modes.
+
+use std::sync::{Arc, Once};
+
+use azure_core::{
+    credentials::TokenCredential,
+    http::{ClientOptions, Transport},
+};
+
+use crate::{metrics::Upstream, spec::identity::IdentityMode, transport::Outgoing};
+
+use super::{
+    Asked, Presented, TokenProxySettings, TokenRequest, TokenSource, at_once::AtOnce, binding::TokenProxy,
+    entra, managed, pod_identity, refusal::RefusalPolicy,
+};
+
+/// All token sources, and the ways there.
+#[derive(Debug)]
+pub(super) struct Sources {
+    entra: ClientOptions,
+    node: ClientOptions,
+    bound: ClientOptions,
+    pub(super) token_proxy: Arc<TokenProxy>,
+    pod_identity_retired: Once,
+}
+
+impl Sources {
+    pub(super) fn new(outgoing: &Outgoing, token_proxy: TokenProxySettings) -> Self {
+        let at_once = AtOnce::new();
+        let options = |upstream| {
+            let mut options = outgoing.client_options(upstream);
+            // Above what counts requests: what waits is not sent yet.
+            options.per_try_policies.insert(0, at_once.policy());
+            options.per_call_policies.insert(0, Arc::new(RefusalPolicy));
+            options
+        };
+        Self {
+            entra: options(Upstream::Entra),
+            node: outgoing.client_options(Upstream::Node),
+            bound: options(Upstream::TokenProxy),
+            token_proxy: Arc::new(TokenProxy::new(token_proxy, &outgoing.transports)),
+            pod_identity_retired: Once::new(),
+        }
+    }
+
+    /// Whom `request` goes to, for messages.
+    pub(super) fn of(&self, request: &TokenRequest) -> TokenSource {
+        match &request.identity {
+            IdentityMode::ManagedIdentity { .. } => TokenSource::Imds,
+            IdentityMode::PodIdentity => TokenSource::Nmi { pod: request.pod.to_string() },
+            IdentityMode::IdentityBinding { tenant, .. } => TokenSource::TokenProxy {
+                tenant: tenant.clone(),
+                host: self.token_proxy.url().authority().to_owned(),
+            },
+            IdentityMode::WorkloadIdentity { tenant, .. } | IdentityMode::ServicePrincipal { tenant, .. } => {
+                let host = request.cloud.authority().authority().to_owned();
+                TokenSource::Entra { tenant: tenant.clone(), host }
+            }
+        }
+    }
+
+    /// Who asks whom with `request`, for messages.
+    pub(super) fn asked(&self, request: &TokenRequest) -> Box<Asked> {
+        let identity = &request.identity;
+        Box::new(Asked {
+            identity: identity.to_string(),
+            client: identity.client().map(ToString::to_string),
+            source: self.of(request),
+            presented: Presented::by(identity),
+        })
+    }
+
+    /// A new credential. `bound` is the way to the token proxy, for identity binding.
+    ///
+    /// # Errors
+    /// The SDK does not take what it is made of.
+    pub(super) fn credential(
+        &self,
+        request: &TokenRequest,
+        bound: Option<Transport>,
+    ) -> azure_core::Result<Arc<dyn TokenCredential>> {
+        let TokenRequest { identity, pod, cloud } = request;
+        match identity.clone() {
+            IdentityMode::WorkloadIdentity { tenant, client, assertion } => {
+                let options = entra::at_authority(self.entra.clone(), cloud, &tenant);
+                entra::workload(&tenant, client, assertion, options)
+            }
+            IdentityMode::IdentityBinding { tenant, client, assertion } => {
+                let options = entra::at_authority(self.bound.clone(), cloud, &tenant);
+                entra::workload(&tenant, client, assertion, ClientOptions { transport: bound, ..options })
+            }
+            IdentityMode::ServicePrincipal { tenant, client, secret } => {
+                let options = entra::at_authority(self.entra.clone(), cloud, &tenant);
+                entra::service_principal(&tenant, client, secret, options)
+            }
+            IdentityMode::ManagedIdentity { user_assigned } => {
+                managed::credential(user_assigned, self.node.clone())
+            }
+            IdentityMode::PodIdentity => {
+                self.pod_identity_retired.call_once(|| {
+                    tracing::warn!("usePodIdentity: AAD pod identity is retired; move to workload identity");
+                });
+                pod_identity::credential(pod.clone(), self.node.clone())
+            }
+        }
+    }
+}
