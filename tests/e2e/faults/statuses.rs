@@ -51,9 +51,12 @@ async fn a_vault_that_is_out_of_order_before_it_knows_who_asks() {
         let rig = Rig::new().await;
         rig.azure.faults().inject_times(1, At::Probe.route(), Fault::status(code));
         rig.mount().await.unwrap();
+        rig.saw(At::Probe, 2..=2, "once");
         let rig = Rig::new().await;
         let id = rig.azure.faults().inject(At::Probe.route(), Fault::status(code));
         let told = rig.mount().await.unwrap_err();
+        // The probe that goes ahead of the token, and that of the first read, each with its repetitions.
+        rig.saw(At::Probe, *TRIES.start()..=2 * TRIES.end(), "for good");
         assert_eq!(told.code(), FailedPrecondition, "{told}");
         assert!(told.message().contains(&code.to_string()) && told.message().contains("lab"), "{told}");
         rig.azure.faults().remove(id);
