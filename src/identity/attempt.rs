@@ -11,12 +11,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::{spec::identity::IdentityMode, transport::LastExchange};
 
 use super::{
-    Asked, Authenticated, Identities, IdentityError, LastAnswer, TokenProxyError, TokenRequest, cache::Kept,
-    key::CredentialKey, principal,
+    Asked, Authenticated, Identities, IdentityError, LastAnswer, TokenProxyError, TokenRequest,
+    cache::{Attempted, Kept},
+    key::CredentialKey,
+    principal,
 };
-
-/// How an attempt ended.
-pub(super) type Attempted = Result<Authenticated, Arc<IdentityError>>;
 
 /// All that an attempt needs, so that it can outlive the mount that began it.
 pub(super) struct Attempt {

@@ -17,7 +17,10 @@ use tokio::time::Instant;
 
 use crate::transport::LastExchange;
 
-use super::{attempt::Attempted, joint::Joint, key::CredentialKey};
+use super::{Authenticated, IdentityError, joint::Joint, key::CredentialKey};
+
+/// How an attempt at a token ended.
+pub(super) type Attempted = Result<Authenticated, Arc<IdentityError>>;
 
 /// How many credentials are kept: a node runs a few hundred pods at the most.
 const MOST: usize = 1_000;

@@ -37,8 +37,8 @@ use crate::{
 };
 
 use self::{
-    attempt::{Attempt, Attempted},
-    cache::CredentialCache,
+    attempt::Attempt,
+    cache::{Attempted, CredentialCache},
     joint::Outcome,
     key::CredentialKey,
     source::Sources,

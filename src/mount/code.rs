@@ -161,7 +161,7 @@ impl VaultError {
                 NetworkFailure::Other => Code::TokenSourceDown,
                 failure => network(failure, Code::EntraNotInDns),
             },
-            Self::NotBelieved(_) | Self::Malformed(_) | Self::Incomplete(_) | Self::Endless => {
+            Self::NotBelieved(_) | Self::Malformed(_) | Self::Incomplete(_) | Self::Endless { .. } => {
                 Code::UnexpectedAnswer
             }
         }

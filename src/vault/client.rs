@@ -1,49 +1,27 @@
 //! One vault, asked as one identity.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
-
-use azure_core::{
-    credentials::TokenCredential,
-    http::{ClientMethodOptions, ClientOptions, Context, Method, Pipeline, Request},
-    time::OffsetDateTime,
-};
-use azure_security_keyvault_certificates::{
-    CertificateClient, CertificateClientOptions,
-    models::{
-        CertificateClientGetCertificateOptions, CertificateClientListCertificatePropertiesVersionsOptions,
-    },
-};
-use azure_security_keyvault_keys::{
-    KeyClient, KeyClientOptions,
-    models::{KeyClientGetKeyOptions, KeyClientListKeyPropertiesVersionsOptions},
-};
-use azure_security_keyvault_secrets::{
-    SecretClient, SecretClientOptions,
-    models::{SecretClientGetSecretOptions, SecretClientListSecretPropertiesVersionsOptions},
-};
-use futures::StreamExt;
-use tracing::Instrument;
 
 use crate::{
     cloud::VaultEndpoint,
-    metrics::{Metrics, Upstream, VaultCall},
-    spec::object::ObjectType,
+    metrics::{Upstream, VaultCall},
     transport::Outgoing,
+};
+use azure_core::{
+    credentials::TokenCredential,
+    http::{ClientOptions, Context, Method, Pipeline, Request},
 };
 
 use super::{
-    bundle::{Bundle, VersionProperties, version},
+    bundle::{Bundle, VersionProperties},
     error::VaultError,
     freshness::CacheSettings,
-    gate::Ask,
     host::{VaultHost, VaultHosts},
     read::Read,
+    sdk::Sdk,
     sharing::{Answer, Reader, Sharing},
 };
 
@@ -78,40 +56,8 @@ impl Vaults {
         reader: Reader,
     ) -> Result<VaultClient, VaultError> {
         let host = self.hosts.of(endpoint);
-        let client_options = self.options_at(&host);
-        let url = endpoint.url.as_str();
-        // All that the SDK reads of a challenge is what our cloud says, which may be at another host than its vaults.
-        let verify_challenge_resource = Some(false);
-        let sdk = Sdk {
-            metrics: self.outgoing.metrics.clone(),
-            secrets: SecretClient::new(
-                url,
-                credential.clone(),
-                Some(SecretClientOptions {
-                    client_options: client_options.clone(),
-                    verify_challenge_resource,
-                    ..Default::default()
-                }),
-            )?,
-            keys: KeyClient::new(
-                url,
-                credential.clone(),
-                Some(KeyClientOptions {
-                    client_options: client_options.clone(),
-                    verify_challenge_resource,
-                    ..Default::default()
-                }),
-            )?,
-            certificates: CertificateClient::new(
-                url,
-                credential,
-                Some(CertificateClientOptions {
-                    client_options,
-                    verify_challenge_resource,
-                    ..Default::default()
-                }),
-            )?,
-        };
+        let metrics = self.outgoing.metrics.clone();
+        let sdk = Sdk::connect(endpoint.url.as_str(), credential, self.options_at(&host), metrics)?;
         Ok(VaultClient {
             vault: host.name.clone(),
             reader,
@@ -168,13 +114,6 @@ impl std::fmt::Debug for Vaults {
 /// A version of Key Vault's API. It does not matter which: without a token the answer is always the challenge.
 const ANY_VERSION: &str = "api-version=7.6";
 
-/// The most versions of an object that are listed: one an hour for two years. Key Vault has no limit of its own, and backs
-/// up no object of more than 500. They take two MiB.
-pub(super) const MOST_VERSIONS: usize = 20_000;
-
-/// The most pages of a list. Key Vault has 25 versions on a full one.
-pub(super) const MOST_PAGES: usize = 800;
-
 /// A vault's three kinds of objects, read alike.
 pub struct VaultClient {
     vault: Arc<str>,
@@ -213,109 +152,4 @@ impl VaultClient {
         }
         answer
     }
-}
-
-/// The SDK's clients.
-struct Sdk {
-    metrics: Metrics,
-    secrets: SecretClient,
-    keys: KeyClient,
-    certificates: CertificateClient,
-}
-
-impl Sdk {
-    async fn measured<T>(
-        &self,
-        read: &Read,
-        answer: impl Future<Output = Result<T, VaultError>>,
-    ) -> Result<T, VaultError> {
-        let begin = Instant::now();
-        let result = answer.instrument(tracing::debug_span!("read", object = %read)).await;
-        let error = result.as_ref().err().map(VaultError::label);
-        self.metrics.read(read.object_type, read.name.as_str(), error, begin.elapsed());
-        result
-    }
-
-    async fn get(&self, read: &Read, ask: Arc<Ask>) -> Result<Bundle, VaultError> {
-        let name = read.name.as_str();
-        let version = read.version.as_ref().map(|version| version.as_str().to_owned());
-        let method_options = asking(ask);
-        match read.object_type {
-            ObjectType::Secret => {
-                let options = SecretClientGetSecretOptions {
-                    secret_version: version,
-                    method_options,
-                    ..Default::default()
-                };
-                let secret = self.secrets.get_secret(name, Some(options)).await?.into_model()?;
-                secret.try_into().map(Bundle::Secret)
-            }
-            ObjectType::Key => {
-                let options = KeyClientGetKeyOptions { key_version: version, method_options };
-                let key = self.keys.get_key(name, Some(options)).await?.into_model()?;
-                key.try_into().map(Bundle::Key)
-            }
-            ObjectType::Certificate => {
-                let options =
-                    CertificateClientGetCertificateOptions { certificate_version: version, method_options };
-                let certificate =
-                    self.certificates.get_certificate(name, Some(options)).await?.into_model()?;
-                certificate.try_into().map(Bundle::Certificate)
-            }
-        }
-    }
-
-    async fn versions(&self, read: &Read, ask: Arc<Ask>) -> Result<Vec<VersionProperties>, VaultError> {
-        // The models of the three crates are alike, but no trait says so.
-        macro_rules! list {
-            ($pager:expr, $id:ident) => {{
-                let (mut pages, mut versions) = ($pager.into_pages().enumerate(), Vec::new());
-                while let Some((before, page)) = pages.next().await {
-                    let page = page?.into_model()?;
-                    if before == MOST_PAGES || versions.len() + page.value.len() > MOST_VERSIONS {
-                        return Err(VaultError::Endless);
-                    }
-                    // Compat: an entry without attributes is passed over.
-                    for item in page.value {
-                        let Some(attributes) = item.attributes else { continue };
-                        versions.push(VersionProperties {
-                            version: version(item.$id)?,
-                            enabled: attributes.enabled.unwrap_or(true),
-                            created: attributes.created.unwrap_or(OffsetDateTime::UNIX_EPOCH),
-                        });
-                    }
-                }
-                Ok(versions)
-            }};
-        }
-        let name = read.name.as_str();
-        let method_options =
-            azure_core::http::pager::PagerOptions { context: asking(ask).context, ..Default::default() };
-        match read.object_type {
-            ObjectType::Secret => {
-                let options =
-                    SecretClientListSecretPropertiesVersionsOptions { method_options, ..Default::default() };
-                list!(self.secrets.list_secret_properties_versions(name, Some(options))?, id)
-            }
-            ObjectType::Key => {
-                let options =
-                    KeyClientListKeyPropertiesVersionsOptions { method_options, ..Default::default() };
-                list!(self.keys.list_key_properties_versions(name, Some(options))?, kid)
-            }
-            ObjectType::Certificate => {
-                let options = CertificateClientListCertificatePropertiesVersionsOptions {
-                    method_options,
-                    ..Default::default()
-                };
-                list!(self.certificates.list_certificate_properties_versions(name, Some(options))?, id)
-            }
-        }
-    }
-}
-
-/// Tells the gate who asks.
-fn asking(ask: Arc<Ask>) -> ClientMethodOptions<'static> {
-    let mut context = Context::new();
-    context.insert(ask);
-    ClientMethodOptions { context }
 }

@@ -7,7 +7,6 @@ use crate::transport::{self, Cause};
 use super::{
     answer::{Reason, ServiceAnswer},
     challenge::ChallengeError,
-    client::{MOST_PAGES, MOST_VERSIONS},
 };
 
 /// One failed read.
@@ -57,9 +56,14 @@ pub enum VaultError {
     Incomplete(&'static str),
     /// A list that goes on and on: perhaps with a next page that is the same again.
     #[error(
-        "the vault's list of versions does not end: it has more than {MOST_VERSIONS} entries or {MOST_PAGES} pages"
+        "the vault's list of versions does not end: it has more than {versions} entries or {pages} pages"
     )]
-    Endless,
+    Endless {
+        /// The most that are taken.
+        versions: usize,
+        /// The most that are asked for.
+        pages: usize,
+    },
 }
 
 impl VaultError {
@@ -79,7 +83,7 @@ impl VaultError {
             | Self::NotBelieved(_)
             | Self::Malformed(_)
             | Self::Incomplete(_)
-            | Self::Endless => None,
+            | Self::Endless { .. } => None,
         }
     }
 
@@ -95,7 +99,7 @@ impl VaultError {
             Self::Unavailable(_) => "unavailable",
             Self::Unreachable(_) => "unreachable",
             Self::Credential(_) => "credential",
-            Self::NotBelieved(_) | Self::Malformed(_) | Self::Endless => "malformed",
+            Self::NotBelieved(_) | Self::Malformed(_) | Self::Endless { .. } => "malformed",
             Self::Incomplete(_) => "incomplete",
         }
     }

@@ -14,6 +14,7 @@ mod host;
 pub mod memory;
 mod probe;
 mod read;
+mod sdk;
 mod sharing;
 mod standing;
 

@@ -1,0 +1,194 @@
+//! The SDK's three clients, asked alike. Its models stop here.
+
+use std::{sync::Arc, time::Instant};
+
+use azure_core::{
+    credentials::TokenCredential,
+    http::{ClientMethodOptions, ClientOptions, Context},
+    time::OffsetDateTime,
+};
+use azure_security_keyvault_certificates::{
+    CertificateClient, CertificateClientOptions,
+    models::{
+        CertificateClientGetCertificateOptions, CertificateClientListCertificatePropertiesVersionsOptions,
+    },
+};
+use azure_security_keyvault_keys::{
+    KeyClient, KeyClientOptions,
+    models::{KeyClientGetKeyOptions, KeyClientListKeyPropertiesVersionsOptions},
+};
+use azure_security_keyvault_secrets::{
+    SecretClient, SecretClientOptions,
+    models::{SecretClientGetSecretOptions, SecretClientListSecretPropertiesVersionsOptions},
+};
+use futures::StreamExt;
+use tracing::Instrument;
+
+use crate::{metrics::Metrics, spec::object::ObjectType};
+
+use super::{
+    bundle::{Bundle, VersionProperties, version},
+    error::VaultError,
+    gate::Ask,
+    read::Read,
+};
+
+/// The most versions of an object that are listed: one an hour for two years. Key Vault has no limit of its own, and backs
+/// up no object of more than 500. They take two MiB.
+const MOST_VERSIONS: usize = 20_000;
+
+/// The most pages of a list. Key Vault has 25 versions on a full one.
+const MOST_PAGES: usize = 800;
+
+/// All three clients of one vault.
+pub(super) struct Sdk {
+    metrics: Metrics,
+    secrets: SecretClient,
+    keys: KeyClient,
+    certificates: CertificateClient,
+}
+
+impl Sdk {
+    /// Clients for the vault at `url`.
+    ///
+    /// # Errors
+    /// Only where the SDK finds the URL unusable.
+    pub(super) fn connect(
+        url: &str,
+        credential: Arc<dyn TokenCredential>,
+        client_options: ClientOptions,
+        metrics: Metrics,
+    ) -> Result<Self, VaultError> {
+        // All that the SDK reads of a challenge is what our cloud says, which may be at another host than its vaults.
+        let verify_challenge_resource = Some(false);
+        Ok(Self {
+            metrics,
+            secrets: SecretClient::new(
+                url,
+                credential.clone(),
+                Some(SecretClientOptions {
+                    client_options: client_options.clone(),
+                    verify_challenge_resource,
+                    ..Default::default()
+                }),
+            )?,
+            keys: KeyClient::new(
+                url,
+                credential.clone(),
+                Some(KeyClientOptions {
+                    client_options: client_options.clone(),
+                    verify_challenge_resource,
+                    ..Default::default()
+                }),
+            )?,
+            certificates: CertificateClient::new(
+                url,
+                credential,
+                Some(CertificateClientOptions {
+                    client_options,
+                    verify_challenge_resource,
+                    ..Default::default()
+                }),
+            )?,
+        })
+    }
+
+    pub(super) async fn measured<T>(
+        &self,
+        read: &Read,
+        answer: impl Future<Output = Result<T, VaultError>>,
+    ) -> Result<T, VaultError> {
+        let begin = Instant::now();
+        let result = answer.instrument(tracing::debug_span!("read", object = %read)).await;
+        let error = result.as_ref().err().map(VaultError::label);
+        self.metrics.read(read.object_type, read.name.as_str(), error, begin.elapsed());
+        result
+    }
+
+    pub(super) async fn get(&self, read: &Read, ask: Arc<Ask>) -> Result<Bundle, VaultError> {
+        let name = read.name.as_str();
+        let version = read.version.as_ref().map(|version| version.as_str().to_owned());
+        let method_options = asking(ask);
+        match read.object_type {
+            ObjectType::Secret => {
+                let options = SecretClientGetSecretOptions {
+                    secret_version: version,
+                    method_options,
+                    ..Default::default()
+                };
+                let secret = self.secrets.get_secret(name, Some(options)).await?.into_model()?;
+                secret.try_into().map(Bundle::Secret)
+            }
+            ObjectType::Key => {
+                let options = KeyClientGetKeyOptions { key_version: version, method_options };
+                let key = self.keys.get_key(name, Some(options)).await?.into_model()?;
+                key.try_into().map(Bundle::Key)
+            }
+            ObjectType::Certificate => {
+                let options =
+                    CertificateClientGetCertificateOptions { certificate_version: version, method_options };
+                let certificate =
+                    self.certificates.get_certificate(name, Some(options)).await?.into_model()?;
+                certificate.try_into().map(Bundle::Certificate)
+            }
+        }
+    }
+
+    pub(super) async fn versions(
+        &self,
+        read: &Read,
+        ask: Arc<Ask>,
+    ) -> Result<Vec<VersionProperties>, VaultError> {
+        // The models of the three crates are alike, but no trait says so.
+        macro_rules! list {
+            ($pager:expr, $id:ident) => {{
+                let (mut pages, mut versions) = ($pager.into_pages().enumerate(), Vec::new());
+                while let Some((before, page)) = pages.next().await {
+                    let page = page?.into_model()?;
+                    if before == MOST_PAGES || versions.len() + page.value.len() > MOST_VERSIONS {
+                        return Err(VaultError::Endless { versions: MOST_VERSIONS, pages: MOST_PAGES });
+                    }
+                    // Compat: an entry without attributes is passed over.
+                    for item in page.value {
+                        let Some(attributes) = item.attributes else { continue };
+                        versions.push(VersionProperties {
+                            version: version(item.$id)?,
+                            enabled: attributes.enabled.unwrap_or(true),
+                            created: attributes.created.unwrap_or(OffsetDateTime::UNIX_EPOCH),
+                        });
+                    }
+                }
+                Ok(versions)
+            }};
+        }
+        let name = read.name.as_str();
+        let method_options =
+            azure_core::http::pager::PagerOptions { context: asking(ask).context, ..Default::default() };
+        match read.object_type {
+            ObjectType::Secret => {
+                let options =
+                    SecretClientListSecretPropertiesVersionsOptions { method_options, ..Default::default() };
+                list!(self.secrets.list_secret_properties_versions(name, Some(options))?, id)
+            }
+            ObjectType::Key => {
+                let options =
+                    KeyClientListKeyPropertiesVersionsOptions { method_options, ..Default::default() };
+                list!(self.keys.list_key_properties_versions(name, Some(options))?, kid)
+            }
+            ObjectType::Certificate => {
+                let options = CertificateClientListCertificatePropertiesVersionsOptions {
+                    method_options,
+                    ..Default::default()
+                };
+                list!(self.certificates.list_certificate_properties_versions(name, Some(options))?, id)
+            }
+        }
+    }
+}
+
+/// Tells the gate who asks.
+fn asking(ask: Arc<Ask>) -> ClientMethodOptions<'static> {
+    let mut context = Context::new();
+    context.insert(ask);
+    ClientMethodOptions { context }
+}
