@@ -111,7 +111,10 @@ impl Policy for ProbePolicy {
             Ok(answer) if answer.status() == StatusCode::Unauthorized => {
                 let text = answer.headers().get_optional_str(&WWW_AUTHENTICATE).unwrap_or_default();
                 match Challenge::for_vault(text, &self.vault) {
-                    Ok(challenge) => return Ok(passed_on(probes.challenge.insert(challenge))),
+                    Ok(challenge) => {
+                        probes.failure = None;
+                        return Ok(passed_on(probes.challenge.insert(challenge)));
+                    }
                     Err(error) => Failure::NotBelieved(error),
                 }
             }
