@@ -133,16 +133,18 @@ fn clashes(objects: &[ObjectSpec], draft: &Draft, owners: &[usize]) -> Vec<Objec
         .collect()
 }
 
-/// Whether conversion takes long enough to keep other mounts waiting: opening a PKCS#12 archive derives keys.
+/// Whether conversion takes long enough to keep other mounts waiting: opening a PKCS#12 archive derives keys, and the
+/// point of a public key is checked to be one.
 pub(super) fn is_slow(fetched: &[Fetched]) -> bool {
-    let backs_certificate =
-        |bundle: &Bundle| matches!(bundle, Bundle::Secret(secret) if secret.backs_certificate.is_some());
-    fetched
-        .iter()
-        .flatten()
-        .flat_map(Versions::all)
-        .any(|version| version.bundle.as_ref().is_ok_and(|bundle| backs_certificate(bundle)))
+    let bundles =
+        || fetched.iter().flatten().flat_map(Versions::all).filter_map(|read| read.bundle.as_ref().ok());
+    let is_archive = |bundle: &Arc<Bundle>| matches!(&**bundle, Bundle::Secret(secret) if secret.backs_certificate.is_some());
+    let is_key = |bundle: &&Arc<Bundle>| matches!(&***bundle, Bundle::Key(_));
+    bundles().any(is_archive) || bundles().filter(is_key).count() > FEW_KEYS
 }
+
+/// So many keys are converted in a few milliseconds.
+const FEW_KEYS: usize = 20;
 
 /// The version that a failed selection was about.
 fn start(object: &ObjectSpec) -> Option<&ObjectVersion> {
@@ -232,12 +234,13 @@ mod tests {
     use std::cell::Cell;
 
     use crate::{
+        content::jwk::PublicJwk,
         mount::fetch::VersionRead,
         spec::{
             object::ObjectName,
             rendering::{SecretEncoding, SecretFormat},
         },
-        vault::SecretBundle,
+        vault::{KeyBundle, SecretBundle},
     };
 
     use super::*;
@@ -284,6 +287,17 @@ mod tests {
         assert_eq!(converted.get(), 2);
         let contents: Vec<_> = (0..4).map(|index| draft.contents(index).unwrap().expose().clone()).collect();
         assert_eq!(contents, [&b"value"[..], b"value", b"other", b"value"]);
+    }
+
+    #[test]
+    fn thousands_of_keys_keep_no_other_mount_waiting() {
+        let key = |_| {
+            let key = KeyBundle { version: "1".parse().unwrap(), key: PublicJwk::default() };
+            read(&Arc::new(Bundle::Key(key)))
+        };
+        assert!(!is_slow(&(0..FEW_KEYS).map(key).collect::<Vec<_>>()));
+        assert!(is_slow(&(0..=FEW_KEYS).map(key).collect::<Vec<_>>()));
+        assert!(!is_slow(&(0..4_000).map(|_| read(&secret("value"))).collect::<Vec<_>>()));
     }
 
     #[test]
