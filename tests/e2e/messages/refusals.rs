@@ -1,30 +1,13 @@
-//! What an operator is told: a stable code, what to change, and last what differs from try to try.
+//! What vaults and token sources refuse, and what is wrong with parameters.
 
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    time::Duration,
-};
+use std::time::Duration;
 
 use akv_emulator::{Fault, ObjectKind, Route, Service};
-use akv_provider::transport::{Client, Names, Patience, Proxy, Resolve, Roots, Route as WayOut, Transports};
-use azure_core::http::Transport;
-use futures::future::BoxFuture;
-use tonic::{Code, Status};
+use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
 
-const WORKLOAD: &str = "cccccccc-0000-0000-0000-000000000002";
-const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
-
-fn reads() -> Route {
-    Route::service(Service::Vault).credentials(true)
-}
-
-fn answer(code: u16, body: serde_json::Value) -> Fault {
-    Fault::Status { code, retry_after: None, body: Some(body.to_string()) }
-}
+use super::{OBJECTS, WORKLOAD, answer, assert_told, reads};
 
 /// What Key Vault answers with this inner error.
 fn vault_says(status: u16, inner: &str, words: &str) -> Fault {
@@ -40,19 +23,6 @@ fn entra_says(number: u32) -> Fault {
         "AADSTS{number}: Words of Entra.\r\nTrace ID: trace-1\r\nCorrelation ID: c\r\nTimestamp: 2026-01-01 00:00:00Z"
     );
     answer(401, serde_json::json!({"error": "invalid_client", "error_description": text}))
-}
-
-#[track_caller]
-fn assert_told(status: &Status, code: Code, parts: &[&str]) {
-    let message = status.message();
-    assert_eq!(status.code(), code, "{message}");
-    assert!(message.starts_with(parts[0]), "{} does not begin {message}", parts[0]);
-    let mut rest = message;
-    for part in parts {
-        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?}, in this order, in {message}"));
-        rest = &rest[at + part.len()..];
-    }
-    assert!(message.chars().count() < 1_000, "longer than an event: {message}");
 }
 
 #[tokio::test]
@@ -274,193 +244,4 @@ async fn mistakes_of_parameters_have_a_code_too() {
     ] {
         assert_told(&provider.driver().mount(&call).await.unwrap_err(), code, &[start]);
     }
-}
-
-/// Every name is the emulator, but a vault's is whatever a test makes of it.
-struct VaultsAt {
-    others: SocketAddr,
-    vaults: Option<SocketAddr>,
-}
-
-impl Resolve for VaultsAt {
-    fn resolve(&self, name: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
-        let address = if name.ends_with("vault.azure.net") { self.vaults } else { Some(self.others) };
-        let address = address.ok_or_else(|| std::io::Error::other("Name or service not known"));
-        Box::pin(async { Ok(vec![address?]) })
-    }
-}
-
-fn over(azure: &Azure, ca: &str, proxy: Proxy, vaults: Option<SocketAddr>) -> Transports {
-    let client = Client::new(WayOut {
-        roots: Some(Roots::from_pem(ca.as_bytes()).unwrap()),
-        proxy,
-        names: Names(Arc::new(VaultsAt { others: azure.https_address(), vaults })),
-        patience: Patience::within(Duration::from_secs(90)),
-    });
-    Transports { azure: Transport::new(Arc::new(client.clone())), ahead: client, ..azure.transports() }
-}
-
-/// An address where nobody listens.
-fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-/// A proxy that opens no tunnel.
-fn refusing_proxy() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
-        }
-    });
-    address
-}
-
-#[tokio::test]
-async fn a_way_that_leads_nowhere_is_told_by_where_it_ends() {
-    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    let stranger = Azure::with_own_authority().await;
-    let (own, strange) = (azure.ca_pem().to_owned(), stranger.ca_pem().to_owned());
-    let everything = Some(azure.https_address());
-    let proxy = |address: SocketAddr| Proxy::all(&format!("http://{address}"));
-    let unreachable = nobody();
-    let ways = [
-        (
-            over(&azure, &own, Proxy::none(), None),
-            vec![
-                "[AKV-VaultNotInDns] cannot read secret/db-password from vault lab: the vault cannot be reached: ".to_owned(),
-                "no address for lab.vault.azure.net".to_owned(),
-                "check the name of vault lab for a typo, cloudName, and with a private endpoint".to_owned(),
-            ],
-        ),
-        (
-            over(&azure, &own, Proxy::none(), Some(nobody())),
-            vec!["[AKV-ConnectFailed] ".to_owned(), "Connection refused".to_owned(), "egress".to_owned()],
-        ),
-        (
-            over(&azure, &strange, Proxy::none(), everything),
-            vec!["[AKV-TlsNotTrusted] ".to_owned(), "invalid peer certificate".to_owned(), "SSL_CERT_FILE".to_owned()],
-        ),
-        (
-            over(&azure, &own, proxy(unreachable), everything),
-            vec![
-                "[AKV-ProxyUnreachable] ".to_owned(),
-                format!("cannot connect to the proxy {unreachable}"),
-                "HTTPS_PROXY".to_owned(),
-            ],
-        ),
-        (
-            over(&azure, &own, proxy(refusing_proxy()), everything),
-            vec!["[AKV-ProxyRefused] ".to_owned(), "opens no tunnel".to_owned(), "NO_PROXY".to_owned()],
-        ),
-    ];
-    let told = ways.map(|(transports, parts)| {
-        let provider = Provider::start_over(&azure, transports);
-        let call = MountCall::of_secrets(&azure, &["db-password"]);
-        async move { (provider.driver().mount(&call).await.unwrap_err(), parts) }
-    });
-    for (status, parts) in futures::future::join_all(told).await {
-        assert_told(&status, Code::FailedPrecondition, &parts.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-}
-
-/// A budget that is long enough for everything but what never comes.
-const BUDGET: Duration = Duration::from_millis(700);
-
-async fn given_up(azure: &Azure, call: &MountCall) -> Status {
-    let provider = Provider::start_changed(azure, |config| config.mounts.budget = BUDGET);
-    provider.driver().mount(call).await.unwrap_err()
-}
-
-#[tokio::test]
-async fn a_timeout_says_for_which_token_it_waited() {
-    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    azure.faults().inject(Route::token_endpoint(), Fault::Hang);
-    let status = given_up(&azure, &MountCall::of_secrets(&azure, &["db-password"])).await;
-    let waited = format!(
-        "it waited for a token for workload identity {WORKLOAD} from tenant 11111111-2222-3333-4444-555555555555 at \
-         login.microsoftonline.com; "
-    );
-    let start = "[AKV-TimeOutToken] cannot read secret/db-password from vault lab: the mount was given up after 0.7 seconds";
-    assert_told(&status, Code::FailedPrecondition, &[start, &waited, "(for 0."]);
-
-    azure.faults().clear();
-    azure.faults().inject(Route::service(Service::Imds), Fault::status(500));
-    let node = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
-    let status = given_up(&azure, &node).await;
-    assert_told(
-        &status,
-        Code::FailedPrecondition,
-        &[
-            "[AKV-TimeOutToken] ",
-            "a token for system-assigned managed identity from IMDS at 169.254.169.254; ",
-            "(the last answer was status 500; for 0.",
-        ],
-    );
-}
-
-#[tokio::test]
-async fn a_timeout_says_which_objects_were_missing_and_what_was_answered_last() {
-    let azure = Azure::with_secrets(&[("a", "x"), ("b", "x"), ("c", "x")]).await;
-    azure.faults().inject(reads().path_prefix("/secrets/b"), Fault::Hang);
-    let status = given_up(&azure, &MountCall::of_secrets(&azure, &["a", "b", "c"])).await;
-    assert_told(
-        &status,
-        Code::FailedPrecondition,
-        &[
-            "[AKV-TimeOutRead] cannot read 3 objects from vault lab (secret/a, secret/b, secret/c): the mount was given up after 0.7 seconds",
-            "it waited for answers of lab.vault.azure.net; ",
-            "(1 of 3 objects are missing: secret/b; ",
-            "for 0.",
-        ],
-    );
-
-    azure.faults().clear();
-    azure.faults().inject(reads(), Fault::status(503));
-    let status = given_up(&azure, &MountCall::of_secrets(&azure, &["a"])).await;
-    assert_told(
-        &status,
-        Code::FailedPrecondition,
-        &["[AKV-TimeOutRead] ", "(1 of 1 object is missing: secret/a; the last answer was status 503; "],
-    );
-}
-
-#[tokio::test]
-async fn a_timeout_says_that_the_vault_throttles() {
-    let azure = Azure::with_secrets(&[("a", "x")]).await;
-    azure.faults().inject(reads(), Fault::throttled(20));
-    let status = given_up(&azure, &MountCall::of_secrets(&azure, &["a"])).await;
-    assert_told(
-        &status,
-        Code::FailedPrecondition,
-        &[
-            "[AKV-TimeOutThrottled] ",
-            "it waited for its turn at lab.vault.azure.net, which throttles; ",
-            "the last answer was status 429",
-        ],
-    );
-}
-
-#[tokio::test]
-async fn a_timeout_says_how_far_the_connection_was() {
-    let azure = Azure::with_secrets(&[("a", "x")]).await;
-    // Its connections are made by the kernel, and nobody ever says a word of TLS.
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let transports = over(&azure, azure.ca_pem(), Proxy::none(), Some(silent.local_addr().unwrap()));
-    let provider = Provider::start_over(&azure, transports);
-    let mut request = tonic::Request::new(MountCall::of_secrets(&azure, &["a"]).request());
-    request.set_timeout(Duration::from_secs(2));
-    let status = provider.driver().client().mount(request).await.unwrap_err();
-    assert_told(
-        &status,
-        Code::FailedPrecondition,
-        &[
-            "[AKV-TimeOutConnect] ",
-            "it waited for answers of lab.vault.azure.net, for the TLS handshake; ",
-            "1 of 1 object is missing: secret/a",
-        ],
-    );
 }

@@ -1,0 +1,32 @@
+//! What an operator is told: a stable code, what to change, and last what differs from try to try.
+
+mod network;
+mod refusals;
+mod timeouts;
+
+use akv_emulator::{Fault, Route, Service};
+use tonic::{Code, Status};
+
+const WORKLOAD: &str = "cccccccc-0000-0000-0000-000000000002";
+const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
+
+fn reads() -> Route {
+    Route::service(Service::Vault).credentials(true)
+}
+
+fn answer(code: u16, body: serde_json::Value) -> Fault {
+    Fault::Status { code, retry_after: None, body: Some(body.to_string()) }
+}
+
+#[track_caller]
+fn assert_told(status: &Status, code: Code, parts: &[&str]) {
+    let message = status.message();
+    assert_eq!(status.code(), code, "{message}");
+    assert!(message.starts_with(parts[0]), "{} does not begin {message}", parts[0]);
+    let mut rest = message;
+    for part in parts {
+        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?}, in this order, in {message}"));
+        rest = &rest[at + part.len()..];
+    }
+    assert!(message.chars().count() < 1_000, "longer than an event: {message}");
+}

@@ -1,0 +1,108 @@
+//! Ways to Azure that lead nowhere.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use akv_provider::transport::{Client, Names, Patience, Proxy, Resolve, Roots, Route as WayOut, Transports};
+use azure_core::http::Transport;
+use futures::future::BoxFuture;
+use tonic::Code;
+
+use crate::harness::{Azure, MountCall, Provider};
+
+use super::assert_told;
+
+/// Every name is the emulator, but a vault's is whatever a test makes of it.
+struct VaultsAt {
+    others: SocketAddr,
+    vaults: Option<SocketAddr>,
+}
+
+impl Resolve for VaultsAt {
+    fn resolve(&self, name: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+        let address = if name.ends_with("vault.azure.net") { self.vaults } else { Some(self.others) };
+        let address = address.ok_or_else(|| std::io::Error::other("Name or service not known"));
+        Box::pin(async { Ok(vec![address?]) })
+    }
+}
+
+pub(super) fn over(azure: &Azure, ca: &str, proxy: Proxy, vaults: Option<SocketAddr>) -> Transports {
+    let client = Client::new(WayOut {
+        roots: Some(Roots::from_pem(ca.as_bytes()).unwrap()),
+        proxy,
+        names: Names(Arc::new(VaultsAt { others: azure.https_address(), vaults })),
+        patience: Patience::within(Duration::from_secs(90)),
+    });
+    Transports { azure: Transport::new(Arc::new(client.clone())), ahead: client, ..azure.transports() }
+}
+
+/// An address where nobody listens.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A proxy that opens no tunnel.
+fn refusing_proxy() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_way_that_leads_nowhere_is_told_by_where_it_ends() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let stranger = Azure::with_own_authority().await;
+    let (own, strange) = (azure.ca_pem().to_owned(), stranger.ca_pem().to_owned());
+    let everything = Some(azure.https_address());
+    let proxy = |address: SocketAddr| Proxy::all(&format!("http://{address}"));
+    let unreachable = nobody();
+    let ways = [
+        (
+            over(&azure, &own, Proxy::none(), None),
+            vec![
+                "[AKV-VaultNotInDns] cannot read secret/db-password from vault lab: the vault cannot be reached: ".to_owned(),
+                "no address for lab.vault.azure.net".to_owned(),
+                "check the name of vault lab for a typo, cloudName, and with a private endpoint".to_owned(),
+            ],
+        ),
+        (
+            over(&azure, &own, Proxy::none(), Some(nobody())),
+            vec!["[AKV-ConnectFailed] ".to_owned(), "Connection refused".to_owned(), "egress".to_owned()],
+        ),
+        (
+            over(&azure, &strange, Proxy::none(), everything),
+            vec!["[AKV-TlsNotTrusted] ".to_owned(), "invalid peer certificate".to_owned(), "SSL_CERT_FILE".to_owned()],
+        ),
+        (
+            over(&azure, &own, proxy(unreachable), everything),
+            vec![
+                "[AKV-ProxyUnreachable] ".to_owned(),
+                format!("cannot connect to the proxy {unreachable}"),
+                "HTTPS_PROXY".to_owned(),
+            ],
+        ),
+        (
+            over(&azure, &own, proxy(refusing_proxy()), everything),
+            vec!["[AKV-ProxyRefused] ".to_owned(), "opens no tunnel".to_owned(), "NO_PROXY".to_owned()],
+        ),
+    ];
+    let told = ways.map(|(transports, parts)| {
+        let provider = Provider::start_over(&azure, transports);
+        let call = MountCall::of_secrets(&azure, &["db-password"]);
+        async move { (provider.driver().mount(&call).await.unwrap_err(), parts) }
+    });
+    for (status, parts) in futures::future::join_all(told).await {
+        assert_told(&status, Code::FailedPrecondition, &parts.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+}

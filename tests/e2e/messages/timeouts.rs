@@ -1,0 +1,109 @@
+//! What a mount waited for that was given up.
+
+use std::{net::TcpListener, time::Duration};
+
+use akv_emulator::{Fault, Route, Service};
+use akv_provider::transport::Proxy;
+use tonic::{Code, Status};
+
+use crate::harness::{Azure, MountCall, Provider};
+
+use super::{OBJECTS, WORKLOAD, assert_told, network::over, reads};
+
+/// A budget that is long enough for everything but what never comes.
+const BUDGET: Duration = Duration::from_millis(700);
+
+async fn given_up(azure: &Azure, call: &MountCall) -> Status {
+    let provider = Provider::start_changed(azure, |config| config.mounts.budget = BUDGET);
+    provider.driver().mount(call).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_timeout_says_for_which_token_it_waited() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    azure.faults().inject(Route::token_endpoint(), Fault::Hang);
+    let status = given_up(&azure, &MountCall::of_secrets(&azure, &["db-password"])).await;
+    let waited = format!(
+        "it waited for a token for workload identity {WORKLOAD} from tenant 11111111-2222-3333-4444-555555555555 at \
+         login.microsoftonline.com; "
+    );
+    let start = "[AKV-TimeOutToken] cannot read secret/db-password from vault lab: the mount was given up after 0.7 seconds";
+    assert_told(&status, Code::FailedPrecondition, &[start, &waited, "(for 0."]);
+
+    azure.faults().clear();
+    azure.faults().inject(Route::service(Service::Imds), Fault::status(500));
+    let node = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
+    let status = given_up(&azure, &node).await;
+    assert_told(
+        &status,
+        Code::FailedPrecondition,
+        &[
+            "[AKV-TimeOutToken] ",
+            "a token for system-assigned managed identity from IMDS at 169.254.169.254; ",
+            "(the last answer was status 500; for 0.",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_timeout_says_which_objects_were_missing_and_what_was_answered_last() {
+    let azure = Azure::with_secrets(&[("a", "x"), ("b", "x"), ("c", "x")]).await;
+    azure.faults().inject(reads().path_prefix("/secrets/b"), Fault::Hang);
+    let status = given_up(&azure, &MountCall::of_secrets(&azure, &["a", "b", "c"])).await;
+    assert_told(
+        &status,
+        Code::FailedPrecondition,
+        &[
+            "[AKV-TimeOutRead] cannot read 3 objects from vault lab (secret/a, secret/b, secret/c): the mount was given up after 0.7 seconds",
+            "it waited for answers of lab.vault.azure.net; ",
+            "(1 of 3 objects are missing: secret/b; ",
+            "for 0.",
+        ],
+    );
+
+    azure.faults().clear();
+    azure.faults().inject(reads(), Fault::status(503));
+    let status = given_up(&azure, &MountCall::of_secrets(&azure, &["a"])).await;
+    assert_told(
+        &status,
+        Code::FailedPrecondition,
+        &["[AKV-TimeOutRead] ", "(1 of 1 object is missing: secret/a; the last answer was status 503; "],
+    );
+}
+
+#[tokio::test]
+async fn a_timeout_says_that_the_vault_throttles() {
+    let azure = Azure::with_secrets(&[("a", "x")]).await;
+    azure.faults().inject(reads(), Fault::throttled(20));
+    let status = given_up(&azure, &MountCall::of_secrets(&azure, &["a"])).await;
+    assert_told(
+        &status,
+        Code::FailedPrecondition,
+        &[
+            "[AKV-TimeOutThrottled] ",
+            "it waited for its turn at lab.vault.azure.net, which throttles; ",
+            "the last answer was status 429",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_timeout_says_how_far_the_connection_was() {
+    let azure = Azure::with_secrets(&[("a", "x")]).await;
+    // Its connections are made by the kernel, and nobody ever says a word of TLS.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let transports = over(&azure, azure.ca_pem(), Proxy::none(), Some(silent.local_addr().unwrap()));
+    let provider = Provider::start_over(&azure, transports);
+    let mut request = tonic::Request::new(MountCall::of_secrets(&azure, &["a"]).request());
+    request.set_timeout(Duration::from_secs(2));
+    let status = provider.driver().client().mount(request).await.unwrap_err();
+    assert_told(
+        &status,
+        Code::FailedPrecondition,
+        &[
+            "[AKV-TimeOutConnect] ",
+            "it waited for answers of lab.vault.azure.net, for the TLS handshake; ",
+            "1 of 1 object is missing: secret/a",
+        ],
+    );
+}
