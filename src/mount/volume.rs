@@ -88,7 +88,7 @@ impl Draft {
         self.sizes.is_some()
     }
 
-    /// The contents of the file that was added so many before.
+    /// The contents of a file, by how many were added before it; `None` once there is too much.
     pub(super) fn contents(&self, index: usize) -> Option<&Sensitive<Vec<u8>>> {
         self.volume.files.get(index).map(|file| &file.contents)
     }

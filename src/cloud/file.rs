@@ -1,0 +1,241 @@
+//! The file that describes a cloud which is none of Azure's own.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use azure_core::http::Url;
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+
+use super::CloudEnvironment;
+
+/// Why a cloud's endpoints are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// `AzureStackCloud`, but no file.
+    #[error(
+        "AzureStackCloud needs a cloud environment file: set cloudEnvFileName, or AZURE_ENVIRONMENT_FILEPATH for the \
+         provider"
+    )]
+    NoFile,
+    /// The file cannot be read.
+    #[error("cannot read the cloud environment file {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is no JSON object of strings. Where, not what: the file may be anything.
+    #[error("the cloud environment file {} is not a JSON object with activeDirectoryEndpoint, keyVaultEndpoint and keyVaultDNSSuffix, at line {line} column {column}", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// The file is larger than any that describes a cloud.
+    #[error("the cloud environment file {} is longer than {LONGEST_FILE} bytes", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A field is missing, or is no endpoint.
+    #[error("the cloud environment file {} has no usable {field}: {reason}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// What it should be.
+        reason: &'static str,
+    },
+}
+
+impl CloudEnvironment {
+    /// The endpoints that `text` names; `path` is where it is from, for messages.
+    ///
+    /// # Errors
+    /// It is no JSON, or a field is missing or no endpoint.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, CloudError> {
+        let fields: CloudFile = serde_json::from_str(text).map_err(|error| CloudError::NotJson {
+            path: path.to_owned(),
+            line: error.line(),
+            column: error.column(),
+        })?;
+
+        let field = |field, reason| CloudError::Field { path: path.to_owned(), field, reason };
+        let endpoint = |name, value: &str| {
+            Url::parse(value)
+                .ok()
+                .filter(|url| url.scheme() == "https" && url.has_host())
+                .ok_or_else(|| field(name, "must be an https URL"))
+        };
+        let suffix = fields.text("keyVaultDNSSuffix").trim_start_matches('.');
+        let probe = Url::parse(&format!("https://vault.{suffix}/"));
+        // Behind a label of ASCII, a name of ASCII stays a name. Of other scripts that depends on both.
+        let plain = suffix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':'))
+            && !suffix.to_ascii_lowercase().split('.').any(|label| label.starts_with("xn--"));
+        // Without a domain, the vault's name is all of the host, and a number is an address.
+        let domain = suffix.split(':').next().unwrap_or_default();
+        if domain.is_empty()
+            || !plain
+            || !probe.is_ok_and(|url| {
+                url.path() == "/"
+                    && url.query().is_none()
+                    && url.fragment().is_none()
+                    && url.username().is_empty()
+            })
+        {
+            return Err(field(
+                "keyVaultDNSSuffix",
+                "must be a domain name such as vault.local.azurestack.external",
+            ));
+        }
+        let audience = match fields.text("keyVaultEndpoint") {
+            // Compat: the incumbent asks for what the vault's challenge names, which is this.
+            "" => endpoint("keyVaultDNSSuffix", &format!("https://{domain}"))?,
+            text => endpoint("keyVaultEndpoint", text)?,
+        };
+        Ok(Self {
+            authority: endpoint("activeDirectoryEndpoint", fields.text("activeDirectoryEndpoint"))?,
+            vault_suffix: suffix.to_owned(),
+            vault_audience: audience.as_str().trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
+/// The fields of the file that Azure Stack's tools write.
+///
+/// Compat: their names are known in any case, as Go's JSON reader knows them, and null is as good as absent.
+#[derive(Deserialize)]
+struct CloudFile(HashMap<String, serde_json::Value>);
+
+impl CloudFile {
+    fn text(&self, name: &str) -> &str {
+        let named = self.0.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
+        named.and_then(|(_, value)| value.as_str()).unwrap_or_default().trim()
+    }
+}
+
+/// Of the file, in bytes. Azure Stack's tools write less than three thousand.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// Reads a file, but no device and no more than a cloud needs: its name comes from a SecretProviderClass. `None` where
+/// it is longer.
+pub(super) async fn read(path: &Path) -> io::Result<Option<String>> {
+    if !tokio::fs::metadata(path).await?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    tokio::fs::File::open(path).await?.take(LONGEST_FILE + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Ok(None);
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STACK: &str = r#"{"name":"AzureStackCloud","activeDirectoryEndpoint":"https://login.local/","keyVaultEndpoint":"https://vault.local/","keyVaultDNSSuffix":"vault.local"}"#;
+
+    fn parse(text: &str) -> Result<CloudEnvironment, CloudError> {
+        CloudEnvironment::parse(Path::new("/etc/kubernetes/cloud.json"), text)
+    }
+
+    #[test]
+    fn a_file_gives_the_endpoints_of_azure_stack() {
+        let cloud = parse(STACK).unwrap();
+        assert_eq!(cloud.authority().as_str(), "https://login.local/");
+        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.local/");
+        assert_eq!(cloud.vault_scope(), "https://vault.local/.default");
+        let cloud = parse(&STACK.replace("\"vault.local\"", "\".vault.localhost:8443\"")).unwrap();
+        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.localhost:8443/");
+    }
+
+    #[test]
+    fn a_file_that_the_incumbent_reads_is_read() {
+        let cloud = parse(
+            r#"{"ActiveDirectoryEndpoint":"https://login.local/","keyVaultDnsSuffix":"vault.local:8443","keyVaultEndpoint":null,"other":{"a":[1]}}"#,
+        )
+        .unwrap();
+        assert_eq!(cloud.vault_scope(), "https://vault.local/.default");
+        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.local:8443/");
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_is_named_but_not_quoted() {
+        for (text, mention) in [
+            ("canary", "line 1"),
+            ("[]", "keyVaultDNSSuffix"),
+            ("{}", "keyVaultDNSSuffix"),
+            (&STACK.replace("https://login", "http://canary"), "activeDirectoryEndpoint"),
+            (&STACK.replace("https://vault", "canary"), "keyVaultEndpoint"),
+            (&STACK.replace("\"vault.local\"", "\"canary/path?\""), "keyVaultDNSSuffix"),
+            (&STACK.replace("\"vault.local\"", "\"a@canary\""), "keyVaultDNSSuffix"),
+        ] {
+            let message = parse(text).unwrap_err().to_string();
+            assert!(message.contains("/etc/kubernetes/cloud.json") && message.contains(mention), "{message}");
+            assert!(!message.contains("canary"), "{message}");
+        }
+    }
+
+    #[test]
+    fn lists_and_maps_in_each_other_are_refused_however_deep() {
+        for open in ["[", "{\"a\":", "{\"keyVaultDNSSuffix\":"] {
+            assert!(matches!(parse(&open.repeat(100_000)), Err(CloudError::NotJson { .. })));
+        }
+    }
+
+    /// A vault's URL is made of both, and must be one for every pair.
+    #[test]
+    fn every_suffix_that_is_accepted_makes_a_url_with_every_vault_name() {
+        let names = ["lab", "---", "1--", "0x7f", "127", "a--b", "xn-"].map(|name| name.parse().unwrap());
+        for suffix in [
+            "vault.local",
+            "xn--a",
+            "a.xn--a.b",
+            "XN--A",
+            "\u{5d0}\u{5d1}",
+            "127.0.0.1",
+            ":",
+            ":8443",
+            "1",
+            "0x1",
+            "a..b",
+            "a.",
+            ".",
+            "a:1",
+            "a:99999",
+            "a:x",
+            "[::1]",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a@b",
+            "a\\b",
+            "a b",
+            "%41",
+            "-",
+            "a_b",
+            "\u{ad}",
+        ] {
+            if let Ok(cloud) = parse(&STACK.replace("\"vault.local\"", &format!("{suffix:?}"))) {
+                for name in &names {
+                    let url = cloud.vault_url(name);
+                    assert!(url.host_str().unwrap().starts_with(&format!("{name}.")), "{url}");
+                }
+            }
+        }
+        for suffix in ["xn--vault.local", ":8443"] {
+            assert!(parse(&STACK.replace("\"vault.local\"", &format!("{suffix:?}"))).is_err(), "{suffix}");
+        }
+    }
+}
