@@ -49,7 +49,7 @@ fn check(parsed: Result<MountSpec, ParametersError>, length: usize) {
     match parsed {
         Ok(spec) => {
             assert!(!spec.objects.is_empty());
-            let _ = CloudEnvironment::named(CloudName::Public).vault_url(&spec.vault);
+            let _ = CloudEnvironment::named(CloudName::Public).vault(&spec.vault).url;
         }
         Err(error) => {
             assert!(!error.problems().is_empty());
@@ -65,7 +65,7 @@ pub fn cloud_file(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     if let Ok(cloud) = CloudEnvironment::parse(Path::new("cloud.json"), text) {
         for name in ["lab", "---", "1--", "0x7f", "127", "a--b"] {
-            let url = cloud.vault_url(&name.parse().expect("a vault name"));
+            let url = cloud.vault(&name.parse().expect("a vault name")).url;
             assert!(url.host_str().is_some_and(|host| host.starts_with(&format!("{name}."))), "{url}");
         }
     }

@@ -154,10 +154,10 @@ mod tests {
     fn a_file_gives_the_endpoints_of_azure_stack() {
         let cloud = parse(STACK).unwrap();
         assert_eq!(cloud.authority().as_str(), "https://login.local/");
-        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.local/");
+        assert_eq!(cloud.vault(&"lab".parse().unwrap()).url.as_str(), "https://lab.vault.local/");
         assert_eq!(cloud.vault_scope(), "https://vault.local/.default");
         let cloud = parse(&STACK.replace("\"vault.local\"", "\".vault.localhost:8443\"")).unwrap();
-        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.localhost:8443/");
+        assert_eq!(cloud.vault(&"lab".parse().unwrap()).url.as_str(), "https://lab.vault.localhost:8443/");
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(cloud.vault_scope(), "https://vault.local/.default");
-        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.local:8443/");
+        assert_eq!(cloud.vault(&"lab".parse().unwrap()).url.as_str(), "https://lab.vault.local:8443/");
     }
 
     #[test]
@@ -229,7 +229,7 @@ mod tests {
         ] {
             if let Ok(cloud) = parse(&STACK.replace("\"vault.local\"", &format!("{suffix:?}"))) {
                 for name in &names {
-                    let url = cloud.vault_url(name);
+                    let url = cloud.vault(name).url;
                     assert!(url.host_str().unwrap().starts_with(&format!("{name}.")), "{url}");
                 }
             }

@@ -90,16 +90,11 @@ impl CloudEnvironment {
     /// A vault of this cloud.
     pub fn vault(&self, vault: &VaultName) -> VaultEndpoint {
         VaultEndpoint {
-            url: self.vault_url(vault),
+            url: Url::parse(&format!("https://{vault}.{}/", self.vault_suffix))
+                .expect("a vault name is a host label, and the suffix was parsed behind one"),
             authority: self.authority.clone(),
             audience: self.vault_audience.clone(),
         }
-    }
-
-    /// Where a vault of this cloud is.
-    pub fn vault_url(&self, vault: &VaultName) -> Url {
-        Url::parse(&format!("https://{vault}.{}/", self.vault_suffix))
-            .expect("a vault name is a host label, and the suffix was parsed behind one")
     }
 }
 
@@ -111,7 +106,7 @@ mod tests {
     fn azures_clouds_have_their_endpoints() {
         let cloud = CloudEnvironment::named(CloudName::China);
         assert_eq!(cloud.authority().as_str(), "https://login.chinacloudapi.cn/");
-        assert_eq!(cloud.vault_url(&"lab".parse().unwrap()).as_str(), "https://lab.vault.azure.cn/");
+        assert_eq!(cloud.vault(&"lab".parse().unwrap()).url.as_str(), "https://lab.vault.azure.cn/");
         assert_eq!(cloud.vault_scope(), "https://vault.azure.cn/.default");
     }
 

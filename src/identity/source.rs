@@ -1,4 +1,4 @@
-//! Who gives tokens, and the credentials that ask them: the only match on modes.
+//! Who gives tokens in each mode, and the credential that asks them.
 
 use std::sync::{Arc, Once};
 

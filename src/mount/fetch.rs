@@ -59,8 +59,8 @@ impl Versions {
 /// Reads all `objects`, each version once, and tells `progress` of each that is there.
 ///
 /// # Errors
-/// There is more to read than goes into a volume of `largest_volume` bytes, whatever becomes of it: hex is half of what it
-/// is written as, and nothing is less.
+/// There is more to read than goes into a volume of `largest_volume` bytes, whatever becomes of it: what is written in hex
+/// is half of that, and no other value that anybody keeps becomes less. A key is less, but not in memory.
 pub(super) async fn fetch(
     client: &VaultClient,
     objects: &[ObjectSpec],

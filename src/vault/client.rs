@@ -5,14 +5,15 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use azure_core::{
+    credentials::TokenCredential,
+    http::{ClientOptions, Context, Method, Pipeline, Request},
+};
+
 use crate::{
     cloud::VaultEndpoint,
     metrics::{Upstream, VaultCall},
     transport::Outgoing,
-};
-use azure_core::{
-    credentials::TokenCredential,
-    http::{ClientOptions, Context, Method, Pipeline, Request},
 };
 
 use super::{

@@ -120,6 +120,6 @@ async fn azure_stack_finds_its_endpoints_in_the_file() {
         &akv_provider::spec::cloud::CloudChoice::Default,
         &defaults,
     );
-    let vault = cloud.await.unwrap().vault_url(&"demo".parse().unwrap());
+    let vault = cloud.await.unwrap().vault(&"demo".parse().unwrap()).url;
     assert_eq!(vault.as_str(), "https://demo.vault.stamp.example.com/");
 }
