@@ -1,9 +1,10 @@
 //! The documentation, held to the software: what it names exists, and what exists is named.
 
+mod pages;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
 };
 
 use akv_provider::{
@@ -13,6 +14,8 @@ use akv_provider::{
     server::status,
 };
 use serde::Deserialize;
+
+use self::pages::{anchors, blocks, camel_case, docs, links, page, pages, read, source, spans};
 
 #[test]
 fn every_flag_is_documented_and_no_other() {
@@ -279,104 +282,4 @@ fn accept(page: &str, mut parameters: BTreeMap<String, String>) {
     let secrets = r#"{"clientid":"dddddddd-0000-0000-0000-000000000003","clientsecret":"s"}"#;
     let parsed = parse(MountTexts { attributes: &attributes, secrets, permission: "420" });
     parsed.unwrap_or_else(|error| panic!("{page}: {error}"));
-}
-
-fn docs() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn source(path: &str) -> String {
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
-}
-
-fn page(name: &str) -> String {
-    read(&docs().join(name))
-}
-
-/// Every page, by its path below the documentation's folder.
-fn pages() -> Vec<(String, String)> {
-    let mut pages = Vec::new();
-    let mut folders = vec![docs()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("the folder can be listed") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                let name = path.strip_prefix(docs()).expect("below the folder").display().to_string();
-                pages.push((name, read(&path)));
-            }
-        }
-    }
-    pages.sort();
-    assert!(pages.len() > 10, "only {} pages", pages.len());
-    pages
-}
-
-/// The contents of fenced blocks of a language.
-fn blocks(text: &str, language: &str) -> Vec<String> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(bool, String)> = None;
-    for line in text.lines() {
-        match (&mut open, line.trim_start().strip_prefix("```")) {
-            (None, Some(opened)) => open = Some((opened == language, String::new())),
-            (Some(_), Some(_)) => {
-                blocks.extend(open.take().filter(|(wanted, _)| *wanted).map(|(_, block)| block))
-            }
-            (Some((_, block)), None) => {
-                block.push_str(line);
-                block.push('\n');
-            }
-            (None, None) => {}
-        }
-    }
-    blocks
-}
-
-/// The text outside of fenced blocks.
-fn prose(text: &str) -> impl Iterator<Item = &str> {
-    let mut inside = false;
-    text.lines().filter(move |line| {
-        let fence = line.trim_start().starts_with("```");
-        inside ^= fence;
-        !inside && !fence
-    })
-}
-
-/// What stands between backticks.
-fn spans(text: &str) -> impl Iterator<Item = &str> {
-    prose(text).flat_map(|line| line.split('`').skip(1).step_by(2))
-}
-
-fn links(text: &str) -> impl Iterator<Item = &str> {
-    prose(text).flat_map(|line| line.split("](").skip(1)).filter_map(|rest| rest.split(')').next())
-}
-
-/// The anchors of a page's headings, as GitHub makes them.
-fn anchors(text: &str) -> BTreeSet<String> {
-    prose(text)
-        .filter(|line| line.starts_with('#'))
-        .map(|line| {
-            line.trim_start_matches('#')
-                .trim()
-                .to_lowercase()
-                .chars()
-                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
-                .map(|c| if c == ' ' { '-' } else { c })
-                .collect()
-        })
-        .collect()
-}
-
-fn camel_case(name: &str) -> String {
-    let mut words = name.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |name, word| {
-        let (initial, rest) = word.split_at(1);
-        name + &initial.to_uppercase() + rest
-    })
 }
