@@ -11,7 +11,7 @@ use crate::{metrics::Upstream, spec::identity::IdentityMode, transport::Outgoing
 
 use super::{
     Asked, Presented, TokenProxySettings, TokenRequest, TokenSource, at_once::AtOnce, binding::TokenProxy,
-    entra, managed, pod_identity, refusal::RefusalPolicy,
+    entra, managed, more_claims::MoreClaimsPolicy, pod_identity, refusal::RefusalPolicy,
 };
 
 /// All token sources, and the ways there.
@@ -32,6 +32,7 @@ impl Sources {
             // Above what counts requests: what waits is not sent yet.
             options.per_try_policies.insert(0, at_once.policy());
             options.per_call_policies.insert(0, Arc::new(RefusalPolicy));
+            options.per_call_policies.push(Arc::new(MoreClaimsPolicy));
             options
         };
         Self {

@@ -161,9 +161,13 @@ impl VaultError {
                 NetworkFailure::Other => Code::TokenSourceDown,
                 failure => network(failure, Code::EntraNotInDns),
             },
-            Self::NotBelieved(_) | Self::Malformed(_) | Self::Incomplete(_) | Self::Endless { .. } => {
-                Code::UnexpectedAnswer
-            }
+            Self::MoreClaims { .. } => Code::ClaimsChallenge,
+            Self::NotBelieved(_)
+            | Self::Malformed(_)
+            | Self::Incomplete(_)
+            | Self::OtherObject(_)
+            | Self::RepeatedVersion(_)
+            | Self::Endless { .. } => Code::UnexpectedAnswer,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     content::error::ContentError,
     identity::IdentityError,
     spec::{
+        excerpt::Excerpt,
         file::InvalidPath,
         identity::{IdentityMode, TenantId},
         object::{ObjectSpec, ObjectType, ObjectVersion},
@@ -95,6 +96,8 @@ pub struct Caller {
     pub object_id: Option<String>,
     /// The vault's host.
     pub host: String,
+    /// The authority that the vault's challenge names, where it is another than the cloud's.
+    pub other_authority: Option<Excerpt>,
 }
 
 impl Caller {
@@ -104,6 +107,7 @@ impl Caller {
             tenant: identity.tenant().cloned(),
             object_id: None,
             host: host.to_owned(),
+            other_authority: None,
         }
     }
 }

@@ -140,6 +140,7 @@ impl<'a> Objects<'a> {
             identity: &self.caller.identity,
             tenant: self.caller.tenant.as_ref(),
             object_id: self.caller.object_id.as_deref().or(said),
+            other_authority: self.caller.other_authority.as_ref(),
             ..About::default()
         }
     }

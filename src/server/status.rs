@@ -71,6 +71,7 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::NoPodIdentity
         | FailureCode::IdentityRefused
         | FailureCode::VaultRefusedToken
+        | FailureCode::ClaimsChallenge
         | FailureCode::VaultInOtherTenant
         | FailureCode::WrongAudience => Code::Unauthenticated,
         FailureCode::ForbiddenByRbac
@@ -182,6 +183,7 @@ mod tests {
             tenant: None,
             object_id: None,
             host: "lab.vault.azure.net".to_owned(),
+            other_authority: None,
         };
         MountError::Objects {
             vault: "lab".parse().unwrap(),

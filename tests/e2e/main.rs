@@ -1,6 +1,7 @@
 //! The whole provider: the real server on a real socket, the real SDK, and an emulated Azure.
 
 mod admin;
+mod anonymous;
 mod canary;
 mod conformance;
 mod faults;
@@ -13,6 +14,7 @@ mod neighbours;
 mod process;
 mod proxies;
 mod reads;
+mod renewal;
 mod restart;
 mod server;
 mod sharing;

@@ -40,6 +40,7 @@ fn told(failures: &[ObjectFailure]) -> String {
         tenant: Some("t".parse().unwrap()),
         object_id: Some(OBJECT_ID.to_owned()),
         host: "lab.vault.azure.net".to_owned(),
+        other_authority: None,
     };
     Objects { vault: &"lab".parse().unwrap(), caller: &caller, failures }.to_string()
 }
