@@ -36,3 +36,47 @@ impl Policy for MoreClaimsPolicy {
         below(ctx, request, next).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use azure_core::http::{AsyncRawResponse, Method, StatusCode, headers::Headers};
+
+    use super::*;
+
+    /// An authority that keeps the form it was sent.
+    #[derive(Debug, Default)]
+    struct Authority(Mutex<Vec<u8>>);
+
+    #[async_trait::async_trait]
+    impl Policy for Authority {
+        async fn send(&self, _: &Context, request: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+            let Body::Bytes(form) = request.body() else { panic!("a form in memory") };
+            *self.0.lock().unwrap() = form.to_vec();
+            Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, Headers::new(), &b""[..]))
+        }
+    }
+
+    async fn sent(claims: Option<&str>) -> String {
+        let authority = Arc::new(Authority::default());
+        let mut request = Request::new("https://login.example/t?x=y".parse().unwrap(), Method::Post);
+        request.set_body("grant_type=client_credentials&client_assertion=a.b.c");
+        let mut ctx = Context::new();
+        if let Some(claims) = claims {
+            ctx.insert(MoreClaims(claims.into()));
+        }
+        let next: [Arc<dyn Policy>; 1] = [authority.clone()];
+        MoreClaimsPolicy.send(&ctx, &mut request, &next).await.unwrap();
+        String::from_utf8(authority.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn claims_are_a_field_of_the_form() {
+        assert_eq!(sent(None).await, "grant_type=client_credentials&client_assertion=a.b.c");
+        assert_eq!(
+            sent(Some(r#"{"a":"b&c=d"}"#)).await,
+            "grant_type=client_credentials&client_assertion=a.b.c&claims=%7B%22a%22%3A%22b%26c%3Dd%22%7D"
+        );
+    }
+}
