@@ -26,7 +26,7 @@ test *arguments:
 
 # An emulated Azure, the provider, three mounts.
 demo:
-    cargo run --locked --release --example mount
+    cargo run --locked --example mount
 
 # What has to pass.
 ci:
