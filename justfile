@@ -28,6 +28,10 @@ test *arguments:
 demo:
     cargo run --locked --example mount
 
+# Documentation of the code; warnings are errors.
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+
 # What has to pass.
 ci:
     .ci/run
