@@ -11,7 +11,10 @@ use crate::spec::{
     rendering::{Rendering, SecretEncoding, SecretFormat},
 };
 
-use super::error::{Problem, Problems};
+use super::{
+    error::{Problem, Problems},
+    integer::{self, InvalidInteger},
+};
 
 /// The fields as the user wrote them: scalars of any YAML kind keep their text, so `0600` stays `0600`.
 ///
@@ -146,10 +149,10 @@ impl Reader<'_> {
 struct WholeNumber(i32);
 
 impl FromStr for WholeNumber {
-    type Err = &'static str;
+    type Err = InvalidInteger;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self).map_err(|_| "is not a whole number")
+    fn from_str(text: &str) -> Result<Self, InvalidInteger> {
+        integer::parse(text).map(Self)
     }
 }
 

@@ -7,6 +7,7 @@ mod clash;
 mod entry;
 mod error;
 mod identity;
+mod integer;
 mod objects;
 mod tokens;
 
