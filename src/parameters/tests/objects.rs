@@ -196,7 +196,6 @@ fn a_history_is_read_as_gos_yaml_reads_numbers() {
         ("1e1", Some(10)),
         ("5.9", Some(5)),
         ("'1_0'", Some(10)),
-        ("!!int 5", Some(5)),
         ("-0x10", None),
         ("1.9", None),
         ("Null", None),
