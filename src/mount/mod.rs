@@ -150,7 +150,7 @@ impl Mounter {
         first: bool,
         progress: &Progress,
     ) -> Result<Volume, MountError> {
-        let MountSpec { pod, cloud, vault, identity, objects: _, default_mode } = spec;
+        let MountSpec { pod, cloud, vault, identity, objects: _, default_mode, misspellings } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
         let endpoint = cloud.vault(&vault);
         let request = Arc::new(TokenRequest { identity, pod, cloud });
@@ -169,6 +169,7 @@ impl Mounter {
                 wanted: names(objects),
                 vault: vault.clone(),
                 error,
+                misspellings: misspellings.clone(),
             })
         };
         let connect = |credential, reader| self.vaults.connect(&endpoint, credential, reader);
@@ -178,7 +179,7 @@ impl Mounter {
         let fetch = async |client: &VaultClient| {
             fetch::fetch(client, objects, progress, limit).await.map_err(too_large)
         };
-        let mut caller = Box::new(Caller::new(&request.identity, endpoint.name()));
+        let mut caller = Box::new(Caller::new(&request.identity, endpoint.name(), misspellings.clone()));
 
         let work = async {
             let token = authenticate().await?;

@@ -81,7 +81,7 @@ impl Reader<'_> {
     where
         T: FromStr<Err: fmt::Display>,
     {
-        value.parse().map_err(|error| self.wrong(key, format!("{} {error}", Excerpt::of(value))))
+        value.parse().map_err(|error| self.wrong_text(key, value, error))
     }
 
     /// Where the versions of a history lie.
@@ -89,8 +89,7 @@ impl Reader<'_> {
     /// Compat: the incumbent joins the alias with the names of the files, which cleans it; without a history the driver
     /// refuses what is unclean.
     fn directory(&self, alias: &str) -> Result<RelativePath, Problem> {
-        let wrong = |error| self.wrong("objectAlias", format!("{} {error}", Excerpt::of(alias)));
-        RelativePath::cleaned(alias).map_err(wrong)
+        RelativePath::cleaned(alias).map_err(|error| self.wrong_text("objectAlias", alias, error))
     }
 
     fn versions(&self, entry: &Entry) -> Result<VersionSelector, Problem> {
@@ -135,12 +134,18 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, key: &str, reason: impl fmt::Display) -> Problem {
+        Problem::wrong(self.path(key), reason)
+    }
+
+    fn wrong_text(&self, key: &str, text: &str, error: impl fmt::Display) -> Problem {
+        Problem::of_text(self.path(key), text, format!("{} {error}", Excerpt::of(text)))
+    }
+
+    fn path(&self, key: &str) -> String {
         match self.name {
             // What is no name is quoted where it is told of, and once is enough.
-            Some(name) if name.parse::<ObjectName>().is_ok() => {
-                Problem::wrong(format!("{}.{key} ({name})", self.field), reason)
-            }
-            _ => Problem::wrong(format!("{}.{key}", self.field), reason),
+            Some(name) if name.parse::<ObjectName>().is_ok() => format!("{}.{key} ({name})", self.field),
+            _ => format!("{}.{key}", self.field),
         }
     }
 }

@@ -182,6 +182,7 @@ mod tests {
             tenant: None,
             object_id: None,
             host: "lab.vault.azure.net".to_owned(),
+            misspellings: Vec::new(),
         };
         MountError::Objects {
             vault: "lab".parse().unwrap(),
@@ -213,6 +214,7 @@ mod tests {
                     wanted: vec!["secret/s".to_owned()],
                     vault: "lab".parse().unwrap(),
                     error: unreachable.into(),
+                    misspellings: Vec::new(),
                 },
                 Code::FailedPrecondition,
             ),

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod identity;
+mod identity_mistakes;
 mod objects;
 
 use std::collections::BTreeMap;
