@@ -2,6 +2,7 @@
 
 mod admin;
 mod canary;
+mod class_mistakes;
 mod conformance;
 mod faults;
 mod freshness;
