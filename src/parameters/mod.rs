@@ -11,6 +11,7 @@ mod integer;
 mod misspelling;
 mod objects;
 mod tokens;
+mod yaml;
 
 pub use self::error::{Fault, ParametersError, Problem};
 

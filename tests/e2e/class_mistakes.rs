@@ -87,3 +87,12 @@ async fn a_placeholder_in_place_of_a_client_id_is_quoted_before_any_call() {
         assert_mentions(&status, Code::InvalidArgument, &["clientID", placeholder, "placeholder"]);
     }
 }
+
+#[tokio::test]
+async fn a_list_under_a_bar_is_called_a_list_and_shown() {
+    let azure = Azure::with_secrets(&[("s1", "x"), ("s2", "y")]).await;
+    let objects = "array:\n  - |\n    - objectName: s1\n      objectType: secret\n    - objectName: s2\n      objectType: secret\n";
+    let status = refused_unasked(&azure, &MountCall::of(objects).workload(&azure)).await;
+    let mentions = &["objects[0]: ", "it is a list at line 1: \"- objectName: s1\"", "an entry looks like"];
+    assert_mentions(&status, Code::InvalidArgument, mentions);
+}

@@ -4,6 +4,7 @@ mod hostile;
 mod identity;
 mod identity_mistakes;
 mod objects;
+mod yaml_mistakes;
 
 use std::collections::BTreeMap;
 
