@@ -16,7 +16,8 @@ mod way_out;
 
 pub use self::{
     error::{Caller, MountError, ObjectError, ObjectFailure},
-    volume::{Largest, MountedVersion, Volume, VolumeFile},
+    listed::listed,
+    volume::{Largest, LeftOut, MountedVersion, Volume, VolumeFile},
     waiting::Waiting,
 };
 
@@ -130,7 +131,7 @@ impl Mounter {
             })
         })?;
         volume.into_iter().for_each(|volume| self.served.add(volume));
-        Ok(mounted)
+        if first { Ok(mounted) } else { Ok(Volume { left_out: Vec::new(), ..mounted }) }
     }
 
     /// Drops, now and then, what is kept and of no use any more. Never completes.

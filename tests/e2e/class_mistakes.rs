@@ -96,3 +96,19 @@ async fn a_list_under_a_bar_is_called_a_list_and_shown() {
     let mentions = &["objects[0]: ", "it is a list at line 1: \"- objectName: s1\"", "an entry looks like"];
     assert_mentions(&status, Code::InvalidArgument, mentions);
 }
+
+#[tokio::test]
+async fn pem_in_the_vault_is_called_pem_where_an_archive_was_asked_for() {
+    const PEM: &str = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n";
+    let azure = Azure::with_secrets(&[("c", PEM)]).await;
+    let provider = Provider::start(&azure);
+    for (fields, mentions) in [
+        ("objectFormat: pfx, objectEncoding: base64", &["[AKV-CannotConvert] ", "objectFormat", "PEM"][..]),
+        ("objectEncoding: base64", &["[AKV-WrongEncoding] ", "objectEncoding", "PEM"]),
+    ] {
+        let objects = format!("- {{objectName: c, objectType: secret, {fields}}}\n");
+        let status = provider.driver().mount(&MountCall::of(&objects).workload(&azure)).await.unwrap_err();
+        assert_mentions(&status, Code::FailedPrecondition, mentions);
+        assert!(!status.message().contains("hunter"), "{status}");
+    }
+}

@@ -17,5 +17,6 @@ mod reads;
 mod restart;
 mod server;
 mod sharing;
+mod split_files;
 mod throttling;
 mod tls;
