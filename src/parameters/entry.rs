@@ -59,10 +59,8 @@ pub(super) struct Fields {
 impl Fields {
     /// Parses an entry that is a text.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        match yaml::read::<Any<Document>>(text, ENTRY)?.0 {
-            Document::Fields(fields) => Ok(fields),
-            Document::Other(kind) => Err(yaml::other_text(text, format_args!("it is {kind}"), ENTRY)),
-        }
+        let Any(Document(fields)) = yaml::read(text, ENTRY)?;
+        fields.map_err(|kind| yaml::other_text(text, format_args!("it is {kind}"), ENTRY))
     }
 
     /// Reads an entry that is a map.
@@ -84,22 +82,20 @@ impl Fields {
     }
 }
 
-enum Document {
-    Fields(Fields),
-    Other(Kind),
-}
+/// The text of an entry, or what it is in place of one.
+struct Document(Result<Fields, Kind>);
 
 impl Node for Document {
     fn null() -> Self {
-        Self::Fields(Fields::default())
+        Self(Ok(Fields::default()))
     }
 
     fn other(kind: Kind) -> Self {
-        Self::Other(kind)
+        Self(Err(kind))
     }
 
     fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        Fields::read(map).map(Self::Fields)
+        Fields::read(map).map(|fields| Self(Ok(fields)))
     }
 }
 

@@ -21,11 +21,7 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
         problems.push(Problem::wrong(OBJECTS, reason));
         return None;
     }
-    let is_one_line = text.lines().nth(1).is_none();
-    let items = problems.catch(items(text).map_err(|reason| match is_one_line {
-        true => Problem::of_text(OBJECTS, text, reason),
-        false => Problem::wrong(OBJECTS, reason),
-    }))?;
+    let items = problems.catch(items(text))?;
 
     let count = items.len();
     if count > MOST_OBJECTS {
@@ -57,26 +53,30 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
 }
 
 /// The items of the list, at least one.
-fn items(text: &str) -> Result<Vec<Spanned<Item>>, String> {
-    let (items, others) = match yaml::read::<Any<Document>>(text, LIST)?.0 {
+fn items(text: &str) -> Result<Vec<Spanned<Item>>, Problem> {
+    let wrong = |reason: String| Problem::wrong(OBJECTS, reason);
+    let Any(document) = yaml::read(text, LIST).map_err(wrong)?;
+    let (items, others) = match document {
         Document::List { array: Array::Items(items), others } => (items, others),
         Document::List { array: Array::Other(kind), .. } => {
-            return Err(yaml::other_node(
-                Lines::of(text).with_key("array"),
-                format_args!("array is {kind}"),
-                LIST,
-            ));
+            let line = Lines::of(text).with_key("array");
+            return Err(wrong(yaml::other_node(line, format_args!("array is {kind}"), LIST)));
         }
-        Document::Other(kind) => return Err(yaml::other_text(text, format_args!("it is {kind}"), LIST)),
+        Document::Other(kind) => {
+            return Err(wrong(yaml::other_text(text, format_args!("it is {kind}"), LIST)));
+        }
     };
     if !items.is_empty() {
         return Ok(items);
     }
     let others: Vec<String> = others.iter().map(|key| Excerpt::of(key).to_string()).collect();
-    Err(match others.as_slice() {
+    let reason = match others.as_slice() {
         [] => "names no object; list them under array:".to_owned(),
         others => format!("names no object; list them under array:, in place of {}", others.join(" and ")),
-    })
+    };
+    // A template in braces is a map of YAML.
+    let is_one_line = text.lines().nth(1).is_none();
+    Err(if is_one_line { Problem::of_text(OBJECTS, text, reason) } else { wrong(reason) })
 }
 
 const LIST: Wanted = Wanted {
