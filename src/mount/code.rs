@@ -176,7 +176,7 @@ impl ObjectError {
     pub(super) fn code(&self) -> Code {
         match self {
             Self::Vault(error) => error.code(),
-            Self::Content(ContentError::Encoding(_)) => Code::WrongEncoding,
+            Self::Content(ContentError::Encoding(_) | ContentError::PemNotEncoded) => Code::WrongEncoding,
             Self::Content(ContentError::EmptyCertificate) => Code::CertificateNotIssued,
             Self::Content(_) => Code::CannotConvert,
             Self::Clash(_) => Code::FileClash,

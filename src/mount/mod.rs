@@ -16,7 +16,8 @@ mod way_out;
 
 pub use self::{
     error::{Caller, MountError, ObjectError, ObjectFailure},
-    volume::{Largest, MountedVersion, Volume, VolumeFile},
+    listed::listed,
+    volume::{Largest, LeftOut, MountedVersion, Volume, VolumeFile},
     waiting::Waiting,
 };
 
@@ -130,7 +131,7 @@ impl Mounter {
             })
         })?;
         volume.into_iter().for_each(|volume| self.served.add(volume));
-        Ok(mounted)
+        if first { Ok(mounted) } else { Ok(Volume { left_out: Vec::new(), ..mounted }) }
     }
 
     /// Drops, now and then, what is kept and of no use any more. Never completes.
@@ -150,7 +151,7 @@ impl Mounter {
         first: bool,
         progress: &Progress,
     ) -> Result<Volume, MountError> {
-        let MountSpec { pod, cloud, vault, identity, objects: _, default_mode } = spec;
+        let MountSpec { pod, cloud, vault, identity, objects: _, default_mode, misspellings } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
         let endpoint = cloud.vault(&vault);
         let request = Arc::new(TokenRequest { identity, pod, cloud });
@@ -168,6 +169,7 @@ impl Mounter {
                 wanted: names(objects),
                 vault: vault.clone(),
                 error,
+                misspellings: misspellings.clone(),
             })
         };
         let connect = |credential, reader| self.vaults.connect(&endpoint, credential, reader);
@@ -178,7 +180,7 @@ impl Mounter {
             progress.read(&endpoint, objects);
             fetch::fetch(client, objects, before, progress, limit).await.map_err(too_large)
         };
-        let mut caller = Box::new(Caller::new(&request.identity, endpoint.name()));
+        let mut caller = Box::new(Caller::new(&request.identity, endpoint.name(), misspellings.clone()));
 
         let work = async {
             let token = authenticate(self.identities.authenticate(&request)).await?;

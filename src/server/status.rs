@@ -184,6 +184,7 @@ mod tests {
             object_id: None,
             host: "lab.vault.azure.net".to_owned(),
             other_authority: None,
+            misspellings: Vec::new(),
         };
         MountError::Objects {
             vault: "lab".parse().unwrap(),
@@ -215,6 +216,7 @@ mod tests {
                     wanted: vec!["secret/s".to_owned()],
                     vault: "lab".parse().unwrap(),
                     error: unreachable.into(),
+                    misspellings: Vec::new(),
                 },
                 Code::FailedPrecondition,
             ),

@@ -3,6 +3,7 @@
 mod admin;
 mod anonymous;
 mod canary;
+mod class_mistakes;
 mod conformance;
 mod faults;
 mod freshness;
@@ -18,5 +19,6 @@ mod renewal;
 mod restart;
 mod server;
 mod sharing;
+mod split_files;
 mod throttling;
 mod tls;

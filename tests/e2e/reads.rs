@@ -131,7 +131,7 @@ async fn a_volume_that_the_driver_would_not_take_is_refused_with_its_largest_fil
 async fn a_separate_file_that_another_object_has_is_refused() {
     let azure = Azure::with_secrets(&[("other", "x")]).await;
     let certificate = serde_json::json!({
-        "value": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "value": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
         "contentType": "application/x-pem-file",
         "kid": "https://lab.vault.azure.net/keys/web/0",
     });
