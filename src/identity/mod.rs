@@ -17,12 +17,14 @@ pub mod principal;
 mod refusal;
 pub mod server_name;
 mod source;
+mod token_response;
 
 pub use self::{
     answer::TokenAnswer,
     asked::{Asked, Presented, TokenSource},
     binding::{TokenProxyError, TokenProxySettings},
     error::{IdentityError, LastAnswer},
+    token_response::{TokenResponse, TokenResponseError},
 };
 
 use std::{sync::Arc, time::Duration};

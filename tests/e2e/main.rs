@@ -18,3 +18,4 @@ mod server;
 mod sharing;
 mod throttling;
 mod tls;
+mod token_answers;
