@@ -163,6 +163,7 @@ fn token_result(attempted: &Attempted, joined: bool) -> TokenResult {
         }
         Err(
             IdentityError::Unreachable { .. }
+            | IdentityError::Foreign { .. }
             | IdentityError::TokenProxy { .. }
             | IdentityError::Late { last: LastAnswer(None), .. },
         ) => TokenResult::Unreachable,

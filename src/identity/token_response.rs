@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     spec::{excerpt::Excerpt, sensitive::Sensitive},
-    transport::below,
+    transport::{ForeignAnswer, below},
 };
 
 /// The longest time that a token is kept, in days. No token of Entra's is valid for longer than 28 hours.
@@ -47,6 +47,9 @@ pub enum TokenResponseError {
     /// No JSON object.
     #[error("the answer is not a JSON object")]
     NotAnObject,
+    /// A page with this title.
+    #[error("the answer is an HTML page titled {0}")]
+    Page(Excerpt),
     /// A JSON object with other fields.
     #[error("the answer is a JSON object, but not that of a token")]
     NotAToken,
@@ -120,7 +123,9 @@ impl TokenResponse {
 fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, TokenResponseError> {
     // The JSON reader would take an array for the fields in their order.
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(TokenResponseError::NotAnObject);
+        let title = ForeignAnswer::title_of(body).filter(|title| !title.is_empty());
+        return Err(title
+            .map_or(TokenResponseError::NotAnObject, |title| TokenResponseError::Page(Excerpt::of(&title))));
     }
     serde_json::from_slice(body).map_err(|error| match error.is_data() {
         true => TokenResponseError::NotAToken,
@@ -347,11 +352,12 @@ mod tests {
 
     #[test]
     fn what_is_no_token_says_what_is_missing_and_repeats_nothing() {
-        use TokenResponseError::{Failed, NoToken, NotAToken, NotAnObject, UnusableToken};
+        use TokenResponseError::{Failed, NoToken, NotAToken, NotAnObject, Page, UnusableToken};
         let error = |text: &str| Failed(Excerpt::of(text));
         for (body, expected) in [
             ("", NotAnObject),
             ("<html>canary</html>", NotAnObject),
+            ("<html><title>Sign in</title>canary", Page(Excerpt::of("Sign in"))),
             (r#"{"access_token":"canary""#, NotAnObject),
             ("[]", NotAnObject),
             (r#"["canary",4000000000]"#, NotAnObject),

@@ -4,6 +4,7 @@ mod admin;
 mod canary;
 mod conformance;
 mod faults;
+mod foreign_answers;
 mod freshness;
 mod harness;
 mod hostile;
