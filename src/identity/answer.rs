@@ -140,11 +140,16 @@ impl fmt::Display for Headline<'_> {
         match self.0 {
             TokenAnswer { number: Some(number), .. } => write!(f, "AADSTS{number}"),
             TokenAnswer { error, .. } if !error.is_empty() => f.write_str(error),
-            TokenAnswer { status: 407, .. } => f.write_str("407 Proxy Authentication Required"),
-            TokenAnswer { status, foreign: Some(foreign), .. } if foreign.is_page() => {
-                write!(f, "status {status} with {foreign}")
+            TokenAnswer { status, foreign, .. } => {
+                match status {
+                    407 => f.write_str("407 Proxy Authentication Required")?,
+                    status => write!(f, "status {status}")?,
+                }
+                match foreign.as_ref().filter(|foreign| foreign.is_page()) {
+                    Some(page) => write!(f, " with {page}"),
+                    None => Ok(()),
+                }
             }
-            TokenAnswer { status, .. } => write!(f, "status {status}"),
         }
     }
 }
