@@ -99,6 +99,10 @@ codes! {
     ProxyUnreachable,
     /// The proxy does not let us through.
     ProxyRefused,
+    /// A proxy demands a user and a password.
+    ProxyAuthRequired,
+    /// A proxy, firewall or gateway in between answers 403 in place of Azure.
+    ForbiddenByProxy,
     /// Somebody answered who is not Azure, or not in its language.
     UnexpectedAnswer,
 

@@ -6,6 +6,7 @@ use http::{
     header::{CONTENT_TYPE, LOCATION, RETRY_AFTER},
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::body::AnswerBody;
 
@@ -31,6 +32,30 @@ impl Answer {
 
     pub(crate) fn raw(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Self {
         Self { status, headers: vec![(CONTENT_TYPE, content_type)], body, caller: None }
+    }
+
+    /// An answer with these headers alone. Headers that HTTP does not allow are left out.
+    pub(crate) fn foreign(code: u16, headers: &[(String, String)], body: String) -> Self {
+        let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let allowed = |(name, value): &(String, String)| {
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+        };
+        let headers = headers.iter().filter_map(allowed).collect();
+        Self { status, headers, body: Bytes::from(body), caller: None }
+    }
+
+    /// The same access token among other fields. An answer without a token stays as it is.
+    pub(crate) fn with_token_fields(self, mut fields: Value) -> Self {
+        let own: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let issued = own.get("token").unwrap_or(&own).get("access_token");
+        let Some(token) = issued.filter(|_| self.status.is_success()) else { return self };
+        match fields.get_mut("token") {
+            Some(Value::Object(nested)) => nested.insert("access_token".to_owned(), token.clone()),
+            _ => fields
+                .as_object_mut()
+                .and_then(|fields| fields.insert("access_token".to_owned(), token.clone())),
+        };
+        Self { body: Bytes::from(fields.to_string()), ..self }
     }
 
     pub(crate) fn redirect(to: &str) -> Self {

@@ -22,6 +22,21 @@ pub enum Fault {
         /// The body; without one, the service's own body for that status.
         body: Option<String>,
     },
+    /// This answer, and nothing of the service's own: that of a proxy or a firewall, for one.
+    Answer {
+        /// The HTTP status, 200 to 599.
+        code: u16,
+        /// Names and values of the only headers.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: String,
+    },
+    /// 200 with these fields instead of the service's own around the access token that it issues. The token goes into
+    /// the object `token` where the fields have one, as in NMI's answers. A request that the service refuses is refused.
+    TokenFields(
+        /// The JSON object without `access_token`.
+        serde_json::Value,
+    ),
     /// The connection is closed without an answer.
     Drop,
     /// The connection is reset (TCP RST) without an answer.
@@ -76,6 +91,13 @@ impl Fault {
     #[must_use]
     pub fn status(code: u16) -> Self {
         Self::Status { code, retry_after: None, body: None }
+    }
+
+    /// This status with a page of HTML that is none of the service's.
+    #[must_use]
+    pub fn page(code: u16, html: &str) -> Self {
+        let headers = vec![("Content-Type".to_owned(), "text/html; charset=utf-8".to_owned())];
+        Self::Answer { code, headers, body: html.to_owned() }
     }
 
     /// 429 with a `Retry-After` header.

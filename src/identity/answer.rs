@@ -2,8 +2,15 @@
 
 use std::fmt;
 
-use azure_core::error::{Error, ErrorKind};
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::headers::Headers,
+};
 use serde::Deserialize;
+
+use crate::transport::ForeignAnswer;
+
+use super::asked::TokenSource;
 
 /// The longest text of a source's own that is told, in characters.
 const LONGEST: usize = 600;
@@ -19,6 +26,8 @@ pub struct TokenAnswer {
     words: String,
     /// Trace and correlation ids and the time.
     trace: String,
+    /// An answer in no form of a token source.
+    foreign: Option<ForeignAnswer>,
 }
 
 impl TokenAnswer {
@@ -43,6 +52,24 @@ impl TokenAnswer {
         &self.trace
     }
 
+    /// Whether something other than `source` answered, so that the status says nothing of the identity.
+    ///
+    /// Entra always answers in JSON. The services on the node and in the cluster have plain texts too, and whatever is in
+    /// the way of one that throttles or is down passes with it.
+    pub(super) fn is_foreign(&self, source: &TokenSource) -> bool {
+        let passes = matches!(self.status, 408 | 429 | 500..);
+        match (source, &self.foreign) {
+            _ if self.status == 407 => true,
+            (TokenSource::Nmi { .. }, _) | (_, None) => false,
+            // Microsoft's answers while IMDS starts or is updated.
+            (TokenSource::Imds, _) if matches!(self.status, 404 | 410) => false,
+            (TokenSource::Imds | TokenSource::TokenProxy { .. }, Some(foreign)) => {
+                foreign.is_page() && !passes
+            }
+            (TokenSource::Entra { .. }, Some(_)) => !passes,
+        }
+    }
+
     /// In one word what was answered.
     pub fn headline(&self) -> Headline<'_> {
         Headline(self)
@@ -55,8 +82,11 @@ impl TokenAnswer {
             if let Some(error) = error.downcast_ref::<Error>()
                 && let ErrorKind::HttpResponse { status, raw_response, .. } = error.kind()
             {
-                let body = raw_response.as_ref().map(|response| response.body().as_ref()).unwrap_or_default();
-                return Some(Self::parse(u16::from(*status), body));
+                let status = u16::from(*status);
+                return Some(match raw_response {
+                    Some(raw) => Self::of(status, raw.headers(), raw.body()),
+                    None => Self::parse(status, b""),
+                });
             }
             next = error.source();
         }
@@ -65,7 +95,12 @@ impl TokenAnswer {
 
     /// Reads an OAuth 2.0 error (RFC 6749 section 5.2) with Entra's additions.
     pub fn parse(status: u16, body: &[u8]) -> Self {
+        Self::of(status, &Headers::new(), body)
+    }
+
+    fn of(status: u16, headers: &Headers, body: &[u8]) -> Self {
         let answer: OAuthError = serde_json::from_slice(body).unwrap_or_default();
+        let foreign = ForeignAnswer::detect(headers, body, !answer.error.is_empty());
         let text = answer.error_description.split_whitespace().collect::<Vec<_>>().join(" ");
         let (words, trace) = match text.find("Trace ID:") {
             Some(at) => (text[..at].trim_end(), text[at..].to_owned()),
@@ -75,7 +110,8 @@ impl TokenAnswer {
             Some((number, words)) => (Some(number), words),
             None => (answer.error_codes.first().copied(), words),
         };
-        Self { status, number, error: shown(&answer.error), words: shown(words), trace: shown(&trace) }
+        let words = foreign.as_ref().map_or_else(|| shown(words), |foreign| foreign.words().to_owned());
+        Self { status, number, error: shown(&answer.error), words, trace: shown(&trace), foreign }
     }
 }
 
@@ -95,7 +131,7 @@ fn shown(text: &str) -> String {
     shown
 }
 
-/// `AADSTS70021`, `invalid_request`, or `status 503`.
+/// `AADSTS70021`, `invalid_request`, or `status 503`, at times with what answered.
 #[derive(Debug)]
 pub struct Headline<'a>(&'a TokenAnswer);
 
@@ -104,7 +140,16 @@ impl fmt::Display for Headline<'_> {
         match self.0 {
             TokenAnswer { number: Some(number), .. } => write!(f, "AADSTS{number}"),
             TokenAnswer { error, .. } if !error.is_empty() => f.write_str(error),
-            TokenAnswer { status, .. } => write!(f, "status {status}"),
+            TokenAnswer { status, foreign, .. } => {
+                match status {
+                    407 => f.write_str("407 Proxy Authentication Required")?,
+                    status => write!(f, "status {status}")?,
+                }
+                match foreign.as_ref().filter(|foreign| foreign.is_page()) {
+                    Some(page) => write!(f, " with {page}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -133,7 +178,7 @@ mod tests {
 
     #[test]
     fn an_answer_in_another_language_leaves_the_status() {
-        for body in [&b"<html>"[..], b"", b"[]", br#"{"error":{}}"#] {
+        for body in [&b"words"[..], b"", b"[]", br#"{"error":{}}"#] {
             assert_eq!(TokenAnswer::parse(502, body).headline().to_string(), "status 502");
         }
         let answer = TokenAnswer::parse(
@@ -152,5 +197,38 @@ mod tests {
     fn a_long_text_is_cut() {
         let body = serde_json::json!({"error": "x", "error_description": "ä".repeat(9_000)}).to_string();
         assert_eq!(TokenAnswer::parse(400, body.as_bytes()).words().chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn a_page_in_the_place_of_a_token_source_is_told_from_its_own_answers() {
+        let entra = TokenSource::Entra { tenant: "t".parse().unwrap(), host: "h".to_owned() };
+        let proxy = TokenSource::TokenProxy { tenant: "t".parse().unwrap(), host: "h".to_owned() };
+        let nmi = TokenSource::Nmi { pod: "n/p".to_owned() };
+        let page = &b"<title>Access Denied</title>Blocked"[..];
+        let json = &br#"{"kind":"Status","message":"no binding"}"#[..];
+        let own = &br#"{"error":"invalid_client"}"#[..];
+        for (source, status, body, foreign) in [
+            (&entra, 403, page, true),
+            (&entra, 401, page, true),
+            (&entra, 403, json, true),
+            (&entra, 403, own, false),
+            (&entra, 403, b"", false),
+            (&entra, 407, own, true),
+            (&entra, 429, page, false),
+            (&entra, 503, page, false),
+            (&proxy, 403, page, true),
+            (&proxy, 403, json, false),
+            (&TokenSource::Imds, 403, page, true),
+            (&TokenSource::Imds, 404, page, false),
+            (&TokenSource::Imds, 403, json, false),
+            (&nmi, 403, page, false),
+        ] {
+            let answer = TokenAnswer::parse(status, body);
+            assert_eq!(answer.is_foreign(source), foreign, "{source} {status}");
+        }
+        let answer = TokenAnswer::parse(403, page);
+        assert_eq!(answer.headline().to_string(), "status 403 with an HTML page titled \"Access Denied\"");
+        assert_eq!(answer.words(), "Blocked");
+        assert_eq!(TokenAnswer::parse(403, json).words(), "no binding");
     }
 }

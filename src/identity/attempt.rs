@@ -88,11 +88,6 @@ impl Attempt {
         let options = TokenRequestOptions { method_options: ClientMethodOptions { context } };
         let scope = self.request.cloud.vault_scope();
         match timeout_at(until, credential.get_token(&[&scope], Some(options))).await {
-            // The SDK takes an answer without a token for one with an empty token.
-            Ok(Ok(token)) if token.token.secret().is_empty() => {
-                let why = "the answer holds no token".into();
-                Err(IdentityError::Unreachable { asked: self.asked(), source: why })
-            }
             Ok(Ok(token)) => Ok(token),
             Ok(Err(error)) => Err(IdentityError::new(self.asked(), error)),
             Err(_) => {
@@ -102,7 +97,7 @@ impl Attempt {
         }
     }
 
-    /// The SDK would keep an empty token, and the token proxy may have moved.
+    /// The next attempt begins anew: the token proxy may have moved.
     fn forget_what_led_nowhere(&self, error: &IdentityError) {
         if matches!(error, IdentityError::Unreachable { .. } | IdentityError::Late { .. }) {
             self.key.iter().for_each(|key| self.identities.kept.forget(key, &self.kept));

@@ -30,6 +30,14 @@ pub enum IdentityError {
         /// Status and the source's own words.
         answer: Box<TokenAnswer>,
     },
+    /// A proxy, a firewall or a gateway answered in the token source's place.
+    #[error("something other than {} answered the request for a token for {}: {}", asked.source, asked.identity, answer.headline())]
+    Foreign {
+        /// Who asked whom.
+        asked: Box<Asked>,
+        /// Status and the words of what answered.
+        answer: Box<TokenAnswer>,
+    },
     /// The token source did not answer, or not in its own language.
     #[error("cannot get a token for {} from {}", asked.identity, asked.source)]
     Unreachable {
@@ -62,6 +70,9 @@ impl IdentityError {
     /// What a credential's error means.
     pub(super) fn new(asked: Box<Asked>, error: Error) -> Self {
         match TokenAnswer::find(&error) {
+            Some(answer) if answer.is_foreign(&asked.source) => {
+                Self::Foreign { asked, answer: Box::new(answer) }
+            }
             Some(answer) if matches!(answer.status(), 400 | 401 | 403) => {
                 Self::Refused { asked, answer: Box::new(answer) }
             }
@@ -75,6 +86,7 @@ impl IdentityError {
         match self {
             Self::Refused { asked, .. }
             | Self::Unavailable { asked, .. }
+            | Self::Foreign { asked, .. }
             | Self::Unreachable { asked, .. }
             | Self::Late { asked, .. }
             | Self::TokenProxy { asked, .. } => asked,
@@ -84,7 +96,9 @@ impl IdentityError {
     /// What the token source answered, where it did.
     pub fn answer(&self) -> Option<&TokenAnswer> {
         match self {
-            Self::Refused { answer, .. } | Self::Unavailable { answer, .. } => Some(answer),
+            Self::Refused { answer, .. }
+            | Self::Unavailable { answer, .. }
+            | Self::Foreign { answer, .. } => Some(answer),
             _ => None,
         }
     }

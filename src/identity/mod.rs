@@ -19,6 +19,7 @@ mod refusal;
 mod renewal;
 pub mod server_name;
 mod source;
+mod token_response;
 
 pub use self::{
     answer::TokenAnswer,
@@ -26,6 +27,7 @@ pub use self::{
     binding::{TokenProxyError, TokenProxySettings},
     error::{IdentityError, LastAnswer},
     renewal::TokenRefusal,
+    token_response::{TokenResponse, TokenResponseError},
 };
 
 use std::{
@@ -203,6 +205,7 @@ fn token_result(attempted: &Attempted, joined: bool) -> TokenResult {
         }
         Err(
             IdentityError::Unreachable { .. }
+            | IdentityError::Foreign { .. }
             | IdentityError::TokenProxy { .. }
             | IdentityError::Late { last: LastAnswer(None), .. },
         ) => TokenResult::Unreachable,

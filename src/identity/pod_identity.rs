@@ -12,10 +12,11 @@ use azure_core::{
     http::{ClientOptions, Method, Pipeline, PipelineSendOptions, Request, Url},
     time::OffsetDateTime,
 };
-use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use crate::spec::pod::PodRef;
+
+use super::token_response::{TokenResponse, unreadable};
 
 /// Where NMI listens on each node, and what it is asked
 /// (aad-pod-identity, `pkg/nmi/server`).
@@ -67,38 +68,8 @@ impl PodIdentityCredential {
         let context = &options.method_options.context;
         let response =
             self.pipeline.send(context, &mut request, Some(PipelineSendOptions::default())).await?;
-        let answer: Answer = serde_json::from_slice(response.body())?;
-        Ok(AccessToken::new(answer.token.access_token, answer.token.expires_on.time()?))
-    }
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    token: Token,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    access_token: String,
-    expires_on: Expiry,
-}
-
-/// Seconds since 1970: a JSON number, or as IMDS writes it a string of one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Expiry {
-    Number(i64),
-    Text(String),
-}
-
-impl Expiry {
-    fn time(&self) -> Result<OffsetDateTime> {
-        let seconds = match self {
-            Self::Number(seconds) => Some(*seconds),
-            Self::Text(text) => text.parse().ok(),
-        };
-        seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()).ok_or_else(|| {
-            Error::with_message(ErrorKind::DataConversion, "NMI's token has no usable expires_on")
-        })
+        let token =
+            TokenResponse::read_nmi(response.body(), OffsetDateTime::now_utc()).map_err(unreadable)?;
+        Ok(token.into_access_token())
     }
 }

@@ -12,13 +12,15 @@ use crate::{metrics::Upstream, spec::identity::IdentityMode, transport::Outgoing
 use super::{
     Asked, Presented, TokenProxySettings, TokenRequest, TokenSource, at_once::AtOnce, binding::TokenProxy,
     entra, managed, more_claims::MoreClaimsPolicy, pod_identity, refusal::RefusalPolicy,
+    token_response::TokenResponsePolicy,
 };
 
 /// All token sources, and the ways there.
 #[derive(Debug)]
 pub(super) struct Sources {
     entra: ClientOptions,
-    node: ClientOptions,
+    imds: ClientOptions,
+    nmi: ClientOptions,
     bound: ClientOptions,
     pub(super) token_proxy: Arc<TokenProxy>,
     pod_identity_retired: Once,
@@ -33,11 +35,16 @@ impl Sources {
             options.per_try_policies.insert(0, at_once.policy());
             options.per_call_policies.insert(0, Arc::new(RefusalPolicy));
             options.per_call_policies.push(Arc::new(MoreClaimsPolicy));
+            options.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
             options
         };
+        let nmi = outgoing.client_options(Upstream::Node);
+        let mut imds = nmi.clone();
+        imds.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
         Self {
             entra: options(Upstream::Entra),
-            node: outgoing.client_options(Upstream::Node),
+            imds,
+            nmi,
             bound: options(Upstream::TokenProxy),
             token_proxy: Arc::new(TokenProxy::new(token_proxy, &outgoing.transports)),
             pod_identity_retired: Once::new(),
@@ -95,13 +102,13 @@ impl Sources {
                 entra::service_principal(&tenant, client, secret, options)
             }
             IdentityMode::ManagedIdentity { user_assigned } => {
-                managed::credential(user_assigned, self.node.clone())
+                managed::credential(user_assigned, self.imds.clone())
             }
             IdentityMode::PodIdentity => {
                 self.pod_identity_retired.call_once(|| {
                     tracing::warn!("usePodIdentity: AAD pod identity is retired; move to workload identity");
                 });
-                pod_identity::credential(pod.clone(), self.node.clone())
+                pod_identity::credential(pod.clone(), self.nmi.clone())
             }
         }
     }

@@ -53,6 +53,7 @@ impl IdentityError {
         match self {
             Self::Refused { answer, .. } => refused(source, answer),
             Self::Unavailable { answer, .. } => unavailable(answer.status()),
+            Self::Foreign { answer, .. } => foreign(answer.status()),
             Self::Late { last: LastAnswer(Some(status)), .. } => unavailable(*status),
             Self::Late { last: LastAnswer(None), .. } => unanswered(source, NetworkFailure::Silence),
             Self::Unreachable { source: cause, .. } => unanswered(source, NetworkFailure::of(cause.as_ref())),
@@ -95,8 +96,19 @@ fn entra(number: u32) -> Code {
 
 fn unavailable(status: u16) -> Code {
     match status {
+        300..400 => Code::UnexpectedAnswer,
+        407 => Code::ProxyAuthRequired,
         429 => Code::TokenThrottled,
         _ => Code::TokenSourceDown,
+    }
+}
+
+/// What something in between means by a status.
+fn foreign(status: u16) -> Code {
+    match status {
+        403 => Code::ForbiddenByProxy,
+        407 => Code::ProxyAuthRequired,
+        _ => Code::UnexpectedAnswer,
     }
 }
 
@@ -124,6 +136,7 @@ fn network(failure: NetworkFailure, no_address: Code) -> Code {
         NetworkFailure::Tls => Code::TlsFailed,
         NetworkFailure::Proxy => Code::ProxyUnreachable,
         NetworkFailure::ProxyRefused => Code::ProxyRefused,
+        NetworkFailure::ProxyAuthRequired => Code::ProxyAuthRequired,
         NetworkFailure::Other => Code::UnexpectedAnswer,
     }
 }
@@ -152,6 +165,9 @@ impl VaultError {
             Self::Throttled(_) => Code::Throttled,
             Self::Unavailable(answer) if answer.status() < 400 => Code::UnexpectedAnswer,
             Self::Unavailable(_) => Code::VaultDown,
+            // Gateways answer for a vault that is out of order, and Azure's own are some of them.
+            Self::Foreign(answer) if answer.status() == 408 || answer.status() >= 500 => Code::VaultDown,
+            Self::Foreign(answer) => foreign(answer.status()),
             // The kind of error says that there was no answer; which it was, its cause may not.
             Self::Unreachable(cause) => match NetworkFailure::of(cause.as_ref()) {
                 NetworkFailure::Other => Code::ConnectionLost,

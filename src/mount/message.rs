@@ -160,12 +160,12 @@ impl fmt::Display for Objects<'_> {
             ([group], [failure]) => {
                 write!(f, "cannot read {} from vault {vault}: ", failure.object)?;
                 group.reason(f)?;
-                says(f, "Key Vault says", group.words())?;
+                says(f, &format!("{} says", group.speaker()), group.words())?;
             }
             ([group], all) => {
                 write!(f, "cannot read {} objects from vault {vault}: {}: ", all.len(), group.names(NAMED))?;
                 group.reason(f)?;
-                says(f, "Key Vault says", group.words())?;
+                says(f, &format!("{} says", group.speaker()), group.words())?;
                 if all.len() > NAMED {
                     write!(f, ". All {}: {}", all.len(), group.names(usize::MAX))?;
                 }
@@ -203,6 +203,12 @@ impl Group<'_> {
         first.map_or("", ServiceAnswer::words)
     }
 
+    /// What says that.
+    fn speaker(&self) -> &'static str {
+        let first = self.failures.first().and_then(|failure| answer(failure));
+        first.map_or("Key Vault", ServiceAnswer::speaker)
+    }
+
     /// What comes behind all reasons, where there are several.
     fn rest(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let first = self.failures.first().map_or("", |failure| failure.object.as_str());
@@ -211,7 +217,7 @@ impl Group<'_> {
         }
         match self.words() {
             "" => Ok(()),
-            words => write!(f, "\nKey Vault says of {first}: {words}"),
+            words => write!(f, "\n{} says of {first}: {words}", self.speaker()),
         }
     }
 

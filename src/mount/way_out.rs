@@ -36,6 +36,17 @@ impl About<'_> {
         self.vault.map_or_else(|| "the vault".to_owned(), |vault| format!("vault {vault}"))
     }
 
+    /// What was asked: the vault, or where the token comes from.
+    fn asked(&self) -> String {
+        match self.source {
+            Some(TokenSource::Entra { host, .. }) => host.clone(),
+            Some(TokenSource::TokenProxy { .. }) => "the token proxy".to_owned(),
+            Some(TokenSource::Imds) => "IMDS".to_owned(),
+            Some(TokenSource::Nmi { .. }) => "NMI".to_owned(),
+            None => self.vault(),
+        }
+    }
+
     fn client(&self) -> String {
         self.client.map_or_else(|| "the identity".to_owned(), |client| format!("client {client}"))
     }
@@ -143,6 +154,15 @@ pub(super) fn of(code: Code, about: &About) -> String {
         Code::ProxyUnreachable => said("check HTTPS_PROXY of the provider and the way to the proxy"),
         Code::ProxyRefused => said(
             "let the proxy allow the host, or name it in NO_PROXY; a proxy also refuses a host that it cannot find",
+        ),
+        Code::ProxyAuthRequired => said(
+            "put the proxy's user and password into HTTPS_PROXY of the provider, or have the proxy let the provider pass \
+             without",
+        ),
+        Code::ForbiddenByProxy => format!(
+            "check the proxies, firewalls and gateways between node and Azure: one answers in place of {}, and must let \
+             the provider pass",
+            about.asked()
         ),
         Code::UnexpectedAnswer => {
             said("check what is between node and Azure: something answers in its place")

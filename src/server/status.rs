@@ -78,6 +78,7 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::ForbiddenByPolicy
         | FailureCode::ForbiddenByFirewall
         | FailureCode::ForbiddenByConnection
+        | FailureCode::ForbiddenByProxy
         | FailureCode::Forbidden => Code::PermissionDenied,
         FailureCode::NotFound | FailureCode::SoftDeleted => Code::NotFound,
         FailureCode::NoCredentials
@@ -97,6 +98,7 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::TlsFailed
         | FailureCode::ProxyUnreachable
         | FailureCode::ProxyRefused
+        | FailureCode::ProxyAuthRequired
         | FailureCode::UnexpectedAnswer
         | FailureCode::ObjectDisabled
         | FailureCode::NotYetValid
@@ -245,7 +247,11 @@ mod tests {
                 vault(403, r#"{"error":{"code":"Forbidden","innererror":{"code":"SecretNotYetValid"}}}"#),
                 Code::FailedPrecondition,
             ),
+            (vault(403, "<title>Access Denied</title>"), Code::PermissionDenied),
+            (vault(401, "<title>Sign in</title>"), Code::FailedPrecondition),
+            (vault(404, "<title>Not here</title>"), Code::FailedPrecondition),
             (vault(404, ""), Code::NotFound),
+            (vault(407, ""), Code::FailedPrecondition),
             (vault(408, ""), Code::FailedPrecondition),
             (vault(429, ""), Code::FailedPrecondition),
             (vault(500, ""), Code::FailedPrecondition),

@@ -213,14 +213,10 @@ impl Shared {
         proxy: &Intercept,
         addresses: impl Future<Output = io::Result<Names>>,
     ) -> io::Result<Stream> {
-        let at = proxy.uri();
-        let name = || at.authority().map(ToString::to_string).unwrap_or_default();
-        let stream = self.proxy(at, addresses).await.map_err(|source| {
-            io::Error::new(source.kind(), ProxyError::Unreachable { proxy: name(), source })
+        let stream = self.proxy(proxy.uri(), addresses).await.map_err(|source| {
+            io::Error::new(source.kind(), ProxyError::Unreachable { proxy: tunnel::name(proxy), source })
         })?;
-        let stream = tunnel::open(proxy, stream, uri).await;
-        let refused = |source| io::Error::other(ProxyError::Refused { proxy: name(), source });
-        stream.map_err(refused)
+        tunnel::open(proxy, stream, uri).await.map_err(io::Error::other)
     }
 
     async fn proxy(

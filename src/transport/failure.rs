@@ -27,6 +27,8 @@ pub enum NetworkFailure {
     Proxy,
     /// The proxy does not let us through.
     ProxyRefused,
+    /// The proxy demands a user and a password.
+    ProxyAuthRequired,
     /// None of these: an answer that cannot be understood, for one.
     Other,
 }
@@ -52,6 +54,7 @@ impl NetworkFailure {
             return Some(match proxy {
                 ProxyError::Unreachable { .. } => Self::Proxy,
                 ProxyError::Refused { .. } => Self::ProxyRefused,
+                ProxyError::AuthRequired { .. } => Self::ProxyAuthRequired,
             });
         }
         if let Some(NoConnection { stage, .. }) = error.downcast_ref::<NoConnection>() {
@@ -154,6 +157,7 @@ mod tests {
                 wrapped(ProxyError::Refused { proxy: "p".to_owned(), source: refused().into() }),
                 NetworkFailure::ProxyRefused,
             ),
+            (wrapped(ProxyError::AuthRequired { proxy: "p".to_owned() }), NetworkFailure::ProxyAuthRequired),
             (wrapped(NoAddress { name: "n".to_owned(), source: refused() }), NetworkFailure::Name),
             (wrapped(NoAnswer::Silence(Duration::from_secs(1))), NetworkFailure::Silence),
             (wrapped(stuck(Stage::Proxy)), NetworkFailure::Proxy),

@@ -9,6 +9,7 @@ mod client;
 mod connect;
 mod exchange;
 mod failure;
+mod foreign;
 mod names;
 mod patience;
 mod proxy;
@@ -36,6 +37,7 @@ pub use self::{
     client::Client,
     connect::Route,
     failure::NetworkFailure,
+    foreign::ForeignAnswer,
     names::{Names, Resolve},
     patience::Patience,
     proxy::{NotAProxy, Proxy},

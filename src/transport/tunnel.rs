@@ -27,24 +27,41 @@ pub(super) enum ProxyError {
     /// It was asked for a tunnel, and there is none.
     #[error("the proxy {proxy} opens no tunnel")]
     Refused { proxy: String, source: Cause },
+    /// It answered 407.
+    #[error("the proxy {proxy} answered 407 Proxy Authentication Required")]
+    AuthRequired { proxy: String },
 }
 
+/// The error of a tunnel, which its module does not name.
+type TunnelError = <Tunnel<Ready> as Service<Uri>>::Error;
+
 /// A way to the host of `uri` over a connection to the proxy. The name is the proxy's to look up.
-pub(super) async fn open(proxy: &Intercept, stream: Stream, uri: &Uri) -> Result<Stream, Cause> {
+pub(super) async fn open(proxy: &Intercept, stream: Stream, uri: &Uri) -> Result<Stream, ProxyError> {
     let stream = Ready(Some(TokioIo::new(stream)));
     let at = proxy.uri().clone();
+    let name = name(proxy);
     if at.scheme_str().is_some_and(|scheme| scheme.starts_with("socks5")) {
         let mut socks = SocksV5::new(at, stream);
         if let Some((user, password)) = proxy.raw_auth() {
             socks = socks.with_auth(user.to_owned(), password.to_owned());
         }
-        return Ok(socks.call(uri.clone()).await?.into_inner());
+        let refused = |source| ProxyError::Refused { proxy: name, source: Cause::from(source) };
+        return Ok(socks.call(uri.clone()).await.map_err(refused)?.into_inner());
     }
     let mut tunnel = Tunnel::new(at, stream);
     if let Some(auth) = proxy.basic_auth() {
         tunnel = tunnel.with_auth(auth.clone());
     }
-    Ok(tunnel.call(uri.clone()).await?.into_inner())
+    let refused = |error| match error {
+        TunnelError::ProxyAuthRequired => ProxyError::AuthRequired { proxy: name },
+        other => ProxyError::Refused { proxy: name, source: other.into() },
+    };
+    Ok(tunnel.call(uri.clone()).await.map_err(refused)?.into_inner())
+}
+
+/// Host and port of a proxy, without its user and password.
+pub(super) fn name(proxy: &Intercept) -> String {
+    proxy.uri().authority().map(ToString::to_string).unwrap_or_default()
 }
 
 /// A connector whose connection is there already.

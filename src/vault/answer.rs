@@ -2,8 +2,13 @@
 
 use std::fmt;
 
-use azure_core::http::{RawResponse, headers::HeaderName};
+use azure_core::http::{
+    RawResponse,
+    headers::{HeaderName, Headers},
+};
 use serde::Deserialize;
+
+use crate::transport::ForeignAnswer;
 
 /// The header that Azure's support asks for.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -20,6 +25,8 @@ pub struct ServiceAnswer {
     words: String,
     request_id: Option<String>,
     reason: Reason,
+    /// What something other than Key Vault answered in its place.
+    foreign: Option<ForeignAnswer>,
 }
 
 /// What an answer is about, as far as Key Vault says more than its status.
@@ -60,9 +67,31 @@ impl ServiceAnswer {
         self.reason
     }
 
-    /// The service's own words, on one line; may be empty.
+    /// The service's own words, or those of a foreign answer, on one line; may be empty.
     pub fn words(&self) -> &str {
         &self.words
+    }
+
+    /// What says [`Self::words`], as a message begins with it.
+    pub fn speaker(&self) -> &'static str {
+        match &self.foreign {
+            None => "Key Vault",
+            Some(foreign) if foreign.is_page() => "The page",
+            Some(_) => "The answer",
+        }
+    }
+
+    /// Whether something other than Key Vault answered, so that the status says nothing of the object or the identity.
+    ///
+    /// A status that other software shares with Key Vault counts where the answer is no page: other vaults' answers have
+    /// other forms. Key Vault never answers 407.
+    pub(super) fn is_foreign(&self) -> bool {
+        match (self.status, &self.foreign) {
+            (407, _) => true,
+            (429, _) | (_, None) => false,
+            (400 | 401 | 404, Some(foreign)) => foreign.is_page(),
+            (_, Some(_)) => true,
+        }
     }
 
     /// Azure's id of the request, which differs from try to try.
@@ -72,37 +101,50 @@ impl ServiceAnswer {
 
     /// The caller's object id, where the words name it.
     pub fn object_id(&self) -> Option<&str> {
-        let (_, rest) = self.words.split_once("oid=")?;
+        let (_, rest) = self.words.split_once("oid=").filter(|_| self.foreign.is_none())?;
         let id = rest.split(|c: char| !c.is_ascii_hexdigit() && c != '-').next()?;
         (id.len() == 36).then_some(id)
     }
 
     pub(super) fn read(status: u16, response: Option<&RawResponse>) -> Self {
-        let body = response.map(|response| response.body().as_ref()).unwrap_or_default();
-        let request_id = response.and_then(|response| response.headers().get_optional_str(&REQUEST_ID));
-        let request_id = request_id.filter(|id| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_graphic()));
-        Self { request_id: request_id.map(ToOwned::to_owned), ..Self::parse(status, body) }
+        match response {
+            Some(response) => Self::of(status, response.headers(), response.body()),
+            None => Self::parse(status, b""),
+        }
     }
 
     /// Reads Key Vault's error body, `{"error":{"code","message","innererror":{"code"}}}`
     /// (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses#error-responses>).
-    /// The inner error's code says more than the outer one. A body of another shape leaves the status alone.
+    /// The inner error's code says more than the outer one. A body of another shape leaves the status alone, and may be
+    /// the answer of something other than Key Vault.
     pub fn parse(status: u16, body: &[u8]) -> Self {
+        Self::of(status, &Headers::new(), body)
+    }
+
+    fn of(status: u16, headers: &Headers, body: &[u8]) -> Self {
         let error = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error).unwrap_or_default();
+        let known = !(error.code.is_empty() && error.message.is_empty());
+        let foreign = ForeignAnswer::detect(headers, body, known);
         let code =
             error.inner_error.map(|inner| inner.code).filter(|code| !code.is_empty()).unwrap_or(error.code);
         // The text goes on with advice, one sentence a line; the caller's ids are in the first lines.
         let mut words = printable(&error.message).split_whitespace().collect::<Vec<_>>().join(" ");
-        if (300..400).contains(&status) && words.is_empty() {
+        if let Some(foreign) = &foreign {
+            words = foreign.words().to_owned();
+        }
+        if (300..400).contains(&status) {
             words = "redirects are not followed, since a token would go along".to_owned();
         }
+        let request_id = headers.get_optional_str(&REQUEST_ID);
+        let request_id = request_id.filter(|id| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_graphic()));
         let reason = Reason::of(status, &code, &words);
         Self {
             status,
             code: shorten(printable(&code), 64),
             words: shorten(words, LONGEST),
-            request_id: None,
+            request_id: request_id.map(ToOwned::to_owned),
             reason,
+            foreign,
         }
     }
 }
@@ -129,13 +171,18 @@ impl Reason {
 }
 
 impl fmt::Display for ServiceAnswer {
-    /// `404 SecretNotFound`
+    /// `404 SecretNotFound`, or `403 from something other than Key Vault, with an HTML page titled "Access Denied"`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;
         if !self.code.is_empty() {
             write!(f, " {}", self.code)?;
+        } else if self.status == 407 {
+            f.write_str(" Proxy Authentication Required")?;
         }
-        Ok(())
+        match &self.foreign {
+            Some(foreign) => write!(f, " from something other than Key Vault, with {foreign}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -175,8 +222,6 @@ struct InnerError {
 
 #[cfg(test)]
 mod tests {
-    use azure_core::http::headers::Headers;
-
     use super::*;
 
     #[test]
@@ -190,9 +235,48 @@ mod tests {
 
     #[test]
     fn a_body_of_another_shape_leaves_the_status() {
-        for body in [&b""[..], b"<html>", b"{}", br#"{"error":"x"}"#, br#"{"error":{"code":5}}"#] {
-            assert_eq!(ServiceAnswer::parse(502, body).to_string(), "502");
+        let mut azure = Headers::new();
+        azure.insert("x-ms-keyvault-region", "westeurope");
+        for body in [&b""[..], b"words", b"{}", br#"{"error":"x"}"#, br#"{"error":{"code":5}}"#] {
+            let answer = ServiceAnswer::of(502, &azure, body);
+            assert_eq!((answer.to_string().as_str(), answer.words()), ("502", ""));
         }
+    }
+
+    #[test]
+    fn the_page_of_a_proxy_is_shown_and_its_status_is_not_taken_for_the_vaults() {
+        let page =
+            b"<html><title>Access Denied</title>Blocked: oid=66d10cbf-3a73-4326-9a8d-b1b082e7c3fc</html>";
+        let shown = "403 from something other than Key Vault, with an HTML page titled \"Access Denied\"";
+        let answer = ServiceAnswer::parse(403, page);
+        assert_eq!((answer.to_string().as_str(), answer.speaker()), (shown, "The page"));
+        assert_eq!(answer.words(), "Blocked: oid=66d10cbf-3a73-4326-9a8d-b1b082e7c3fc");
+        assert_eq!((answer.object_id(), answer.reason()), (None, Reason::Unsaid));
+        let own = br#"{"error":{"code":"Forbidden","message":"m"}}"#;
+        for (status, body, foreign) in [
+            (400, &page[..], true),
+            (401, page, true),
+            (403, page, true),
+            (404, page, true),
+            (407, page, true),
+            (407, b"", true),
+            (407, own, true),
+            (429, page, false),
+            (502, page, true),
+            (403, own, false),
+            (403, b"", false),
+            (403, br#"{"message":"Forbidden"}"#, true),
+            (404, br#"{"title":"Not Found"}"#, false),
+        ] {
+            assert_eq!(
+                ServiceAnswer::parse(status, body).is_foreign(),
+                foreign,
+                "{status} {}",
+                String::from_utf8_lossy(body)
+            );
+        }
+        let redirect = ServiceAnswer::parse(302, page);
+        assert!(redirect.is_foreign() && redirect.words().starts_with("redirects are not followed"));
     }
 
     #[test]

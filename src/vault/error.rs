@@ -50,6 +50,9 @@ pub enum VaultError {
     /// Any other status, after retries.
     #[error("the vault answered {0}")]
     Unavailable(ServiceAnswer),
+    /// A refusal, or another answer but 429, from a proxy, a firewall or a gateway in the vault's place.
+    #[error("{0}")]
+    Foreign(ServiceAnswer),
     /// No answer.
     #[error("the vault cannot be reached")]
     Unreachable(#[source] Cause),
@@ -95,7 +98,8 @@ impl VaultError {
             | Self::MoreClaims { answer, .. }
             | Self::Rejected(answer)
             | Self::Throttled(answer)
-            | Self::Unavailable(answer) => Some(answer),
+            | Self::Unavailable(answer)
+            | Self::Foreign(answer) => Some(answer),
             Self::Unreachable(_)
             | Self::Credential(_)
             | Self::NotBelieved(_)
@@ -117,6 +121,7 @@ impl VaultError {
             Self::Rejected(_) => "rejected",
             Self::Throttled(_) => "throttled",
             Self::Unavailable(_) => "unavailable",
+            Self::Foreign(_) => "foreign",
             Self::Unreachable(_) => "unreachable",
             Self::Credential(_) => "credential",
             Self::NotBelieved(_)
@@ -135,6 +140,7 @@ impl From<azure_core::Error> for VaultError {
             ErrorKind::HttpResponse { status, raw_response, .. } => {
                 let answer = ServiceAnswer::read(u16::from(*status), raw_response.as_deref());
                 match answer.status() {
+                    _ if answer.is_foreign() => Self::Foreign(answer),
                     400 => Self::Rejected(answer),
                     401 => match transport::cause(error).downcast::<ClaimsChallenge>() {
                         Ok(challenge) => Self::MoreClaims { answer, challenge: *challenge },

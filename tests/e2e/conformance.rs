@@ -1,6 +1,9 @@
 //! Every recorded mount, replayed: the cases that the project carries, and those of a folder beside the checkout where
 //! one is there and differs.
 
+mod faults;
+mod reports;
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -16,6 +19,8 @@ use serde_json::Value;
 use tonic::Code;
 
 use crate::harness::{Azure, Driver, Mounted, Provider};
+
+use self::faults::CaseFault;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recorded_mounts_hold() {
@@ -45,6 +50,8 @@ struct Case {
     flags: Vec<String>,
     vaults: VaultSet,
     request: CaseRequest,
+    #[serde(default)]
+    faults: Vec<CaseFault>,
     expect: Expectation,
     beyond: Option<Beyond>,
 }
@@ -80,6 +87,8 @@ struct ExpectedError {
     code: String,
     #[serde(default)]
     mentions: Vec<String>,
+    #[serde(default)]
+    lacks: Vec<String>,
 }
 
 /// What is wanted instead of what was recorded.
@@ -121,14 +130,21 @@ impl Stage {
         self.cases += 1;
         let request = MountRequest {
             attributes: self.text(&case.request.attributes),
-            secrets: text(&case.request.secrets),
+            secrets: self.text(&case.request.secrets),
             target_path: format!("/var/lib/kubelet/pods/{}/mount", self.pod_uid()),
             permission: text(&case.request.permission),
             current_object_version: Vec::new(),
         };
+        let command = akv_provider::cli::parse(case.flags.iter().cloned(), Default::default());
+        command.map_err(|error| format!("the flags are refused: {error}"))?;
+        if !case.faults.is_empty() {
+            // With a provider that has met no answer of Azure's yet.
+            faults::inject(&self.azure, &case.faults);
+            let result = Provider::start_with(&self.azure, &case.flags).driver().send(request).await;
+            self.azure.faults().clear();
+            return case.check(result);
+        }
         if !self.providers.contains_key(&case.flags) {
-            let command = akv_provider::cli::parse(case.flags.iter().cloned(), Default::default());
-            command.map_err(|error| format!("the flags are refused: {error}"))?;
             let provider = Provider::start_with(&self.azure, &case.flags);
             let driver = provider.driver();
             self.providers.insert(case.flags.clone(), (provider, driver));
@@ -204,11 +220,11 @@ impl Case {
             }
             Some(Beyond { error_mentions: Some(mentions), code, .. }) => {
                 let code = code.as_ref().or(self.expect.error.as_ref().map(|error| &error.code));
-                failure(result, code.map(String::as_str), mentions)
+                failure(result, code.map(String::as_str), mentions, &[])
             }
             Some(_) => Err("the case says nothing of what is beyond".to_owned()),
             None => match &self.expect.error {
-                Some(error) => failure(result, Some(&error.code), &error.mentions),
+                Some(error) => failure(result, Some(&error.code), &error.mentions, &error.lacks),
                 None => {
                     let mounted = success(result)?;
                     let wanted: Vec<_> = self.expect.files.iter().map(ExpectedFile::decode).collect();
@@ -235,6 +251,7 @@ fn failure(
     result: Result<Mounted, (Code, String)>,
     code: Option<&str>,
     mentions: &[String],
+    lacks: &[String],
 ) -> Result<(), String> {
     let (found, message) = match result {
         Err(error) => error,
@@ -246,8 +263,12 @@ fn failure(
     {
         return Err(format!("{found:?} instead of {code}: {message}"));
     }
-    match mentions.iter().find(|mention| !message.to_lowercase().contains(&mention.to_lowercase())) {
-        Some(mention) => Err(format!("no mention of {mention:?}: {message}")),
+    let says = |text: &&String| message.to_lowercase().contains(&text.to_lowercase());
+    if let Some(mention) = mentions.iter().find(|mention| !says(mention)) {
+        return Err(format!("no mention of {mention:?}: {message}"));
+    }
+    match lacks.iter().find(says) {
+        Some(wrong) => Err(format!("a mention of {wrong:?}: {message}")),
         None => Ok(()),
     }
 }

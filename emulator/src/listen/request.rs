@@ -45,6 +45,10 @@ pub(super) async fn respond(
             }
             (answer.retry_after(retry_after), None)
         }
+        Some(Fault::Answer { code, headers, body }) => (Answer::foreign(code, &headers, body), None),
+        Some(Fault::TokenFields(fields)) => {
+            (peer.azure.answer(&head, &parts.headers, &body).with_token_fields(fields), None)
+        }
         Some(Fault::Rubbish { content_type, body }) => {
             let content_type = HeaderValue::from_str(&content_type)
                 .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));

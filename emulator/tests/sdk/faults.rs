@@ -2,6 +2,7 @@ use std::{io, time::Duration};
 
 use akv_emulator::{Emulator, Fault, Route, Service};
 use azure_core::Bytes;
+use serde_json::{Value, json};
 
 use crate::harness::{SERVICE_PRINCIPAL, emulator, http, secrets, status_and_code, workload};
 
@@ -30,6 +31,52 @@ async fn a_status_fault_speaks_as_the_service() {
     assert_eq!(status_and_code(&error), (429, "Throttled".to_owned()));
     client.get_secret("db-password", None).await.expect("once only");
     assert_eq!(azure.faults().hits(fault), 1);
+}
+
+#[tokio::test]
+async fn an_answer_of_somebody_in_between_has_nothing_of_the_services() {
+    let azure = emulator().await;
+    azure.faults().inject(Route::vault("lab"), Fault::page(403, "<title>Access Denied</title>"));
+    let request = http(&azure).get("https://lab.vault.azure.net/secrets/db-password?api-version=7.6");
+    let answer = request.send().await.expect("it answers");
+    assert_eq!(answer.status(), 403);
+    let names: Vec<_> = answer.headers().keys().map(|name| name.as_str().to_owned()).collect();
+    assert_eq!(names, ["content-type", "content-length", "date"], "no x-ms- header");
+    assert_eq!(answer.text().await.expect("it has a body"), "<title>Access Denied</title>");
+}
+
+#[tokio::test]
+async fn a_token_that_the_vault_takes_comes_in_other_fields() {
+    let azure = emulator().await;
+    let imds = format!(
+        "{}/metadata/identity/oauth2/token?api-version=2019-08-01&resource=https://vault.azure.net",
+        azure.imds_url()
+    );
+    let nmi = format!("{}/host/token/?resource=https://vault.azure.net", azure.nmi_url());
+    for (service, url, fields, token) in [
+        (Service::Imds, imds, json!({"expires_on": 4_000_000_000_i64}), "/access_token"),
+        (Service::Nmi, nmi, json!({"token": {"expires_on": ""}}), "/token/access_token"),
+    ] {
+        let fault = azure.faults().inject(Route::service(service), Fault::TokenFields(fields.clone()));
+        let client = reqwest::Client::builder().no_proxy().build().expect("the client can be built");
+        let request = client.get(&url).header("Metadata", "true").header("podname", "p").header("podns", "n");
+        let answer = request.send().await.expect("it answers").bytes().await.expect("it has a body");
+        let answer: Value = serde_json::from_slice(&answer).expect("it is JSON");
+        let token = answer.pointer(token).and_then(Value::as_str).expect("a token").to_owned();
+        let mut without = answer;
+        without
+            .pointer_mut("/token")
+            .unwrap_or(&mut Value::Null)
+            .as_object_mut()
+            .map(|t| t.remove("access_token"));
+        without.as_object_mut().expect("an object").remove("access_token");
+        assert_eq!(without, fields, "nothing else of the service's");
+        let read = http(&azure).get("https://lab.vault.azure.net/secrets/db-password?api-version=7.6");
+        assert_eq!(read.bearer_auth(token).send().await.expect("it answers").status(), 200);
+        // What the service refuses has no token to put anywhere.
+        assert_eq!(client.get(&url).send().await.expect("it answers").status(), 400);
+        assert_eq!(azure.faults().hits(fault), 2);
+    }
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ fn a_refusal_names_the_misspelt_parameter_that_another_identity_was_meant_by() {
         tenant: None,
         object_id: None,
         host: "lab.vault.azure.net".to_owned(),
+        other_authority: None,
         misspellings: vec![misspelling],
     };
     let told = |failure: ObjectFailure| {

@@ -1,7 +1,7 @@
 //! Answers that are none.
 
 use akv_emulator::Fault;
-use tonic::Code::FailedPrecondition;
+use tonic::Code::{FailedPrecondition, PermissionDenied};
 
 use super::rig::{At, ONCE, Rig, TRIES};
 use crate::harness::MountCall;
@@ -20,6 +20,21 @@ async fn answers_that_are_not_json_or_of_another_shape() {
         {
             let told = rig.fails(at, json(body), FailedPrecondition, ONCE).await;
             assert!(!told.message().contains("canary"), "{told}");
+        }
+    }
+}
+
+/// Nor is the page of a proxy or a firewall, which asks for no other token either.
+#[tokio::test]
+async fn pages_of_proxies_and_firewalls() {
+    let rig = Rig::new().await;
+    for at in [At::Vault, At::Entra] {
+        for (status, code) in [(403, PermissionDenied), (407, FailedPrecondition), (404, FailedPrecondition)]
+        {
+            let page = Fault::page(status, "<html><title>Blocked</title></html>");
+            let told = rig.fails(at, page, code, ONCE).await;
+            assert!(told.message().contains("titled \"Blocked\""), "{told}");
+            assert!(told.message().contains(&status.to_string()), "{told}");
         }
     }
 }

@@ -45,15 +45,15 @@ fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// A proxy that opens no tunnel.
-fn refusing_proxy() -> SocketAddr {
+/// A proxy that opens no tunnel, and says so by this status.
+fn refusing_proxy(status: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
         }
     });
     address
@@ -93,8 +93,16 @@ async fn a_way_that_leads_nowhere_is_told_by_where_it_ends() {
             ],
         ),
         (
-            over(&azure, &own, proxy(refusing_proxy()), everything),
+            over(&azure, &own, proxy(refusing_proxy("403 Forbidden")), everything),
             vec!["[AKV-ProxyRefused] ".to_owned(), "opens no tunnel".to_owned(), "NO_PROXY".to_owned()],
+        ),
+        (
+            over(&azure, &own, proxy(refusing_proxy("407 Proxy Authentication Required")), everything),
+            vec![
+                "[AKV-ProxyAuthRequired] ".to_owned(),
+                "answered 407 Proxy Authentication Required".to_owned(),
+                "user and password into HTTPS_PROXY".to_owned(),
+            ],
         ),
     ];
     let told = ways.map(|(transports, parts)| {

@@ -1,0 +1,410 @@
+//! A token source's successful answer, read once for all sources.
+//!
+//! The SDK's own readers take one form each: numbers from Entra, and from IMDS a text of digits beside `token_type` and
+//! `resource`. Sources of the same protocol answer otherwise: Entra at times sends texts, and what stands in for IMDS
+//! on a node (Azure Arc, App Service, emulators) sends numbers, dates, or an expiry alone.
+
+use std::sync::Arc;
+
+use azure_core::{
+    Bytes,
+    credentials::AccessToken,
+    error::{Error, ErrorKind},
+    http::{
+        AsyncRawResponse, Context, Request,
+        policies::{Policy, PolicyResult},
+    },
+    time::{Duration, OffsetDateTime},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::{
+    PrimitiveDateTime, UtcOffset,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::format_description,
+    parsing::Parsed,
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    spec::{excerpt::Excerpt, sensitive::Sensitive},
+    transport::{ForeignAnswer, below},
+};
+
+/// The longest time that a token is kept, in days. No token of Entra's is valid for longer than 28 hours.
+const MAX_LIFETIME_DAYS: i64 = 365;
+
+/// An access token, and the time when it expires.
+#[derive(Debug)]
+pub struct TokenResponse {
+    token: Sensitive<String>,
+    expires_on: OffsetDateTime,
+}
+
+/// Why a successful answer cannot be used. No text holds a part of the answer that may be a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenResponseError {
+    /// No JSON object.
+    #[error("the answer is not a JSON object")]
+    NotAnObject,
+    /// A page with this title.
+    #[error("the answer is an HTML page titled {0}")]
+    Page(Excerpt),
+    /// A JSON object with other fields.
+    #[error("the answer is a JSON object, but not that of a token")]
+    NotAToken,
+    /// No token, or an empty one.
+    #[error("the answer has no access_token")]
+    NoToken,
+    /// An error in a successful answer (RFC 6749 section 5.2).
+    #[error("the answer has no access_token but the error {0}")]
+    Failed(Excerpt),
+    /// A token that no request can carry.
+    #[error("the answer's access_token cannot be sent in a header")]
+    UnusableToken,
+    /// None of the fields that an expiry is read from.
+    #[error("the answer has no expiry: neither expires_on nor expires_in can be read")]
+    NoExpiry,
+}
+
+impl TokenResponse {
+    /// Reads the answer of Entra, of the token proxy or of IMDS, as it came at `now`.
+    ///
+    /// The expiry is `expires_on` where that can be read, then `expires_in`, in any form that MSAL Go or Azure's
+    /// documentation has: a number or a text of seconds, or a date. A token that comes with `refresh_in` alone is kept
+    /// until then, since it expires later.
+    ///
+    /// # Errors
+    /// There is no token, or, as for MSAL Go, no expiry.
+    pub fn read(body: &[u8], now: OffsetDateTime) -> Result<Self, TokenResponseError> {
+        let fields: Fields = parse(body)?;
+        let expires_on = fields.expires_on(now).ok_or(TokenResponseError::NoExpiry);
+        // A missing token says more than a missing expiry.
+        let token = fields.token()?;
+        Ok(Self { token, expires_on: expires_on? })
+    }
+
+    /// Reads the answer of NMI, which has the token one level deeper.
+    ///
+    /// Compat: a token without an expiry is good for the mount that asked for it.
+    ///
+    /// # Errors
+    /// There is no token.
+    pub fn read_nmi(body: &[u8], now: OffsetDateTime) -> Result<Self, TokenResponseError> {
+        let Nested { token: fields } = parse(body)?;
+        let expires_on = fields.expires_on(now).unwrap_or(now);
+        Ok(Self { token: fields.token()?, expires_on })
+    }
+
+    /// The token for the SDK, which keeps it.
+    pub(super) fn into_access_token(self) -> AccessToken {
+        AccessToken::new(self.token.into_exposed(), self.expires_on)
+    }
+
+    /// The answer as the SDK's readers of Entra's and of IMDS's answers both take it, in memory that is wiped.
+    fn canonical(&self, now: OffsetDateTime) -> Bytes {
+        let expires_in = (self.expires_on - now).whole_seconds();
+        let canonical = Canonical {
+            token_type: "Bearer",
+            access_token: self.token.expose(),
+            expires_in,
+            ext_expires_in: expires_in,
+            expires_on: self.expires_on.unix_timestamp().to_string(),
+            resource: "",
+        };
+        // With room for all of it: a vector that grows leaves its contents behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(2 * self.token.expose().len() + 256));
+        serde_json::to_writer(&mut *body, &canonical).expect("texts and numbers have a JSON form");
+        Bytes::from_owner(body)
+    }
+}
+
+/// The JSON of an answer. Errors of the JSON reader quote what they stumble over, so that none is passed on.
+fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, TokenResponseError> {
+    // The JSON reader would take an array for the fields in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        let title = ForeignAnswer::title_of(body).filter(|title| !title.is_empty());
+        return Err(title
+            .map_or(TokenResponseError::NotAnObject, |title| TokenResponseError::Page(Excerpt::of(&title))));
+    }
+    serde_json::from_slice(body).map_err(|error| match error.is_data() {
+        true => TokenResponseError::NotAToken,
+        false => TokenResponseError::NotAnObject,
+    })
+}
+
+#[derive(Deserialize)]
+struct Nested {
+    token: Fields,
+}
+
+/// The fields of a token's answer that are looked at, in any form.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Fields {
+    access_token: Option<Sensitive<String>>,
+    expires_on: Value,
+    expires_in: Value,
+    refresh_in: Value,
+    error: Value,
+    error_description: Value,
+}
+
+impl Fields {
+    fn token(self) -> Result<Sensitive<String>, TokenResponseError> {
+        match self.access_token {
+            Some(token) if token.expose().bytes().any(|byte| !byte.is_ascii_graphic()) => {
+                Err(TokenResponseError::UnusableToken)
+            }
+            Some(token) if !token.expose().is_empty() => Ok(token),
+            _ => Err(match (self.error, self.error_description) {
+                (Value::String(error), Value::String(description)) => {
+                    TokenResponseError::Failed(Excerpt::of(&format!("{error}: {description}")))
+                }
+                (Value::String(error), _) => TokenResponseError::Failed(Excerpt::of(&error)),
+                _ => TokenResponseError::NoToken,
+            }),
+        }
+    }
+
+    fn expires_on(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let after = |field: &Value| now.checked_add(Duration::seconds(seconds(field)?));
+        let latest = now.saturating_add(Duration::days(MAX_LIFETIME_DAYS));
+        moment(&self.expires_on)
+            .or_else(|| after(&self.expires_in))
+            .or_else(|| after(&self.refresh_in))
+            .map(|expires_on| expires_on.min(latest))
+    }
+}
+
+/// Seconds, as a number or a text of one, whole or not.
+fn seconds(field: &Value) -> Option<i64> {
+    match field {
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+        Value::String(text) => text.trim().parse().ok().or_else(|| whole(text.trim().parse().ok()?)),
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "within what a date can be, and fractions do not matter")]
+fn whole(seconds: f64) -> Option<i64> {
+    (seconds.abs() < 1e12).then_some(seconds as i64)
+}
+
+/// Seconds since 1970, or a date.
+fn moment(field: &Value) -> Option<OffsetDateTime> {
+    match seconds(field) {
+        Some(seconds) => OffsetDateTime::from_unix_timestamp(seconds).ok(),
+        None => date(field.as_str()?.trim()),
+    }
+}
+
+/// Dates without `T`, and those of App Service: `12/31/2030 11:59:59 PM +00:00`
+/// (<https://learn.microsoft.com/azure/app-service/overview-managed-identity?tabs=http#rest-endpoint-reference>).
+/// Where the offset is missing, it is UTC.
+const DATES: [&[BorrowedFormatItem<'_>]; 4] = [
+    format_description!(
+        version = 2,
+        "[year]-[month]-[day][first [T] [ ]][hour]:[minute]:[second][optional [.[subsecond]]][optional [[optional [ ]][offset_hour sign:mandatory]:[offset_minute]]]"
+    ),
+    format_description!(
+        version = 2,
+        "[month padding:none]/[day padding:none]/[year] [hour repr:12 padding:none]:[minute]:[second] [period case_sensitive:false][optional [ [offset_hour sign:mandatory]:[offset_minute]]]"
+    ),
+    // The documentation's own example has `00:00:00 PM`.
+    format_description!(
+        version = 2,
+        "[month padding:none]/[day padding:none]/[year] [hour repr:24 padding:none]:[minute]:[second] [period case_sensitive:false][optional [ [offset_hour sign:mandatory]:[offset_minute]]]"
+    ),
+    format_description!(
+        version = 2,
+        "[month padding:none]/[day padding:none]/[year] [hour repr:24 padding:none]:[minute]:[second][optional [ [offset_hour sign:mandatory]:[offset_minute]]]"
+    ),
+];
+
+fn date(text: &str) -> Option<OffsetDateTime> {
+    let dated = |format: &[BorrowedFormatItem<'_>]| {
+        let mut parsed = Parsed::new();
+        if !parsed.parse_items(text.as_bytes(), format).ok()?.is_empty() {
+            return None;
+        }
+        let local = PrimitiveDateTime::try_from(parsed).ok()?;
+        Some(local.assume_offset(UtcOffset::try_from(parsed).unwrap_or(UtcOffset::UTC)))
+    };
+    let rfc_3339 = OffsetDateTime::parse(text, &Rfc3339).ok();
+    rfc_3339.or_else(|| DATES.into_iter().find_map(dated))
+}
+
+/// The form that both readers of the SDK take.
+#[derive(Serialize)]
+struct Canonical<'a> {
+    token_type: &'static str,
+    access_token: &'a str,
+    expires_in: i64,
+    ext_expires_in: i64,
+    expires_on: String,
+    resource: &'static str,
+}
+
+/// Reads each successful answer of a token source, and passes it on in the SDK's own form.
+#[derive(Debug)]
+pub(super) struct TokenResponsePolicy;
+
+#[async_trait::async_trait]
+impl Policy for TokenResponsePolicy {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let response = below(ctx, request, next).await?;
+        if !response.status().is_success() {
+            return Ok(response);
+        }
+        let (status, headers, body) = response.try_into_raw_response().await?.deconstruct();
+        let now = OffsetDateTime::now_utc();
+        let token = TokenResponse::read(&body, now).map_err(unreadable)?;
+        Ok(AsyncRawResponse::from_bytes(status, headers, token.canonical(now)))
+    }
+}
+
+/// The SDK error of an answer that cannot be used.
+pub(super) fn unreadable(error: TokenResponseError) -> Error {
+    Error::with_error(ErrorKind::DataConversion, error, "no token in the answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2030-06-15 12:00 UTC);
+
+    /// The expiry that is read from these fields beside a token.
+    fn expiry(mut fields: Value) -> Result<OffsetDateTime, TokenResponseError> {
+        fields["access_token"] = json!("t0ken");
+        let response = TokenResponse::read(fields.to_string().as_bytes(), NOW)?;
+        assert_eq!(response.token.expose(), "t0ken", "{fields}");
+        Ok(response.expires_on)
+    }
+
+    #[test]
+    fn an_expiry_is_read_in_every_form_that_a_token_source_writes() {
+        let (hour, on) = (datetime!(2030-06-15 13:00 UTC), datetime!(2030-12-31 23:59:59 UTC));
+        for (fields, expected) in [
+            // Entra, and Entra at times.
+            (json!({"token_type": "Bearer", "expires_in": 3600, "ext_expires_in": 3600}), hour),
+            (json!({"token_type": "Bearer", "expires_in": "3600", "ext_expires_in": "3600"}), hour),
+            // IMDS, and what stands in for it.
+            (json!({"expires_in": "86399", "expires_on": "1924991999", "resource": "r"}), on),
+            (json!({"expires_in": 86399, "expires_on": 1_924_991_999, "not_before": 1}), on),
+            (json!({"expires_on": "1924991999"}), on),
+            (json!({"expires_on": " 1924991999.75 "}), on),
+            (json!({"expires_on": 1_924_991_999.5}), on),
+            (json!({"expires_in": "", "expires_on": "12/31/2030 11:59:59 PM +00:00"}), on),
+            (json!({"expires_on": "12/31/2030 11:59:59 pm"}), on),
+            (json!({"expires_on": "12/31/2030 23:59:59"}), on),
+            (json!({"expires_on": "1/1/2031 1:59:59 AM +02:00"}), on),
+            (json!({"expires_on": "12/31/2030 23:59:59 +00:00"}), on),
+            (json!({"expires_on": "07/14/2030 00:00:00 PM +00:00"}), datetime!(2030-07-14 00:00 UTC)),
+            (json!({"expires_on": "07/14/2030 12:00:00 AM +00:00"}), datetime!(2030-07-14 00:00 UTC)),
+            (json!({"expires_on": "2030-12-31T23:59:59Z"}), on),
+            (json!({"expires_on": "2030-12-31T23:59:59.0000000+00:00"}), on),
+            (json!({"expires_on": "2031-01-01T01:59:59+02:00"}), on),
+            (json!({"expires_on": "2030-12-31T23:59:59"}), on),
+            (json!({"expires_on": "2030-12-31 23:59:59"}), on),
+            (json!({"expires_on": "2030-12-31 23:59:59 +00:00"}), on),
+            // What cannot be read is passed over.
+            (json!({"expires_on": "soon", "expires_in": "3600"}), hour),
+            (json!({"expires_on": null, "expires_in": 3600}), hour),
+            (json!({"expires_on": [], "expires_in": 3600.9}), hour),
+            (json!({"expires_on": 1_924_991_999_000_i64, "expires_in": 3600}), hour),
+            (json!({"expires_in": "", "refresh_in": "3600"}), hour),
+            (json!({"refresh_in": 3600}), hour),
+        ] {
+            assert_eq!(expiry(fields.clone()), Ok(expected), "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_token_without_an_expiry_is_refused_as_by_msal() {
+        for fields in [
+            json!({}),
+            json!({"expires_in": ""}),
+            json!({"expires_in": null, "expires_on": {}}),
+            json!({"expires_on": "99/99/2030 11:59:59 PM +00:00"}),
+            json!({"expires_on": "12/31/2030 11:59:59 PM +00:00 and more"}),
+            json!({"expires_in": i64::MAX}),
+            json!({"expires_in": "1e300", "expires_on": "NaN"}),
+        ] {
+            assert_eq!(expiry(fields.clone()), Err(TokenResponseError::NoExpiry), "{fields}");
+        }
+    }
+
+    #[test]
+    fn an_expiry_far_away_is_none_that_the_sdk_cannot_add_up() {
+        for fields in [
+            json!({"expires_on": "9999-12-31T23:59:59Z"}),
+            json!({"expires_on": 4_000_000_000_i64}),
+            json!({"expires_in": 200_000_000_000_i64}),
+        ] {
+            assert_eq!(expiry(fields.clone()), Ok(datetime!(2031-06-15 12:00 UTC)), "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_says_what_is_missing_and_repeats_nothing() {
+        use TokenResponseError::{Failed, NoToken, NotAToken, NotAnObject, Page, UnusableToken};
+        let error = |text: &str| Failed(Excerpt::of(text));
+        for (body, expected) in [
+            ("", NotAnObject),
+            ("<html>canary</html>", NotAnObject),
+            ("<html><title>Sign in</title>canary", Page(Excerpt::of("Sign in"))),
+            (r#"{"access_token":"canary""#, NotAnObject),
+            ("[]", NotAnObject),
+            (r#"["canary",4000000000]"#, NotAnObject),
+            (r#""canary""#, NotAnObject),
+            (r#"{"access_token":["canary"],"expires_in":1}"#, NotAToken),
+            (r#"{"access_token":"","expires_in":1}"#, NoToken),
+            (r#"{"canary":{}}"#, NoToken),
+            (r#"{"access_token":"can ary","expires_in":1}"#, UnusableToken),
+            (r#"{"access_token":"canary\n","expires_in":1}"#, UnusableToken),
+            (r#"{"error":"e"}"#, error("e")),
+            (r#"{"error":"e","error_description":"d\u001b"}"#, error("e: d\u{1b}")),
+        ] {
+            let found = TokenResponse::read(body.as_bytes(), NOW).unwrap_err();
+            assert_eq!(found, expected, "{body}");
+            let text = found.to_string();
+            assert!(!text.contains("canary") && !text.contains('\u{1b}'), "{text}");
+        }
+    }
+
+    #[test]
+    fn nmi_has_the_token_one_level_deeper_and_may_leave_its_expiry_out() {
+        let read = |body: Value| TokenResponse::read_nmi(body.to_string().as_bytes(), NOW);
+        let with = |expires_on: Value| json!({"token": {"access_token": "t", "expires_on": expires_on}});
+        for (expires_on, expected) in [
+            (json!("1924991999"), datetime!(2030-12-31 23:59:59 UTC)),
+            (json!(1_924_991_999), datetime!(2030-12-31 23:59:59 UTC)),
+            (json!("2030-12-31T23:59:59Z"), datetime!(2030-12-31 23:59:59 UTC)),
+            (json!(""), NOW),
+            (json!(null), NOW),
+        ] {
+            assert_eq!(read(with(expires_on.clone())).unwrap().expires_on, expected, "{expires_on}");
+        }
+        assert_eq!(read(json!({"access_token": "t"})).unwrap_err(), TokenResponseError::NotAToken);
+        assert_eq!(read(json!({"token": {}})).unwrap_err(), TokenResponseError::NoToken);
+    }
+
+    #[test]
+    fn the_sdk_is_given_the_fields_of_both_its_readers() {
+        let response = TokenResponse::read(br#"{"access_token":"t0ken","refresh_in":"60"}"#, NOW).unwrap();
+        let canonical: Value = serde_json::from_slice(&response.canonical(NOW)).unwrap();
+        assert_eq!(
+            canonical,
+            json!({
+                "token_type": "Bearer", "access_token": "t0ken", "expires_in": 60, "ext_expires_in": 60,
+                "expires_on": (NOW.unix_timestamp() + 60).to_string(), "resource": "",
+            })
+        );
+        assert!(!format!("{response:?}").contains("t0ken"), "{response:?}");
+    }
+}
