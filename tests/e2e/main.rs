@@ -1,6 +1,7 @@
 //! The whole provider: the real server on a real socket, the real SDK, and an emulated Azure.
 
 mod admin;
+mod c_core;
 mod canary;
 mod conformance;
 mod faults;
