@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use akv_provider::{
     cloud::CloudEnvironment,
-    identity::{Presented, TokenAnswer, principal, server_name},
+    identity::{Presented, TokenAnswer, TokenResponse, principal, server_name},
     spec::{
         cloud::CloudName,
         identity::{IdentityMode, ServiceAccountToken},
@@ -17,7 +17,7 @@ use akv_provider::{
         VaultError,
     },
 };
-use azure_core::{credentials::AccessToken, http::Url};
+use azure_core::{credentials::AccessToken, http::Url, time::OffsetDateTime};
 use azure_security_keyvault_certificates::models::Certificate;
 use azure_security_keyvault_keys::models::Key;
 use azure_security_keyvault_secrets::models::Secret;
@@ -71,6 +71,18 @@ pub fn refusals(input: &[u8]) {
     let headline = token.headline().to_string();
     for told in [&answer.to_string(), answer.words(), &object, &headline, token.words(), token.trace()] {
         is_told_on_one_line(told);
+    }
+}
+
+/// The body of a token source's successful answer, as Entra's and IMDS's, and as NMI's.
+pub fn token_response(input: &[u8]) {
+    let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    for read in [TokenResponse::read, TokenResponse::read_nmi] {
+        match read(input, now) {
+            // A year, and no more, so that the SDK can add it up.
+            Ok(response) => assert!(response.expires_on() <= now + Duration::from_secs(366 * 86_400)),
+            Err(error) => is_told_on_one_line(&error.to_string()),
+        }
     }
 }
 

@@ -96,6 +96,11 @@ impl TokenResponse {
         Ok(Self { token: fields.token()?, expires_on })
     }
 
+    /// When the token expires, at the latest a year from when it came.
+    pub fn expires_on(&self) -> OffsetDateTime {
+        self.expires_on
+    }
+
     /// The token for the SDK, which keeps it.
     pub(super) fn into_access_token(self) -> AccessToken {
         AccessToken::new(self.token.into_exposed(), self.expires_on)

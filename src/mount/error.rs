@@ -40,7 +40,7 @@ pub enum MountError {
         /// The vault.
         vault: VaultName,
         /// Why.
-        error: VaultError,
+        error: Box<VaultError>,
     },
     /// Some objects could not be had.
     Objects {

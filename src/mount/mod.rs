@@ -173,7 +173,7 @@ impl Mounter {
             })
         };
         let connect = |credential, reader| self.vaults.connect(&endpoint, credential, reader);
-        let refused = |error| MountError::Connect { vault: vault.clone(), error };
+        let refused = |error| MountError::Connect { vault: vault.clone(), error: Box::new(error) };
         let limit = self.settings.largest_volume;
         let too_large = |TooLarge { size, largest }| MountError::TooLarge { size, limit, largest };
         let fetch = async |client: &VaultClient, before| {

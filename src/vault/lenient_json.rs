@@ -119,11 +119,11 @@ fn base64(path: &str, body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 
 /// In RFC 4648's first alphabet, padded.
 fn standard(text: &str) -> Cow<'_, str> {
-    if !text.contains(['-', '_']) && text.len() % 4 == 0 {
+    if !text.contains(['-', '_']) && text.len().is_multiple_of(4) {
         return text.into();
     }
     let mut spelled = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
-    while spelled.len() % 4 != 0 {
+    while !spelled.len().is_multiple_of(4) {
         spelled.push('=');
     }
     spelled.into()

@@ -42,6 +42,9 @@ pub(super) struct Key {
     read: Read,
 }
 
+/// What is asked, and with which renewed token.
+type FlightKey = (Key, Option<TokenGeneration>);
+
 /// All that is shared.
 pub(super) struct Sharing {
     settings: CacheSettings,
@@ -52,8 +55,7 @@ pub(super) struct Sharing {
 
 /// Answers of one kind.
 pub(super) struct Shelf<V> {
-    /// By what is asked, and with which renewed token.
-    flights: Flights<(Key, Option<TokenGeneration>), Result<Arc<V>, Arc<VaultError>>>,
+    flights: Flights<FlightKey, Result<Arc<V>, Arc<VaultError>>>,
     memory: Memory<Key, V>,
 }
 

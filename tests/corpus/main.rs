@@ -17,7 +17,7 @@ use self::seeds::seeds;
 /// A target's name, and what it does.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 17] = [
+const TARGETS: [Target; 18] = [
     ("attributes", targets::attributes),
     ("bundles", targets::bundles),
     ("chain", targets::chain),
@@ -34,6 +34,7 @@ const TARGETS: [Target; 17] = [
     ("retry_after", targets::retry_after),
     ("secret", targets::secret),
     ("server_name", targets::server_name),
+    ("token_response", targets::token_response),
     ("tokens", targets::tokens),
 ];
 

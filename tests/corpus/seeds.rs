@@ -14,12 +14,14 @@ type Seeds = BTreeSet<(&'static str, Vec<u8>)>;
 
 pub(super) fn seeds() -> Seeds {
     let mut seeds = written();
-    for path in
-        files(&root().join("tests/conformance")).iter().filter(|path| path.extension().unwrap() == "json")
-    {
+    let folders = ["tests/conformance", "tests/reports"].map(|folder| files(&root().join(folder)));
+    for path in folders.iter().flatten().filter(|path| path.extension().unwrap() == "json") {
         let cases: Vec<Value> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         for case in cases {
             of_request(&case["request"], &mut seeds);
+            for fault in case["faults"].as_array().into_iter().flatten() {
+                of_fault(fault, &mut seeds);
+            }
             for vault in case["vaults"].as_object().into_iter().flat_map(|vaults| vaults.values()) {
                 of_vault(vault, &mut seeds);
             }
@@ -44,6 +46,22 @@ fn of_request(request: &Value, seeds: &mut Seeds) {
     if let Some(objects) = attributes["objects"].as_str() {
         seeds.insert(("objects", objects.into()));
     }
+}
+
+fn of_fault(fault: &Value, seeds: &mut Seeds) {
+    let (status, body) = (fault["status"].as_u64().unwrap(), fault["body"].as_str().unwrap());
+    match body.strip_prefix("@TOKEN {") {
+        Some(fields) => seeds.insert(("token_response", format!(r#"{{"access_token":"t",{fields}"#).into())),
+        None => seeds.insert(("refusals", refusal(u16::try_from(status).unwrap(), body))),
+    };
+    if let Some(challenge) = fault["headers"]["WWW-Authenticate"].as_str() {
+        seeds.insert(("challenge", challenge.into()));
+    }
+}
+
+/// A status and a body.
+fn refusal(status: u16, body: &str) -> Vec<u8> {
+    [&status.to_le_bytes(), body.as_bytes()].concat()
 }
 
 fn of_vault(vault: &Value, seeds: &mut Seeds) {
@@ -106,7 +124,7 @@ fn counted(parts: &[Vec<u8>]) -> Vec<u8> {
 /// What no recorded mount has.
 fn written() -> Seeds {
     let token = |claims: Value| format!("h.{}.s", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
-    let refusal = |status: u16, body: Value| [&status.to_le_bytes(), body.to_string().as_bytes()].concat();
+    let refusal = |status: u16, body: Value| refusal(status, &body.to_string());
     let guid = "11111111-2222-3333-4444-555555555555";
     let bearer = r#"Bearer authorization="https://login.microsoftonline.com/t", "#;
     [
@@ -133,6 +151,9 @@ fn written() -> Seeds {
         ("objects", "- {objectName: a, objectType: secret, objectVersionHistory: 0b-1_0}".into()),
         ("retry_after", b"120".to_vec()),
         ("retry_after", b"Thu, 26 Nov 2026 00:01:30 GMT".to_vec()),
+        ("token_response", json!({ "access_token": "t", "expires_on": "2030-12-31T23:59:59Z" }).to_string().into()),
+        ("token_response", json!({ "token": { "access_token": "t", "expires_on": "4000000000" } }).to_string().into()),
+        ("token_response", json!({ "error": "invalid_grant", "error_description": "d" }).to_string().into()),
         ("grpc_timeout", b"119995m".to_vec()),
         ("grpc_timeout", b"2M".to_vec()),
         ("claims", token(json!({ "iss": "https://i/", "sub": "system:serviceaccount:a:b", "aud": ["a"] })).into()),

@@ -2,6 +2,7 @@
 
 mod admin;
 mod anonymous;
+mod c_core;
 mod canary;
 mod class_mistakes;
 mod conformance;

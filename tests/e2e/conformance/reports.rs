@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{Stage, groups, own_folder};
+use super::{Stage, groups};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mounts_of_public_reports_end_as_they_should() {
-    replay(&own_folder().join("reports")).await;
+    replay(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
