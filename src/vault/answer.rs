@@ -26,7 +26,7 @@ pub struct ServiceAnswer {
     request_id: Option<String>,
     reason: Reason,
     /// What something other than Key Vault answered in its place.
-    foreign: Option<ForeignAnswer>,
+    foreign: Option<Box<ForeignAnswer>>,
 }
 
 /// What an answer is about, as far as Key Vault says more than its status.
@@ -144,7 +144,7 @@ impl ServiceAnswer {
             words: shorten(words, LONGEST),
             request_id: request_id.map(ToOwned::to_owned),
             reason,
-            foreign,
+            foreign: foreign.map(Box::new),
         }
     }
 }
