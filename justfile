@@ -26,7 +26,11 @@ test *arguments:
 
 # An emulated Azure, the provider, three mounts.
 demo:
-    cargo run --locked --release --example mount
+    cargo run --locked --example mount
+
+# Documentation of the code; warnings are errors.
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 
 # What has to pass.
 ci:

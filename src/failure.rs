@@ -118,6 +118,8 @@ codes! {
     Forbidden,
     /// The vault does not take the token.
     VaultRefusedToken,
+    /// The vault demands a token with claims that the identity does not get.
+    ClaimsChallenge,
     /// The vault belongs to another tenant.
     VaultInOtherTenant,
     /// The token is for another cloud's vaults.

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("the benchmark cannot go on: {error}"));
+            say(&format!("the benchmark failed: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -84,7 +84,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     report.save(&arguments.json)?;
     let mut out = io::stdout().lock();
     write!(out, "\n{}\n{}", report.check, table::Table(&report))?;
-    Ok(writeln!(out, "\nJSON: {}", arguments.json.display())?)
+    writeln!(out, "\nJSON: {}", arguments.json.display())?;
+    match report.missing() {
+        0 => Ok(()),
+        missing => Err(format!("{missing} figures are missing; the table says why").into()),
+    }
 }
 
 fn providers(arguments: &Arguments, azure: &Azure) -> Vec<Provider> {

@@ -45,6 +45,11 @@ impl Row {
 }
 
 impl Report {
+    /// How many figures could not be taken.
+    pub(crate) fn missing(&self) -> usize {
+        self.rows.iter().flat_map(|row| &row.figures).filter(|figure| figure.is_err()).count()
+    }
+
     pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;

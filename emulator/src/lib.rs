@@ -55,5 +55,5 @@ pub use self::{
     route::{RequestHead, Route, Service},
     seed::{Seed, SeedError},
     tls::TlsError,
-    vault::{ObjectKind, ObjectVersion, UnknownObject, VaultContent, VaultSet, Vaults},
+    vault::{ObjectKind, ObjectVersion, UnknownObject, VaultAccess, VaultContent, VaultSet, Vaults},
 };

@@ -1,4 +1,4 @@
-//! The main job, without Azure and without a cluster: `cargo run --release --example mount`.
+//! The main job, without Azure and without a cluster: `cargo run --example mount`.
 //!
 //! Starts an emulated Azure and the provider on a real socket, mounts the SecretProviderClasses that Azure's
 //! documentation shows, one per way to prove an identity, writes the files as the driver does, and tells what they are

@@ -85,6 +85,7 @@ pub fn chain(input: &[u8]) {
     if let Ok(mut ordered) = chain::order(&certificates, &[]) {
         let mut stored: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
         stored.sort_unstable();
+        stored.dedup();
         ordered.sort_unstable();
         assert_eq!(ordered, stored, "each comes out once");
     }
@@ -114,6 +115,10 @@ pub fn secret(input: &[u8]) {
     let settings = CertificateSettings { order, files };
     if let Ok(content) = secret::render(value, backing, format, encoding, settings) {
         assert_eq!(content.separate.is_some(), backing.is_some() && files == PemFiles::Separate);
+        for part in content.separate.into_iter().flat_map(|parts| [parts.certificates, parts.keys]).flatten()
+        {
+            assert!(!part.expose().is_empty(), "a part without content is missing");
+        }
     }
     let decoded = encoding::decode(value, encoding);
     assert!(decoded.is_err() || decoded.is_ok_and(|bytes| bytes.expose().len() <= value.len()));

@@ -11,6 +11,27 @@ pub enum ContentError {
     #[error("cannot decode the secret's value, check objectEncoding")]
     Encoding(#[source] EncodingError),
 
+    /// A PKCS#12 archive was asked for in an encoding, and the value is PEM.
+    #[error(
+        "objectFormat is pfx, but the vault holds this secret as PEM; leave out objectFormat and objectEncoding, or import \
+         the certificate as PKCS#12"
+    )]
+    PemNotPfx,
+
+    /// `objectEncoding` names an encoding, and the content is PEM.
+    #[error(
+        "objectEncoding is for encoded text, and this secret becomes PEM; leave out objectEncoding, or set objectFormat: pfx \
+         for the archive of a certificate that is PKCS#12"
+    )]
+    PemNotEncoded,
+
+    /// The certificate's content type says PKCS#12, and the value is PEM.
+    #[error(
+        "the content type of this certificate is application/x-pkcs12, but the vault holds PEM; import it with content type \
+         application/x-pem-file"
+    )]
+    PemNotPkcs12,
+
     /// The secret backs a certificate of a type that cannot be rendered.
     #[error(
         "the secret backs a certificate of content type {content_type}, \

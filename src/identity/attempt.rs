@@ -14,6 +14,7 @@ use super::{
     Asked, Authenticated, Identities, IdentityError, LastAnswer, TokenProxyError, TokenRequest,
     cache::{Attempted, Kept},
     key::CredentialKey,
+    more_claims::MoreClaims,
     principal,
 };
 
@@ -24,6 +25,8 @@ pub(super) struct Attempt {
     pub(super) key: Option<CredentialKey>,
     pub(super) kept: Arc<Kept>,
     pub(super) last: LastExchange,
+    /// Claims that the token must have beside the usual ones: a JSON object.
+    pub(super) claims: Option<Arc<str>>,
 }
 
 impl Attempt {
@@ -42,7 +45,9 @@ impl Attempt {
         let TokenRequest { identity, cloud, .. } = &*self.request;
         let principal = principal::of(&token, identity, cloud.authority());
         let reused = self.last.status().is_none();
-        Ok(Authenticated { credential, principal, reused, key: self.key.clone() })
+        let issued = self.kept.issued(!reused, || self.identities.next_generation());
+        let (key, kept) = (self.key.clone(), self.kept.clone());
+        Ok(Authenticated { credential, principal, reused, issued, key, kept })
     }
 
     /// The credential that is kept, or a new one.
@@ -77,6 +82,9 @@ impl Attempt {
     ) -> Result<AccessToken, IdentityError> {
         let mut context = Context::new();
         context.insert(self.last.clone());
+        if let Some(claims) = self.claims.clone() {
+            context.insert(MoreClaims(claims));
+        }
         let options = TokenRequestOptions { method_options: ClientMethodOptions { context } };
         let scope = self.request.cloud.vault_scope();
         match timeout_at(until, credential.get_token(&[&scope], Some(options))).await {
@@ -92,7 +100,7 @@ impl Attempt {
     /// The next attempt begins anew: the token proxy may have moved.
     fn forget_what_led_nowhere(&self, error: &IdentityError) {
         if matches!(error, IdentityError::Unreachable { .. } | IdentityError::Late { .. }) {
-            self.key.iter().for_each(|key| self.identities.kept.forget(key));
+            self.key.iter().for_each(|key| self.identities.kept.forget(key, &self.kept));
             if self.is_binding() {
                 self.identities.sources.token_proxy.forget();
             }

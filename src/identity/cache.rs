@@ -15,7 +15,7 @@ use azure_core::credentials::TokenCredential;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use crate::transport::LastExchange;
+use crate::{spec::principal::TokenGeneration, transport::LastExchange};
 
 use super::{Authenticated, IdentityError, joint::Joint, key::CredentialKey};
 
@@ -40,12 +40,20 @@ pub(super) struct Kept {
     /// Asks it for a token.
     pub(super) asking: Joint<Attempted, LastExchange>,
     used: Mutex<Instant>,
+    issued: Mutex<Option<Issued>>,
+}
+
+/// When a token was issued, and its number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Issued {
+    pub(super) at: Instant,
+    pub(super) generation: TokenGeneration,
 }
 
 impl Default for Kept {
     fn default() -> Self {
         let used = Mutex::new(Instant::now());
-        Self { credential: OnceLock::new(), asking: Joint::default(), used }
+        Self { credential: OnceLock::new(), asking: Joint::default(), used, issued: Mutex::default() }
     }
 }
 
@@ -53,6 +61,15 @@ impl Kept {
     /// The credential, where one was made.
     pub(super) fn credential(&self) -> Option<Arc<dyn TokenCredential>> {
         self.credential.get().cloned()
+    }
+
+    /// When the token was issued, which is now where it `is_new`.
+    pub(super) fn issued(&self, is_new: bool, next: impl FnOnce() -> TokenGeneration) -> Issued {
+        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_new {
+            *issued = None;
+        }
+        *issued.get_or_insert_with(|| Issued { at: Instant::now(), generation: next() })
     }
 
     /// Keeps `made`, unless there is one already. The one that is kept.
@@ -74,9 +91,9 @@ impl CredentialCache {
         kept
     }
 
-    /// Forgets a credential that led nowhere.
-    pub(super) fn forget(&self, key: &CredentialKey) {
-        self.0.remove(key);
+    /// Forgets a credential that led nowhere, unless a newer one is in its place.
+    pub(super) fn forget(&self, key: &CredentialKey, nowhere: &Arc<Kept>) {
+        self.0.remove_if(key, |kept| Arc::ptr_eq(kept, nowhere));
     }
 
     /// Drops those that nobody asks for.
@@ -134,7 +151,11 @@ mod tests {
         cache.tidy();
         assert_eq!(cache.0.len(), 1);
         assert!(kept("a") && !kept("b"));
-        cache.forget(&key("a"));
+        let older = cache.of(&key("a"));
+        cache.forget(&key("a"), &older);
         assert!(!kept("a"));
+        cache.of(&key("a")).keep(Arc::new(Credential));
+        cache.forget(&key("a"), &older);
+        assert!(kept("a"), "the newer one stays");
     }
 }

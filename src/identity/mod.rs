@@ -12,9 +12,11 @@ mod error;
 mod joint;
 mod key;
 mod managed;
+mod more_claims;
 mod pod_identity;
 pub mod principal;
 mod refusal;
+mod renewal;
 pub mod server_name;
 mod source;
 mod token_response;
@@ -24,25 +26,37 @@ pub use self::{
     asked::{Asked, Presented, TokenSource},
     binding::{TokenProxyError, TokenProxySettings},
     error::{IdentityError, LastAnswer},
+    renewal::TokenRefusal,
     token_response::{TokenResponse, TokenResponseError},
 };
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use azure_core::credentials::TokenCredential;
 
 use crate::{
     cloud::CloudEnvironment,
     metrics::{Metrics, TokenResult},
-    spec::{identity::IdentityMode, pod::PodRef, principal::Principal},
+    spec::{
+        identity::IdentityMode,
+        pod::PodRef,
+        principal::{Principal, TokenGeneration},
+    },
     transport::{LastExchange, Outgoing},
 };
 
 use self::{
     attempt::Attempt,
-    cache::{Attempted, CredentialCache},
+    cache::{Attempted, CredentialCache, Issued, Kept},
     joint::Outcome,
     key::CredentialKey,
+    renewal::Renewals,
     source::Sources,
 };
 
@@ -51,6 +65,9 @@ use self::{
 pub struct Identities {
     sources: Arc<Sources>,
     kept: CredentialCache,
+    renewals: Renewals,
+    /// How many tokens were issued.
+    issued: Arc<AtomicU64>,
     metrics: Metrics,
     limit: Duration,
 }
@@ -73,8 +90,18 @@ pub struct Authenticated {
     pub credential: Arc<dyn TokenCredential>,
     /// Whom the token is for, as Entra says; `None` where it does not.
     pub principal: Option<Principal>,
+    /// It was issued before it was asked for.
     reused: bool,
+    issued: Issued,
     key: Option<CredentialKey>,
+    kept: Arc<Kept>,
+}
+
+impl Authenticated {
+    /// Names the token among all that were issued.
+    pub(crate) fn generation(&self) -> TokenGeneration {
+        self.issued.generation
+    }
 }
 
 /// A token that is being asked for, perhaps for others too.
@@ -94,6 +121,8 @@ impl Identities {
         Self {
             sources: Arc::new(Sources::new(outgoing, token_proxy)),
             kept: CredentialCache::new(),
+            renewals: Renewals::new(),
+            issued: Arc::default(),
             metrics: outgoing.metrics.clone(),
             limit,
         }
@@ -110,23 +139,36 @@ impl Identities {
         let (outcome, last, joined) = kept.asking.join(|| {
             let last = LastExchange::default();
             let (identities, request, kept) = (self.clone(), request.clone(), kept.clone());
-            let attempt = Attempt { identities, request, key, kept, last: last.clone() };
+            let attempt = Attempt { identities, request, key, kept, last: last.clone(), claims: None };
             (last, attempt.outcome())
         });
+        self.authentication(request, outcome, last, joined)
+    }
+
+    fn next_generation(&self) -> TokenGeneration {
+        TokenGeneration(self.issued.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn authentication(
+        &self,
+        request: &TokenRequest,
+        outcome: Outcome<Attempted>,
+        last: LastExchange,
+        joined: bool,
+    ) -> Authentication {
         let (mode, metrics) = (request.identity.name(), self.metrics.clone());
         Authentication { outcome, last, joined, mode, metrics }
     }
 
-    /// Forgets a token that a vault refused, so that the next one is new. Whether that can help: a token that was asked
-    /// for just now is refused for good.
-    pub fn forget(&self, refused: &Authenticated) -> bool {
-        refused.key.iter().for_each(|key| self.kept.forget(key));
-        refused.reused
+    /// Forgets a token that a vault refused, so that the next one is new.
+    fn forget(&self, refused: &Authenticated) {
+        refused.key.iter().for_each(|key| self.kept.forget(key, &refused.kept));
     }
 
     /// Drops what nobody asks for any more.
     pub fn tidy(&self) {
         self.kept.tidy();
+        self.renewals.tidy();
     }
 
     /// Who gives the token, for messages.

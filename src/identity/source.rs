@@ -11,7 +11,8 @@ use crate::{metrics::Upstream, spec::identity::IdentityMode, transport::Outgoing
 
 use super::{
     Asked, Presented, TokenProxySettings, TokenRequest, TokenSource, at_once::AtOnce, binding::TokenProxy,
-    entra, managed, pod_identity, refusal::RefusalPolicy, token_response::TokenResponsePolicy,
+    entra, managed, more_claims::MoreClaimsPolicy, pod_identity, refusal::RefusalPolicy,
+    token_response::TokenResponsePolicy,
 };
 
 /// All token sources, and the ways there.
@@ -33,6 +34,7 @@ impl Sources {
             // Above what counts requests: what waits is not sent yet.
             options.per_try_policies.insert(0, at_once.policy());
             options.per_call_policies.insert(0, Arc::new(RefusalPolicy));
+            options.per_call_policies.push(Arc::new(MoreClaimsPolicy));
             options.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
             options
         };

@@ -177,9 +177,13 @@ impl VaultError {
                 NetworkFailure::Other => Code::TokenSourceDown,
                 failure => network(failure, Code::EntraNotInDns),
             },
-            Self::NotBelieved(_) | Self::Malformed(_) | Self::Incomplete(_) | Self::Endless { .. } => {
-                Code::UnexpectedAnswer
-            }
+            Self::MoreClaims { .. } => Code::ClaimsChallenge,
+            Self::NotBelieved(_)
+            | Self::Malformed(_)
+            | Self::Incomplete(_)
+            | Self::OtherObject(_)
+            | Self::RepeatedVersion(_)
+            | Self::Endless { .. } => Code::UnexpectedAnswer,
         }
     }
 }
@@ -188,7 +192,7 @@ impl ObjectError {
     pub(super) fn code(&self) -> Code {
         match self {
             Self::Vault(error) => error.code(),
-            Self::Content(ContentError::Encoding(_)) => Code::WrongEncoding,
+            Self::Content(ContentError::Encoding(_) | ContentError::PemNotEncoded) => Code::WrongEncoding,
             Self::Content(ContentError::EmptyCertificate) => Code::CertificateNotIssued,
             Self::Content(_) => Code::CannotConvert,
             Self::Clash(_) => Code::FileClash,

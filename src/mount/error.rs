@@ -7,8 +7,10 @@ use crate::{
     content::error::ContentError,
     identity::IdentityError,
     spec::{
+        excerpt::Excerpt,
         file::InvalidPath,
         identity::{IdentityMode, TenantId},
+        misspelling::Misspelling,
         object::{ObjectSpec, ObjectType, ObjectVersion},
         vault::VaultName,
     },
@@ -30,6 +32,8 @@ pub enum MountError {
         vault: VaultName,
         /// Why.
         error: Arc<IdentityError>,
+        /// Parameters without effect, which may be why.
+        misspellings: Vec<Misspelling>,
     },
     /// The SDK will not talk to this vault.
     Connect {
@@ -95,15 +99,21 @@ pub struct Caller {
     pub object_id: Option<String>,
     /// The vault's host.
     pub host: String,
+    /// The authority that the vault's challenge names, where it is another than the cloud's.
+    pub other_authority: Option<Excerpt>,
+    /// Parameters without effect, which may be why it is not another identity that asked.
+    pub misspellings: Vec<Misspelling>,
 }
 
 impl Caller {
-    pub(super) fn new(identity: &IdentityMode, host: &str) -> Self {
+    pub(super) fn new(identity: &IdentityMode, host: &str, misspellings: Vec<Misspelling>) -> Self {
         Self {
             identity: identity.to_string(),
             tenant: identity.tenant().cloned(),
             object_id: None,
             host: host.to_owned(),
+            other_authority: None,
+            misspellings,
         }
     }
 }

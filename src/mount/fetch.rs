@@ -11,6 +11,7 @@ use std::{
 use futures::{StreamExt, stream};
 
 use crate::{
+    identity::TokenRefusal,
     spec::object::{ObjectSpec, ObjectVersion, VersionSelector},
     vault::{Answer, Bundle, Read, VaultClient, VaultError, memory::Footprint},
 };
@@ -56,7 +57,8 @@ impl Versions {
     }
 }
 
-/// Reads all `objects`, each version once, and tells `progress` of each that is there.
+/// Reads all `objects` that are not among those `read` before, each version once, and tells `progress` of each that is
+/// there.
 ///
 /// # Errors
 /// There is more to read than goes into a volume of `largest_volume` bytes, whatever becomes of it: what is written in hex
@@ -64,22 +66,27 @@ impl Versions {
 pub(super) async fn fetch(
     client: &VaultClient,
     objects: &[ObjectSpec],
+    before: Vec<Option<Fetched>>,
     progress: &Progress,
     largest_volume: usize,
 ) -> Result<Vec<Fetched>, TooLarge> {
     let reads = &Reads {
         client,
         begun: Mutex::default(),
-        bytes: AtomicUsize::new(0),
+        bytes: AtomicUsize::new(before.iter().flatten().map(bytes).sum()),
         most: largest_volume.saturating_mul(2),
     };
     // Collected first: a future that holds the iterator's closure is not Send for every lifetime, says rustc.
-    let read = |(index, object)| async move {
-        let fetched = reads.object(object).await;
+    let read = |(index, (object, before))| async move {
+        let fetched = match before {
+            Some(fetched) => fetched,
+            None => reads.object(object).await,
+        };
         progress.done(index);
         fetched
     };
-    let begun: Vec<_> = objects.iter().enumerate().map(read).collect();
+    let before = before.into_iter().chain(std::iter::repeat_with(|| None));
+    let begun: Vec<_> = objects.iter().zip(before).enumerate().map(read).collect();
     let mut begun = stream::iter(begun).buffered(AT_ONCE);
     let mut fetched = Vec::with_capacity(objects.len());
     while let Some(object) = begun.next().await {
@@ -98,18 +105,41 @@ fn bytes(fetched: &Fetched) -> usize {
     versions.flat_map(|version| &version.bundle).map(|bundle| bundle.bytes()).sum()
 }
 
-/// Whether the vault refused any read for what the token says: that it is not valid (any more), or, where roles come by
-/// way of groups, who its bearer was when it was issued.
-pub(super) fn refused(fetched: &[Fetched]) -> bool {
-    let by_token =
-        |error: &VaultError| matches!(error, VaultError::Unauthorized(_) | VaultError::Forbidden(_));
-    fetched.iter().any(|object| match object {
-        Ok(versions) => {
-            versions.all().iter().any(|version| version.bundle.as_ref().is_err_and(|error| by_token(error)))
-        }
-        Err(ObjectError::Vault(error)) => by_token(error),
-        Err(_) => false,
+/// What the vault refused the token with, in any of these; of several refusals the one that says most.
+///
+/// A token says that it is valid, and where roles come by way of groups, to which of them its bearer belonged when it
+/// was issued.
+pub(super) fn refusal(fetched: &[Fetched]) -> Option<TokenRefusal> {
+    let refusals = fetched.iter().filter_map(refused);
+    refusals.max_by_key(|refusal| match refusal {
+        TokenRefusal::Forbidden => 0,
+        TokenRefusal::Unauthorized => 1,
+        TokenRefusal::MoreClaims(_) => 2,
     })
+}
+
+/// What was read, without the objects that the vault refused the token for.
+pub(super) fn without_refused(fetched: Vec<Fetched>) -> Vec<Option<Fetched>> {
+    fetched.into_iter().map(|fetched| refused(&fetched).is_none().then_some(fetched)).collect()
+}
+
+/// What the vault refused the token with, for one object.
+fn refused(fetched: &Fetched) -> Option<TokenRefusal> {
+    let by_token = |error: &VaultError| match error {
+        VaultError::Forbidden(_) => Some(TokenRefusal::Forbidden),
+        VaultError::Unauthorized(_) => Some(TokenRefusal::Unauthorized),
+        VaultError::MoreClaims { challenge, .. } => challenge.claims.clone().map(TokenRefusal::MoreClaims),
+        _ => None,
+    };
+    match fetched {
+        Ok(versions) => versions
+            .all()
+            .iter()
+            .filter_map(|version| version.bundle.as_ref().err())
+            .find_map(|error| by_token(error)),
+        Err(ObjectError::Vault(error)) => by_token(error),
+        Err(_) => None,
+    }
 }
 
 /// The reads that have begun: who wants one again gets its answer.

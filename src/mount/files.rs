@@ -6,8 +6,7 @@ use crate::{
     content::{
         self,
         error::ContentError,
-        pem::CertificatesAndKeys,
-        secret::{CertificateSettings, PemFiles},
+        secret::{CertificateSettings, MissingPart, PemFiles, SeparateParts},
     },
     spec::{
         file::{FileMode, RelativePath},
@@ -22,7 +21,7 @@ use crate::{
 use super::{
     error::{ObjectError, ObjectFailure},
     fetch::{Fetched, Versions},
-    volume::{Draft, MountedVersion, TooLarge, Volume, VolumeFile},
+    volume::{Draft, LeftOut, MountedVersion, TooLarge, Volume, VolumeFile},
 };
 
 /// What is decided for all files of a volume.
@@ -89,14 +88,18 @@ pub(super) fn lay_out(
                 }
             };
             let convert = || render(&bundle, object.rendering, layout.certificates);
-            let files = match rendered.files(&bundle, object.rendering, &draft, convert) {
+            let Files { written, missing } = match rendered.files(&bundle, object.rendering, &draft, convert)
+            {
                 Ok(files) => files,
                 Err(error) => {
                     failures.push(ObjectFailure::new(object, read.asked.as_ref(), error.into()));
                     continue;
                 }
             };
-            for (suffix, contents) in files {
+            for (suffix, reason) in missing {
+                draft.leave_out(LeftOut { path: format!("{path}{suffix}"), reason });
+            }
+            for (suffix, contents) in written {
                 match path.with_suffix(suffix) {
                     Ok(path) => {
                         let version =
@@ -154,8 +157,11 @@ fn start(object: &ObjectSpec) -> Option<&ObjectVersion> {
     }
 }
 
-/// A suffix of the object's path, and contents, for each file that one version becomes.
-type Files = Vec<(&'static str, Sensitive<Vec<u8>>)>;
+/// What one version becomes. Each file has a suffix of the object's path.
+struct Files {
+    written: Vec<(&'static str, Sensitive<Vec<u8>>)>,
+    missing: Vec<(&'static str, MissingPart)>,
+}
 
 /// What was converted already: one object can be wanted under thousands of names, and an archive takes a second.
 #[derive(Default)]
@@ -165,8 +171,16 @@ struct Rendered(HashMap<(usize, Rendering), Before>);
 struct Before {
     /// As long as it is here, nothing else has its address.
     _bundle: Arc<Bundle>,
-    /// The suffixes, and where in the draft the first file is; or why there is none.
-    files: Result<(Vec<&'static str>, usize), ContentError>,
+    /// Where its files are; or why there is none.
+    files: Result<InDraft, ContentError>,
+}
+
+/// Files that are in the draft.
+struct InDraft {
+    suffixes: Vec<&'static str>,
+    /// Of the first of them.
+    place: usize,
+    missing: Vec<(&'static str, MissingPart)>,
 }
 
 impl Rendered {
@@ -181,24 +195,25 @@ impl Rendered {
         let key = (Arc::as_ptr(bundle).addr(), rendering);
         match self.0.get(&key).map(|before| &before.files) {
             Some(Err(error)) => return Err(error.clone()),
-            Some(Ok((suffixes, first))) => {
-                let contents = (*first..).map(|index| draft.contents(index).cloned());
-                let again: Option<Files> = suffixes
+            Some(Ok(InDraft { suffixes, place, missing })) => {
+                let contents = (*place..).map(|index| draft.contents(index).cloned());
+                let again: Option<Vec<_>> = suffixes
                     .iter()
                     .zip(contents)
                     .map(|(suffix, contents)| Some((*suffix, contents?)))
                     .collect();
-                if let Some(files) = again {
-                    return Ok(files);
+                if let Some(written) = again {
+                    return Ok(Files { written, missing: missing.clone() });
                 }
             }
             None => {}
         }
         let files = convert();
-        let noted = files
-            .as_ref()
-            .map_err(Clone::clone)
-            .map(|files| (files.iter().map(|(suffix, _)| *suffix).collect(), draft.files()));
+        let noted = files.as_ref().map_err(Clone::clone).map(|files| InDraft {
+            suffixes: files.written.iter().map(|(suffix, _)| *suffix).collect(),
+            place: draft.files(),
+            missing: files.missing.clone(),
+        });
         self.0.insert(key, Before { _bundle: bundle.clone(), files: noted });
         files
     }
@@ -213,10 +228,17 @@ fn render(
         (Bundle::Secret(secret), Rendering::Secret { format, encoding }) => {
             let backs = secret.backs_certificate.as_deref();
             let content = content::secret::render(secret.value.expose(), backs, format, encoding, settings)?;
-            if let Some(CertificatesAndKeys { certificates, keys }) = content.separate {
-                return Ok(vec![(".crt", certificates), (".key", keys), ("", content.whole)]);
+            let mut files = Files { written: Vec::new(), missing: Vec::new() };
+            if let Some(SeparateParts { certificates, keys }) = content.separate {
+                for (suffix, part) in [(".crt", certificates), (".key", keys)] {
+                    match part {
+                        Ok(part) => files.written.push((suffix, part)),
+                        Err(reason) => files.missing.push((suffix, reason)),
+                    }
+                }
             }
-            content.whole
+            files.written.push(("", content.whole));
+            return Ok(files);
         }
         (Bundle::Key(key), Rendering::Key) => {
             content::jwk::render(&key.key).map(Sensitive::new).map_err(ContentError::Jwk)?
@@ -226,7 +248,7 @@ fn render(
         }
         _ => unreachable!("a read has the type of its object"),
     };
-    Ok(vec![("", whole)])
+    Ok(Files { written: vec![("", whole)], missing: Vec::new() })
 }
 
 #[cfg(test)]
@@ -278,7 +300,7 @@ mod tests {
                 render(bundle, SECRET, CertificateSettings::default())
             };
             let files = rendered.files(bundle, SECRET, &draft, convert).unwrap();
-            for (suffix, contents) in files {
+            for (suffix, contents) in files.written {
                 let path = wanted(&index.to_string()).path.with_suffix(suffix).unwrap();
                 let version = MountedVersion { id: String::new(), version: String::new() };
                 draft.add(VolumeFile { path, mode: layout(0).default_mode, contents }, version);

@@ -1,7 +1,7 @@
 //! Names, as many of them as an event has room for.
 
-/// `secret/a, secret/b and 3 more`
-pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a String>, most: usize) -> String {
+/// Lists at most this many names: `secret/a, secret/b and 3 more`
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a String>, most: usize) -> String {
     let mut names = names.into_iter();
     let shown: Vec<&str> = names.by_ref().take(most).map(String::as_str).collect();
     match names.count() {

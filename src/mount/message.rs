@@ -13,7 +13,7 @@ use crate::{
     failure::FailureCode,
     identity::IdentityError,
     report::Report,
-    spec::vault::VaultName,
+    spec::{misspelling::Misspelling, vault::VaultName},
     vault::{ServiceAnswer, VaultError},
 };
 
@@ -37,7 +37,9 @@ impl fmt::Display for MountError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cloud(error) => Report(error).fmt(f),
-            Self::Identity { wanted, vault, error } => Identity { wanted, vault, error }.fmt(f),
+            Self::Identity { wanted, vault, error, misspellings } => {
+                Identity { wanted, vault, error, misspellings }.fmt(f)
+            }
             Self::Connect { vault, error } => write!(f, "cannot connect to vault {vault}: {}", Report(error)),
             Self::Objects { vault, caller, failures } => Objects { vault, caller, failures }.fmt(f),
             Self::TooLarge { size, limit, largest } => write!(
@@ -66,11 +68,12 @@ struct Identity<'a> {
     wanted: &'a [String],
     vault: &'a VaultName,
     error: &'a IdentityError,
+    misspellings: &'a [Misspelling],
 }
 
 impl fmt::Display for Identity<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { wanted, vault, error } = self;
+        let Self { wanted, vault, error, misspellings } = self;
         let asked = error.asked();
         let about = About {
             vault: Some(vault),
@@ -82,7 +85,7 @@ impl fmt::Display for Identity<'_> {
         };
         head(f, wanted, vault)?;
         write!(f, "{}", Report(*error))?;
-        then(f, &way_out::of(error.code(), &about))?;
+        then(f, &with_misspellings(way_out::of(error.code(), &about), misspellings))?;
         let Some(answer) = error.answer() else { return Ok(()) };
         says(f, "The answer was", answer.words())?;
         let status = format!("status {}", answer.status());
@@ -116,6 +119,9 @@ impl<'a> Objects<'a> {
             let way_out = match failure.error {
                 // They say it themselves.
                 ObjectError::AllDisabled | ObjectError::StartDisabled => String::new(),
+                _ if depends_on_identity(code) => {
+                    with_misspellings(way_out::of(code, &self.about(failure)), &self.caller.misspellings)
+                }
                 _ => way_out::of(code, &self.about(failure)),
             };
             let same = |group: &&mut Group| {
@@ -140,6 +146,7 @@ impl<'a> Objects<'a> {
             identity: &self.caller.identity,
             tenant: self.caller.tenant.as_ref(),
             object_id: self.caller.object_id.as_deref().or(said),
+            other_authority: self.caller.other_authority.as_ref(),
             ..About::default()
         }
     }
@@ -255,6 +262,26 @@ fn head(f: &mut Formatter<'_>, wanted: &[String], vault: &VaultName) -> fmt::Res
         [only] => write!(f, "cannot read {only} from vault {vault}: "),
         all => write!(f, "cannot read {} objects from vault {vault} ({}): ", all.len(), listed(all, NAMED)),
     }
+}
+
+/// Whether another identity, or the same one of another cloud, may not have met this failure.
+fn depends_on_identity(code: FailureCode) -> bool {
+    matches!(
+        code,
+        FailureCode::Forbidden
+            | FailureCode::ForbiddenByRbac
+            | FailureCode::ForbiddenByPolicy
+            | FailureCode::VaultRefusedToken
+            | FailureCode::VaultInOtherTenant
+            | FailureCode::WrongAudience
+            | FailureCode::VaultNotInDns
+    )
+}
+
+fn with_misspellings(way_out: String, misspellings: &[Misspelling]) -> String {
+    let sentences = misspellings.iter().map(ToString::to_string);
+    let all: Vec<String> = [way_out].into_iter().filter(|text| !text.is_empty()).chain(sentences).collect();
+    all.join("; ")
 }
 
 fn then(f: &mut Formatter<'_>, way_out: &str) -> fmt::Result {

@@ -16,7 +16,8 @@ mod way_out;
 
 pub use self::{
     error::{Caller, MountError, ObjectError, ObjectFailure},
-    volume::{Largest, MountedVersion, Volume, VolumeFile},
+    listed::listed,
+    volume::{Largest, LeftOut, MountedVersion, Volume, VolumeFile},
     waiting::Waiting,
 };
 
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cloud::{CloudDefaults, CloudEnvironment},
     content::secret::CertificateSettings,
-    identity::{Identities, TokenProxySettings, TokenRequest, TokenSource},
+    identity::{Authentication, Identities, TokenProxySettings, TokenRequest, TokenSource},
     metrics::Metrics,
     spec::{MountSpec, object::ObjectSpec},
     transport::{Client, Outgoing, Transports},
@@ -130,7 +131,7 @@ impl Mounter {
             })
         })?;
         volume.into_iter().for_each(|volume| self.served.add(volume));
-        Ok(mounted)
+        if first { Ok(mounted) } else { Ok(Volume { left_out: Vec::new(), ..mounted }) }
     }
 
     /// Drops, now and then, what is kept and of no use any more. Never completes.
@@ -150,12 +151,11 @@ impl Mounter {
         first: bool,
         progress: &Progress,
     ) -> Result<Volume, MountError> {
-        let MountSpec { pod, cloud, vault, identity, objects: _, default_mode } = spec;
+        let MountSpec { pod, cloud, vault, identity, objects: _, default_mode, misspellings } = spec;
         let cloud = CloudEnvironment::resolve(&cloud, &self.settings.clouds).await?;
         let endpoint = cloud.vault(&vault);
         let request = Arc::new(TokenRequest { identity, pod, cloud });
-        let authenticate = || async {
-            let token = self.identities.authenticate(&request);
+        let authenticate = async |token: Authentication| {
             let source = self.identities.source(&request);
             let authority =
                 matches!(source, TokenSource::Entra { .. }).then(|| request.cloud.authority().clone());
@@ -169,37 +169,33 @@ impl Mounter {
                 wanted: names(objects),
                 vault: vault.clone(),
                 error,
+                misspellings: misspellings.clone(),
             })
         };
         let connect = |credential, reader| self.vaults.connect(&endpoint, credential, reader);
         let refused = |error| MountError::Connect { vault: vault.clone(), error };
         let limit = self.settings.largest_volume;
         let too_large = |TooLarge { size, largest }| MountError::TooLarge { size, limit, largest };
-        let fetch = async |client: &VaultClient| {
-            fetch::fetch(client, objects, progress, limit).await.map_err(too_large)
+        let fetch = async |client: &VaultClient, before| {
+            progress.read(&endpoint, objects);
+            fetch::fetch(client, objects, before, progress, limit).await.map_err(too_large)
         };
-        let mut caller = Box::new(Caller::new(&request.identity, endpoint.name()));
+        let mut caller = Box::new(Caller::new(&request.identity, endpoint.name(), misspellings.clone()));
 
         let work = async {
-            let token = authenticate().await?;
+            let token = authenticate(self.identities.authenticate(&request)).await?;
             caller.object_id = token.principal.as_ref().map(|principal| principal.object_id().to_owned());
-            let reader = Reader { principal: token.principal.clone(), first };
+            let reader = Reader { principal: token.principal.clone(), first, renewed: None };
             let client = connect(token.credential.clone(), reader).map_err(refused)?;
-            progress.read(&endpoint, objects);
-            let fetched = fetch(&client).await?;
-            if !fetch::refused(&fetched) {
-                return Ok(fetched);
-            }
-            // A token from an earlier mount can be revoked since, or be older than a role; and an answer that was
-            // shared was for another's token. A new one of our own tells whether that is it.
-            if self.identities.forget(&token) || client.shared() {
-                let token = authenticate().await?;
-                let reader = Reader { principal: None, first };
-                let client = connect(token.credential, reader).map_err(refused)?;
-                progress.read(&endpoint, objects);
-                return fetch(&client).await;
-            }
-            Ok(fetched)
+            let fetched = fetch(&client, Vec::new()).await?;
+            let Some(refusal) = fetch::refusal(&fetched) else { return Ok(fetched) };
+            let renewal = self.identities.renew(&request, &token, refusal, client.shared());
+            let Some(renewal) = renewal else { return Ok(fetched) };
+            let token = authenticate(renewal).await?;
+            let renewed = Some(token.generation());
+            let reader = Reader { principal: token.principal.clone(), first, renewed };
+            let client = connect(token.credential, reader).map_err(refused)?;
+            fetch(&client, fetch::without_refused(fetched)).await
         };
         // A republish likely needs no vault.
         let fetched: Result<Vec<Fetched>, MountError> = match first {
@@ -207,6 +203,7 @@ impl Mounter {
             false => work.await,
         };
         let fetched = fetched?;
+        caller.other_authority = self.vaults.standing(&endpoint).other_authority;
         progress.enter(Phase::Conversion);
 
         let layout = Layout { default_mode, certificates: self.settings.certificates, largest_volume: limit };

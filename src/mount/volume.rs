@@ -2,9 +2,13 @@
 
 use std::{cmp::Reverse, fmt};
 
-use crate::spec::{
-    file::{FileMode, RelativePath},
-    sensitive::Sensitive,
+use crate::{
+    content::secret::MissingPart,
+    report::Report,
+    spec::{
+        file::{FileMode, RelativePath},
+        sensitive::Sensitive,
+    },
 };
 
 /// The files of a mount, and the versions that the driver records.
@@ -14,6 +18,24 @@ pub struct Volume {
     pub files: Vec<VolumeFile>,
     /// What they were made from, one for each file; the driver refuses an answer without any.
     pub versions: Vec<MountedVersion>,
+    /// The files that could have been here, had the secret a part for them; at a volume's first mount.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A file of a certificate's or a key's own, without anything to be in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Below the volume's root.
+    pub path: String,
+    /// The part that is missing.
+    pub reason: MissingPart,
+}
+
+impl fmt::Display for LeftOut {
+    /// `web.key (the secret has no private key)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.path, Report(&self.reason))
+    }
 }
 
 /// One file.
@@ -115,6 +137,11 @@ impl Draft {
         }
     }
 
+    /// Notes a file that there would be, had the secret a part for it.
+    pub(super) fn leave_out(&mut self, file: LeftOut) {
+        self.volume.left_out.push(file);
+    }
+
     /// Adds what would be a file of about so many bytes.
     pub(super) fn add_size(&mut self, path: &RelativePath, bytes: usize) {
         self.size += bytes + OVERHEAD;
@@ -132,7 +159,7 @@ impl Draft {
     }
 
     fn sizes(&mut self) -> &mut Vec<(usize, RelativePath)> {
-        let Volume { files, versions } = &mut self.volume;
+        let Volume { files, versions, .. } = &mut self.volume;
         versions.clear();
         let had = files.drain(..).map(|file| (file.contents.expose().len(), file.path));
         self.sizes.get_or_insert_default().extend(had);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::{
     failure::FailureCode as Code,
     identity::{Presented, TokenSource},
-    spec::{identity::TenantId, object::ObjectType, vault::VaultName},
+    spec::{excerpt::Excerpt, identity::TenantId, object::ObjectType, vault::VaultName},
 };
 
 /// What a sentence can name.
@@ -27,6 +27,8 @@ pub(super) struct About<'a> {
     pub(super) source: Option<&'a TokenSource>,
     /// What the pod's token says.
     pub(super) presented: Option<&'a Presented>,
+    /// The authority that the vault's challenge names, where it is another than the cloud's.
+    pub(super) other_authority: Option<&'a Excerpt>,
 }
 
 impl About<'_> {
@@ -185,7 +187,21 @@ pub(super) fn of(code: Code, about: &About) -> String {
             "{} takes private connections alone: its name must resolve to its private endpoint on the node",
             about.vault()
         ),
-        Code::VaultRefusedToken => said("kubelet tries again, and the next try asks for a new token"),
+        Code::VaultRefusedToken | Code::VaultInOtherTenant | Code::WrongAudience
+            if let Some(named) = about.other_authority =>
+        {
+            format!(
+                "its challenge names the authority {named}, so check cloudName and the cloud environment file"
+            )
+        }
+        Code::VaultRefusedToken => {
+            said("kubelet tries again; if it lasts, check cloudName and the vault's tenant")
+        }
+        Code::ClaimsChallenge => format!(
+            "a Conditional Access policy (continuous access evaluation) is in the way: let {} in from the cluster's \
+             address, or exclude it",
+            about.identity
+        ),
         Code::VaultInOtherTenant => match about.tenant {
             Some(_) => format!("set tenantID to the tenant of {}", about.vault()),
             None => format!("use an identity of the tenant of {}", about.vault()),

@@ -25,10 +25,7 @@ pub(super) const OBJECTS: &str = "objects";
 /// A map of strings. It may hold tokens and client secrets, so its values neither print nor survive their use; nor do
 /// those that a later one of the same key replaces, or that come before a mistake.
 #[derive(Default)]
-pub(super) struct Attributes {
-    map: BTreeMap<String, Sensitive<String>>,
-    null: bool,
-}
+pub(super) struct Attributes(BTreeMap<String, Sensitive<String>>);
 
 impl Attributes {
     /// Reads a JSON object whose values are strings; `null`, in place of a value or of the whole, is nothing.
@@ -42,20 +39,26 @@ impl Attributes {
                     format!("not a JSON map of strings, at line {} column {}", error.line(), error.column()),
                 )
             })?;
-        let null = map.is_none();
-        let map =
-            map.unwrap_or_default().into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-        Ok(Self { map, null })
+        let map = map.unwrap_or_default().into_iter();
+        Ok(Self(map.filter_map(|(key, value)| Some((key, value?))).collect()))
     }
 
-    /// Whether the map was `null`: for secrets, that there is no `nodePublishSecretRef`.
-    pub(super) fn is_null(&self) -> bool {
-        self.null
+    /// Whether the map holds the keys of a Secret: whether `nodePublishSecretRef` names one.
+    ///
+    /// The driver adds keys of its own where the CSIDriver object has `serviceAccountTokenInSecrets` (Kubernetes 1.35 and
+    /// later). No key of a Secret has a slash in it.
+    pub(super) fn has_keys_of_a_secret(&self) -> bool {
+        self.0.keys().any(|key| !key.contains('/'))
+    }
+
+    /// The keys, sorted.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// The value, trimmed; `None` where it is absent or blank.
     pub(super) fn optional(&self, key: &str) -> Option<&str> {
-        self.map.get(key).map(|value| value.expose().trim()).filter(|value| !value.is_empty())
+        self.0.get(key).map(|value| value.expose().trim()).filter(|value| !value.is_empty())
     }
 
     /// As [`Self::optional`], but it must be there.
@@ -67,16 +70,16 @@ impl Attributes {
     pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
         self.optional(key).map_or(Ok(false), |text| {
             boolean::parse(text)
-                .map_err(|error| Problem::wrong(key, format!("{} {error}", Excerpt::of(text))))
+                .map_err(|error| Problem::of_text(key, text, format!("{} {error}", Excerpt::of(text))))
         })
     }
 
     /// The value of a key in whatever case, byte for byte; the lower-case spelling first. `None` where it is empty.
     pub(super) fn any_case(&self, key: &str) -> Option<&str> {
-        self.map
+        self.0
             .get(key)
             .or_else(|| {
-                self.map.iter().find(|(other, _)| other.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+                self.0.iter().find(|(other, _)| other.eq_ignore_ascii_case(key)).map(|(_, value)| value)
             })
             .map(|value| value.expose().as_str())
             .filter(|value| !value.is_empty())

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess};
 
 use crate::spec::{
     excerpt::Excerpt,
@@ -11,13 +11,17 @@ use crate::spec::{
     rendering::{Rendering, SecretEncoding, SecretFormat},
 };
 
-use super::error::{Problem, Problems};
+use super::{
+    error::{Problem, Problems},
+    integer::{self, InvalidInteger},
+    misspelling,
+    yaml::{self, Any, Key, Kind, Node, Oddity, Wanted},
+};
 
 /// The fields as the user wrote them: scalars of any YAML kind keep their text, so `0600` stays `0600`.
 ///
 /// Compat: fields of other names are ignored.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
 pub(super) struct Entry {
     object_name: Option<String>,
     object_type: Option<String>,
@@ -29,9 +33,93 @@ pub(super) struct Entry {
     file_permission: Option<String>,
 }
 
-/// The object, or `None` with at least one problem added. `field` is the entry's own path.
-pub(super) fn parse(field: &str, entry: Entry, problems: &mut Problems) -> Option<ObjectSpec> {
-    let reader = Reader { field, name: text(&entry.object_name) };
+impl Entry {
+    fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
+        Some(match name {
+            "objectName" => &mut self.object_name,
+            "objectType" => &mut self.object_type,
+            "objectAlias" => &mut self.object_alias,
+            "objectVersion" => &mut self.object_version,
+            "objectVersionHistory" => &mut self.object_version_history,
+            "objectFormat" => &mut self.object_format,
+            "objectEncoding" => &mut self.object_encoding,
+            "filePermission" => &mut self.file_permission,
+            _ => return None,
+        })
+    }
+}
+
+/// An entry, and the names of what is no field.
+#[derive(Default)]
+pub(super) struct Fields {
+    entry: Entry,
+    unknown: Vec<String>,
+}
+
+impl Fields {
+    /// Parses an entry that is a text.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let Any(Document(fields)) = yaml::read(text, ENTRY)?;
+        fields.map_err(|kind| yaml::other_text(text, format_args!("it is {kind}"), ENTRY))
+    }
+
+    /// Reads an entry that is a map.
+    pub(super) fn read<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut fields = Self::default();
+        while let Some(Any(Key(key))) = map.next_key()? {
+            let key = key.unwrap_or_default();
+            match fields.entry.field(&key) {
+                Some(field) => *field = map.next_value()?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                    if fields.unknown.len() < MAX_UNKNOWN && key.len() <= MAX_UNKNOWN_NAME {
+                        fields.unknown.push(key);
+                    }
+                }
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// The text of an entry, or what it is in place of one.
+struct Document(Result<Fields, Kind>);
+
+impl Node for Document {
+    fn null() -> Self {
+        Self(Ok(Fields::default()))
+    }
+
+    fn other(kind: Kind) -> Self {
+        Self(Err(kind))
+    }
+
+    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        Fields::read(map).map(|fields| Self(Ok(fields)))
+    }
+}
+
+pub(super) const ENTRY: Wanted = Wanted {
+    name: "an object's fields",
+    example: "an entry looks like \"objectName: db-password\", with \"objectType: secret\" on the next line",
+};
+
+/// Names of an entry's unknown fields that are kept.
+const MAX_UNKNOWN: usize = 8;
+
+/// Of such a name, in bytes.
+const MAX_UNKNOWN_NAME: usize = 64;
+
+/// The object, or `None` with at least one problem added. `field` is the entry's own path, and `source` its own text,
+/// where it has one.
+pub(super) fn parse(
+    field: &str,
+    fields: Fields,
+    source: Option<&str>,
+    problems: &mut Problems,
+) -> Option<ObjectSpec> {
+    let Fields { entry, unknown } = fields;
+    let reader = Reader { field, name: text(&entry.object_name), source, unknown: &unknown };
 
     let name = problems.catch(reader.required("objectName", &entry.object_name));
     let versions = problems.catch(reader.versions(&entry));
@@ -54,6 +142,8 @@ pub(super) fn parse(field: &str, entry: Entry, problems: &mut Problems) -> Optio
 struct Reader<'a> {
     field: &'a str,
     name: Option<&'a str>,
+    source: Option<&'a str>,
+    unknown: &'a [String],
 }
 
 impl Reader<'_> {
@@ -70,7 +160,19 @@ impl Reader<'_> {
     {
         match text(value) {
             Some(value) => self.value(key, value),
-            None => Err(self.wrong(key, "is not set")),
+            None => Err(self.wrong(key, format!("is not set{}", self.meant(key)))),
+        }
+    }
+
+    /// What there is in place of a field, if that is plain.
+    fn meant(&self, key: &str) -> String {
+        let Some(written) = self.unknown.iter().find(|name| misspelling::nearest(name, &[key]).is_some())
+        else {
+            return String::new();
+        };
+        match self.source.and_then(|source| Oddity::of_key(source, written)) {
+            Some(oddity) => format!("; {oddity}; {}", ENTRY.example),
+            None => format!("; field {} is unknown (did you mean {key}?)", Excerpt::of(written)),
         }
     }
 
@@ -78,7 +180,7 @@ impl Reader<'_> {
     where
         T: FromStr<Err: fmt::Display>,
     {
-        value.parse().map_err(|error| self.wrong(key, format!("{} {error}", Excerpt::of(value))))
+        value.parse().map_err(|error| self.wrong_text(key, value, error))
     }
 
     /// Where the versions of a history lie.
@@ -86,8 +188,7 @@ impl Reader<'_> {
     /// Compat: the incumbent joins the alias with the names of the files, which cleans it; without a history the driver
     /// refuses what is unclean.
     fn directory(&self, alias: &str) -> Result<RelativePath, Problem> {
-        let wrong = |error| self.wrong("objectAlias", format!("{} {error}", Excerpt::of(alias)));
-        RelativePath::cleaned(alias).map_err(wrong)
+        RelativePath::cleaned(alias).map_err(|error| self.wrong_text("objectAlias", alias, error))
     }
 
     fn versions(&self, entry: &Entry) -> Result<VersionSelector, Problem> {
@@ -132,12 +233,18 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, key: &str, reason: impl fmt::Display) -> Problem {
+        Problem::wrong(self.path(key), reason)
+    }
+
+    fn wrong_text(&self, key: &str, text: &str, error: impl fmt::Display) -> Problem {
+        Problem::of_text(self.path(key), text, format!("{} {error}", Excerpt::of(text)))
+    }
+
+    fn path(&self, key: &str) -> String {
         match self.name {
             // What is no name is quoted where it is told of, and once is enough.
-            Some(name) if name.parse::<ObjectName>().is_ok() => {
-                Problem::wrong(format!("{}.{key} ({name})", self.field), reason)
-            }
-            _ => Problem::wrong(format!("{}.{key}", self.field), reason),
+            Some(name) if name.parse::<ObjectName>().is_ok() => format!("{}.{key} ({name})", self.field),
+            _ => format!("{}.{key}", self.field),
         }
     }
 }
@@ -146,10 +253,10 @@ impl Reader<'_> {
 struct WholeNumber(i32);
 
 impl FromStr for WholeNumber {
-    type Err = &'static str;
+    type Err = InvalidInteger;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self).map_err(|_| "is not a whole number")
+    fn from_str(text: &str) -> Result<Self, InvalidInteger> {
+        integer::parse(text).map(Self)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::spec::{misspelling::Misspelling, placeholder::is_placeholder};
+
 /// One thing to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -31,6 +33,20 @@ impl Problem {
     /// The cluster does not provide something.
     pub(super) fn unmet(field: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self { field: field.into(), reason: reason.to_string(), fault: Fault::Cluster }
+    }
+}
+
+impl Problem {
+    /// The problem with another sentence at its end.
+    fn with(mut self, sentence: impl fmt::Display) -> Self {
+        self.reason = format!("{}; {sentence}", self.reason);
+        self
+    }
+
+    /// The problem of a text that is wrong, which may be a placeholder.
+    pub(super) fn of_text(field: impl Into<String>, text: &str, reason: impl fmt::Display) -> Self {
+        let problem = Self::wrong(field, reason);
+        if is_placeholder(text) { problem.with("the placeholder was not replaced") } else { problem }
     }
 }
 
@@ -113,6 +129,24 @@ impl Problems {
     /// The value, or its problem kept for later.
     pub(super) fn catch<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
         result.map_err(|problem| self.push(problem)).ok()
+    }
+
+    /// The number of problems that are kept.
+    pub(super) fn count(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Adds to the last problem, where there are more than `before`, which parameters are misspelt.
+    pub(super) fn explain<'a>(
+        &mut self,
+        before: usize,
+        misspellings: impl IntoIterator<Item = &'a Misspelling>,
+    ) {
+        if self.kept.len() > before
+            && let Some(last) = self.kept.pop()
+        {
+            self.kept.push(misspellings.into_iter().fold(last, Problem::with));
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -107,12 +107,13 @@ impl<'a> Tenant<'a> {
     }
 
     fn parse(self) -> Result<TenantId, Problem> {
-        self.text.parse().map_err(|error| Problem::wrong(self.key, error))
+        self.text.parse().map_err(|error| Problem::of_text(self.key, self.text, error))
     }
 }
 
 fn client(attributes: &Attributes, key: &str) -> Result<Option<ClientId>, Problem> {
-    attributes.optional(key).map(|id| id.parse().map_err(|error| Problem::wrong(key, error))).transpose()
+    let parse = |id| ClientId::from_guid(id).map_err(|error| Problem::of_text(key, id, error));
+    attributes.optional(key).map(parse).transpose()
 }
 
 fn identity_binding(
@@ -134,11 +135,11 @@ fn identity_binding(
 
 fn service_principal(secrets: &Attributes) -> Result<(ClientId, Sensitive<String>), Problem> {
     const FIELD: &str = "nodePublishSecretRef";
-    if secrets.is_null() {
+    if !secrets.has_keys_of_a_secret() {
         return Err(Problem::unmet(
             FIELD,
             "no identity to ask Azure with; set clientID for workload identity, useVMManagedIdentity for the node's \
-             identity, or nodePublishSecretRef for a service principal",
+             identity, or nodePublishSecretRef (a Secret with clientid and clientsecret) for a service principal",
         ));
     }
     let read = |key: &str| {

@@ -7,8 +7,11 @@ mod clash;
 mod entry;
 mod error;
 mod identity;
+mod integer;
+mod misspelling;
 mod objects;
 mod tokens;
+mod yaml;
 
 pub use self::error::{Fault, ParametersError, Problem};
 
@@ -44,21 +47,34 @@ pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
     let secrets = problems.catch(Attributes::parse("secrets", texts.secrets)).unwrap_or_default();
     let default_mode = problems.catch(permission(texts.permission));
 
+    let misspellings = misspelling::find(&attributes);
+    let meant = |key: &'static str| misspellings.iter().filter(move |misspelling| misspelling.meant == key);
+
     let pod = pod(&attributes, &mut problems);
+    let before = problems.count();
     let vault = problems.catch(vault(&attributes));
+    problems.explain(before, meant(attributes::KEYVAULT_NAME));
     let cloud = problems.catch(cloud(&attributes));
+    let before = problems.count();
     let identity = identity::parse(&attributes, &secrets, &mut problems);
+    problems
+        .explain(before, misspellings.iter().filter(|misspelling| !OF_OTHERS.contains(&misspelling.meant)));
+    let before = problems.count();
     let objects = objects::parse(&attributes, &mut problems);
+    problems.explain(before, meant(attributes::OBJECTS));
 
     match (pod, vault, cloud, identity, objects, default_mode) {
         (Some(pod), Some(vault), Some(cloud), Some(identity), Some(objects), Some(default_mode))
             if problems.is_empty() =>
         {
-            Ok(MountSpec { pod, cloud, vault, identity, objects, default_mode })
+            Ok(MountSpec { pod, cloud, vault, identity, objects, default_mode, misspellings })
         }
         _ => Err(problems.into_error()),
     }
 }
+
+/// Parameters that are named by problems of their own, where they are missing.
+const OF_OTHERS: [&str; 2] = [attributes::KEYVAULT_NAME, attributes::OBJECTS];
 
 fn permission(text: &str) -> Result<FileMode, Problem> {
     serde_json::from_str::<u32>(text).ok().and_then(|bits| FileMode::from_bits(bits).ok()).ok_or_else(|| {
@@ -94,7 +110,7 @@ const LONGEST_NAME: usize = 253;
 
 fn vault(attributes: &Attributes) -> Result<VaultName, Problem> {
     let name = attributes.required(attributes::KEYVAULT_NAME)?;
-    name.parse().map_err(|error| Problem::wrong(attributes::KEYVAULT_NAME, error))
+    name.parse().map_err(|error| Problem::of_text(attributes::KEYVAULT_NAME, name, error))
 }
 
 fn cloud(attributes: &Attributes) -> Result<CloudChoice, Problem> {
@@ -106,7 +122,7 @@ fn cloud(attributes: &Attributes) -> Result<CloudChoice, Problem> {
         Ok(CloudKeyword::Stack) => {
             Ok(CloudChoice::File(attributes.optional(attributes::CLOUD_ENV_FILE_NAME).map(Into::into)))
         }
-        Err(error) => Err(Problem::wrong(attributes::CLOUD_NAME, error)),
+        Err(error) => Err(Problem::of_text(attributes::CLOUD_NAME, name, error)),
     }
 }
 

@@ -1,39 +1,27 @@
 //! The `objects` parameter: YAML, of which each item is YAML again.
 
-use std::fmt;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess};
+use serde_saphyr::Spanned;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
-};
-
-use crate::spec::object::ObjectSpec;
+use crate::spec::{excerpt::Excerpt, object::ObjectSpec};
 
 use super::{
     attributes::{Attributes, OBJECTS},
     clash,
-    entry::{self, Entry},
+    entry::{self, ENTRY, Fields},
     error::{Problem, Problems},
+    yaml::{self, Any, Key, Kind, Lines, MAX_TEXT, Node, Wanted},
 };
 
 /// Every object, or `None` with at least one problem added.
 pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<Vec<ObjectSpec>> {
     let text = problems.catch(attributes.required(OBJECTS))?;
-    if text.len() > LONGEST_TEXT {
-        let reason = format!("is longer than {LONGEST_TEXT} bytes");
+    if text.len() > MAX_TEXT {
+        let reason = format!("is longer than {MAX_TEXT} bytes");
         problems.push(Problem::wrong(OBJECTS, reason));
         return None;
     }
-    let items = problems
-        .catch(
-            read::<Document>(text, "a list of objects under \"array\"")
-                .map_err(|error| Problem::wrong(OBJECTS, error)),
-        )?
-        .items;
-    if items.is_empty() {
-        problems.push(Problem::wrong(OBJECTS, "names no object; list them under array:"));
-        return None;
-    }
+    let items = problems.catch(items(text))?;
 
     let count = items.len();
     if count > MOST_OBJECTS {
@@ -42,15 +30,20 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
         return None;
     }
     let mut objects = Vec::with_capacity(count);
-    for (index, item) in items.into_iter().enumerate() {
+    let mut lines = Lines::of(text);
+    for (index, Spanned { value: item, referenced, .. }) in items.into_iter().enumerate() {
         let field = format!("{OBJECTS}[{index}]");
-        let entry = match item {
-            Item::Entry(entry) => Ok(entry),
-            Item::Text(text) => {
-                read(&text, "an object's fields").map_err(|error| Problem::wrong(&field, error))
+        let mut own_text = None;
+        let fields = match item {
+            Item::Text(text) => Fields::parse(own_text.insert(text)),
+            Item::Fields(fields) => Ok(fields),
+            Item::Other(kind) => {
+                Err(yaml::other_node(lines.at(referenced.line()), format_args!("it is {kind}"), ENTRY))
             }
         };
-        objects.extend(problems.catch(entry).and_then(|entry| entry::parse(&field, entry, problems)));
+        let fields = problems.catch(fields.map_err(|reason| Problem::wrong(&field, reason)));
+        let parse = |fields| entry::parse(&field, fields, own_text.as_deref(), problems);
+        objects.extend(fields.and_then(parse));
     }
     // With an entry left out, the places of the others would be off.
     if objects.len() == count {
@@ -59,112 +52,132 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
     Some(objects)
 }
 
-/// A YAML text as what it should be, or the parser's message on one line.
-fn read<'de, T: Deserialize<'de>>(text: &'de str, what: &str) -> Result<T, String> {
-    let options = serde_saphyr::options! {
-        with_snippet: false,
-        // What aliases repeat counts as often as it is repeated.
-        budget: serde_saphyr::budget! { max_depth: DEEPEST, max_total_scalar_bytes: 2 * LONGEST_TEXT },
+/// The items of the list, at least one.
+fn items(text: &str) -> Result<Vec<Spanned<Item>>, Problem> {
+    let wrong = |reason: String| Problem::wrong(OBJECTS, reason);
+    let Any(document) = yaml::read(text, LIST).map_err(wrong)?;
+    let (items, others) = match document {
+        Document::List { array: Array::Items(items), others } => (items, others),
+        Document::List { array: Array::Other(kind), .. } => {
+            let line = Lines::of(text).with_key("array");
+            return Err(wrong(yaml::other_node(line, format_args!("array is {kind}"), LIST)));
+        }
+        Document::Other(kind) => {
+            return Err(wrong(yaml::other_text(text, format_args!("it is {kind}"), LIST)));
+        }
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let message = error.to_string();
-        let message = message.lines().next().unwrap_or_default();
-        let message = message.strip_prefix("error: ").unwrap_or(message);
-        // The parser's advice is for programmers.
-        let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
-        let message = &message[..message.floor_char_boundary(LONGEST_MESSAGE)];
-        format!("is not the YAML of {what}: {message}")
-    })
+    if !items.is_empty() {
+        return Ok(items);
+    }
+    let others: Vec<String> = others.iter().map(|key| Excerpt::of(key).to_string()).collect();
+    let reason = match others.as_slice() {
+        [] => "names no object; list them under array:".to_owned(),
+        others => format!("names no object; list them under array:, in place of {}", others.join(" and ")),
+    };
+    // A template in braces is a map of YAML.
+    let is_one_line = text.lines().nth(1).is_none();
+    Err(if is_one_line { Problem::of_text(OBJECTS, text, reason) } else { wrong(reason) })
 }
 
-/// Of `objects`, in bytes. etcd keeps nothing above 1.5 MiB, a SecretProviderClass included.
-const LONGEST_TEXT: usize = 2 << 20;
+const LIST: Wanted = Wanted {
+    name: "a list of objects under \"array\"",
+    example: "the list looks like \"array:\", with \"- objectName: db-password\" and \"  objectType: secret\" on the next lines",
+};
 
 /// Objects of a mount. It is what a vault answers within ten seconds, asked by nobody else
 /// (<https://learn.microsoft.com/azure/key-vault/general/service-limits#secrets-managed-storage-account-keys-and-vault-transactions>).
 const MOST_OBJECTS: usize = 4_000;
 
-/// Lists and maps in each other; `objects` needs three.
-const DEEPEST: usize = 16;
-
-/// Of what the parser says, in bytes: it may quote a key of any length.
-const LONGEST_MESSAGE: usize = 256;
+/// Keys beside `array` that a message names.
+const MAX_OTHERS: usize = 3;
 
 /// The list of objects: under `array:` as users of the incumbent write it, or bare.
+enum Document {
+    List {
+        array: Array,
+        /// The first keys beside `array`.
+        others: Vec<String>,
+    },
+    Other(Kind),
+}
+
+impl Node for Document {
+    fn null() -> Self {
+        Self::List { array: Array::null(), others: Vec::new() }
+    }
+
+    fn other(kind: Kind) -> Self {
+        Self::Other(kind)
+    }
+
+    fn list<'de, A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
+        Ok(Self::List { array: Array::list(list)?, others: Vec::new() })
+    }
+
+    fn map<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let (mut array, mut others) = (Array::null(), Vec::new());
+        while let Some(Any(Key(key))) = map.next_key()? {
+            match key {
+                Some(key) if key == "array" => array = map.next_value::<Any<Array>>()?.0,
+                key => {
+                    map.next_value::<IgnoredAny>()?;
+                    others.extend(key.filter(|_| others.len() < MAX_OTHERS));
+                }
+            }
+        }
+        Ok(Self::List { array, others })
+    }
+}
+
+/// What is under `array`.
 ///
 /// Compat: an item that is null, such as one that is commented out, is none.
-#[derive(Default)]
-struct Document {
-    items: Vec<Item>,
+enum Array {
+    Items(Vec<Spanned<Item>>),
+    Other(Kind),
+}
+
+impl Node for Array {
+    fn null() -> Self {
+        Self::Items(Vec::new())
+    }
+
+    fn other(kind: Kind) -> Self {
+        Self::Other(kind)
+    }
+
+    fn list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element::<Spanned<Option<Any<Item>>>>()? {
+            let Spanned { value, referenced, defined } = item;
+            items.extend(value.map(|Any(value)| Spanned { value, referenced, defined }));
+        }
+        Ok(Self::Items(items))
+    }
 }
 
 enum Item {
     /// `- |` and the entry as text: what the incumbent knows.
     Text(String),
     /// The entry itself.
-    Entry(Entry),
+    Fields(Fields),
+    Other(Kind),
 }
 
-impl<'de> Deserialize<'de> for Document {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DocumentVisitor)
-    }
-}
-
-struct DocumentVisitor;
-
-impl<'de> Visitor<'de> for DocumentVisitor {
-    type Value = Document;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects under \"array\"")
+impl Node for Item {
+    fn null() -> Self {
+        Self::Text(String::new())
     }
 
-    fn visit_unit<E>(self) -> Result<Document, E> {
-        Ok(Document::default())
+    fn other(kind: Kind) -> Self {
+        Self::Other(kind)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Document, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element::<Option<Item>>()? {
-            items.extend(item);
-        }
-        Ok(Document { items })
+    fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
-        let mut items = None::<Vec<Option<Item>>>;
-        while let Some(key) = map.next_key::<String>()? {
-            if key == "array" {
-                items = map.next_value()?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(Document { items: items.into_iter().flatten().flatten().collect() })
-    }
-}
-
-impl<'de> Deserialize<'de> for Item {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ItemVisitor)
-    }
-}
-
-struct ItemVisitor;
-
-impl<'de> Visitor<'de> for ItemVisitor {
-    type Value = Item;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object, as YAML text or as a map")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Item, E> {
-        Ok(Item::Text(text.to_owned()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
-        Entry::deserialize(MapAccessDeserializer::new(map)).map(Item::Entry).map_err(A::Error::custom)
+    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        Fields::read(map).map(Self::Fields)
     }
 }

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::{
     build::Build,
     metrics::Metrics,
-    mount::{Mounter, Volume},
+    mount::{Mounter, Volume, listed},
     parameters::{self, MountTexts},
     proto::{
         File, MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse,
@@ -32,6 +32,9 @@ const PROTOCOL: &str = "v1alpha1";
 
 /// The name that the driver knows the provider by.
 const RUNTIME_NAME: &str = "akv-provider";
+
+/// Files that a log line names.
+const MAX_NAMED: usize = 10;
 
 /// The provider service.
 #[derive(Debug)]
@@ -86,6 +89,10 @@ impl Provider {
             tracing::warn!(code = ?status.code(), ?elapsed, error = ?status.message(), "mount failed");
             status
         })?;
+        if !volume.left_out.is_empty() {
+            let files: Vec<String> = volume.left_out.iter().map(ToString::to_string).collect();
+            tracing::warn!(files = ?listed(&files, MAX_NAMED), "files without content are left out");
+        }
         tracing::debug!(files = volume.files.len(), elapsed = ?begin.elapsed(), "mounted");
         Ok(volume.into())
     }

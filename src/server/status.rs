@@ -71,6 +71,7 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::NoPodIdentity
         | FailureCode::IdentityRefused
         | FailureCode::VaultRefusedToken
+        | FailureCode::ClaimsChallenge
         | FailureCode::VaultInOtherTenant
         | FailureCode::WrongAudience => Code::Unauthenticated,
         FailureCode::ForbiddenByRbac
@@ -184,6 +185,8 @@ mod tests {
             tenant: None,
             object_id: None,
             host: "lab.vault.azure.net".to_owned(),
+            other_authority: None,
+            misspellings: Vec::new(),
         };
         MountError::Objects {
             vault: "lab".parse().unwrap(),
@@ -215,6 +218,7 @@ mod tests {
                     wanted: vec!["secret/s".to_owned()],
                     vault: "lab".parse().unwrap(),
                     error: unreachable.into(),
+                    misspellings: Vec::new(),
                 },
                 Code::FailedPrecondition,
             ),

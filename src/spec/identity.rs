@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{excerpt::Excerpt, sensitive::Sensitive};
+use super::{excerpt::Excerpt, placeholder::is_guid, sensitive::Sensitive};
 
 /// Exactly one way to prove who asks, with all that this way needs.
 #[derive(Debug, Clone)]
@@ -100,6 +100,28 @@ impl fmt::Display for IdentityMode {
 pub struct ClientId(String);
 
 impl ClientId {
+    /// The client id that a SecretProviderClass names: Entra and IMDS know managed identities and the applications of
+    /// workload identity by this GUID alone.
+    ///
+    /// # Errors
+    /// The text is not a GUID in its usual form.
+    pub fn from_guid(text: &str) -> Result<Self, InvalidClientGuid> {
+        if is_guid(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        let excerpt = Excerpt::of(text);
+        // <https://learn.microsoft.com/rest/api/resources/resources/get-by-id>, also in the URL of a portal's page.
+        let start = text[..text.floor_char_boundary(512)].to_ascii_lowercase();
+        let is_resource = start.contains("subscriptions/")
+            || start.contains("/providers/")
+            || start.contains("resourcegroups/");
+        Err(if is_resource {
+            InvalidClientGuid::ResourceId(excerpt)
+        } else {
+            InvalidClientGuid::Other(excerpt)
+        })
+    }
+
     /// The id as written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -112,10 +134,21 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// A client id that cannot be one.
+/// A text that is not a client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 1024 printable characters without spaces")]
 pub struct InvalidClientId;
+
+/// A text that is not the GUID of a client id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidClientGuid {
+    /// The path of an identity in Azure Resource Manager.
+    #[error("{0} is a resource id; set the client id of the identity, a GUID")]
+    ResourceId(Excerpt),
+    /// A name, or anything else.
+    #[error("{0} is not a client id; set the GUID alone, as in 00000000-0000-0000-0000-000000000000")]
+    Other(Excerpt),
+}
 
 impl FromStr for ClientId {
     type Err = InvalidClientId;
@@ -198,6 +231,37 @@ mod tests {
             ("a b", false),
         ] {
             assert_eq!(tenant.parse::<TenantId>().is_ok(), good, "{tenant:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_id_of_a_class_is_a_guid() {
+        for guid in ["cccccccc-0000-0000-0000-000000000002", "CCCCCCCC-0000-0000-0000-00000000000f"] {
+            assert_eq!(ClientId::from_guid(guid).unwrap().as_str(), guid);
+        }
+        for name in [
+            "",
+            "my-identity",
+            "api://app",
+            "{cccccccc-0000-0000-0000-000000000002}",
+            "urn:uuid:cccccccc-0000-0000-0000-000000000002",
+            "cccccccc000000000000000000000002",
+            "cccccccc-0000-0000-0000-00000000000g",
+            "cccccccc-0000-0000-0000-0000000000022",
+            "cccccccc_0000_0000_0000_000000000002",
+            "ccccccc-c0000-0000-0000-000000000002",
+        ] {
+            assert_eq!(ClientId::from_guid(name), Err(InvalidClientGuid::Other(Excerpt::of(name))));
+        }
+        for resource in [
+            "/subscriptions/1/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app",
+            "subscriptions/1/resourceGroups/rg",
+            "/SUBSCRIPTIONS/1/RESOURCEGROUPS/rg",
+            "https://portal.azure.com/#@t/resource/subscriptions/1/resourceGroups/rg/overview",
+            "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app",
+        ] {
+            let expected = InvalidClientGuid::ResourceId(Excerpt::of(resource));
+            assert_eq!(ClientId::from_guid(resource), Err(expected));
         }
     }
 

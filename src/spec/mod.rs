@@ -5,8 +5,10 @@ pub mod cloud;
 pub mod excerpt;
 pub mod file;
 pub mod identity;
+pub mod misspelling;
 pub mod object;
 pub mod overlap;
+pub mod placeholder;
 pub mod pod;
 pub mod principal;
 pub mod rendering;
@@ -14,8 +16,8 @@ pub mod sensitive;
 pub mod vault;
 
 use self::{
-    cloud::CloudChoice, file::FileMode, identity::IdentityMode, object::ObjectSpec, pod::PodRef,
-    vault::VaultName,
+    cloud::CloudChoice, file::FileMode, identity::IdentityMode, misspelling::Misspelling, object::ObjectSpec,
+    pod::PodRef, vault::VaultName,
 };
 
 /// One `Mount` call, understood: what to fetch, from where, as whom, and for which pod.
@@ -33,4 +35,6 @@ pub struct MountSpec {
     pub objects: Vec<ObjectSpec>,
     /// The mode of every file whose object does not name one.
     pub default_mode: FileMode,
+    /// Parameters without effect, as their names are misspelt: for messages only.
+    pub misspellings: Vec<Misspelling>,
 }

@@ -8,6 +8,10 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Principal(Arc<(String, String, String)>);
 
+/// The number of a token among those that one process was issued: a newer token has a higher one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenGeneration(pub u64);
+
 impl Principal {
     /// The principal with this object id in this tenant, as the authority at this URL knows it: another authority's
     /// tokens can name anybody, so that its principals are others.

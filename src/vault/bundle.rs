@@ -1,6 +1,5 @@
 //! What a vault answers, with the required fields proven present.
 
-use azure_core::http::Url;
 use azure_core::time::OffsetDateTime;
 use azure_security_keyvault_certificates::models as certificates;
 use azure_security_keyvault_keys::models as keys;
@@ -11,7 +10,7 @@ use crate::{
     spec::{object::ObjectVersion, sensitive::Sensitive},
 };
 
-use super::error::VaultError;
+use super::{error::VaultError, identifier, read::Read};
 
 /// One version of an object.
 #[derive(Debug)]
@@ -76,12 +75,14 @@ pub struct VersionProperties {
     pub created: OffsetDateTime,
 }
 
-impl TryFrom<secrets::Secret> for SecretBundle {
-    type Error = VaultError;
-
-    fn try_from(secret: secrets::Secret) -> Result<Self, VaultError> {
+impl SecretBundle {
+    /// The secret in an answer to `read`.
+    ///
+    /// # Errors
+    /// The answer lacks something, or it is about another object.
+    pub fn answering(read: &Read, secret: secrets::Secret) -> Result<Self, VaultError> {
+        let version = identifier::accept(read, secret.id)?;
         let value = secret.value.map(Sensitive::new).ok_or(VaultError::Incomplete("value"))?;
-        let version = version(secret.id)?;
         let backed = secret.kid.is_some_and(|kid| !kid.is_empty());
         Ok(Self {
             version,
@@ -91,12 +92,14 @@ impl TryFrom<secrets::Secret> for SecretBundle {
     }
 }
 
-impl TryFrom<keys::Key> for KeyBundle {
-    type Error = VaultError;
-
-    fn try_from(key: keys::Key) -> Result<Self, VaultError> {
+impl KeyBundle {
+    /// The key in an answer to `read`.
+    ///
+    /// # Errors
+    /// The answer lacks something, or it is about another object.
+    pub fn answering(read: &Read, key: keys::Key) -> Result<Self, VaultError> {
         let key = key.key.ok_or(VaultError::Incomplete("key"))?;
-        let version = version(key.kid)?;
+        let version = identifier::accept(read, key.kid)?;
         let kty = key.kty.ok_or(VaultError::Incomplete("kty"))?;
         Ok(Self {
             version,
@@ -112,37 +115,14 @@ impl TryFrom<keys::Key> for KeyBundle {
     }
 }
 
-impl TryFrom<certificates::Certificate> for CertificateBundle {
-    type Error = VaultError;
-
-    fn try_from(certificate: certificates::Certificate) -> Result<Self, VaultError> {
+impl CertificateBundle {
+    /// The certificate in an answer to `read`.
+    ///
+    /// # Errors
+    /// The answer lacks something, or it is about another object.
+    pub fn answering(read: &Read, certificate: certificates::Certificate) -> Result<Self, VaultError> {
+        let version = identifier::accept(read, certificate.id)?;
         let der = certificate.cer.ok_or(VaultError::Incomplete("cer"))?;
-        Ok(Self { version: version(certificate.id)?, der })
-    }
-}
-
-/// The version in an object identifier: `https://<vault>/<collection>/<name>/<version>`
-/// (<https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#object-identifiers>).
-pub(super) fn version(id: Option<String>) -> Result<ObjectVersion, VaultError> {
-    let id = id.ok_or(VaultError::Incomplete("id"))?;
-    let url = id.parse::<Url>().map_err(|_| VaultError::Incomplete("id"))?;
-    url.path_segments()
-        .and_then(|mut segments| segments.nth(2)?.parse().ok())
-        .ok_or(VaultError::Incomplete("version in the id"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_is_the_third_segment_of_the_identifier() {
-        let parse = |id: &str| version(Some(id.to_owned())).ok().map(|version| version.as_str().to_owned());
-        assert_eq!(parse("https://lab.vault.azure.net/secrets/s/v1").as_deref(), Some("v1"));
-        assert_eq!(parse("https://lab.vault.azure.net/keys/k/v2/").as_deref(), Some("v2"));
-        assert_eq!(parse("https://lab.vault.azure.net/secrets/s"), None);
-        assert_eq!(parse("https://lab.vault.azure.net/secrets/s/"), None);
-        assert_eq!(parse("s/v1"), None);
-        assert!(version(None).is_err());
+        Ok(Self { version, der })
     }
 }

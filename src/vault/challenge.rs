@@ -1,20 +1,25 @@
-//! What a vault says to whoever shows no token: for what, and from whom, there would be one.
+//! What a vault answers to a request without a token: for what, and from which authority, it wants one.
 //!
-//! Tokens are asked for as the cloud says, whatever a vault names. A challenge that names something else comes from
-//! somebody in between, or from a vault of another cloud, and no token is sent there.
+//! Tokens are asked for as the cloud says, whatever a vault names. A challenge for another service comes from
+//! something in between, or from a vault of another cloud, and no token is sent there. A challenge that names another
+//! authority is taken: nothing is sent to that authority, and a vault that does not trust the cloud's says so itself.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use azure_core::http::Url;
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
+use http_auth::ChallengeRef;
 
 use crate::{cloud::VaultEndpoint, spec::excerpt::Excerpt};
 
-/// A challenge for the vault that was asked, from its cloud's own authority
+/// A challenge for the vault that was asked
 /// (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
     /// What the cloud says that a token must be for; nothing of what the vault says is kept.
     audience: String,
+    /// The authority that the vault names, where it is not the cloud's.
+    other_authority: Option<Excerpt>,
 }
 
 /// Why a challenge leads nowhere.
@@ -26,14 +31,6 @@ pub enum ChallengeError {
     /// A token for somebody else is wanted.
     #[error("its challenge wants a token for {0}, which is not its own service")]
     OtherService(Excerpt),
-    /// A token from somebody else is wanted.
-    #[error("its challenge wants a token from {named}, and this cloud's are from {authority}")]
-    OtherAuthority {
-        /// Whom it names.
-        named: Excerpt,
-        /// The cloud's host.
-        authority: String,
-    },
 }
 
 impl Challenge {
@@ -41,20 +38,13 @@ impl Challenge {
     /// over.
     ///
     /// # Errors
-    /// It is none, or it names what is not of the vault's cloud.
+    /// It is none, or it is for another service than the vault's.
     pub fn for_vault(text: &str, vault: &VaultEndpoint) -> Result<Self, ChallengeError> {
         let strange = || ChallengeError::Strange(Excerpt::of(text));
-        // Compat: the incumbent and the SDK need no commas between parameters.
-        let with_commas = text.replace("\" ", "\", ");
-        let challenges = http_auth::parse_challenges(text)
-            .or_else(|_| http_auth::parse_challenges(&with_commas))
-            .map_err(|_| strange())?;
-        let bearer = challenges.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("Bearer"));
-        let parameter = |name: &str| {
-            let all = &bearer?.params;
-            all.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_unescaped())
-        };
-        let audience = parameter("scope").or_else(|| parameter("resource")).ok_or_else(strange)?;
+        let repaired = repaired(text);
+        let bearer = bearer(text, &repaired).ok_or_else(strange)?;
+        let audience =
+            bearer.parameter("scope").or_else(|| bearer.parameter("resource")).ok_or_else(strange)?;
         let url = |text: &str| Url::parse(text).ok().filter(|url| url.scheme() == "https");
         if !url(&audience)
             // Key Vault names nothing else than a host, and a path of some.
@@ -63,13 +53,16 @@ impl Challenge {
         {
             return Err(ChallengeError::OtherService(Excerpt::of(&audience)));
         }
-        if let Some(named) = parameter("authorization")
-            && !url(&named).is_some_and(|named| vault.has_authority(&named))
-        {
-            let authority = vault.authority.authority().to_owned();
-            return Err(ChallengeError::OtherAuthority { named: Excerpt::of(&named), authority });
-        }
-        Ok(Self { audience: vault.audience.clone() })
+        let other_authority = bearer
+            .parameter("authorization")
+            .filter(|named| !url(named).is_some_and(|named| vault.has_authority(&named)))
+            .map(|named| Excerpt::of(&named));
+        Ok(Self { audience: vault.audience.clone(), other_authority })
+    }
+
+    /// The authority that the vault names, where it is another than the cloud's.
+    pub fn other_authority(&self) -> Option<&Excerpt> {
+        self.other_authority.as_ref()
     }
 }
 
@@ -78,6 +71,99 @@ impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, r#"Bearer resource="{}""#, self.audience)
     }
+}
+
+/// A demand for a token with more claims, which continuous access evaluation and authentication contexts make
+/// (<https://learn.microsoft.com/entra/identity-platform/claims-challenge>).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the vault wants a token with more claims")]
+pub struct ClaimsChallenge {
+    /// The JSON object of the claims; `None` where the vault's text is none.
+    pub claims: Option<Arc<str>>,
+}
+
+/// The longest claims that are passed on, in bytes of JSON. Real ones have a few hundred.
+const MAX_CLAIMS_BYTES: usize = 4 << 10;
+
+impl ClaimsChallenge {
+    /// Reads the `WWW-Authenticate` of a 401 to a request that had a token; `None` where it demands no claims.
+    pub fn read(text: &str) -> Option<Self> {
+        let repaired = repaired(text);
+        let bearer = bearer(text, &repaired)?;
+        if bearer.parameter("error")? != "insufficient_claims" {
+            return None;
+        }
+        let claims = bearer.parameter("claims").and_then(|claims| {
+            let claims = claims.trim_end_matches('=').as_bytes();
+            let json = BASE64URL_NOPAD.decode(claims).or_else(|_| BASE64_NOPAD.decode(claims)).ok()?;
+            let json = String::from_utf8(json).ok().filter(|json| json.len() <= MAX_CLAIMS_BYTES)?;
+            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&json).ok()?;
+            Some(json.into())
+        });
+        Some(Self { claims })
+    }
+}
+
+/// The challenge of scheme `Bearer` in a header's text, or else in the repaired one.
+fn bearer<'a>(text: &'a str, repaired: &'a str) -> Option<Bearer<'a>> {
+    let challenges =
+        http_auth::parse_challenges(text).or_else(|_| http_auth::parse_challenges(repaired)).ok()?;
+    challenges.into_iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("Bearer")).map(Bearer)
+}
+
+struct Bearer<'a>(ChallengeRef<'a>);
+
+impl Bearer<'_> {
+    fn parameter(&self, name: &str) -> Option<String> {
+        let mut all = self.0.params.iter();
+        all.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_unescaped())
+    }
+}
+
+/// The header's text as RFC 9110 has it: with quotes around each value, and commas between parameters.
+///
+/// Compat: provider-azure and the SDK need neither.
+fn repaired(text: &str) -> String {
+    let mut repaired = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(at) = rest.find('=') {
+        let (before, value) = rest.split_at(at + 1);
+        repaired.push_str(before);
+        let end = match value.strip_prefix('"') {
+            Some(quoted) => end_of_quoted(quoted).map_or(value.len(), |end| end + 2),
+            None => value.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(value.len()),
+        };
+        let (value, after) = value.split_at(end);
+        match value.starts_with('"') {
+            true => repaired.push_str(value),
+            false => {
+                repaired.push('"');
+                repaired.extend(
+                    value
+                        .chars()
+                        .flat_map(|c| matches!(c, '"' | '\\').then_some('\\').into_iter().chain([c])),
+                );
+                repaired.push('"');
+            }
+        }
+        let next = after.trim_start();
+        if next.len() < after.len() && !next.is_empty() && !next.starts_with(',') {
+            repaired.push(',');
+        }
+        rest = after;
+    }
+    repaired.push_str(rest);
+    repaired
+}
+
+/// Where a quoted string ends, as the place of its closing quote.
+fn end_of_quoted(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
 }
 
 #[cfg(test)]
@@ -126,6 +212,24 @@ mod tests {
             (r#"Bearer resource="http://vault.azure.net""#, false),
             (r#"PoP resource="https://vault.azure.net""#, false),
             (r#"Bearer authorization="https://login.microsoftonline.com/t""#, false),
+            // Without quotes, and without commas.
+            (
+                "Bearer authorization=https://login.microsoftonline.com/t, resource=https://vault.azure.net",
+                true,
+            ),
+            (
+                "Bearer authorization=https://login.microsoftonline.com/t resource=https://vault.azure.net",
+                true,
+            ),
+            (
+                r#"Bearer authorization=https://login.microsoftonline.com/t,resource="https://vault.azure.net""#,
+                true,
+            ),
+            ("Bearer resource=https://vault.evil.net", false),
+            ("Bearer resource=", false),
+            ("Bearer =", false),
+            ("=", false),
+            (r#"Bearer resource="https://vault.azure.net"#, false),
             ("Basic realm=x", false),
             ("Bearer", false),
             ("", false),
@@ -135,15 +239,58 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_from_the_clouds_own_authority() {
+    fn a_challenge_that_names_another_authority_is_taken_and_the_name_kept_as_a_hint() {
         for named in ["https://login.evil.example/t", "http://login.microsoftonline.com/t", "login", ""] {
             let text = format!(r#"Bearer authorization="{named}", resource="https://vault.azure.net""#);
-            let error = read(&text).unwrap_err();
-            assert!(matches!(error, ChallengeError::OtherAuthority { .. }), "{named}: {error}");
-            assert!(
-                error.to_string().ends_with("and this cloud's are from login.microsoftonline.com"),
-                "{error}"
+            let challenge = read(&text).unwrap();
+            assert_eq!(challenge.other_authority(), Some(&Excerpt::of(named)));
+            assert_eq!(challenge.to_string(), r#"Bearer resource="https://vault.azure.net""#);
+        }
+        for named in ["https://login.microsoftonline.com/t", "https://login.windows.net/t"] {
+            let text = format!(r#"Bearer authorization="{named}", resource="https://vault.azure.net""#);
+            assert_eq!(read(&text).unwrap().other_authority(), None, "{named}");
+        }
+    }
+
+    #[test]
+    fn a_demand_for_claims_is_read_whatever_its_base64_is() {
+        let json = r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"},"x":"~~~???>>>"}}"#;
+        let bytes = json.as_bytes();
+        for claims in [
+            data_encoding::BASE64.encode(bytes),
+            BASE64_NOPAD.encode(bytes),
+            data_encoding::BASE64URL.encode(bytes),
+            BASE64URL_NOPAD.encode(bytes),
+        ] {
+            for quote in ["\"", ""] {
+                let text = format!(
+                    "Bearer authorization=\"https://login.microsoftonline.com/t\", error={quote}insufficient_claims{quote}, \
+                     claims={quote}{claims}{quote}"
+                );
+                let challenge = ClaimsChallenge::read(&text).unwrap();
+                assert_eq!(challenge.claims.as_deref(), Some(json), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn claims_that_are_no_json_object_are_not_passed_on() {
+        let read = |claims: &str| {
+            ClaimsChallenge::read(&format!(r#"Bearer error="insufficient_claims", claims="{claims}""#))
+        };
+        let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(MAX_CLAIMS_BYTES));
+        for json in ["[]", "no", "1", &long] {
+            assert_eq!(
+                read(&BASE64_NOPAD.encode(json.as_bytes())),
+                Some(ClaimsChallenge { claims: None }),
+                "{json}"
             );
+        }
+        assert_eq!(read("%"), Some(ClaimsChallenge { claims: None }));
+        for text in
+            ["", "Bearer", r#"Bearer error="invalid_token", claims="e30""#, "Basic error=insufficient_claims"]
+        {
+            assert_eq!(ClaimsChallenge::read(text), None, "{text}");
         }
     }
 

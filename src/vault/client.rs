@@ -21,6 +21,7 @@ use super::{
     error::VaultError,
     freshness::CacheSettings,
     host::{VaultHost, VaultHosts},
+    lenient_json::LenientJsonPolicy,
     read::Read,
     sdk::Sdk,
     sharing::{Answer, Reader, Sharing},
@@ -69,7 +70,8 @@ impl Vaults {
     }
 
     /// Prepares for so many reads from the vault at `endpoint`, while the token for them is still being fetched: opens
-    /// connections, and asks for the challenge if it is not known. What goes wrong is told by the reads.
+    /// connections, and asks for the challenge if it is not known. What the vault answers instead of a challenge goes to
+    /// no read, and what fails is reported by the reads.
     pub async fn warm(&self, endpoint: &VaultEndpoint, reads: usize) {
         self.outgoing.warm(&endpoint.url, reads);
         let host = self.hosts.of(endpoint);
@@ -100,8 +102,9 @@ impl Vaults {
 
     fn options_at(&self, host: &VaultHost) -> ClientOptions {
         let mut options = self.options.clone();
+        options.per_try_policies.insert(0, Arc::new(LenientJsonPolicy));
         // Above what counts requests, since an answer from memory is none; and what waits at the gate is not sent yet.
-        options.per_try_policies.splice(0..0, host.policies());
+        options.per_try_policies.splice(1..1, host.policies());
         options
     }
 }

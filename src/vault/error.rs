@@ -2,11 +2,14 @@
 
 use azure_core::error::ErrorKind;
 
-use crate::transport::{self, Cause};
+use crate::{
+    spec::{excerpt::Excerpt, object::ObjectVersion},
+    transport::{self, Cause},
+};
 
 use super::{
     answer::{Reason, ServiceAnswer},
-    challenge::ChallengeError,
+    challenge::{ChallengeError, ClaimsChallenge},
 };
 
 /// One failed read.
@@ -30,6 +33,14 @@ pub enum VaultError {
     /// 401 to a request that carried a token.
     #[error("the vault refused the token: {0}")]
     Unauthorized(ServiceAnswer),
+    /// 401 to a request that carried a token, and a demand for a token with more claims.
+    #[error("the vault demands a token with more claims: {answer}")]
+    MoreClaims {
+        /// What it answered.
+        answer: ServiceAnswer,
+        /// What it demands.
+        challenge: ClaimsChallenge,
+    },
     /// 400: the vault finds the request itself wrong.
     #[error("{0}")]
     Rejected(ServiceAnswer),
@@ -57,6 +68,12 @@ pub enum VaultError {
     /// An answer without something that it must have.
     #[error("the vault's answer has no {0}")]
     Incomplete(&'static str),
+    /// An answer about another object than the one that was asked for, by the identifier in it.
+    #[error("the vault answered for another object, {0}")]
+    OtherObject(Excerpt),
+    /// A list in which a version stands twice, as where a page is another request's.
+    #[error("the vault's list names version {0} twice")]
+    RepeatedVersion(ObjectVersion),
     /// A list that goes on and on: perhaps with a next page that is the same again.
     #[error(
         "the vault's list of versions does not end: it has more than {versions} entries or {pages} pages"
@@ -78,6 +95,7 @@ impl VaultError {
             | Self::NotValidNow(answer)
             | Self::Forbidden(answer)
             | Self::Unauthorized(answer)
+            | Self::MoreClaims { answer, .. }
             | Self::Rejected(answer)
             | Self::Throttled(answer)
             | Self::Unavailable(answer)
@@ -87,6 +105,8 @@ impl VaultError {
             | Self::NotBelieved(_)
             | Self::Malformed(_)
             | Self::Incomplete(_)
+            | Self::OtherObject(_)
+            | Self::RepeatedVersion(_)
             | Self::Endless { .. } => None,
         }
     }
@@ -97,14 +117,18 @@ impl VaultError {
             Self::NotFound(_) => "not_found",
             Self::Disabled(_) | Self::NotValidNow(_) => "disabled",
             Self::Forbidden(_) => "forbidden",
-            Self::Unauthorized(_) => "unauthorized",
+            Self::Unauthorized(_) | Self::MoreClaims { .. } => "unauthorized",
             Self::Rejected(_) => "rejected",
             Self::Throttled(_) => "throttled",
             Self::Unavailable(_) => "unavailable",
             Self::Foreign(_) => "foreign",
             Self::Unreachable(_) => "unreachable",
             Self::Credential(_) => "credential",
-            Self::NotBelieved(_) | Self::Malformed(_) | Self::Endless { .. } => "malformed",
+            Self::NotBelieved(_)
+            | Self::Malformed(_)
+            | Self::OtherObject(_)
+            | Self::RepeatedVersion(_)
+            | Self::Endless { .. } => "malformed",
             Self::Incomplete(_) => "incomplete",
         }
     }
@@ -118,7 +142,10 @@ impl From<azure_core::Error> for VaultError {
                 match answer.status() {
                     _ if answer.is_foreign() => Self::Foreign(answer),
                     400 => Self::Rejected(answer),
-                    401 => Self::Unauthorized(answer),
+                    401 => match transport::cause(error).downcast::<ClaimsChallenge>() {
+                        Ok(challenge) => Self::MoreClaims { answer, challenge: *challenge },
+                        Err(_) => Self::Unauthorized(answer),
+                    },
                     403 if answer.reason() == Reason::Disabled => Self::Disabled(answer),
                     403 if matches!(answer.reason(), Reason::NotYetValid | Reason::Expired) => {
                         Self::NotValidNow(answer)

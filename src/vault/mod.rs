@@ -11,6 +11,8 @@ mod flight;
 mod freshness;
 mod gate;
 mod host;
+mod identifier;
+mod lenient_json;
 pub mod memory;
 mod probe;
 mod read;
@@ -21,7 +23,7 @@ mod standing;
 pub use self::{
     answer::{Reason, ServiceAnswer},
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
-    challenge::{Challenge, ChallengeError},
+    challenge::{Challenge, ChallengeError, ClaimsChallenge},
     client::{VaultClient, Vaults},
     error::VaultError,
     freshness::{CacheSettings, Freshness},

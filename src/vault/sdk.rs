@@ -1,6 +1,6 @@
 //! The SDK's three clients, asked alike. Its models stop here.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use azure_core::{
     credentials::TokenCredential,
@@ -27,9 +27,10 @@ use tracing::Instrument;
 use crate::{metrics::Metrics, spec::object::ObjectType};
 
 use super::{
-    bundle::{Bundle, VersionProperties, version},
+    bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
     error::VaultError,
     gate::Ask,
+    identifier,
     read::Read,
 };
 
@@ -117,19 +118,19 @@ impl Sdk {
                     ..Default::default()
                 };
                 let secret = self.secrets.get_secret(name, Some(options)).await?.into_model()?;
-                secret.try_into().map(Bundle::Secret)
+                SecretBundle::answering(read, secret).map(Bundle::Secret)
             }
             ObjectType::Key => {
                 let options = KeyClientGetKeyOptions { key_version: version, method_options };
                 let key = self.keys.get_key(name, Some(options)).await?.into_model()?;
-                key.try_into().map(Bundle::Key)
+                KeyBundle::answering(read, key).map(Bundle::Key)
             }
             ObjectType::Certificate => {
                 let options =
                     CertificateClientGetCertificateOptions { certificate_version: version, method_options };
                 let certificate =
                     self.certificates.get_certificate(name, Some(options)).await?.into_model()?;
-                certificate.try_into().map(Bundle::Certificate)
+                CertificateBundle::answering(read, certificate).map(Bundle::Certificate)
             }
         }
     }
@@ -143,6 +144,7 @@ impl Sdk {
         macro_rules! list {
             ($pager:expr, $id:ident) => {{
                 let (mut pages, mut versions) = ($pager.into_pages().enumerate(), Vec::new());
+                let mut listed = HashSet::new();
                 while let Some((before, page)) = pages.next().await {
                     let page = page?.into_model()?;
                     if before == MOST_PAGES || versions.len() + page.value.len() > MOST_VERSIONS {
@@ -151,8 +153,13 @@ impl Sdk {
                     // Compat: an entry without attributes is passed over.
                     for item in page.value {
                         let Some(attributes) = item.attributes else { continue };
+                        let version = identifier::accept(read, item.$id)?;
+                        // The page of another request, or the same page again.
+                        if !listed.insert(version.clone()) {
+                            return Err(VaultError::RepeatedVersion(version));
+                        }
                         versions.push(VersionProperties {
-                            version: version(item.$id)?,
+                            version,
                             enabled: attributes.enabled.unwrap_or(true),
                             created: attributes.created.unwrap_or(OffsetDateTime::UNIX_EPOCH),
                         });

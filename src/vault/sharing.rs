@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     metrics::{Metrics, VaultCall},
-    spec::principal::Principal,
+    spec::principal::{Principal, TokenGeneration},
 };
 
 use super::{
@@ -30,6 +30,8 @@ pub struct Reader {
     pub principal: Option<Principal>,
     /// Whether the volume is new, so that a pod waits for it.
     pub first: bool,
+    /// The token that is used in place of one that the vault refused. Such a read joins none with an older token.
+    pub renewed: Option<TokenGeneration>,
 }
 
 /// What was asked, of which vault, and as whom.
@@ -50,7 +52,8 @@ pub(super) struct Sharing {
 
 /// Answers of one kind.
 pub(super) struct Shelf<V> {
-    flights: Flights<Key, Result<Arc<V>, Arc<VaultError>>>,
+    /// By what is asked, and with which renewed token.
+    flights: Flights<(Key, Option<TokenGeneration>), Result<Arc<V>, Arc<VaultError>>>,
     memory: Memory<Key, V>,
 }
 
@@ -94,7 +97,7 @@ impl Sharing {
         if let Some(value) = shelf.memory.recall(&key, max_age, Instant::now()) {
             return counted(std::future::ready(Ok(value)).boxed().shared(), VaultCall::Remembered);
         }
-        let (answer, joined) = shelf.flights.join(&key, reader.first, |handle| {
+        let (answer, joined) = shelf.flights.join(&(key.clone(), reader.renewed), reader.first, |handle| {
             let (sharing, key, begin) = (self.clone(), key.clone(), Instant::now());
             let answer = ask(handle.clone());
             Box::pin(async move {

@@ -15,7 +15,9 @@ use akv_provider::{
 };
 use serde::Deserialize;
 
-use self::pages::{anchors, blocks, camel_case, docs, links, page, pages, read, source, spans};
+use self::pages::{
+    anchors, blocks, camel_case, docs, links, page, pages, read, section, source, spans, table,
+};
 
 #[test]
 fn every_flag_is_documented_and_no_other() {
@@ -245,6 +247,21 @@ fn every_test_that_the_threat_model_names_exists() {
     }
     let missing: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}()"))).collect();
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn the_readme_shows_the_figures_of_the_run_on_the_benchmark_page() {
+    let page = page("benchmark.md");
+    let run = section(&page, "## One run");
+    let rows = |text: &str| table(text).into_iter().map(|cells| (cells[0].clone(), cells[1..3].to_vec()));
+    let measured: BTreeMap<String, Vec<String>> = rows(run).collect();
+    assert!(measured.len() > 40 && measured.values().flatten().all(|cell| cell != "failed"), "{measured:?}");
+    let readme = source("README.md");
+    let shown: Vec<_> = rows(section(&readme, "## What it costs")).collect();
+    assert!(shown.len() > 10, "{shown:?}");
+    for (what, figures) in shown {
+        assert_eq!(measured.get(&what), Some(&figures), "{what}");
+    }
 }
 
 #[test]

@@ -81,6 +81,19 @@ pub(super) fn links(text: &str) -> impl Iterator<Item = &str> {
     prose(text).flat_map(|line| line.split("](").skip(1)).filter_map(|rest| rest.split(')').next())
 }
 
+/// The text from a heading of the second level to the next one.
+pub(super) fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading:?}"));
+    rest.split_once("\n## ").map_or(rest, |(section, _)| section)
+}
+
+/// The rows of a section's tables, the rules between head and body left out.
+pub(super) fn table(section: &str) -> Vec<Vec<String>> {
+    let rows = section.lines().filter_map(|line| line.strip_prefix('|')?.trim_end().strip_suffix('|'));
+    let cells = rows.map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect());
+    cells.filter(|cells: &Vec<String>| !cells[1].starts_with("---")).collect()
+}
+
 /// The anchors of a page's headings, as GitHub makes them.
 pub(super) fn anchors(text: &str) -> BTreeSet<String> {
     prose(text)

@@ -131,7 +131,7 @@ async fn a_volume_that_the_driver_would_not_take_is_refused_with_its_largest_fil
 async fn a_separate_file_that_another_object_has_is_refused() {
     let azure = Azure::with_secrets(&[("other", "x")]).await;
     let certificate = serde_json::json!({
-        "value": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "value": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
         "contentType": "application/x-pem-file",
         "kid": "https://lab.vault.azure.net/keys/web/0",
     });
@@ -202,4 +202,39 @@ async fn a_token_goes_nowhere_but_to_the_vault() {
     assert!(status.message().contains("another host"), "{status}");
 
     assert_eq!(azure.journal().count(&elsewhere()), 0, "{:?}", azure.journal().lines());
+}
+
+/// As Go's reader takes them, and with it provider-azure.
+#[tokio::test]
+async fn half_a_surrogate_pair_in_a_value_is_mounted_as_the_replacement_character() {
+    let azure = Azure::with_secrets(&[]).await;
+    let id = "https://lab.vault.azure.net/secrets/a/c81e728d9d4c2f636f067f89cc14862c";
+    let body = format!(r#"{{"id":"{id}","value":"a\ud800b\ud83d\ude00","tags":{{"t":"\udc00"}}}}"#);
+    let answer = Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+    azure.faults().inject(Route::service(Service::Vault).credentials(true), answer);
+    let provider = Provider::start(&azure);
+    let mounted = provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
+    assert_eq!(mounted.text("a"), "a\u{fffd}b\u{1f600}");
+}
+
+#[tokio::test]
+async fn a_certificate_in_base64url_is_mounted() {
+    // A DER sequence of one integer whose base64 has both characters that the alphabets differ in.
+    let der = [0x30, 0x05, 0x02, 0x03, 0x7b, 0xef, 0xff];
+    let id = "https://lab.vault.azure.net/certificates/c/c81e728d9d4c2f636f067f89cc14862c";
+    let mut mounts = Vec::new();
+    for cer in [
+        data_encoding::BASE64.encode(&der),
+        data_encoding::BASE64URL.encode(&der),
+        data_encoding::BASE64URL_NOPAD.encode(&der),
+    ] {
+        let azure = Azure::with_secrets(&[]).await;
+        let body = format!(r#"{{"id":"{id}","cer":"{cer}"}}"#);
+        let answer = Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+        azure.faults().inject(Route::service(Service::Vault).credentials(true), answer);
+        let call = MountCall::of("- {objectName: c, objectType: cert}\n").workload(&azure);
+        mounts.push(Provider::start(&azure).driver().mount(&call).await.unwrap());
+    }
+    assert!(mounts[0].text("c").contains("-----BEGIN CERTIFICATE-----"));
+    assert!(mounts.iter().all(|mounted| *mounted == mounts[0]), "{mounts:?}");
 }

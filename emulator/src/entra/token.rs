@@ -69,20 +69,30 @@ impl Entra<'_> {
         }
     }
 
-    /// The audience that a scope stands for.
+    /// Returns the audience that a scope stands for: that of its one resource scope. The reserved scopes beside it, which
+    /// MSAL always sends, change nothing.
     fn resource<'s>(&self, tenant: &str, scope: &'s str) -> Result<&'s str, EntraError> {
-        if scope.contains(char::is_whitespace) {
+        let mut resources = scope.split_whitespace().filter(|word| !is_reserved(word));
+        let without_default = || EntraError::ScopeWithoutDefault { scope: scope.to_owned() };
+        let resource = resources.next().ok_or_else(without_default)?;
+        if resources.next().is_some() {
             return Err(EntraError::BadScope { scope: scope.to_owned() });
         }
-        let resource = scope
-            .strip_suffix("/.default")
-            .ok_or_else(|| EntraError::ScopeWithoutDefault { scope: scope.to_owned() })?;
+        let resource = resource.strip_suffix("/.default").ok_or_else(without_default)?;
         if self.cloud.knows(resource.trim_end_matches('/')) {
             Ok(resource)
         } else {
             Err(EntraError::UnknownResource { resource: resource.to_owned(), tenant: tenant.to_owned() })
         }
     }
+}
+
+/// Whether a scope is one of OpenID Connect's, which are of no resource
+/// (<https://learn.microsoft.com/entra/identity-platform/scopes-oidc>).
+fn is_reserved(scope: &str) -> bool {
+    ["openid", "offline_access", "profile", "email"]
+        .iter()
+        .any(|reserved| reserved.eq_ignore_ascii_case(scope))
 }
 
 /// A form body (`application/x-www-form-urlencoded`).

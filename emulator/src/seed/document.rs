@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::{
     directory::Role,
     fixtures::{BundleFormat, ChainOrder, KeyKind},
+    vault::VaultAccess,
 };
 
 #[derive(Debug, Deserialize)]
@@ -74,6 +75,7 @@ pub(super) struct RoleSeed {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct VaultSeed {
     pub(super) tenant: Option<String>,
+    pub(super) access: VaultAccess,
     pub(super) secrets: BTreeMap<String, Versions>,
     pub(super) keys: BTreeMap<String, Versions>,
     pub(super) certificates: BTreeMap<String, Versions>,

@@ -82,7 +82,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::directory::{Action, VaultScope};
+    use crate::{
+        directory::{Action, VaultScope},
+        vault::VaultAccess,
+    };
 
     #[test]
     fn the_example_seed_is_valid() {
@@ -91,6 +94,10 @@ mod tests {
         assert_eq!(lab.secrets["db-password"][0].body["value"], "pa55w0rd");
         assert_eq!(lab.secrets["web"][0].body["contentType"], "application/x-pkcs12");
         assert_eq!(lab.secrets["web"][0].version, lab.certificates["web"][0].version);
+        assert_eq!(
+            (lab.access, seed.vaults["open"].access),
+            (VaultAccess::Authenticated, VaultAccess::Anonymous)
+        );
         assert_eq!(lab.keys["signing"][0].body["key"]["crv"], "P-384");
     }
 

@@ -17,7 +17,7 @@ use crate::{
 pub(super) fn vaults(seeds: BTreeMap<String, VaultSeed>) -> Result<VaultSet, SeedError> {
     let mut vaults = VaultSet::new();
     for (name, seed) in seeds {
-        let mut vault = VaultContent { tenant: seed.tenant, ..VaultContent::default() };
+        let mut vault = VaultContent { tenant: seed.tenant, access: seed.access, ..VaultContent::default() };
         let kinds = [
             (ObjectKind::Secret, seed.secrets),
             (ObjectKind::Key, seed.keys),

@@ -14,6 +14,8 @@ pub type VaultSet = BTreeMap<String, VaultContent>;
 pub struct VaultContent {
     /// The tenant whose tokens it accepts; the directory's first when absent.
     pub tenant: Option<String>,
+    /// Whether it asks for a token.
+    pub access: VaultAccess,
     /// Secrets.
     pub secrets: BTreeMap<String, Vec<ObjectVersion>>,
     /// Keys.
@@ -41,6 +43,18 @@ impl VaultContent {
             ObjectKind::Certificate => &mut self.certificates,
         }
     }
+}
+
+/// Whether a vault asks for a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VaultAccess {
+    /// As Key Vault: each request needs a valid token of a caller with a role; others are challenged.
+    #[default]
+    Authenticated,
+    /// Each request is answered as if authorized, with or without a token, and is never challenged. Emulators of Key
+    /// Vault do so, and gateways that add a credential of their own.
+    Anonymous,
 }
 
 /// One version of an object.

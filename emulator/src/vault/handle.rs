@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{
-    content::{ObjectKind, ObjectVersion, VaultContent, VaultSet},
+    content::{ObjectKind, ObjectVersion, VaultAccess, VaultContent, VaultSet},
     store::{Object, Store, StoredVersion, Vault},
 };
 use crate::{
@@ -49,6 +49,11 @@ impl Vaults {
     /// Takes a vault away.
     pub fn remove_vault(&self, name: &str) {
         self.store.write().remove(&name.to_ascii_lowercase());
+    }
+
+    /// Sets whether a vault asks for a token. The vault is made if need be.
+    pub fn set_access(&self, vault: &str, access: VaultAccess) {
+        self.store.write().entry(vault.to_ascii_lowercase()).or_default().access = access;
     }
 
     /// Adds a version of a secret, newer than those there are, and tells its id. Vault and secret are made if need be.

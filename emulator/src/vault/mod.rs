@@ -33,7 +33,7 @@ use crate::{
 };
 
 pub use self::{
-    content::{ObjectKind, ObjectVersion, VaultContent, VaultSet},
+    content::{ObjectKind, ObjectVersion, VaultAccess, VaultContent, VaultSet},
     handle::{UnknownObject, Vaults},
 };
 
@@ -93,7 +93,10 @@ impl KeyVault<'_> {
             .tenant(self.vault)
             .ok_or_else(|| VaultError::UnknownVault { vault: self.vault.to_owned() })?
             .unwrap_or_else(|| self.directory.home_tenant().to_owned());
-        let caller = self.authenticate(&tenant, authorization)?;
+        let caller = match self.store.access(self.vault) {
+            VaultAccess::Authenticated => Some(self.authenticate(&tenant, authorization)?),
+            VaultAccess::Anonymous => None,
+        };
         if !self.limits.admits(self.vault) {
             return Err(VaultError::Throttled);
         }
@@ -104,13 +107,18 @@ impl KeyVault<'_> {
         if head.method != Method::GET {
             return Err(self.write_refused(head, &target));
         }
-        self.authorize(&caller, target.action(), &target.resource_path())?;
+        if let Some(caller) = &caller {
+            self.authorize(caller, target.action(), &target.resource_path())?;
+        }
         let answer = match &target {
             Target::Objects(kind) => self.list(head, *kind)?,
             Target::Versions(kind, name) => self.list_versions(head, *kind, name)?,
             Target::Version(kind, name, version) => self.version(head, *kind, name, version)?,
         };
-        Ok(answer.caller(&caller.client_id))
+        Ok(match caller {
+            Some(caller) => answer.caller(&caller.client_id),
+            None => answer,
+        })
     }
 
     fn version(

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    content::{ObjectKind, ObjectVersion, VaultContent, VaultSet},
+    content::{ObjectKind, ObjectVersion, VaultAccess, VaultContent, VaultSet},
     rendering::{self, Template},
 };
 
@@ -19,6 +19,7 @@ pub(crate) struct Store {
 #[derive(Debug, Default)]
 pub(super) struct Vault {
     pub(super) tenant: Option<String>,
+    pub(super) access: VaultAccess,
     /// By kind and name in lower case: Key Vault finds names whatever their case.
     pub(super) objects: HashMap<(ObjectKind, String), Object>,
 }
@@ -58,6 +59,11 @@ impl Store {
     /// The tenant that a vault names; the outer `None` when there is no such vault.
     pub(crate) fn tenant(&self, vault: &str) -> Option<Option<String>> {
         self.read().get(vault).map(|vault| vault.tenant.clone())
+    }
+
+    /// Whether a vault asks for a token.
+    pub(super) fn access(&self, vault: &str) -> VaultAccess {
+        self.read().get(vault).map(|vault| vault.access).unwrap_or_default()
     }
 
     pub(crate) fn find(&self, vault: &str, kind: ObjectKind, name: &str, version: &str) -> Found {
@@ -139,7 +145,7 @@ impl StoredVersion {
 
 impl From<VaultContent> for Vault {
     fn from(mut content: VaultContent) -> Self {
-        let mut vault = Self { tenant: content.tenant.take(), ..Self::default() };
+        let mut vault = Self { tenant: content.tenant.take(), access: content.access, ..Self::default() };
         for kind in ObjectKind::ALL {
             for (name, versions) in std::mem::take(content.objects_mut(kind)) {
                 let mut object = Object::new(&name);

@@ -85,9 +85,29 @@ async fn scopes_are_checked() {
         ("two", "https://vault.azure.net/.default https://vault.azure.net/.default", "70011"),
         ("unknown resource", "https://graph.example/.default", "500011"),
         ("another cloud", "https://vault.azure.cn/.default", "500011"),
+        ("reserved ones alone", "openid offline_access profile", "1002012"),
+        ("no default beside reserved ones", "openid https://vault.azure.net profile", "1002012"),
+        (
+            "two beside reserved ones",
+            "openid https://vault.azure.net/.default https://management.azure.com/.default",
+            "70011",
+        ),
     ] {
         let error = workload(&azure).get_token(&[scope], None).await.expect_err(label);
         assert_eq!(status_and_code(&error).1, code, "{label}");
+    }
+}
+
+#[tokio::test]
+async fn the_reserved_scopes_that_msal_sends_are_accepted_in_any_order() {
+    let azure = emulator().await;
+    for scope in [
+        "https://vault.azure.net/.default openid offline_access profile",
+        "openid profile offline_access https://vault.azure.net/.default",
+        "email https://vault.azure.net//.default openid",
+        "OpenID https://vault.azure.net/.default",
+    ] {
+        workload(&azure).get_token(&[scope], None).await.expect(scope);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The official SDK against the emulator: what it makes of an answer is what it would make of Azure's.
 
+mod anonymous;
 mod distance;
 mod entra;
 mod faults;

@@ -65,6 +65,24 @@ impl<'a> Candidate<'a> {
         self.read.as_ref().map(|read| &*read.certificate.public_key().subject_public_key.data)
     }
 
+    /// Whether this is a certificate of that key.
+    pub(super) fn has_key(&self, key: &[u8]) -> bool {
+        self.public_key() == Some(key)
+    }
+
+    /// The beginning of its validity, in seconds since 1970.
+    pub(super) fn not_before(&self) -> Option<i64> {
+        self.read.as_ref().map(|read| read.certificate.validity().not_before.timestamp())
+    }
+
+    /// Whether both are certificates of one key and one name by one issuer, so that either one issued what the other did.
+    pub(super) fn is_renewal_of(&self, other: &Self) -> bool {
+        let (Some(one), Some(two)) = (&self.read, &other.read) else {
+            return false;
+        };
+        self.public_key() == other.public_key() && one.subject == two.subject && one.issuer == two.issuer
+    }
+
     /// Whether this certificate names and signed `other`. Where the signature is of an algorithm that cannot be
     /// verified, key identifiers that are there must agree instead.
     pub(super) fn issued(&self, other: &Self, checks: &mut SignatureChecks) -> Result<bool, ContentError> {

@@ -2,6 +2,8 @@
 
 mod issuance;
 
+use std::collections::HashSet;
+
 use super::error::ContentError;
 use issuance::{Candidate, SignatureChecks};
 
@@ -18,9 +20,10 @@ pub enum ChainOrder {
 /// Orders certificates from the leaf to the root.
 ///
 /// The leaf is the certificate of the first of `public_keys` (contents of `subjectPublicKey`) that has one;
-/// without such a key, the first certificate that issues no other. Of several issuers of a certificate the first
-/// one counts. What is not in the chain (also second copies, and what is not X.509) follows as it is stored, so
-/// each certificate comes out exactly once.
+/// without such a key, the first certificate that issues no other. Of several certificates of one key the one with the
+/// latest notBefore is the leaf, whatever the time is. Of several issuers of a certificate the first one counts, or its
+/// latest renewal. What is not in the chain (also what is not X.509) follows as it is stored, and each certificate comes
+/// out exactly once, however often it is stored.
 ///
 /// # Errors
 /// There are too many certificates to compare them all, or too many of the same name.
@@ -28,7 +31,9 @@ pub fn order<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<V
     if certificates.len() > MOST_CERTIFICATES {
         return Err(ContentError::TooManyCertificates { count: certificates.len(), most: MOST_CERTIFICATES });
     }
-    let candidates: Vec<_> = certificates.iter().map(|der| Candidate::new(der)).collect();
+    let mut seen = HashSet::new();
+    let candidates: Vec<_> =
+        certificates.iter().filter(|der| seen.insert(*der)).map(|der| Candidate::new(der)).collect();
     let mut chain = Vec::with_capacity(candidates.len());
     let mut checks = SignatureChecks::granted();
     let mut next = leaf(&candidates, public_keys, &mut checks)?;
@@ -45,22 +50,28 @@ fn leaf(
     public_keys: &[&[u8]],
     checks: &mut SignatureChecks,
 ) -> Result<Option<usize>, ContentError> {
-    let of_key = |key: &&[u8]| candidates.iter().position(|candidate| candidate.public_key() == Some(*key));
-    if let Some(leaf) = public_keys.iter().find_map(of_key) {
+    if let Some(leaf) = public_keys.iter().find_map(|key| newest(candidates, |other| other.has_key(key))) {
         return Ok(Some(leaf));
     }
-    'candidates: for (index, candidate) in candidates.iter().enumerate() {
-        if !candidate.is_readable() {
-            continue;
-        }
+    let of_the_same_key = |leaf: &Candidate<'_>| {
+        newest(candidates, |other| leaf.public_key().is_some_and(|key| other.has_key(key)))
+    };
+    'candidates: for candidate in candidates.iter().filter(|candidate| candidate.is_readable()) {
         for other in candidates {
             if other.der != candidate.der && candidate.issued(other, checks)? {
                 continue 'candidates;
             }
         }
-        return Ok(Some(index));
+        return Ok(of_the_same_key(candidate));
     }
-    Ok(None)
+    // Renewals of a self-signed certificate are issuers of each other.
+    Ok(candidates.iter().find(|candidate| candidate.is_readable()).and_then(of_the_same_key))
+}
+
+/// The certificate with the latest notBefore, or the first of several.
+fn newest(candidates: &[Candidate<'_>], wanted: impl Fn(&Candidate<'_>) -> bool) -> Option<usize> {
+    let wanted = (0..candidates.len()).rev().filter(|index| wanted(&candidates[*index]));
+    wanted.max_by_key(|index| candidates[*index].not_before())
 }
 
 /// The issuer of the last link, unless that one is a root.
@@ -74,10 +85,10 @@ fn issuer(
     if link.issued(link, checks)? {
         return Ok(None);
     }
-    for (index, candidate) in candidates.iter().enumerate() {
-        let is_linked = chain.iter().any(|&linked| candidates[linked].der == candidate.der);
-        if !is_linked && candidate.issued(link, checks)? {
-            return Ok(Some(index));
+    let unlinked = |other: &Candidate<'_>| !chain.iter().any(|linked| candidates[*linked].der == other.der);
+    for candidate in candidates.iter().filter(|candidate| unlinked(candidate)) {
+        if candidate.issued(link, checks)? {
+            return Ok(newest(candidates, |other| unlinked(other) && candidate.is_renewal_of(other)));
         }
     }
     Ok(None)

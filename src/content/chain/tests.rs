@@ -58,14 +58,63 @@ fn the_leaf_is_the_certificate_of_the_key() {
 }
 
 #[test]
-fn copies_are_kept_behind_the_chain() {
-    let Fixture { chain, key, .. } = fixture();
+fn a_certificate_that_stands_twice_comes_out_once() {
+    let Fixture { chain, key, stranger } = fixture();
     let (leaf, ca4, root) = (chain[0].clone(), chain[1].clone(), chain[5].clone());
-    let stored = [vec![root.clone(), ca4.clone(), leaf.clone()], chain.clone()].concat();
+    let strangers = vec![stranger.clone(), stranger.clone()];
+    let stored = [strangers, vec![root, ca4, leaf], chain.clone(), vec![stranger.clone()]].concat();
+    let expected = [chain, vec![stranger]].concat();
+    assert_eq!(ordered(&stored, &[key.public_key()]), expected);
+    // Without the key the stranger is as good a leaf, unless it comes later.
+    assert_eq!(ordered(&stored[2..], &[]), expected);
+}
+
+/// The certificates of 2020 to 2090 of one leaf, those of 2020 and 2022 of its intermediate, and the root.
+struct Renewals {
+    key: PrivateKey,
+    leaf: [Vec<u8>; 3],
+    intermediate: [Vec<u8>; 2],
+    root: Vec<u8>,
+}
+
+fn renewals() -> Renewals {
+    let Archive { keys, certificates } = Archive::open(&content::fixture("renewed.pfx")).unwrap();
+    let [leaf_2024, leaf_2090, root, ca_2020, leaf_2020, ca_2022, twice] =
+        <[_; 7]>::try_from(certificates).unwrap();
+    assert_eq!(leaf_2024, twice);
+    Renewals {
+        key: PrivateKey::from_pkcs8(keys[0].expose()).unwrap(),
+        leaf: [leaf_2020, leaf_2024, leaf_2090],
+        intermediate: [ca_2020, ca_2022],
+        root,
+    }
+}
+
+#[test]
+fn of_two_certificates_of_one_key_the_newest_comes_first_whatever_the_time_is_now() {
+    let Renewals { key, leaf, intermediate, root } = renewals();
+    let chain = [leaf[2].clone(), intermediate[1].clone(), root.clone()];
+    let mut stored = [leaf.to_vec(), intermediate.to_vec(), vec![root]].concat();
+    for _ in 0..stored.len() {
+        stored.rotate_left(1);
+        let others: Vec<_> = stored.iter().filter(|der| !chain.contains(der)).cloned().collect();
+        for keys in [vec![], vec![key.public_key()], vec![&b"other"[..], key.public_key()]] {
+            let got = ordered(&stored, &keys);
+            assert_eq!(got[..3], chain);
+            assert_eq!(got[3..], others, "the others follow as stored");
+        }
+    }
+}
+
+#[test]
+fn of_a_renewed_self_signed_certificate_the_newest_comes_first() {
+    let Archive { keys, certificates } = Archive::open(&content::fixture("renewed-self-signed.pfx")).unwrap();
+    let key = PrivateKey::from_pkcs8(keys[0].expose()).unwrap();
+    let [old, new] = <[_; 2]>::try_from(certificates).unwrap();
     for keys in [vec![], vec![key.public_key()]] {
-        let got = ordered(&stored, &keys);
-        assert_eq!(got[..6], chain);
-        assert_eq!(got[6..], [leaf.clone(), ca4.clone(), root.clone()]);
+        for stored in [[old.clone(), new.clone()], [new.clone(), old.clone()]] {
+            assert_eq!(ordered(&stored, &keys), [new.clone(), old.clone()]);
+        }
     }
 }
 
@@ -107,7 +156,7 @@ fn a_signature_of_an_unknown_algorithm_falls_back_to_names() {
 
 #[test]
 fn too_many_certificates_are_refused() {
-    let certificates = vec![b"x".to_vec(); MOST_CERTIFICATES + 1];
+    let certificates: Vec<_> = (0..=MOST_CERTIFICATES).map(|number| vec![number as u8]).collect();
     assert_eq!(order(&certificates[1..], &[]).unwrap().len(), MOST_CERTIFICATES);
     assert_eq!(
         order(&certificates, &[]),

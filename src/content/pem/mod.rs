@@ -32,6 +32,12 @@ pub fn split(text: &str) -> CertificatesAndKeys {
     CertificatesAndKeys { certificates: certificates.into_sensitive(), keys: keys.into_sensitive() }
 }
 
+/// Returns whether a text is PEM, also one that no certificate or key can be read from.
+pub fn is_pem(text: &str) -> bool {
+    text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').starts_with(BEGIN)
+        || text.contains(concat!("\n", "-----BEGIN "))
+}
+
 /// PEM text in the making. Its memory is wiped, also where it had to move to grow.
 pub(super) struct PemText(Zeroizing<Vec<u8>>);
 

@@ -2,7 +2,7 @@
 
 use super::{
     chain::{self, ChainOrder},
-    encoding,
+    encoding::{self, EncodingError},
     error::ContentError,
     pem::{self, CERTIFICATE, CertificatesAndKeys, PRIVATE_KEY, PemText},
     pkcs12::Archive,
@@ -39,7 +39,43 @@ pub struct SecretContent {
     /// All of it.
     pub whole: Sensitive<Vec<u8>>,
     /// Its certificates and keys apart, for [`PemFiles::Separate`].
-    pub separate: Option<CertificatesAndKeys>,
+    pub separate: Option<SeparateParts>,
+}
+
+/// The parts of a certificate's secret.
+#[derive(Debug)]
+pub struct SeparateParts {
+    /// The certificates in PEM.
+    pub certificates: Result<Sensitive<Vec<u8>>, MissingPart>,
+    /// The private keys in PEM.
+    pub keys: Result<Sensitive<Vec<u8>>, MissingPart>,
+}
+
+/// Why a certificate's secret has no part.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MissingPart {
+    /// There is no certificate in it.
+    #[error("the secret has no certificate")]
+    Certificate,
+    /// There is no private key in it.
+    #[error("the secret has no private key")]
+    Key,
+    /// It is an archive that is only passed on, and that cannot be opened.
+    #[error("the archive cannot be opened")]
+    Unopened(#[source] Box<ContentError>),
+}
+
+impl From<CertificatesAndKeys> for SeparateParts {
+    fn from(CertificatesAndKeys { certificates, keys }: CertificatesAndKeys) -> Self {
+        let part = |part: Sensitive<Vec<u8>>, missing| match part.expose().is_empty() {
+            true => Err(missing),
+            false => Ok(part),
+        };
+        Self {
+            certificates: part(certificates, MissingPart::Certificate),
+            keys: part(keys, MissingPart::Key),
+        }
+    }
 }
 
 /// Renders a secret's `value` as the bytes of its files.
@@ -65,24 +101,46 @@ pub fn render(
         }
     };
     let text = converted.as_ref().map_or(value, PemText::as_str);
-    let decode = |text: &str| encoding::decode(text, encoding).map_err(ContentError::Encoding);
-    let part = |part: &Sensitive<Vec<u8>>| {
-        decode(std::str::from_utf8(part.expose()).expect("blocks of a text, written anew, are text"))
-    };
+    let whole = encoding::decode(text, encoding).map_err(|error| undecodable(text, format, error))?;
     let separate = match (backing, settings.files) {
-        // Compat: also of an archive in base64, which has no PEM blocks and gives two empty files.
-        (Some(_), PemFiles::Separate) => {
-            let CertificatesAndKeys { certificates, keys } = pem::split(text);
-            Some(CertificatesAndKeys { certificates: part(&certificates)?, keys: part(&keys)? })
+        (Some(PKCS12), PemFiles::Separate) if converted.is_none() => {
+            Some(parts_of_archive(value, settings.order))
         }
+        (Some(_), PemFiles::Separate) => Some(pem::split(text).into()),
         (None, _) | (_, PemFiles::Together) => None,
     };
-    Ok(SecretContent { whole: decode(text)?, separate })
+    Ok(SecretContent { whole, separate })
+}
+
+/// Says why a text is not in an encoding: PEM is in none, whatever was meant by it.
+fn undecodable(text: &str, format: SecretFormat, error: EncodingError) -> ContentError {
+    match format {
+        _ if !pem::is_pem(text) => ContentError::Encoding(error),
+        SecretFormat::Pfx => ContentError::PemNotPfx,
+        SecretFormat::Pem => ContentError::PemNotEncoded,
+    }
+}
+
+/// The parts of an archive that is passed on as it is. Whoever wants the archive gets it, also where it cannot be opened.
+fn parts_of_archive(value: &str, order: ChainOrder) -> SeparateParts {
+    if pem::is_pem(value) {
+        return pem::split(value).into();
+    }
+    match pkcs12_to_pem(value, order) {
+        Ok(text) => pem::split(text.as_str()).into(),
+        Err(error) => {
+            let unopened = || Err(MissingPart::Unopened(Box::new(error.clone())));
+            SeparateParts { certificates: unopened(), keys: unopened() }
+        }
+    }
 }
 
 /// Private keys first, then the certificates.
 fn pkcs12_to_pem(value: &str, order: ChainOrder) -> Result<PemText, ContentError> {
-    let pfx = encoding::base64(value.as_bytes()).map_err(ContentError::Pkcs12Text)?;
+    let pfx = encoding::base64(value.as_bytes()).map_err(|error| match pem::is_pem(value) {
+        true => ContentError::PemNotPkcs12,
+        false => ContentError::Pkcs12Text(error),
+    })?;
     let archive = Archive::open(&pfx).map_err(ContentError::Pkcs12)?;
     let keys = archive
         .keys

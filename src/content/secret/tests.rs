@@ -28,6 +28,8 @@ fn archives_become_key_and_chain() {
         ("secp256k1.pfx", "secp256k1.pem"),
         ("ed25519.pfx", "ed25519.pem"),
         ("shuffled-chain.pfx", "shuffled-chain.pem"),
+        ("renewed.pfx", "renewed.pem"),
+        ("renewed-self-signed.pfx", "renewed-self-signed.pem"),
     ] {
         assert_eq!(archive(name).unwrap(), String::from_utf8(fixture(expected)).unwrap(), "{name}");
     }
@@ -107,7 +109,35 @@ fn failures_say_which_step_failed() {
         SecretEncoding::Base64,
         CertificateSettings::default(),
     );
-    assert_eq!(decoded.unwrap_err(), ContentError::Encoding(EncodingError::Base64), "PEM is not base64");
+    assert_eq!(decoded.unwrap_err(), ContentError::PemNotEncoded, "PEM is not base64");
+}
+
+#[test]
+fn pem_where_pfx_or_an_encoding_was_asked_for_is_called_pem() {
+    const BLOCK: &str = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n";
+    let with_attributes = format!("Bag Attributes\n    localKeyID: 01\n{BLOCK}");
+    for value in
+        [BLOCK, with_attributes.as_str(), &format!("\u{feff}\n {BLOCK}"), "-----BEGIN CERTIFICATE-----"]
+    {
+        let read = |backing, format, encoding| {
+            let error = render(value, backing, format, encoding, CertificateSettings::default()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
+            error
+        };
+        for encoding in [SecretEncoding::Base64, SecretEncoding::Hex] {
+            for backing in [None, Some(PEM_FILE), Some(PKCS12)] {
+                let error = read(backing, SecretFormat::Pfx, encoding);
+                assert_eq!(error, ContentError::PemNotPfx, "{backing:?} {encoding:?}");
+            }
+            for backing in [None, Some(PEM_FILE)] {
+                let error = read(backing, SecretFormat::Pem, encoding);
+                assert_eq!(error, ContentError::PemNotEncoded, "{backing:?} {encoding:?}");
+            }
+        }
+        assert_eq!(read(Some(PKCS12), SecretFormat::Pem, SecretEncoding::Utf8), ContentError::PemNotPkcs12);
+    }
+    let error = ContentError::PemNotPfx.to_string();
+    assert!(error.contains("objectFormat") && error.contains("PEM"), "{error}");
 }
 
 #[test]
@@ -161,12 +191,63 @@ fn certificate_and_key_can_have_files_of_their_own() {
     let content = |backing, format, encoding| render(&value, backing, format, encoding, settings).unwrap();
 
     let pem = content(Some(PKCS12), SecretFormat::Pem, SecretEncoding::Utf8);
-    let separate = pem.separate.unwrap();
-    let together = [separate.keys.expose().as_slice(), separate.certificates.expose()].concat();
-    assert_eq!(together, *pem.whole.expose());
-
-    let pfx = content(Some(PKCS12), SecretFormat::Pfx, SecretEncoding::Base64).separate.unwrap();
-    assert!(pfx.certificates.expose().is_empty() && pfx.keys.expose().is_empty());
+    let whole = pem.whole.expose().clone();
+    let joined = |content: SecretContent| {
+        let SeparateParts { certificates, keys } = content.separate.unwrap();
+        [keys.unwrap().expose().as_slice(), certificates.unwrap().expose()].concat()
+    };
+    assert_eq!(joined(pem), whole);
+    for (encoding, archive) in [
+        (SecretEncoding::Base64, fixture("shuffled-chain.pfx")),
+        (SecretEncoding::Utf8, value.clone().into_bytes()),
+    ] {
+        let pfx = content(Some(PKCS12), SecretFormat::Pfx, encoding);
+        assert_eq!(*pfx.whole.expose(), archive);
+        assert_eq!(joined(pfx), whole, "the parts of the archive");
+    }
 
     assert!(content(None, SecretFormat::Pem, SecretEncoding::Utf8).separate.is_none(), "a plain secret");
+}
+
+#[test]
+fn a_part_that_a_secret_lacks_is_missing_and_not_empty() {
+    let settings = CertificateSettings { order: ChainOrder::Construct, files: PemFiles::Separate };
+    let parts = |value: &str, backing, format| {
+        let content = render(value, Some(backing), format, SecretEncoding::Utf8, settings).unwrap();
+        let SeparateParts { certificates, keys } = content.separate.unwrap();
+        (certificates.map(|part| part.expose().len()), keys.map(|part| part.expose().len()))
+    };
+    let archive = |name: &str| BASE64.encode(&fixture(name));
+    let pem = String::from_utf8(fixture("p256.pem")).unwrap();
+    let (key, certificate) = pem.split_at(pem.find("-----BEGIN CERTIFICATE").unwrap());
+    for format in [SecretFormat::Pem, SecretFormat::Pfx] {
+        for (value, backing, expected) in [
+            (&*archive("key-only.pfx"), PKCS12, (Err(MissingPart::Certificate), Ok(key.len()))),
+            (&*archive("certificates-only.pfx"), PKCS12, (Ok(certificate.len()), Err(MissingPart::Key))),
+            (&*archive("plain.pfx"), PKCS12, (Ok(certificate.len()), Ok(key.len()))),
+            (key, PEM_FILE, (Err(MissingPart::Certificate), Ok(key.len()))),
+            (certificate, PEM_FILE, (Ok(certificate.len()), Err(MissingPart::Key))),
+            ("neither", PEM_FILE, (Err(MissingPart::Certificate), Err(MissingPart::Key))),
+        ] {
+            assert_eq!(parts(value, backing, format), expected, "{format:?}");
+        }
+    }
+    // The content type is wrong, and the archive that was asked for is PEM.
+    assert_eq!(parts(&pem, PKCS12, SecretFormat::Pfx), (Ok(certificate.len()), Ok(key.len())));
+}
+
+#[test]
+fn an_archive_that_is_only_passed_on_need_not_open() {
+    let settings = CertificateSettings { order: ChainOrder::Construct, files: PemFiles::Separate };
+    for (value, cause) in [
+        (BASE64.encode(&fixture("password.pfx")), ContentError::Pkcs12(Pkcs12Error::WrongPassword)),
+        ("MII*".to_owned(), ContentError::Pkcs12Text(EncodingError::Base64)),
+    ] {
+        let content =
+            render(&value, Some(PKCS12), SecretFormat::Pfx, SecretEncoding::Utf8, settings).unwrap();
+        assert_eq!(*content.whole.expose(), value.as_bytes());
+        let SeparateParts { certificates, keys } = content.separate.unwrap();
+        let unopened = MissingPart::Unopened(Box::new(cause));
+        assert_eq!((certificates.unwrap_err(), keys.unwrap_err()), (unopened.clone(), unopened));
+    }
 }

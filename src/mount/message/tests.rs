@@ -40,6 +40,8 @@ fn told(failures: &[ObjectFailure]) -> String {
         tenant: Some("t".parse().unwrap()),
         object_id: Some(OBJECT_ID.to_owned()),
         host: "lab.vault.azure.net".to_owned(),
+        other_authority: None,
+        misspellings: Vec::new(),
     };
     Objects { vault: &"lab".parse().unwrap(), caller: &caller, failures }.to_string()
 }
@@ -51,6 +53,32 @@ fn one_object_is_one_line_with_the_way_out_before_azures_words_and_its_ids_last(
         "cannot read secret/a from vault lab: 404 SecretNotFound; check objectName, objectType and objectVersion. \
          Key Vault says: A secret secret/a was not found (asked lab.vault.azure.net as workload identity c of tenant \
          t; request ids of Azure: r-1)"
+    );
+}
+
+#[test]
+fn a_refusal_names_the_misspelt_parameter_that_another_identity_was_meant_by() {
+    let misspelling = Misspelling {
+        written: crate::spec::excerpt::Excerpt::of("userAssignedIdentityId"),
+        meant: "userAssignedIdentityID",
+    };
+    let caller = Caller {
+        identity: "system-assigned managed identity".to_owned(),
+        tenant: None,
+        object_id: None,
+        host: "lab.vault.azure.net".to_owned(),
+        other_authority: None,
+        misspellings: vec![misspelling],
+    };
+    let told = |failure: ObjectFailure| {
+        Objects { vault: &"lab".parse().unwrap(), caller: &caller, failures: &[failure] }.to_string()
+    };
+    let hint = "; parameter \"userAssignedIdentityId\" is unknown (did you mean userAssignedIdentityID?). Key Vault says";
+    let refused = told(failure("secret/a", 403, "ForbiddenByRbac", "words", "r-1"));
+    assert!(refused.contains(hint), "{refused}");
+    assert!(
+        !told(missing("secret/a", "r-1")).contains("did you mean"),
+        "a missing object is no matter of identity"
     );
 }
 
@@ -132,7 +160,7 @@ fn refused(source: TokenSource, presented: Option<Presented>, description: &str)
         answer: Box::new(TokenAnswer::parse(401, body.to_string().as_bytes())),
     };
     let wanted = ["secret/a".to_owned(), "secret/b".to_owned()];
-    Identity { wanted: &wanted, vault: &"lab".parse().unwrap(), error: &error }.to_string()
+    Identity { wanted: &wanted, vault: &"lab".parse().unwrap(), error: &error, misspellings: &[] }.to_string()
 }
 
 fn entra() -> TokenSource {

@@ -30,8 +30,14 @@ fn one_identity_mode_is_chosen() {
     assert_eq!(name(&[("clientID", None)], principal), "service principal sp");
     assert_eq!(name(&[("useVMManagedIdentity", Some("true"))], "null"), "system-assigned managed identity");
     assert_eq!(
-        name(&[("useVMManagedIdentity", Some("T")), ("userAssignedIdentityID", Some(" ua "))], "null"),
-        "user-assigned managed identity ua"
+        name(
+            &[
+                ("useVMManagedIdentity", Some("T")),
+                ("userAssignedIdentityID", Some(" BBBBBBBB-0000-0000-0000-000000000001 "))
+            ],
+            "null"
+        ),
+        "user-assigned managed identity BBBBBBBB-0000-0000-0000-000000000001"
     );
     assert_eq!(name(&[("usePodIdentity", Some("1"))], "null"), "pod identity");
 

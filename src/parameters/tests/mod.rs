@@ -2,7 +2,9 @@
 
 mod hostile;
 mod identity;
+mod identity_mistakes;
 mod objects;
+mod yaml_mistakes;
 
 use std::collections::BTreeMap;
 

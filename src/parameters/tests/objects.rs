@@ -186,6 +186,33 @@ fn two_objects_cannot_share_a_place() {
 }
 
 #[test]
+fn a_history_is_read_as_gos_yaml_reads_numbers() {
+    for (written, depth) in [
+        ("1_0", Some(10)),
+        ("0x1_F", Some(31)),
+        ("012", Some(10)),
+        ("0b11", Some(3)),
+        ("+5", Some(5)),
+        ("1e1", Some(10)),
+        ("5.9", Some(5)),
+        ("'1_0'", Some(10)),
+        ("-0x10", None),
+        ("1.9", None),
+        ("Null", None),
+        ("", None),
+    ] {
+        for yaml in [
+            format!("- |\n  objectName: a\n  objectType: secret\n  objectVersionHistory: {written}\n"),
+            format!("- objectName: a\n  objectType: secret\n  objectVersionHistory: {written}\n"),
+        ] {
+            let expected =
+                depth.map_or(VersionSelector::Newest, |depth| VersionSelector::History { from: None, depth });
+            assert_eq!(objects(&yaml).unwrap()[0].versions, expected, "{written}");
+        }
+    }
+}
+
+#[test]
 fn hostile_yaml_is_refused_in_bounded_time() {
     let nested = |depth| format!("other: {}{}\n{ONE_SECRET}", "[".repeat(depth), "]".repeat(depth));
     assert!(objects(&nested(3)).is_ok());

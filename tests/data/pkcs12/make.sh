@@ -73,6 +73,39 @@ cat ca3.crt root.crt ca1.crt leaf.crt ca4.crt ca2.crt > disorder
 openssl pkcs12 -export -inkey leaf.key -in disorder -passout pass: -keypbe NONE -certpbe NONE -nomac -out shuffled-chain.pfx
 cat leaf.key leaf.crt ca4.crt ca3.crt ca2.crt ca1.crt root.crt > shuffled-chain.pem
 
+# A leaf and an intermediate that were renewed with their keys, in disorder, and one certificate twice. The newest leaf is
+# not valid for a long time to come.
+new_key prime256v1 > renewed-root.key
+openssl req -x509 -new -key renewed-root.key -subj "/CN=renewed-root" -days 36500 -out renewed-root.crt
+renew() { # issuer, name, whether it is an authority, first year, last year
+    : > index
+    [ -f serial ] || echo 1000 > serial
+    printf '[ca]\ndatabase=index\nnew_certs_dir=.\nserial=serial\npolicy=any\nunique_subject=no\n[any]\ncommonName=supplied\n' > config
+    printf 'basicConstraints=CA:%s\n' "$3" > extensions
+    [ -f "$2.key" ] || new_key prime256v1 > "$2.key"
+    openssl req -new -key "$2.key" -subj "/CN=$2" -out request
+    local signer=(-cert "$1.crt" -keyfile "$1.key")
+    [ "$1" != "$2" ] || signer=(-selfsign -keyfile "$1.key")
+    openssl ca -batch -notext -config config -name ca -md sha256 -in request -extfile extensions -out "$2-$4.crt" \
+        "${signer[@]}" -startdate "$4"0101000000Z -enddate "$5"0101000000Z
+}
+renew renewed-root renewed-ca TRUE 2020 2090
+renew renewed-root renewed-ca TRUE 2022 2095
+cp renewed-ca-2020.crt renewed-ca.crt
+for year in 2024 2090 2020; do renew renewed-ca renewed FALSE "$year" 2095; done
+cat renewed-2024.crt renewed-2090.crt renewed-root.crt renewed-ca-2020.crt renewed-2020.crt renewed-ca-2022.crt \
+    renewed-2024.crt > disorder
+openssl pkcs12 -export -inkey renewed.key -in disorder -passout pass: -keypbe NONE -certpbe NONE -nomac -out renewed.pfx
+cat renewed.key renewed-2090.crt renewed-ca-2022.crt renewed-root.crt renewed-2024.crt renewed-ca-2020.crt \
+    renewed-2020.crt > renewed.pem
+
+# A self-signed certificate that was renewed with its key.
+for year in 2020 2024; do renew renewed-self renewed-self FALSE "$year" 2095; done
+cat renewed-self-2020.crt renewed-self-2024.crt > disorder
+openssl pkcs12 -export -inkey renewed-self.key -in disorder -passout pass: -keypbe NONE -certpbe NONE -nomac \
+    -out renewed-self-signed.pfx
+cat renewed-self.key renewed-self-2024.crt renewed-self-2020.crt > renewed-self-signed.pem
+
 # What the command line cannot ask for but the library can: the empty password as no bytes at all (NULL), and
 # encrypted certificates without a MAC.
 python3 - <<'PYTHON'

@@ -4,16 +4,6 @@ use std::path::Path;
 
 use super::{Stage, groups};
 
-/// Cases that are left out until the changes are merged that mend them. To be deleted with that.
-const NOT_MENDED_YET: &[&str] = &[
-    "c21b-pem-as-pfx",
-    "p01-resource-id-as-userAssignedIdentityID",
-    "p10e-clientId-key-tokens-in-secrets",
-    "w10-no-quotes",
-    "y17-list-of-lists",
-    "y46d-history-underscore",
-];
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mounts_of_public_reports_end_as_they_should() {
     replay(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports")).await;
@@ -32,7 +22,7 @@ async fn replay(folder: &Path) {
     let mut stage = Stage::set().await;
     let mut wrong = Vec::new();
     for (group, cases) in groups(folder) {
-        for case in cases.iter().filter(|case| !NOT_MENDED_YET.contains(&&*case.name)) {
+        for case in &cases {
             if let Err(error) = stage.play(case).await {
                 wrong.push(format!("{group}/{}: {error}", case.name));
             }

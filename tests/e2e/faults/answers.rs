@@ -6,7 +6,7 @@ use tonic::Code::{FailedPrecondition, PermissionDenied};
 use super::rig::{At, ONCE, Rig, TRIES};
 use crate::harness::MountCall;
 
-fn json(body: &'static str) -> Fault {
+fn json(body: impl Into<bytes::Bytes>) -> Fault {
     Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() }
 }
 
@@ -99,19 +99,31 @@ async fn a_list_of_versions_that_leads_to_itself() {
     let again = "https://lab.vault.azure.net/secrets/db-password/versions?x=y";
     let version =
         r#"{"id":"https://lab.vault.azure.net/secrets/db-password/v","attributes":{"enabled":true}}"#;
-    // Without a version on its pages, with one, and with so many that a few pages are too many.
-    for (versions, most) in [(0, 801), (1, 801), (5_000, 5)] {
+    // Without a version on its pages, and with one, which stands on the second page again.
+    for (versions, because, most) in [(0, "20000 entries or 800 pages", 801), (1, "names version v twice", 2)]
+    {
         let value = vec![version; versions].join(",");
         let body = format!(r#"{{"value":[{value}],"nextLink":"{again}"}}"#);
-        let page = Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
-        rig.azure.faults().inject(lists.clone(), page);
+        rig.azure.faults().inject(lists.clone(), json(body));
         rig.azure.journal().clear();
         let told = rig.driver().mount(&call.of_another_pod()).await.unwrap_err();
         assert_eq!(told.code(), FailedPrecondition, "{told}");
         assert!(told.message().contains("AKV-UnexpectedAnswer"), "{told}");
-        assert!(told.message().contains("20000 entries or 800 pages"), "{told}");
+        assert!(told.message().contains(because), "{told}");
         assert_eq!(rig.azure.journal().count(&lists), most, "{versions} versions on a page");
         rig.azure.faults().clear();
     }
+    // With so many on each page that a few pages are too many. The newest fault is the first to happen.
+    for page in (0..5).rev() {
+        let version = |index| version.replace("/v\"", &format!("/v{index}\""));
+        let value: Vec<_> = (page * 5_000..(page + 1) * 5_000).map(version).collect();
+        let body = format!(r#"{{"value":[{}],"nextLink":"{again}"}}"#, value.join(","));
+        rig.azure.faults().inject_times(1, lists.clone(), json(body));
+    }
+    rig.azure.journal().clear();
+    let told = rig.driver().mount(&call.of_another_pod()).await.unwrap_err();
+    assert!(told.message().contains("20000 entries or 800 pages"), "{told}");
+    assert_eq!(rig.azure.journal().count(&lists), 5);
+    rig.azure.faults().clear();
     rig.driver().mount(&call.of_another_pod()).await.unwrap();
 }

@@ -135,6 +135,15 @@ async fn a_token_that_was_revoked() {
 }
 
 #[tokio::test]
+async fn a_vault_that_is_behind_with_tokens() {
+    let rig = Rig::new().await;
+    rig.azure.faults().inject_times(1, At::Vault.route(), Fault::status(401));
+    rig.mount().await.unwrap();
+    rig.saw(At::Entra, 2..=2, "the mount's token, and one more");
+    rig.saw(At::Vault, 2..=2, "one read with each");
+}
+
+#[tokio::test]
 async fn twenty_objects_of_a_vault_that_is_out_of_order_fail_together() {
     let rig = Rig::new().await;
     let names: Vec<String> = (0..20).map(|index| format!("secret-{index}")).collect();

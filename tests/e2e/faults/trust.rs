@@ -20,9 +20,9 @@ async fn is_refused(challenge: &str, because: &str) {
     rig.azure.faults().inject(At::Vault.route(), fault.clone());
     rig.azure.faults().inject(At::Probe.route(), fault);
     // What the rig's last mount learned of the vault is forgotten with the first refusal, and nothing that stands in it
-    // is followed: no other token is asked for, and none is sent after the refused one.
+    // is followed: one more token for the cloud's own audience is asked for, and not sent.
     rig.mount().await.unwrap_err();
-    rig.saw(At::Entra, ONCE, "the pod's own token");
+    rig.saw(At::Entra, 2..=2, "the pod's own token, and one more");
     rig.saw(At::Vault, ONCE, "the read with it");
     assert_eq!(rig.azure.journal().count(&elsewhere()), 0, "{told}");
     rig.azure.journal().clear();
@@ -59,19 +59,41 @@ async fn a_vault_that_refuses_a_token_does_not_choose_the_next() {
         let told = rig.driver().mount(&call).await.unwrap_err();
         assert_eq!(told.code(), Unauthenticated, "{told}");
         assert!(told.message().contains("AKV-VaultRefusedToken"), "{told}");
-        rig.saw(At::Entra, ONCE, resource);
-        assert_eq!(rig.azure.journal().count(&read), 1, "{resource}: {:?}", rig.azure.journal().lines());
+        rig.saw(At::Entra, 2..=2, resource);
+        assert_eq!(rig.azure.journal().count(&read), 2, "{resource}: {:?}", rig.azure.journal().lines());
+    }
+}
+
+/// Emulators and clouds of one's own name what they like there: nothing is sent to it.
+#[tokio::test]
+async fn a_challenge_that_names_another_authority_is_met_with_the_clouds_own_token() {
+    let resource = r#"resource="https://vault.azure.net""#;
+    for challenge in [
+        format!(r#"Bearer authorization="https://login.evil.example/t", {resource}"#),
+        format!(r#"Bearer authorization="http://localhost:8080/t", {resource}"#),
+        "Bearer authorization=https://login.microsoftonline.com/t, resource=https://vault.azure.net"
+            .to_owned(),
+    ] {
+        let rig = Rig::new().await;
+        rig.heals(At::Probe, Fault::Challenge(challenge), 1).await;
+        let elsewhere = akv_emulator::Route::any().matching(|head| {
+            !head.host.starts_with("lab.vault.azure.net")
+                && !head.host.starts_with("login.microsoftonline.com")
+        });
+        assert_eq!(rig.azure.journal().count(&elsewhere), 0, "{:?}", rig.azure.journal().lines());
     }
 }
 
 #[tokio::test]
-async fn a_challenge_that_names_another_authority_is_refused() {
-    let resource = r#"resource="https://vault.azure.net""#;
-    is_refused(
-        &format!(r#"Bearer authorization="https://login.evil.example/t", {resource}"#),
-        r#"wants a token from "https://login.evil.example/t", and this cloud's are from login.microsoftonline.com"#,
-    )
-    .await;
+async fn a_vault_that_refuses_the_token_and_names_another_authority_gives_a_hint() {
+    let rig = Rig::new().await;
+    let named =
+        r#"Bearer authorization="https://login.microsoftonline.us/t", resource="https://vault.azure.net""#;
+    rig.azure.faults().inject(At::Vault.route(), Fault::Challenge(named.to_owned()));
+    let status = rig.mount().await.unwrap_err();
+    assert_eq!(status.code(), Unauthenticated, "{status}");
+    let hint = "names the authority \"https://login.microsoftonline.us/t\", so check cloudName";
+    assert!(status.message().contains(hint), "{status}");
 }
 
 #[tokio::test]

@@ -1,0 +1,177 @@
+//! One new token for all the mounts of a principal whose token a vault refused.
+//!
+//! A vault refuses a token that was revoked, that is older than a role which comes by way of a group, that a vault which
+//! is behind does not take yet, or that lacks claims. One new token tells whether that is it, and one is enough for a
+//! principal, however many pods have a token of their own: what it may read does not depend on the pod.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use quick_cache::sync::Cache;
+
+use crate::{
+    spec::{identity::IdentityMode, principal::Principal},
+    transport::LastExchange,
+};
+
+use super::{
+    Authenticated, Authentication, Identities, TokenRequest,
+    attempt::Attempt,
+    cache::Attempted,
+    joint::{Joint, Outcome},
+    key::CredentialKey,
+};
+
+/// What a vault refused a token with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenRefusal {
+    /// 403: whom the token is for may not do this.
+    Forbidden,
+    /// 401: the token is not taken.
+    Unauthorized,
+    /// 401, and a token with these claims is wanted: a JSON object.
+    MoreClaims(Arc<str>),
+}
+
+/// The shortest time between two renewals for one principal: a token that is younger than that is as good as a new one.
+const MIN_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many principals' renewed tokens are kept.
+const MAX_PRINCIPALS: usize = 1_000;
+
+/// Renewed credentials by principal. Clones share them.
+#[derive(Clone)]
+pub(super) struct Renewals(Arc<Cache<RenewalKey, Arc<Renewal>>>);
+
+/// Whose tokens are interchangeable: those of one principal, for one audience and with the same claims.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct RenewalKey {
+    principal: Principal,
+    scope: String,
+    claims: Option<Arc<str>>,
+}
+
+/// The newest token of one principal that a refusal led to.
+#[derive(Default)]
+struct Renewal {
+    newest: Mutex<Option<Authenticated>>,
+    asking: Joint<Attempted, LastExchange>,
+}
+
+impl Renewal {
+    /// The newest token, where it is young enough to stand for a new one.
+    fn young(&self) -> Option<Authenticated> {
+        self.lock().clone().filter(|newest| newest.issued.at.elapsed() < MIN_RENEWAL_INTERVAL)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Authenticated>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Renewals {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Cache::new(MAX_PRINCIPALS)))
+    }
+
+    fn of(&self, key: &RenewalKey) -> Arc<Renewal> {
+        let renewal = self.0.get_or_insert_with(key, || Ok(Arc::default()));
+        renewal.unwrap_or_else(|never: std::convert::Infallible| match never {})
+    }
+
+    /// Drops those that stand for no new token any more.
+    pub(super) fn tidy(&self) {
+        self.0.retain(|_, renewal| renewal.young().is_some());
+    }
+}
+
+impl Identities {
+    /// The token with which to read again what a vault refused to `refused`; `None` where no other token would help.
+    /// `shared` says that some of the answers were to requests with another mount's token.
+    ///
+    /// The node's own identities are never renewed: IMDS and NMI keep a token for hours, and would give it again.
+    pub(crate) fn renew(
+        &self,
+        request: &Arc<TokenRequest>,
+        refused: &Authenticated,
+        refusal: TokenRefusal,
+        shared: bool,
+    ) -> Option<Authentication> {
+        if matches!(request.identity, IdentityMode::ManagedIdentity { .. } | IdentityMode::PodIdentity) {
+            return None;
+        }
+        let claims = match &refusal {
+            TokenRefusal::MoreClaims(claims) => Some(claims.clone()),
+            TokenRefusal::Forbidden | TokenRefusal::Unauthorized => None,
+        };
+        // Without a principal, as with AD FS, nobody shares the token.
+        let Some(principal) = refused.principal.clone() else {
+            let helps = refused.reused || refusal != TokenRefusal::Forbidden;
+            return helps.then(|| self.begin_renewal(request, refused, claims, None));
+        };
+        let key = RenewalKey { principal, scope: request.cloud.vault_scope(), claims: claims.clone() };
+        let renewal = self.renewals.of(&key);
+        if let Some(young) = renewal.young() {
+            if young.generation() != refused.generation() || shared {
+                return Some(self.known(request, young));
+            }
+            // Who the token is for, and what that one may do, a token that is issued now would not say otherwise.
+            if refusal == TokenRefusal::Forbidden {
+                return None;
+            }
+        }
+        if refusal == TokenRefusal::Forbidden && !refused.reused {
+            // A token that was issued for this mount knows of every role that there is.
+            *renewal.lock() = Some(refused.clone());
+            return shared.then(|| self.known(request, refused.clone()));
+        }
+        Some(self.begin_renewal(request, refused, claims, Some(renewal)))
+    }
+
+    /// Asks for a new token, unless that is under way for the same principal.
+    fn begin_renewal(
+        &self,
+        request: &Arc<TokenRequest>,
+        refused: &Authenticated,
+        claims: Option<Arc<str>>,
+        renewal: Option<Arc<Renewal>>,
+    ) -> Authentication {
+        let begin = || {
+            self.forget(refused);
+            let key = CredentialKey::of(&request.identity, &request.cloud);
+            let kept = key.as_ref().map(|key| self.kept.of(key)).unwrap_or_default();
+            let last = LastExchange::default();
+            let (identities, request) = (self.clone(), request.clone());
+            let attempt = Attempt { identities, request, key, kept, last: last.clone(), claims };
+            let renewal = renewal.clone();
+            let outcome = async move {
+                let attempted = attempt.outcome().await;
+                if let (Ok(authenticated), Some(renewal)) = (&attempted, renewal) {
+                    *renewal.lock() = Some(authenticated.clone());
+                }
+                attempted
+            };
+            (last, outcome)
+        };
+        let (outcome, last, joined) = match &renewal {
+            Some(renewal) => renewal.asking.join(begin),
+            None => Joint::default().join(begin),
+        };
+        self.authentication(request, outcome, last, joined)
+    }
+
+    fn known(&self, request: &Arc<TokenRequest>, authenticated: Authenticated) -> Authentication {
+        let outcome: Outcome<Attempted> =
+            futures::FutureExt::shared(Box::pin(std::future::ready(Ok(authenticated))));
+        self.authentication(request, outcome, LastExchange::default(), true)
+    }
+}
+
+impl fmt::Debug for Renewals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Renewals")
+    }
+}

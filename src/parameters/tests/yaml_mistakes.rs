@@ -1,0 +1,246 @@
+//! `objects` that is not what it should be, and how users are told.
+
+use super::*;
+
+const ENTRY: &str =
+    "; an entry looks like \"objectName: db-password\", with \"objectType: secret\" on the next line";
+const LIST: &str = "; the list looks like \"array:\", with \"- objectName: db-password\" and \"  objectType: secret\" on the \
+                    next lines";
+
+#[track_caller]
+fn told(objects: &str) -> String {
+    let error = mount(&[("objects", Some(objects))]).expect_err("should be refused");
+    assert_eq!(error.fault(), Fault::Request);
+    let message = error.to_string();
+    assert!(!message.contains('\n'), "{message:?}");
+    message.strip_prefix("invalid SecretProviderClass parameters: ").unwrap().to_owned()
+}
+
+fn entry(cause: &str) -> String {
+    format!("objects[0]: is not the YAML of an object's fields: {cause}{ENTRY}")
+}
+
+fn list(cause: &str) -> String {
+    format!("objects: is not the YAML of a list of objects under \"array\": {cause}{LIST}")
+}
+
+#[test]
+fn an_entry_of_another_kind_is_named_with_its_line_and_what_it_should_look_like() {
+    for (yaml, cause) in [
+        (
+            "array:\n  - |\n    - objectName: s1\n      objectType: secret\n    - objectName: s2\n      objectType: secret\n",
+            "it is a list at line 1: \"- objectName: s1\"",
+        ),
+        ("- - objectName: s1\n    objectType: secret\n", "it is a list at line 1: \"- - objectName: s1\""),
+        ("array:\n\n  - [a]\n", "it is a list at line 3: \"  - [a]\""),
+        (
+            "array:\n  - |\n    # s1\n    objectName:s1\n    objectType:secret\n",
+            "it is a text at line 2: \"objectName:s1\"",
+        ),
+        ("array:\n  - db-password\n", "it is a text at line 1: \"db-password\""),
+        ("array:\n  - 5\n", "it is a number at line 2: \"  - 5\""),
+        ("array:\n  - true\n", "it is a boolean at line 2: \"  - true\""),
+        ("array:\n  - |\n    5.5\n", "it is a number at line 1: \"5.5\""),
+        (
+            "array:\n  - |\n    ${OBJECT}\n",
+            "it is a text at line 1: \"${OBJECT}\"; the placeholder was not replaced",
+        ),
+    ] {
+        assert_eq!(told(yaml), entry(cause), "{yaml}");
+    }
+}
+
+#[test]
+fn each_entry_of_another_kind_is_named() {
+    let message = told("array:\n- |\n  - a\n- 5\n- objectName: a\n  objectType: secret\n- - a\n");
+    assert!(message.starts_with("3 problems: objects[0]: "), "{message}");
+    assert!(
+        message.contains("objects[1]: ") && message.contains("it is a number at line 4: \"- 5\""),
+        "{message}"
+    );
+    assert!(
+        message.contains("objects[3]: ") && message.contains("it is a list at line 7: \"- - a\""),
+        "{message}"
+    );
+}
+
+#[test]
+fn objects_of_another_kind_are_named_with_their_line_and_what_they_should_look_like() {
+    for (yaml, cause) in [
+        ("just text", "it is a text at line 1: \"just text\""),
+        ("---\n5", "it is a number at line 2: \"5\""),
+        (
+            "# mine\narray: |\n  - |\n    objectName: s1\n    objectType: secret\n",
+            "array is a text at line 2: \"array: |\"",
+        ),
+        ("array:\n  objectName: s1\n  objectType: secret\n", "array is a map at line 1: \"array:\""),
+        ("array: true", "array is a boolean at line 1: \"array: true\""),
+        ("${OBJECTS}", "it is a text at line 1: \"${OBJECTS}\"; the placeholder was not replaced"),
+    ] {
+        assert_eq!(told(yaml), list(cause), "{yaml}");
+    }
+}
+
+#[test]
+fn a_map_without_a_list_is_told_by_its_keys() {
+    const NONE: &str = "objects: names no object; list them under array:";
+    for (yaml, rest) in [
+        ("objectName: s1\nobjectType: secret\n", ", in place of \"objectName\" and \"objectType\""),
+        ("objects:\n- objectName: s1\n", ", in place of \"objects\""),
+        ("Array:\n- objectName: s1\n", ", in place of \"Array\""),
+        ("array:\n", ""),
+        ("{{ .Values.objects }}", "; the placeholder was not replaced"),
+    ] {
+        assert_eq!(told(yaml), format!("{NONE}{rest}"), "{yaml}");
+    }
+}
+
+#[test]
+fn a_character_that_only_looks_like_yaml_is_named_with_its_line() {
+    for (yaml, cause) in [
+        (
+            "array:\n\u{a0}\u{a0}- |\n    objectName: s1\n",
+            r#"line 2 has a no-break space (U+00A0): "\u{a0}\u{a0}- |""#,
+        ),
+        (
+            "array:\n  - |\n\u{a0}   objectName: s1\n    objectType: secret\n",
+            r#"line 3 has a no-break space (U+00A0): "\u{a0}   objectName: s1""#,
+        ),
+        ("array:\n  -\u{a0}|\n    objectName: s1\n", r#"line 2 has a no-break space (U+00A0): "  -\u{a0}|""#),
+        (
+            "array:\n  - |\u{a0}\n    objectName: s1\n",
+            r#"line 2 has a no-break space (U+00A0): "  - |\u{a0}""#,
+        ),
+        (
+            "array:\u{200b}\n  - |\n    objectName: s1\n",
+            r#"line 1 has a zero-width space (U+200B): "array:\u{200b}""#,
+        ),
+        ("\u{2060}array:\n  - [", r#"line 1 has an invisible character (U+2060): "\u{2060}array:""#),
+        ("array:\n  \u{2013} |\n    objectName: s1\n", "line 2 has a dash (U+2013): \"  \u{2013} |\""),
+        ("array:\n\t- |\n\t\tobjectName: s1\n", r#"line 2 is indented with a tab: "\t- |""#),
+        (
+            "array:\n  - |\n    objectName: s1\n\tobjectType: secret\n",
+            r#"line 4 is indented with a tab: "\tobjectType: secret""#,
+        ),
+    ] {
+        assert_eq!(told(yaml), list(cause), "{yaml:?}");
+    }
+    for (yaml, cause) in [
+        (
+            "array:\n  - |\n    objectName:\u{a0}s1\n    objectType: secret\n",
+            r#"line 1 has a no-break space (U+00A0): "objectName:\u{a0}s1""#,
+        ),
+        (
+            "array:\n  - |\n    objectName\u{ff1a} s1\n    objectType: secret\n",
+            r#"line 1 has a fullwidth colon (U+FF1A): "objectName\u{ff1a} s1""#,
+        ),
+        (
+            "array:\n  - |\n    objectName: s1\n    \tobjectType: secret\n",
+            r#"line 2 is indented with a tab: "\tobjectType: secret""#,
+        ),
+    ] {
+        assert_eq!(told(yaml), entry(cause), "{yaml:?}");
+    }
+}
+
+#[test]
+fn a_field_that_is_not_set_for_an_invisible_character_is_explained() {
+    let message = told("- |\n  objectName: s1\n  \u{a0}objectType: secret\n");
+    let cause = r#"line 2 has a no-break space (U+00A0): "\u{a0}objectType: secret""#;
+    assert_eq!(message, format!("objects[0].objectType (s1): is not set; {cause}{ENTRY}"));
+    let message = told("- objectName: s1\n  \u{200b}objectType: secret\n");
+    let cause = r#"field "\u{200b}objectType" is unknown (did you mean objectType?)"#;
+    assert_eq!(message, format!("objects[0].objectType (s1): is not set; {cause}"));
+    let message = told("- |\n  objectname: s1\n  ObjectType: secret\n");
+    assert!(
+        message
+            .contains("objectName: is not set; field \"objectname\" is unknown (did you mean objectName?)")
+    );
+    assert!(
+        message
+            .contains("objectType: is not set; field \"ObjectType\" is unknown (did you mean objectType?)")
+    );
+}
+
+#[test]
+fn what_is_odd_and_yet_read_is_no_mistake() {
+    for yaml in [
+        "\u{feff}array:\n- |\n  objectName: s1\n  objectType: secret\n",
+        "- |\n  objectName: s1\n  objectType: secret\n  objectAlias: a\u{a0}b\n",
+        "{\n\t\"array\": [\n\t\t{\"objectName\": \"s1\", \"objectType\": \"secret\"}\n\t]\n}\n",
+        "? [a]\n: b\n~: c\n5: d\narray:\n- {objectName: s1, objectType: secret, ~: x, 5: y, ? [z] : w}\n",
+    ] {
+        assert!(mount(&[("objects", Some(yaml))]).is_ok(), "{yaml:?}");
+    }
+    // The mistake is elsewhere.
+    let brackets = told("\u{feff}array: [\n# \u{a0}\n");
+    assert!(brackets.contains("unclosed bracket"), "{brackets}");
+    let json = told("{\n\t\"array\": [\n\t}\n");
+    assert!(!json.contains("indented with a tab"), "{json}");
+}
+
+#[test]
+fn yaml_that_the_parser_refuses_is_shown_with_its_line() {
+    for (yaml, start, line) in [
+        ("array: [", "objects: is not the YAML of a list of objects", ": \"array: [\""),
+        ("array:\n  - |\n  objectName: s1\n", "objects: is not the YAML", ": \"  objectName: s1\""),
+        (
+            "array:\n  - |\n    objectName: s1\n     objectType: secret\n",
+            "objects[0]: is not the YAML of an object's fields: ",
+            "at line 2, column 12: \" objectType: secret\"",
+        ),
+        (
+            "- |\n  objectName: a\n  objectName: b\n",
+            "objects[0]: is not the YAML",
+            "duplicate mapping key: objectName: \"objectName: b\"",
+        ),
+        (
+            "- {objectName: a, objectType: secret}\n---\n- a\n",
+            "objects: is not the YAML",
+            "multiple YAML documents detected: \"- a\"",
+        ),
+        (
+            "array:\n{{ range .Values.objects }}\n- |\n  objectName: {{ . }}\n{{ end }}\n",
+            "objects: is not the YAML",
+            ": \"{{ range .Values.objects }}\"; the placeholder was not replaced",
+        ),
+    ] {
+        let message = told(yaml);
+        assert!(message.starts_with(start) && message.ends_with(line), "{message}");
+    }
+}
+
+#[test]
+fn a_line_of_a_megabyte_is_cut() {
+    let megabyte = 1 << 20;
+    for yaml in [
+        "x".repeat(megabyte),
+        "\u{a0}".repeat(megabyte / 2),
+        format!("array: [{}", "\u{200b}".repeat(megabyte / 3)),
+        format!("- |\n  - {}\n", "'\u{1b}\u{1b}".repeat(megabyte / 3)),
+        format!("array: {}", "é".repeat(megabyte / 2)),
+        format!("objectName: {0}\n{0}: x\n", "k".repeat(megabyte / 4)),
+    ] {
+        let message = told(&yaml);
+        assert!(
+            message.len() < 1_000 && !message.contains('\u{1b}'),
+            "{} bytes: {message:.300}",
+            message.len()
+        );
+    }
+}
+
+/// Each of them is looked for in the text.
+#[test]
+fn thousands_of_entries_of_another_kind_are_told_in_no_time() {
+    let comments = "#\n".repeat(1 << 19);
+    let message = told(&format!("{comments}array:\n{}", "- 5\n".repeat(4_000)));
+    assert!(message.starts_with("4000 problems: objects[0]: "), "{message:.200}");
+    assert!(message.contains("it is a number at line 524290: \"- 5\""), "{message:.200}");
+    let odd = "- {\u{a0}objectName: a, objectType: secret}\n";
+    let message = told(&format!("{comments}{}", odd.repeat(4_000)));
+    assert!(
+        message.starts_with("4000 problems: objects[0].objectName: is not set; field "),
+        "{message:.200}"
+    );
+}

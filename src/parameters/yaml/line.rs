@@ -1,0 +1,90 @@
+//! The lines of a text, as messages show them.
+
+use std::{fmt, iter::Enumerate, str};
+
+use crate::spec::placeholder::is_placeholder;
+
+use super::oddity::name;
+
+/// One line of a text.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::parameters) struct Line<'a> {
+    /// From 1 on.
+    pub(super) number: u64,
+    pub(super) text: &'a str,
+}
+
+/// The lines of a text, from the first to the last.
+pub(in crate::parameters) struct Lines<'a> {
+    lines: Enumerate<str::Lines<'a>>,
+    last: Option<Line<'a>>,
+}
+
+impl<'a> Lines<'a> {
+    pub(in crate::parameters) fn of(text: &'a str) -> Self {
+        Self { lines: text.lines().enumerate(), last: None }
+    }
+
+    /// Returns the line with a number that is not below the number of the last one.
+    pub(in crate::parameters) fn at(&mut self, number: u64) -> Option<Line<'a>> {
+        if self.last.is_none_or(|last| last.number < number) {
+            self.find(|line| line.number == number);
+        }
+        self.last.filter(|last| last.number == number)
+    }
+
+    /// Returns the first of the lines that are left with something in it.
+    pub(in crate::parameters) fn first(&mut self) -> Option<Line<'a>> {
+        self.find(|line| {
+            let content = line.text.trim();
+            !content.is_empty() && !content.starts_with('#') && content != "---"
+        })
+    }
+
+    /// Returns the first of the lines that are left with this key.
+    pub(in crate::parameters) fn with_key(&mut self, key: &str) -> Option<Line<'a>> {
+        self.find(|line| line.text.trim_start().starts_with(key))
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        let (index, text) = self.lines.next()?;
+        self.last = Some(Line { number: index as u64 + 1, text });
+        self.last
+    }
+}
+
+impl Line<'_> {
+    /// In quotes, escaped, and cut to [`MAX_LINE`] bytes; with what it seems to be, where that is known.
+    pub(super) fn quoted(&self) -> String {
+        let mut quoted = String::from('"');
+        for c in self.text.trim_end_matches(|c: char| c.is_ascii_whitespace()).chars() {
+            let escaped = match c {
+                '\'' => c.to_string(),
+                _ if name(c).is_some() => c.escape_unicode().to_string(),
+                _ => c.escape_debug().to_string(),
+            };
+            if quoted.len() + escaped.len() > MAX_LINE {
+                return quoted + "\"…";
+            }
+            quoted += &escaped;
+        }
+        quoted.push('"');
+        if is_placeholder(self.text) {
+            quoted += "; the placeholder was not replaced";
+        }
+        quoted
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.number, self.quoted())
+    }
+}
+
+/// Of a line in a message, in bytes.
+const MAX_LINE: usize = 128;

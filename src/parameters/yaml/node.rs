@@ -1,0 +1,138 @@
+//! The nodes of a YAML text, of whatever kind they are.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+
+/// The kind of a YAML node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::parameters) enum Kind {
+    List,
+    Map,
+    Text,
+    Number,
+    Boolean,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::List => "a list",
+            Self::Map => "a map",
+            Self::Text => "a text",
+            Self::Number => "a number",
+            Self::Boolean => "a boolean",
+        })
+    }
+}
+
+/// Reads some kinds of nodes, and names the others.
+///
+/// The methods for lists and maps leave nothing unread.
+pub(in crate::parameters) trait Node: Sized {
+    /// Of a node that is null, or of a text without a node.
+    fn null() -> Self;
+
+    /// Of a kind that is not read.
+    fn other(kind: Kind) -> Self;
+
+    /// Of a text.
+    fn text(_: &str) -> Self {
+        Self::other(Kind::Text)
+    }
+
+    /// Reads a list.
+    fn list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self::other(Kind::List))
+    }
+
+    /// Reads a map.
+    fn map<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self::other(Kind::Map))
+    }
+}
+
+/// A node of any kind, for serde.
+pub(in crate::parameters) struct Any<T>(pub(in crate::parameters) T);
+
+impl<'de, T: Node> Deserialize<'de> for Any<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct AnyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Node> Visitor<'de> for AnyVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("YAML")
+    }
+
+    fn visit_unit<E>(self) -> Result<T, E> {
+        Ok(T::null())
+    }
+
+    fn visit_none<E>(self) -> Result<T, E> {
+        Ok(T::null())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<T, E> {
+        Ok(T::other(Kind::Boolean))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<T, E> {
+        Ok(T::other(Kind::Number))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<T, E> {
+        Ok(T::other(Kind::Number))
+    }
+
+    fn visit_i128<E>(self, _: i128) -> Result<T, E> {
+        Ok(T::other(Kind::Number))
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<T, E> {
+        Ok(T::other(Kind::Number))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<T, E> {
+        Ok(T::other(Kind::Number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<T, E> {
+        Ok(T::text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<T, A::Error> {
+        T::list(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::map(map)
+    }
+}
+
+/// The key of a map, where it is a text.
+pub(in crate::parameters) struct Key(pub(in crate::parameters) Option<String>);
+
+impl Node for Key {
+    fn null() -> Self {
+        Self(None)
+    }
+
+    fn other(_: Kind) -> Self {
+        Self(None)
+    }
+
+    fn text(text: &str) -> Self {
+        Self(Some(text.to_owned()))
+    }
+}

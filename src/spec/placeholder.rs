@@ -1,0 +1,151 @@
+//! A placeholder that stands where a value should be.
+
+/// Returns whether a text looks like a placeholder: `<client id>`, `${CLIENT_ID}`, `##CLIENT_ID##`, `YOUR_CLIENT_ID`.
+///
+/// A guess, for the wording of a message about a text that is invalid anyway. Only the first 256 bytes count.
+pub fn is_placeholder(text: &str) -> bool {
+    let text = text[..text.floor_char_boundary(LONGEST)].trim();
+    DELIMITERS.iter().any(|(open, close)| {
+        let inside = text.split_once(open).and_then(|(_, rest)| rest.split_once(close));
+        inside.is_some_and(|(name, _)| is_name(name))
+    }) || WRAPPERS.iter().any(|(open, close)| {
+        text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).is_some_and(is_name)
+    }) || is_variable(text)
+        || is_masked(text)
+        || is_request(text)
+}
+
+/// What stands between delimiters, and is not the value itself.
+fn is_name(text: &str) -> bool {
+    text.contains(|c: char| c.is_alphabetic()) && !is_guid(text.trim())
+}
+
+/// `CLIENT_ID`: the name of an environment variable.
+fn is_variable(text: &str) -> bool {
+    text.contains('_')
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, `***` and `...`
+fn is_masked(text: &str) -> bool {
+    text.chars().filter(|c| *c != '-').count() > 2
+        && (text.chars().all(|c| matches!(c, 'x' | 'X' | '-'))
+            || text.chars().all(|c| matches!(c, '*' | '-'))
+            || text.chars().all(|c| c == '.'))
+        || text == "…"
+}
+
+/// `your-client-id`, `CHANGE_ME`
+fn is_request(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let first = lower.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    first.starts_with("your")
+        || matches!(first, "replace" | "replaceme" | "change" | "changeme" | "insert" | "enter")
+        || matches!(lower.as_str(), "todo" | "tbd" | "fixme")
+        || lower.contains("placeholder")
+}
+
+/// Returns whether a text is a GUID in its usual form: 8, 4, 4, 4 and 12 hexadecimal digits, in any case.
+pub(super) fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// What surrounds a name in the templates of Kubernetes' and Azure's tools, anywhere in a text.
+const DELIMITERS: [(&str, &str); 9] = [
+    ("<", ">"),
+    ("${", "}"),
+    ("$(", ")"),
+    ("{{", "}}"),
+    ("#{", "}"),
+    ("##", "##"),
+    ("__", "__"),
+    ("@@", "@@"),
+    ("[[", "]]"),
+];
+
+/// What surrounds a name that is the whole text.
+const WRAPPERS: [(&str, &str); 6] = [("$", ""), ("%", "%"), ("@", "@"), ("#", "#"), ("[", "]"), ("{", "}")];
+
+/// Of a text that is looked at, in bytes.
+const LONGEST: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_of_every_template_language_are_recognised() {
+        for text in [
+            "<client id>",
+            "<clientID>",
+            "<no value>",
+            "<%= client %>",
+            "${CLIENT_ID}",
+            "${{ secrets.CLIENT_ID }}",
+            "$(CLIENT_ID)",
+            "$CLIENT_ID",
+            "%CLIENT_ID%",
+            "{{ .Values.clientID }}",
+            "{{clientID}}",
+            "{clientID}",
+            "[client id]",
+            "[[clientID]]",
+            "##CLIENT_ID##",
+            "#{ClientId}#",
+            "__CLIENT_ID__",
+            "@CLIENT_ID@",
+            "@@CLIENT_ID@@",
+            "CLIENT_ID",
+            "YOUR_CLIENT_ID",
+            "your-client-id",
+            "yourClientId",
+            "REPLACE_ME",
+            "replace-with-client-id",
+            "change-me",
+            "TODO",
+            "client-id-placeholder",
+            "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+            "XXXX",
+            "********",
+            "...",
+            "…",
+            "shop-${ENVIRONMENT}-vault",
+            " <client id>\n",
+        ] {
+            assert!(is_placeholder(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_and_values_are_not_placeholders() {
+        for text in [
+            "",
+            "-",
+            "x",
+            "my-identity",
+            "contoso.onmicrosoft.com",
+            "cccccccc-0000-0000-0000-000000000002",
+            "{cccccccc-0000-0000-0000-000000000002}",
+            "<cccccccc-0000-0000-0000-000000000002>",
+            "/subscriptions/1/resourcegroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app",
+            "my_vault",
+            "https://demo.vault.azure.net/",
+            "a < b",
+            "MOONCLOUD",
+            "enterprise",
+            "todo-app",
+        ] {
+            assert!(!is_placeholder(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_megabyte_is_not_read_to_its_end() {
+        assert!(!is_placeholder(&format!("{}<client id>", "é".repeat(1 << 20))));
+    }
+}

@@ -1,0 +1,112 @@
+//! The one place through which every answer about an object passes: is it about the object that was asked for?
+//!
+//! An answer for something else is never taken, wherever it comes from: a proxy that caches, an emulator, a gateway, or
+//! a mistake of ours that hands one request's answer to another.
+
+use azure_core::http::Url;
+
+use crate::spec::{
+    excerpt::Excerpt,
+    object::{ObjectType, ObjectVersion},
+};
+
+use super::{error::VaultError, read::Read};
+
+/// Returns the version in the identifier of an answer to `read`: `https://<vault>/<collection>/<name>/<version>`
+/// (<https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#object-identifiers>).
+///
+/// Key Vault leaves two things open, which are not compared: the case of names and versions, and the host, since a
+/// vault is reached under several names.
+///
+/// # Errors
+/// There is no identifier, or it is that of another object, kind or version.
+pub(super) fn accept(read: &Read, id: Option<String>) -> Result<ObjectVersion, VaultError> {
+    let id = id.ok_or(VaultError::Incomplete("id"))?;
+    let url = id.parse::<Url>().map_err(|_| VaultError::Incomplete("id"))?;
+    let mut segments = url.path_segments().ok_or(VaultError::Incomplete("id"))?;
+    let (kind, name) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+    let other = || VaultError::OtherObject(Excerpt::of(&id));
+    if kind != collection(read.object_type) || !name.eq_ignore_ascii_case(read.name.as_str()) {
+        return Err(other());
+    }
+    let version: ObjectVersion = segments
+        .next()
+        .and_then(|version| version.parse().ok())
+        .ok_or(VaultError::Incomplete("version in the id"))?;
+    if read.version.as_ref().is_some_and(|asked| !asked.as_str().eq_ignore_ascii_case(version.as_str())) {
+        return Err(other());
+    }
+    Ok(version)
+}
+
+/// The first segment of the paths of a kind of object.
+fn collection(object_type: ObjectType) -> &'static str {
+    match object_type {
+        ObjectType::Secret => "secrets",
+        ObjectType::Key => "keys",
+        ObjectType::Certificate => "certificates",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(kind: ObjectType, version: Option<&str>, id: &str) -> Result<String, VaultError> {
+        let read = Read {
+            object_type: kind,
+            name: "db-password".parse().unwrap(),
+            version: version.map(|version| version.parse().unwrap()),
+        };
+        accept(&read, Some(id.to_owned())).map(|version| version.as_str().to_owned())
+    }
+
+    #[test]
+    fn an_answer_for_the_object_that_was_asked_for_is_accepted() {
+        for (kind, version, id) in [
+            (ObjectType::Secret, None, "https://lab.vault.azure.net/secrets/db-password/v1"),
+            (ObjectType::Secret, Some("v1"), "https://lab.vault.azure.net/secrets/db-password/v1"),
+            (ObjectType::Secret, Some("V1"), "https://lab.vault.azure.net/secrets/db-password/v1"),
+            (ObjectType::Secret, None, "https://localhost:8443/secrets/DB-Password/v1"),
+            (ObjectType::Key, None, "https://lab.vault.azure.net/keys/db-password/v1/"),
+            (ObjectType::Certificate, None, "https://lab.vault.azure.net/certificates/db-password/v1"),
+        ] {
+            let found = accepted(kind, version, id);
+            assert_eq!(found.as_deref().ok(), Some("v1"), "{id}");
+        }
+    }
+
+    #[test]
+    fn an_answer_for_anything_else_is_refused() {
+        for (kind, version, id) in [
+            (ObjectType::Secret, None, "https://lab.vault.azure.net/secrets/db-password2/v1"),
+            (ObjectType::Secret, None, "https://lab.vault.azure.net/secrets/other/v1"),
+            (ObjectType::Secret, None, "https://lab.vault.azure.net/keys/db-password/v1"),
+            (ObjectType::Key, None, "https://lab.vault.azure.net/secrets/db-password/v1"),
+            (ObjectType::Certificate, None, "https://lab.vault.azure.net/secrets/db-password/v1"),
+            (ObjectType::Secret, Some("v2"), "https://lab.vault.azure.net/secrets/db-password/v1"),
+            (ObjectType::Secret, None, "https://lab.vault.azure.net/deletedsecrets/db-password/v1"),
+            (ObjectType::Secret, None, "https://lab.vault.azure.net/"),
+        ] {
+            let error = accepted(kind, version, id).unwrap_err();
+            assert!(matches!(error, VaultError::OtherObject(_)), "{id}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_without_a_version_is_incomplete() {
+        for id in [
+            "https://lab.vault.azure.net/secrets/db-password",
+            "https://lab.vault.azure.net/secrets/db-password/",
+            "https://lab.vault.azure.net/secrets/db-password/a%2Fb",
+            "secrets/db-password/v1",
+            "data:x",
+            "",
+        ] {
+            let error = accepted(ObjectType::Secret, None, id).unwrap_err();
+            assert!(matches!(error, VaultError::Incomplete(_)), "{id}: {error}");
+        }
+        let read = Read { object_type: ObjectType::Key, name: "k".parse().unwrap(), version: None };
+        assert!(matches!(accept(&read, None), Err(VaultError::Incomplete("id"))));
+    }
+}

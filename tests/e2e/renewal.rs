@@ -1,0 +1,151 @@
+//! One new token where a vault refuses one: for all mounts of a principal, and no more than that.
+
+use std::time::Duration;
+
+use akv_emulator::{Fault, Route, Service};
+use data_encoding::BASE64;
+use futures::future::join_all;
+use serde_json::json;
+use tonic::Code;
+
+use crate::harness::{Azure, MountCall, Provider};
+
+fn reads() -> Route {
+    Route::service(Service::Vault).credentials(true)
+}
+
+fn tokens() -> Route {
+    Route::token_endpoint()
+}
+
+/// Pods of one service account, each with a token of its own.
+fn replicas(azure: &Azure, count: u64, objects: &[&str]) -> Vec<MountCall> {
+    let audience = "api://AzureADTokenExchange";
+    let call = MountCall::of_secrets(azure, objects);
+    let replica = |pod| {
+        let token = azure.service_account_token("default", "app", audience, Duration::from_secs(3_600 + pod));
+        let tokens = json!({ audience: { "token": token } }).to_string();
+        call.of_another_pod().with("csi.storage.k8s.io/serviceAccount.tokens", &tokens)
+    };
+    (0..count).map(replica).collect()
+}
+
+#[tokio::test]
+async fn a_vault_that_does_not_take_a_new_token_at_once_is_asked_with_one_more() {
+    let azure = Azure::with_secrets(&[("a", "1"), ("b", "2")]).await;
+    let provider = Provider::start(&azure);
+    azure.faults().inject_times(1, reads(), Fault::status(401));
+    let mounted = provider.driver().mount(&MountCall::of_secrets(&azure, &["a", "b"])).await.unwrap();
+    assert_eq!((mounted.text("a"), mounted.text("b")), ("1", "2"));
+    assert_eq!(azure.journal().count(&tokens()), 2);
+    assert_eq!(azure.journal().count(&reads()), 3, "only what was refused is read again");
+}
+
+#[tokio::test]
+async fn a_vault_that_takes_no_token_ends_the_mount_after_one_more() {
+    let azure = Azure::with_secrets(&[("a", "1")]).await;
+    let provider = Provider::start(&azure);
+    azure.faults().inject(reads(), Fault::status(401));
+    let call = MountCall::of_secrets(&azure, &["a"]);
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+    assert!(status.message().contains("AKV-VaultRefusedToken"), "{status}");
+    assert_eq!((azure.journal().count(&tokens()), azure.journal().count(&reads())), (2, 2));
+    // Each try of kubelet costs one more, whatever came before.
+    provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!((azure.journal().count(&tokens()), azure.journal().count(&reads())), (3, 4));
+    azure.faults().clear();
+    provider.driver().mount(&call).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_are_denied_share_their_reads_and_one_new_token() {
+    let (azure, names) = Azure::with_numbered_secrets(20).await;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    azure.directory().revoke_all("cccccccc-0000-0000-0000-000000000002");
+    let provider = Provider::start(&azure);
+    let calls = replicas(&azure, 40, &names);
+    let driver = &provider.driver();
+    for (attempt, most_tokens) in [(1, 42), (2, 2), (3, 2)] {
+        azure.journal().clear();
+        for result in join_all(calls.iter().map(|call| driver.mount(call))).await {
+            assert_eq!(result.unwrap_err().code(), Code::PermissionDenied);
+        }
+        let (tokens, reads) = (azure.journal().count(&tokens()), azure.journal().count(&reads()));
+        assert!(tokens <= most_tokens, "attempt {attempt}: {tokens} tokens");
+        // Two rounds of 20 for mounts that overlap, where each for itself would make 800 or more.
+        assert!(reads <= 200, "attempt {attempt}: {reads} reads");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_whose_tokens_were_revoked_share_one_new_token() {
+    let (azure, names) = Azure::with_numbered_secrets(5).await;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let provider = Provider::start(&azure);
+    let calls = replicas(&azure, 10, &names);
+    let driver = &provider.driver();
+    for result in join_all(calls.iter().map(|call| driver.mount(call))).await {
+        result.unwrap();
+    }
+    azure.journal().clear();
+    // For the vault the tokens are long expired, for us they are not.
+    azure.clock().advance(Duration::from_secs(3_000));
+    let refused = azure.faults().inject_times(5, reads(), Fault::status(401));
+    let calls: Vec<_> = calls.iter().map(MountCall::of_another_pod).collect();
+    for result in join_all(calls.iter().map(|call| driver.mount(call))).await {
+        result.unwrap();
+    }
+    assert_eq!(azure.faults().hits(refused), 5);
+    assert_eq!(azure.journal().count(&tokens()), 1);
+}
+
+#[tokio::test]
+async fn the_nodes_own_identity_is_not_asked_for_again_whatever_the_vault_refuses() {
+    for status in [401, 403] {
+        let azure = Azure::with_secrets(&[("a", "1")]).await;
+        let provider = Provider::start(&azure);
+        azure.faults().inject(reads(), Fault::status(status));
+        let objects = "- objectName: a\n  objectType: secret\n";
+        let call = MountCall::of(objects).with("useVMManagedIdentity", "true");
+        for _ in 0..3 {
+            provider.driver().mount(&call.of_another_pod()).await.unwrap_err();
+        }
+        assert_eq!(azure.journal().count(&Route::service(Service::Imds)), 1, "{status}");
+        assert_eq!(azure.journal().count(&reads()), 3, "{status}");
+    }
+}
+
+fn more_claims(claims: &str) -> Fault {
+    Fault::Challenge(format!(
+        "Bearer authorization=\"https://login.microsoftonline.com/t\", resource=\"https://vault.azure.net\", \
+         error=\"insufficient_claims\", claims=\"{claims}\""
+    ))
+}
+
+#[tokio::test]
+async fn a_vault_that_wants_more_claims_gets_a_token_with_them() {
+    let azure = Azure::with_secrets(&[("a", "1")]).await;
+    let provider = Provider::start(&azure);
+    let claims = json!({"access_token": {"nbf": {"essential": true, "value": "1604106651"}}}).to_string();
+    azure.faults().inject_times(1, reads(), more_claims(&BASE64.encode(claims.as_bytes())));
+    let mounted = provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
+    assert_eq!(mounted.text("a"), "1");
+    assert_eq!(azure.journal().count(&tokens()), 2);
+}
+
+#[tokio::test]
+async fn a_vault_that_wants_claims_which_nobody_has_is_reported_as_conditional_access() {
+    let claims = BASE64.encode(br#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#);
+    for (claims, tokens_used) in [(claims.as_str(), 2), ("not base64!", 1)] {
+        let azure = Azure::with_secrets(&[("a", "1")]).await;
+        let provider = Provider::start(&azure);
+        azure.faults().inject(reads(), more_claims(claims));
+        let status = provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+        for part in ["AKV-ClaimsChallenge", "Conditional Access", "secret/a"] {
+            assert!(status.message().contains(part), "no {part} in {status}");
+        }
+        assert_eq!(azure.journal().count(&tokens()), tokens_used);
+    }
+}
