@@ -21,5 +21,6 @@ pub mod proto;
 pub mod report;
 pub mod server;
 pub mod spec;
+pub mod text;
 pub mod transport;
 pub mod vault;

@@ -8,12 +8,15 @@ use azure_core::{
 };
 use serde::Deserialize;
 
-use crate::transport::ForeignAnswer;
+use crate::{
+    text::{ServiceText, one_line},
+    transport::ForeignAnswer,
+};
 
 use super::asked::TokenSource;
 
-/// The longest text of a source's own that is told, in characters.
-const LONGEST: usize = 600;
+/// The longest text of a source's own that is kept, in characters.
+const MAX_WORDS: usize = 600;
 
 /// A token source's error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +73,14 @@ impl TokenAnswer {
         }
     }
 
+    /// The status, and Entra's error number where there is one: `status 503, AADSTS90033`.
+    pub(super) fn with_status(&self) -> String {
+        match self.number {
+            Some(number) => format!("status {}, AADSTS{number}", self.status),
+            None => format!("status {}", self.status),
+        }
+    }
+
     /// In one word what was answered.
     pub fn headline(&self) -> Headline<'_> {
         Headline(self)
@@ -101,17 +112,15 @@ impl TokenAnswer {
     fn of(status: u16, headers: &Headers, body: &[u8]) -> Self {
         let answer: OAuthError = serde_json::from_slice(body).unwrap_or_default();
         let foreign = ForeignAnswer::detect(headers, body, !answer.error.is_empty());
-        let text = answer.error_description.split_whitespace().collect::<Vec<_>>().join(" ");
-        let (words, trace) = match text.find("Trace ID:") {
-            Some(at) => (text[..at].trim_end(), text[at..].to_owned()),
-            None => (text.as_str(), String::new()),
-        };
+        let said = foreign.as_ref().map_or(answer.error_description.as_str(), ForeignAnswer::words);
+        let ServiceText { message, ids } = ServiceText::read(said, MAX_WORDS);
+        let words = message.as_str();
         let (number, words) = match number(words) {
             Some((number, words)) => (Some(number), words),
             None => (answer.error_codes.first().copied(), words),
         };
-        let words = foreign.as_ref().map_or_else(|| shown(words), |foreign| foreign.words().to_owned());
-        Self { status, number, error: shown(&answer.error), words, trace: shown(&trace), foreign }
+        let words = words.to_owned();
+        Self { status, number, error: one_line(&answer.error, MAX_WORDS), words, trace: ids, foreign }
     }
 }
 
@@ -120,15 +129,6 @@ fn number(words: &str) -> Option<(u32, &str)> {
     let rest = words.strip_prefix("AADSTS")?;
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     Some((rest[..end].parse().ok()?, rest[end..].trim_start_matches(':').trim_start()))
-}
-
-/// Bounded, and without what does something to a terminal.
-fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().filter(|character| !character.is_control()).take(LONGEST).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// `AADSTS70021`, `invalid_request`, or `status 503`, at times with what answered.
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn a_long_text_is_cut() {
         let body = serde_json::json!({"error": "x", "error_description": "ä".repeat(9_000)}).to_string();
-        assert_eq!(TokenAnswer::parse(400, body.as_bytes()).words().chars().count(), LONGEST + 1);
+        assert_eq!(TokenAnswer::parse(400, body.as_bytes()).words().chars().count(), MAX_WORDS + 1);
     }
 
     #[test]

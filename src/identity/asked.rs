@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::spec::identity::{IdentityMode, ServiceAccountToken, TenantId};
+use crate::{
+    spec::identity::{IdentityMode, ServiceAccountToken, TenantId},
+    text::one_line,
+};
 
 use super::claims;
 
@@ -47,6 +50,18 @@ pub enum TokenSource {
     },
 }
 
+impl TokenSource {
+    /// `Entra`
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Entra { .. } => "Entra",
+            Self::TokenProxy { .. } => "the token proxy",
+            Self::Imds => "IMDS",
+            Self::Nmi { .. } => "NMI",
+        }
+    }
+}
+
 impl fmt::Display for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,20 +102,16 @@ impl Presented {
             Audience::One(audience) => audience,
             Audience::Several(several) => several.into_iter().next()?,
         };
-        Some(Self { issuer: shown(&claims.iss), subject: shown(&claims.sub), audience: shown(&audience) })
+        Some(Self {
+            issuer: one_line(&claims.iss, MAX_CLAIM),
+            subject: one_line(&claims.sub, MAX_CLAIM),
+            audience: one_line(&audience, MAX_CLAIM),
+        })
     }
 }
 
-/// At most 256 characters, none of which does anything to a terminal: a pod author may have written them.
-fn shown(claim: &str) -> String {
-    const MOST: usize = 256;
-    let mut text: String =
-        claim.chars().take(MOST).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect();
-    if claim.chars().nth(MOST).is_some() {
-        text.push('…');
-    }
-    text
-}
+/// The longest claim that is shown, in characters: a pod author may have written it.
+const MAX_CLAIM: usize = 256;
 
 #[derive(Deserialize)]
 struct Claims {
@@ -149,6 +160,6 @@ mod tests {
         let own = presented(&format!(r#"{{"iss":"{}","sub":"a\u001b[2J\nb","aud":"ä"}}"#, "i".repeat(9_000)));
         let own = own.unwrap();
         assert_eq!(own.issuer.chars().count(), 257);
-        assert_eq!((own.subject.as_str(), own.audience.as_str()), ("a?[2J?b", "?"));
+        assert_eq!((own.subject.as_str(), own.audience.as_str()), ("a [2J b", "ä"));
     }
 }

@@ -15,7 +15,7 @@ use super::{answer::TokenAnswer, asked::Asked, binding::TokenProxyError};
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The token source knows better: who asks is not whom they say, or may not ask.
-    #[error("{} refused {}: {}", asked.source, asked.identity, answer.headline())]
+    #[error("{} refused the identity: {}", asked.source.name(), answer.headline())]
     Refused {
         /// Who asked whom.
         asked: Box<Asked>,
@@ -23,7 +23,7 @@ pub enum IdentityError {
         answer: Box<TokenAnswer>,
     },
     /// The token source is throttled or out of order.
-    #[error("{} has no token for {} now: {}", asked.source, asked.identity, answer.headline())]
+    #[error("{} has no token now: {}", asked.source.name(), answer.with_status())]
     Unavailable {
         /// Who asked whom.
         asked: Box<Asked>,
@@ -31,7 +31,7 @@ pub enum IdentityError {
         answer: Box<TokenAnswer>,
     },
     /// A proxy, a firewall or a gateway answered in the token source's place.
-    #[error("something other than {} answered the request for a token for {}: {}", asked.source, asked.identity, answer.headline())]
+    #[error("something other than {} answered the request for a token: {}", asked.source.name(), answer.headline())]
     Foreign {
         /// Who asked whom.
         asked: Box<Asked>,
@@ -39,7 +39,7 @@ pub enum IdentityError {
         answer: Box<TokenAnswer>,
     },
     /// The token source did not answer, or not in its own language.
-    #[error("cannot get a token for {} from {}", asked.identity, asked.source)]
+    #[error("cannot get a token from {}", asked.source.name())]
     Unreachable {
         /// Who asked whom.
         asked: Box<Asked>,
@@ -47,7 +47,7 @@ pub enum IdentityError {
         source: Cause,
     },
     /// The token source was given up.
-    #[error("{} gave no token for {} within {} seconds ({last})", asked.source, asked.identity, limit.as_secs_f32())]
+    #[error("no token from {} within {}s: {last}", asked.source.name(), limit.as_secs_f32())]
     Late {
         /// Who asked whom.
         asked: Box<Asked>,
@@ -57,7 +57,7 @@ pub enum IdentityError {
         last: LastAnswer,
     },
     /// There is no way to the token proxy of identity binding.
-    #[error("cannot get a token for {}", asked.identity)]
+    #[error("cannot get a token")]
     TokenProxy {
         /// Who asked whom.
         asked: Box<Asked>,

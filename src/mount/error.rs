@@ -17,7 +17,7 @@ use crate::{
     vault::VaultError,
 };
 
-use super::{volume::Largest, waiting::Waiting};
+use super::{message::Budget, volume::Largest, waiting::Waiting};
 
 /// One failed mount. Its text, in `mount/message.rs`, is all that an operator is told: it has no source besides.
 #[derive(Debug)]
@@ -57,15 +57,15 @@ pub enum MountError {
         size: usize,
         /// What it may be, in bytes.
         limit: usize,
-        /// The files with the most in them.
-        largest: Largest,
+        /// The files with the most in them, where all of them are known.
+        largest: Option<Largest>,
     },
     /// All places are taken.
     NoPlace {
         /// The vault.
         vault: VaultName,
-        /// How long the mount stood in line.
-        waited: Duration,
+        /// How long the mount waited.
+        budget: Budget,
     },
     /// Azure takes too long.
     OutOfTime {
@@ -74,7 +74,7 @@ pub enum MountError {
         /// The vault.
         vault: VaultName,
         /// How long it was allowed to take.
-        budget: Duration,
+        budget: Budget,
         /// What it waited for.
         waiting: Box<Waiting>,
         /// How long it had waited for that.

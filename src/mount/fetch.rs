@@ -16,12 +16,7 @@ use crate::{
     vault::{Answer, Bundle, Read, VaultClient, VaultError, memory::Footprint},
 };
 
-use super::{
-    error::ObjectError,
-    progress::Progress,
-    versions,
-    volume::{Largest, TooLarge},
-};
+use super::{error::ObjectError, progress::Progress, versions, volume::TooLarge};
 
 /// How many objects of one mount are under way at once, and how many versions of each. How many requests go out is the
 /// gate's to say; this bounds what waits there.
@@ -92,8 +87,8 @@ pub(super) async fn fetch(
     while let Some(object) = begun.next().await {
         fetched.push(object);
         if reads.are_too_much() {
-            let sizes = objects.iter().zip(&fetched).map(|(object, fetched)| (bytes(fetched), &object.path));
-            return Err(TooLarge { size: reads.bytes.load(Ordering::Relaxed), largest: Largest::of(sizes) });
+            // Which objects came first differs from try to try.
+            return Err(TooLarge { size: reads.bytes.load(Ordering::Relaxed), largest: None });
         }
     }
     Ok(fetched)

@@ -333,6 +333,7 @@ mod tests {
             panic!("too much is laid out");
         };
         assert!((100_000_000..101_000_000).contains(&size), "{size}");
+        let largest = largest.unwrap();
         assert!(largest.to_string().starts_with("a0 (25000 bytes)"), "{largest}");
     }
 

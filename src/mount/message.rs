@@ -1,100 +1,225 @@
-//! How a failed mount is told.
+//! The text of a failed mount.
 //!
-//! An event shows about the first thousand characters, and events are one event only where their texts are the same.
-//! So: how many objects and which, what happened in Azure's codes, what to change, Azure's own words, and last what
-//! differs from try to try.
+//! Kubernetes shows the first line of an event, and counts events whose texts are equal. So a message is one line of at
+//! most [`MAX_MESSAGE_BYTES`], and the same for each try of the same failure: the code, the objects, the cause, the
+//! action, and last the identity and Azure's own words. What differs from try to try goes into the log alone.
 
 use std::{
-    fmt::{self, Formatter, Write},
+    fmt::{self, Formatter},
     time::Duration,
 };
 
 use crate::{
     failure::FailureCode,
-    identity::IdentityError,
+    identity::{Asked, IdentityError},
     report::Report,
     spec::{misspelling::Misspelling, vault::VaultName},
+    text::MAX_MESSAGE_BYTES,
     vault::{ServiceAnswer, VaultError},
 };
 
 use super::{
     error::{Caller, MountError, ObjectError, ObjectFailure},
-    line,
-    listed::listed,
-    waiting::Waiting,
+    listed::{Names, listed},
     way_out::{self, About},
 };
 
-/// So many objects are named before a reason that they have in common; all of them are named behind it.
-const NAMED: usize = 3;
+/// The most of Azure's request ids that the log shows for one mount.
+const MAX_REQUEST_IDS: usize = 5;
 
-/// So many of Azure's request ids are told.
-const IDS: usize = 5;
+/// The shortest beginning of Azure's words that is worth its place, in bytes.
+const MIN_WORDS_BYTES: usize = 60;
+
+/// The room that the count of what is left out takes, in bytes.
+const LEFT_OUT_BYTES: usize = 48;
+
+/// What the log shows of a failed mount beside its message: all that may differ between two tries.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct LogDetails {
+    /// The whole text, where the message leaves something out.
+    pub all: Option<String>,
+    /// Ids that Azure's support asks for; empty where there are none.
+    pub request_ids: String,
+    /// What was seen at the moment of the failure; empty where there is nothing to tell.
+    pub seen: String,
+}
 
 impl std::error::Error for MountError {}
 
 impl fmt::Display for MountError {
+    /// The whole text, without a code.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line(None, Line::new(String::new(), usize::MAX)).text)
+    }
+}
+
+impl MountError {
+    /// The message for a caller: one line, and the same for each try.
+    pub fn message(&self, code: FailureCode) -> String {
+        self.line(Some(code), Line::new(format!("[{code}] "), MAX_MESSAGE_BYTES)).text
+    }
+
+    /// What goes into the log beside the message.
+    pub fn log_details(&self, code: FailureCode) -> LogDetails {
+        let brief = self.line(Some(code), Line::new(format!("[{code}] "), MAX_MESSAGE_BYTES));
+        let all =
+            brief.is_cut.then(|| self.line(Some(code), Line::new(format!("[{code}] "), usize::MAX)).text);
+        let (mut ids, mut seen) = (Vec::new(), String::new());
         match self {
-            Self::Cloud(error) => Report(error).fmt(f),
-            Self::Identity { wanted, vault, error, misspellings } => {
-                Identity { wanted, vault, error, misspellings }.fmt(f)
+            Self::Identity { error, .. } => {
+                ids.extend(error.answer().map(|answer| answer.trace().to_owned()))
             }
-            Self::Connect { vault, error } => write!(f, "cannot connect to vault {vault}: {}", Report(error)),
-            Self::Objects { vault, caller, failures } => Objects { vault, caller, failures }.fmt(f),
-            Self::TooLarge { size, limit, largest } => write!(
-                f,
-                "the volume is too large for the driver: about {size} bytes of {limit}; the largest files are {largest}; \
-                 mount fewer objects in one volume, or raise --max-call-recv-msg-size of the driver and of the provider"
-            ),
-            Self::NoPlace { vault, waited } => write!(
-                f,
-                "no turn within {:.1} seconds: {} mounts from vault {vault}, {} of them of volumes that come again, or \
-                 {} from all vaults were under way all the time, and the log says of each how it ended",
-                waited.as_secs_f32(),
-                line::OF_ONE_VAULT,
-                line::OF_ONE_VAULT_AGAIN,
-                line::AT_ONCE
-            ),
-            Self::OutOfTime { wanted, vault, budget, waiting, spent } => {
-                OutOfTime { wanted, vault, budget: *budget, waiting, spent: *spent }.fmt(f)
+            Self::Objects { failures, .. } => {
+                let all = failures.iter().filter_map(answer).filter_map(ServiceAnswer::request_id);
+                ids.extend(all.take(MAX_REQUEST_IDS).map(ToOwned::to_owned));
+            }
+            Self::OutOfTime { waiting, spent, .. } => {
+                seen = waiting.details();
+                seen.push_str(&format!("; this took {:.1} s", spent.as_secs_f32()));
+            }
+            Self::TooLarge { size, .. } => seen = format!("about {size} bytes were read"),
+            Self::Cloud(_) | Self::Connect { .. } | Self::NoPlace { .. } => {}
+        }
+        LogDetails { all, request_ids: ids.join(", "), seen }
+    }
+
+    fn line(&self, code: Option<FailureCode>, line: Line) -> Line {
+        match self {
+            Self::Cloud(error) => line.head(&Report(error).to_string()),
+            Self::Identity { wanted, vault, error, misspellings } => {
+                identity(line, wanted, vault, error, misspellings)
+            }
+            Self::Connect { vault, error } => {
+                line.head(&format!("cannot connect to vault {vault}: {}", Report(error)))
+            }
+            Self::Objects { vault, caller, failures } => Objects { vault, caller, failures }.line(code, line),
+            Self::TooLarge { limit, largest, .. } => line
+                .head(&format!(
+                    "the volume is larger than {limit} bytes, the driver's limit; mount fewer objects in one volume, or \
+                     raise --max-call-recv-msg-size of the driver and of the provider"
+                ))
+                .detail(&largest.as_ref().map(|largest| format!("the largest files are {largest}")).unwrap_or_default()),
+            Self::NoPlace { vault, budget } => line.head(&format!(
+                "timed out {budget} in the mount queue: vault {vault}, or the node, is at its limit of mounts; kubelet \
+                 tries again, and the log says what kept the mounts before it"
+            )),
+            Self::OutOfTime { wanted, vault, budget, waiting, .. } => {
+                let action = way_out::of(waiting.code(), &About::default());
+                let cause = format!("timed out {budget} while {waiting}");
+                line.head(&format!("{}{}", cannot_read(wanted, vault), because(&cause, &action)))
+                    .detail(&waiting.asked())
             }
         }
     }
 }
 
-/// No token.
-struct Identity<'a> {
-    wanted: &'a [String],
-    vault: &'a VaultName,
-    error: &'a IdentityError,
-    misspellings: &'a [Misspelling],
+/// How long a mount could take, as messages name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// `--mount-timeout`.
+    Configured(Duration),
+    /// The caller's own deadline comes first. It is measured, and so differs from try to try.
+    Caller,
 }
 
-impl fmt::Display for Identity<'_> {
+impl fmt::Display for Budget {
+    /// `after 90s`
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { wanted, vault, error, misspellings } = self;
-        let asked = error.asked();
-        let about = About {
-            vault: Some(vault),
-            identity: &asked.identity,
-            client: asked.client.as_deref(),
-            source: Some(&asked.source),
-            presented: asked.presented.as_ref(),
-            ..About::default()
-        };
-        head(f, wanted, vault)?;
-        write!(f, "{}", Report(*error))?;
-        then(f, &with_misspellings(way_out::of(error.code(), &about), misspellings))?;
-        let Some(answer) = error.answer() else { return Ok(()) };
-        says(f, "The answer was", answer.words())?;
-        let status = format!("status {}", answer.status());
-        f.write_char(' ')?;
-        tail(f, [Some(status.as_str()), Some(answer.trace())])
+        match self {
+            Self::Configured(limit) => write!(f, "after {}s", limit.as_secs_f32()),
+            Self::Caller => f.write_str("at the caller's deadline"),
+        }
     }
 }
 
-/// Objects that could not be had.
+/// One line, with room for so many bytes.
+struct Line {
+    text: String,
+    room: usize,
+    is_cut: bool,
+}
+
+impl Line {
+    fn new(text: String, room: usize) -> Self {
+        Self { text, room, is_cut: false }
+    }
+
+    fn is_full_text(&self) -> bool {
+        self.room == usize::MAX
+    }
+
+    /// What a message begins with; cut where it alone is too long.
+    fn head(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        if self.text.len() > self.room {
+            self.text.truncate(self.text.floor_char_boundary(self.room - '…'.len_utf8()));
+            self.text.push('…');
+            self.is_cut = true;
+        }
+        self
+    }
+
+    /// A further part, left out where it does not fit beside a reserve. Whether it was added.
+    fn part(&mut self, text: &str, reserve: usize) -> bool {
+        let fits = self.text.len().saturating_add(text.len() + 2 + reserve) <= self.room;
+        if fits && !text.is_empty() {
+            self.text.push_str("; ");
+            self.text.push_str(text);
+        }
+        self.is_cut |= !fits;
+        fits
+    }
+
+    fn detail(mut self, text: &str) -> Self {
+        self.part(text, 0);
+        self
+    }
+
+    /// The words of a service, cut where they are too long.
+    fn words(mut self, introduction: &str, words: &str) -> Self {
+        if words.is_empty() {
+            return self;
+        }
+        let text = format!("; {introduction}: {words}");
+        let left = self.room.saturating_sub(self.text.len());
+        if text.len() <= left {
+            self.text.push_str(&text);
+            return self;
+        }
+        self.is_cut = true;
+        if left >= MIN_WORDS_BYTES + introduction.len() {
+            self.text.push_str(&text[..text.floor_char_boundary(left - '…'.len_utf8())]);
+            self.text.push('…');
+        }
+        self
+    }
+}
+
+/// No token.
+fn identity(
+    line: Line,
+    wanted: &[String],
+    vault: &VaultName,
+    error: &IdentityError,
+    misspellings: &[Misspelling],
+) -> Line {
+    let asked = error.asked();
+    let about = About {
+        vault: Some(vault),
+        identity: &asked.identity,
+        client: asked.client.as_deref(),
+        source: Some(&asked.source),
+        presented: asked.presented.as_ref(),
+        ..About::default()
+    };
+    let action = with_misspellings(way_out::of(error.code(), &about), misspellings);
+    let head = format!("{}{}", cannot_read(wanted, vault), because(&Report(error).to_string(), &action));
+    let Asked { identity, source, .. } = asked;
+    let words = error.answer().map_or("", |answer| answer.words());
+    line.head(&head).detail(&format!("asked {source} as {identity}")).words("the answer was", words)
+}
+
+/// Objects that could not be read.
 struct Objects<'a> {
     vault: &'a VaultName,
     caller: &'a Caller,
@@ -104,19 +229,54 @@ struct Objects<'a> {
 /// Objects that failed for one and the same reason.
 struct Group<'a> {
     code: FailureCode,
-    headline: String,
-    way_out: String,
+    cause: String,
+    action: String,
     failures: Vec<&'a ObjectFailure>,
 }
 
 impl<'a> Objects<'a> {
+    fn line(&self, code: Option<FailureCode>, mut line: Line) -> Line {
+        let Self { vault, caller, failures } = self;
+        let names = if line.is_full_text() { Names::All } else { Names::First };
+        let mut groups = self.groups();
+        // The group that the code in front is about.
+        groups.sort_by_key(|group| Some(group.code) != code);
+        let (first, others) = match groups.as_slice() {
+            [] => return line,
+            [first, others @ ..] => (first, others),
+        };
+        // A name that is left out stands in the log.
+        line.is_cut |=
+            names == Names::First && groups.iter().any(|group| group.names(names) != group.names(Names::All));
+        let cannot = match others {
+            [] => format!("cannot read {} from vault {vault}: ", first.names(names)),
+            _ => {
+                format!("cannot read {} objects from vault {vault}: {}: ", failures.len(), first.names(names))
+            }
+        };
+        line = line.head(&format!("{cannot}{}", because(&first.cause, &first.action)));
+        for (index, group) in others.iter().enumerate() {
+            let is_last = index + 1 == others.len();
+            let text =
+                format!("[{}] {}: {}", group.code, group.names(names), because(&group.cause, &group.action));
+            if !line.part(&text, if is_last { 0 } else { LEFT_OUT_BYTES }) {
+                let left = others[index..].iter().map(|group| group.failures.len()).sum::<usize>();
+                line.part(&format!("and {left} more, which the provider's log names"), 0);
+                break;
+            }
+        }
+        let of = caller.tenant.as_ref().map(|tenant| format!(" of tenant {tenant}")).unwrap_or_default();
+        line = line.detail(&format!("asked {} as {}{of}", caller.host, caller.identity));
+        line.words(&format!("{} says", first.speaker()), first.words())
+    }
+
     /// In the order of each group's first object.
     fn groups(&self) -> Vec<Group<'a>> {
         let mut groups: Vec<Group<'a>> = Vec::new();
         for failure in self.failures {
             let code = failure.error.code();
-            let headline = Report(&failure.error).to_string();
-            let way_out = match failure.error {
+            let cause = Report(&failure.error).to_string();
+            let action = match failure.error {
                 // They say it themselves.
                 ObjectError::AllDisabled | ObjectError::StartDisabled => String::new(),
                 _ if depends_on_identity(code) => {
@@ -124,12 +284,11 @@ impl<'a> Objects<'a> {
                 }
                 _ => way_out::of(code, &self.about(failure)),
             };
-            let same = |group: &&mut Group| {
-                group.code == code && group.headline == headline && group.way_out == way_out
-            };
+            let same =
+                |group: &&mut Group| group.code == code && group.cause == cause && group.action == action;
             match groups.iter_mut().find(same) {
                 Some(group) => group.failures.push(failure),
-                None => groups.push(Group { code, headline, way_out, failures: vec![failure] }),
+                None => groups.push(Group { code, cause, action, failures: vec![failure] }),
             }
         }
         groups
@@ -152,51 +311,7 @@ impl<'a> Objects<'a> {
     }
 }
 
-impl fmt::Display for Objects<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { vault, caller, failures } = self;
-        let groups = self.groups();
-        match (groups.as_slice(), *failures) {
-            ([group], [failure]) => {
-                write!(f, "cannot read {} from vault {vault}: ", failure.object)?;
-                group.reason(f)?;
-                says(f, &format!("{} says", group.speaker()), group.words())?;
-            }
-            ([group], all) => {
-                write!(f, "cannot read {} objects from vault {vault}: {}: ", all.len(), group.names(NAMED))?;
-                group.reason(f)?;
-                says(f, &format!("{} says", group.speaker()), group.words())?;
-                if all.len() > NAMED {
-                    write!(f, ". All {}: {}", all.len(), group.names(usize::MAX))?;
-                }
-            }
-            (groups, all) => {
-                write!(f, "cannot read {} objects from vault {vault}:", all.len())?;
-                for group in groups {
-                    write!(f, "\n[{}] {}: ", group.code, group.names(NAMED))?;
-                    group.reason(f)?;
-                }
-                for group in groups {
-                    group.rest(f)?;
-                }
-            }
-        }
-        f.write_char(if groups.len() > 1 { '\n' } else { ' ' })?;
-        let of = caller.tenant.as_ref().map(|tenant| format!(" of tenant {tenant}")).unwrap_or_default();
-        let who = format!("asked {} as {}{of}", caller.host, caller.identity);
-        let ids = failures.iter().filter_map(answer).filter_map(ServiceAnswer::request_id);
-        let ids: Vec<String> = ids.take(IDS).map(ToOwned::to_owned).collect();
-        let ids = (!ids.is_empty()).then(|| format!("request ids of Azure: {}", ids.join(", ")));
-        tail(f, [Some(who.as_str()), ids.as_deref()])
-    }
-}
-
 impl Group<'_> {
-    fn reason(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.headline)?;
-        then(f, &self.way_out)
-    }
-
     /// What the vault said of the first of them.
     fn words(&self) -> &str {
         let first = self.failures.first().and_then(|failure| answer(failure));
@@ -209,20 +324,8 @@ impl Group<'_> {
         first.map_or("Key Vault", ServiceAnswer::speaker)
     }
 
-    /// What comes behind all reasons, where there are several.
-    fn rest(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let first = self.failures.first().map_or("", |failure| failure.object.as_str());
-        if self.failures.len() > NAMED {
-            write!(f, "\nAll {} with {first}: {}", self.failures.len(), self.names(usize::MAX))?;
-        }
-        match self.words() {
-            "" => Ok(()),
-            words => write!(f, "\n{} says of {first}: {words}", self.speaker()),
-        }
-    }
-
-    fn names(&self, most: usize) -> String {
-        listed(self.failures.iter().map(|failure| &failure.object), most)
+    fn names(&self, names: Names) -> String {
+        listed(self.failures.iter().map(|failure| failure.object.as_str()), names)
     }
 }
 
@@ -230,38 +333,14 @@ fn answer(failure: &ObjectFailure) -> Option<&ServiceAnswer> {
     failure.error.vault().and_then(VaultError::answer)
 }
 
-/// No time left.
-struct OutOfTime<'a> {
-    wanted: &'a [String],
-    vault: &'a VaultName,
-    budget: Duration,
-    waiting: &'a Waiting,
-    spent: Duration,
-}
-
-impl fmt::Display for OutOfTime<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { wanted, vault, budget, waiting, spent } = self;
-        head(f, wanted, vault)?;
-        write!(
-            f,
-            "the mount was given up after {:.1} seconds, before its caller's patience ended: {waiting}",
-            budget.as_secs_f32()
-        )?;
-        then(f, &way_out::of(waiting.code(), &About::default()))?;
-        let mut details = waiting.details();
-        details.push(format!("for {:.1} seconds", spent.as_secs_f32()));
-        f.write_char(' ')?;
-        tail(f, details.iter().map(|detail| Some(detail.as_str())))
-    }
-}
-
 /// What failed as a whole.
-fn head(f: &mut Formatter<'_>, wanted: &[String], vault: &VaultName) -> fmt::Result {
-    match wanted {
-        [only] => write!(f, "cannot read {only} from vault {vault}: "),
-        all => write!(f, "cannot read {} objects from vault {vault} ({}): ", all.len(), listed(all, NAMED)),
-    }
+fn cannot_read(wanted: &[String], vault: &VaultName) -> String {
+    let names = listed(wanted.iter().map(String::as_str), Names::First);
+    format!("cannot read {names} from vault {vault}: ")
+}
+
+fn because(cause: &str, action: &str) -> String {
+    if action.is_empty() { cause.to_owned() } else { format!("{cause}; {action}") }
 }
 
 /// Whether another identity, or the same one of another cloud, may not have met this failure.
@@ -282,20 +361,6 @@ fn with_misspellings(way_out: String, misspellings: &[Misspelling]) -> String {
     let sentences = misspellings.iter().map(ToString::to_string);
     let all: Vec<String> = [way_out].into_iter().filter(|text| !text.is_empty()).chain(sentences).collect();
     all.join("; ")
-}
-
-fn then(f: &mut Formatter<'_>, way_out: &str) -> fmt::Result {
-    if way_out.is_empty() { Ok(()) } else { write!(f, "; {way_out}") }
-}
-
-fn says(f: &mut Formatter<'_>, who: &str, words: &str) -> fmt::Result {
-    if words.is_empty() { Ok(()) } else { write!(f, ". {who}: {words}") }
-}
-
-/// What differs from try to try, or is known anyway.
-fn tail<'a>(f: &mut Formatter<'_>, parts: impl IntoIterator<Item = Option<&'a str>>) -> fmt::Result {
-    let parts: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { Ok(()) } else { write!(f, "({})", parts.join("; ")) }
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ mod way_out;
 
 pub use self::{
     error::{Caller, MountError, ObjectError, ObjectFailure},
-    listed::listed,
+    listed::{Names, listed},
+    message::{Budget, LogDetails},
     volume::{Largest, LeftOut, MountedVersion, Volume, VolumeFile},
     waiting::Waiting,
 };
@@ -108,13 +109,16 @@ impl Mounter {
         target_path: &str,
         time_left: Option<Duration>,
     ) -> Result<Volume, MountError> {
-        let budget = self.settings.budget.min(time_left.unwrap_or(Duration::MAX));
-        let until = Instant::now() + budget;
+        let (limit, budget) = match time_left {
+            Some(left) if left < self.settings.budget => (left, Budget::Caller),
+            _ => (self.settings.budget, Budget::Configured(self.settings.budget)),
+        };
+        let until = Instant::now() + limit;
         let volume = VolumeRef::new(&spec.pod, target_path);
         let first = !volume.is_some_and(|volume| self.served.contains(volume));
         let _place = tokio::time::timeout_at(until, self.line.place(&spec.vault, first))
             .await
-            .map_err(|_| MountError::NoPlace { vault: spec.vault.clone(), waited: budget })?;
+            .map_err(|_| MountError::NoPlace { vault: spec.vault.clone(), budget })?;
         let progress = Progress::new();
         let vault = spec.vault.clone();
         let objects: Arc<[ObjectSpec]> = std::mem::take(&mut spec.objects).into();

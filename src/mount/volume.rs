@@ -74,8 +74,8 @@ pub(super) struct Draft {
 pub(super) struct TooLarge {
     /// What it would be, in bytes, about.
     pub(super) size: usize,
-    /// The files with the most in them.
-    pub(super) largest: Largest,
+    /// The files with the most in them, where all of them are known.
+    pub(super) largest: Option<Largest>,
 }
 
 /// The files with the most in them, at most three.
@@ -155,7 +155,7 @@ impl Draft {
     pub(super) fn finish(self) -> Result<Volume, TooLarge> {
         let Some(sizes) = self.sizes else { return Ok(self.volume) };
         let largest = Largest::of(sizes.iter().map(|(bytes, path)| (*bytes, path)));
-        Err(TooLarge { size: self.size, largest })
+        Err(TooLarge { size: self.size, largest: Some(largest) })
     }
 
     fn sizes(&mut self) -> &mut Vec<(usize, RelativePath)> {
@@ -196,6 +196,6 @@ mod tests {
         let size = 1_100 + 4 + 5 * OVERHEAD;
         let too_large = draft.finish().unwrap_err();
         assert_eq!(too_large.size, size);
-        assert_eq!(too_large.largest.to_string(), "e (400 bytes), b (300 bytes), c (200 bytes)");
+        assert_eq!(too_large.largest.unwrap().to_string(), "e (400 bytes), b (300 bytes), c (200 bytes)");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{identity::TokenSource, transport::Stage};
 
-use super::listed::listed;
+use super::listed::{Names, listed};
 
 /// What a mount waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,42 +42,46 @@ pub enum Waiting {
 }
 
 impl fmt::Display for Waiting {
-    /// `it waited for lab.vault.azure.net to answer`
+    /// `waiting for answers from lab.vault.azure.net`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let with = |stage: Option<Stage>| stage.map(|stage| format!(", for {stage}")).unwrap_or_default();
+        let with = |stage: Option<Stage>| stage.map(|stage| format!(" ({stage})")).unwrap_or_default();
         match self {
-            Self::Cloud => f.write_str("it read the cloud environment file"),
-            Self::Token { identity, source, stage, .. } => {
-                write!(f, "it waited for a token for {identity} from {source}{}", with(*stage))
+            Self::Cloud => f.write_str("reading the cloud environment file"),
+            Self::Token { source, stage, .. } => {
+                write!(f, "waiting for a token from {}{}", source.name(), with(*stage))
             }
             Self::Reads { host, throttled: true, .. } => {
-                write!(f, "it waited for its turn at {host}, which throttles")
+                write!(f, "waiting in the queue of {host}, which throttles")
             }
-            Self::Reads { host, stage, .. } => {
-                write!(f, "it waited for answers of {host}{}", with(*stage))
-            }
-            Self::Conversion => f.write_str("it converted what it had read"),
+            Self::Reads { host, stage, .. } => write!(f, "waiting for answers from {host}{}", with(*stage)),
+            Self::Conversion => f.write_str("converting the objects that were read"),
         }
     }
 }
 
 impl Waiting {
-    /// What differs from try to try.
-    pub(super) fn details(&self) -> Vec<String> {
-        let (missing, last) = match self {
-            Self::Reads { missing, wanted, last, .. } => {
-                let missing = format!(
-                    "{} of {wanted} {} missing: {}",
-                    missing.len(),
-                    if *wanted == 1 { "object is" } else { "objects are" },
-                    listed(missing.iter(), 10)
-                );
-                (Some(missing), *last)
-            }
-            Self::Token { last, .. } => (None, *last),
-            Self::Cloud | Self::Conversion => (None, None),
+    /// Which source was asked for a token, and as which identity; empty in other phases.
+    pub(super) fn asked(&self) -> String {
+        match self {
+            Self::Token { identity, source, .. } => format!("asked {source} as {identity}"),
+            Self::Cloud | Self::Reads { .. } | Self::Conversion => String::new(),
+        }
+    }
+
+    /// What differs from try to try, for the log.
+    pub(super) fn details(&self) -> String {
+        let last = |last: &Option<u16>| match last {
+            Some(status) => format!("the last answer was status {status}"),
+            None => "there was no answer".to_owned(),
         };
-        missing.into_iter().chain(last.map(|status| format!("the last answer was status {status}"))).collect()
+        match self {
+            Self::Reads { missing, wanted, last: status, .. } => {
+                let names = listed(missing.iter().map(String::as_str), Names::All);
+                format!("{} of {wanted} objects are missing: {names}; {}", missing.len(), last(status))
+            }
+            Self::Token { last: status, .. } => last(status),
+            Self::Cloud | Self::Conversion => String::new(),
+        }
     }
 }
 
@@ -106,24 +110,21 @@ mod tests {
             last: None,
         };
         for (waiting, expected) in [
-            (Waiting::Cloud, "it read the cloud environment file"),
-            (token(None), "it waited for a token for workload identity c from tenant t at login"),
-            (
-                token(Some(Stage::Tls)),
-                "it waited for a token for workload identity c from tenant t at login, for the TLS handshake",
-            ),
-            (reads(None, false), "it waited for answers of lab.vault.azure.net"),
+            (Waiting::Cloud, "reading the cloud environment file"),
+            (token(None), "waiting for a token from Entra"),
+            (token(Some(Stage::Tls)), "waiting for a token from Entra (the TLS handshake)"),
+            (reads(None, false), "waiting for answers from lab.vault.azure.net"),
             (
                 reads(Some(Stage::Connect), false),
-                "it waited for answers of lab.vault.azure.net, for the TCP connection",
+                "waiting for answers from lab.vault.azure.net (the TCP connection)",
             ),
-            (reads(None, true), "it waited for its turn at lab.vault.azure.net, which throttles"),
+            (reads(None, true), "waiting in the queue of lab.vault.azure.net, which throttles"),
         ] {
             assert_eq!(waiting.to_string(), expected);
         }
         assert_eq!(
             reads(None, false).details(),
-            ["1 of 2 objects are missing: secret/b", "the last answer was status 503"]
+            "1 of 2 objects are missing: secret/b; the last answer was status 503"
         );
     }
 }

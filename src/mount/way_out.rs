@@ -1,7 +1,5 @@
 //! What to change, in one sentence for each code.
 
-use std::fmt::Write;
-
 use crate::{
     failure::FailureCode as Code,
     identity::{Presented, TokenSource},
@@ -51,13 +49,12 @@ impl About<'_> {
         self.client.map_or_else(|| "the identity".to_owned(), |client| format!("client {client}"))
     }
 
-    fn caller(&self) -> String {
-        let mut caller = self.identity.to_owned();
-        if let Some(id) = self.object_id {
-            // A string takes whatever is written to it.
-            let _ = write!(caller, " (object id {id})");
+    /// What a role or an access policy is given to: the object id where it is known.
+    fn grantee(&self) -> String {
+        match self.object_id {
+            Some(id) => format!("object id {id}"),
+            None => self.identity.to_owned(),
         }
-        caller
     }
 }
 
@@ -85,38 +82,37 @@ pub(super) fn of(code: Code, about: &About) -> String {
     let said = |text: &str| text.to_owned();
     match code {
         Code::NoFederatedCredential => federate(about),
-        Code::FederationNotAllowed => said("have the tenant's administrator allow federated credentials"),
+        Code::FederationNotAllowed => said("the tenant's administrator must allow federated credentials"),
         Code::PodTokenNotTrusted => {
             let issuer = about.presented.map_or("the cluster's issuer URL", |token| token.issuer.as_str());
             format!(
-                "Entra must be able to read the signing keys at {issuer}, and the pod must not bring a token of its own"
+                "Entra must be able to read the signing keys of {issuer}; the pod must not bring its own token"
             )
         }
         Code::PodTokenNotValidNow => said(
-            "check the clocks of node and API server, and that the CSIDriver object has requiresRepublish: true, \
-             without which a running pod gets no fresh token",
+            "check the clocks of node and API server; a running pod gets fresh tokens only with requiresRepublish: true \
+             in the CSIDriver object",
         ),
         Code::WrongClientSecret => {
-            said("put the client secret's value, not its id, and no line end behind it into the Secret")
+            said("the Secret must hold the client secret's value, not its id, without a line end")
         }
         Code::ClientSecretExpired => {
-            format!("make a new secret for {} and put it into the Secret", about.client())
+            format!("create a new client secret for {} and store it in the Secret", about.client())
         }
         Code::UnknownTenant => said("check tenantID and cloudName"),
-        Code::UnknownClient => format!(
-            "check that {} is a client id, not an object id, and that it is of the tenant in tenantID",
-            about.client()
-        ),
+        Code::UnknownClient => {
+            format!("check that {} is a client id, not an object id, and belongs to tenantID", about.client())
+        }
         Code::ClientDisabled => format!("enable the application of {}", about.client()),
         Code::UnknownVaultService => {
             said("check cloudName, and that the tenant in tenantID is the subscription's")
         }
         Code::ConditionalAccess => {
-            format!("have the Conditional Access policy let {} in from the cluster's address", about.client())
+            format!("the Conditional Access policy must allow {} from the cluster's address", about.client())
         }
         Code::IdentityNotOnNode => match about.client {
             Some(client) => format!(
-                "assign the identity of client {client} to the node's scale set, or correct userAssignedIdentityID"
+                "assign the identity {client} to the node's scale set, or correct userAssignedIdentityID"
             ),
             None => said(
                 "enable the system-assigned identity of the node's scale set, or set userAssignedIdentityID",
@@ -125,35 +121,33 @@ pub(super) fn of(code: Code, about: &About) -> String {
         Code::IdentityNotChosen => said("set userAssignedIdentityID to the client id of one of them"),
         Code::NoPodIdentity => said("check the pod's aadpodidbinding label and its AzureIdentityBinding"),
         Code::TokenThrottled | Code::TokenSourceDown => said("kubelet tries again"),
-        Code::ImdsUnreachable => said(
-            "the provider must run with hostNetwork on an Azure node, and no policy may keep it from 169.254.169.254",
-        ),
-        Code::NmiUnreachable => said("NMI must run on the pod's node, and the provider with hostNetwork"),
-        Code::NoTokenProxy => said(
-            "check that the cluster has identity binding, and the way from the provider to the API server",
-        ),
+        Code::ImdsUnreachable => {
+            said("run the provider with hostNetwork on an Azure node, and allow it 169.254.169.254")
+        }
+        Code::NmiUnreachable => said("run NMI on the pod's node, and the provider with hostNetwork"),
+        Code::NoTokenProxy => {
+            said("check that the cluster has identity binding, and that the provider reaches the API server")
+        }
         Code::EntraNotInDns => said("check cloudName and the DNS of the node"),
         Code::VaultNotInDns => format!(
-            "check the name of {} for a typo, cloudName, and with a private endpoint that its private DNS zone is \
-             linked to the node's network",
+            "check the name of {}, cloudName, and the private DNS zone of a private endpoint",
             about.vault()
         ),
         Code::ConnectFailed => said("check egress rules, firewalls and routes from the node"),
         Code::ConnectionLost => {
-            said("check what is between node and Azure: a firewall or proxy ends connections")
+            said("check for a firewall or proxy between node and Azure that ends connections")
         }
-        Code::NoAnswer => said(
-            "check what is between node and Azure: packets may be dropped; otherwise kubelet tries again",
-        ),
+        Code::NoAnswer => {
+            said("kubelet tries again; check for a firewall between node and Azure that drops packets")
+        }
         Code::TlsNotTrusted => said(
-            "TLS is intercepted, or the cloud has a CA of its own: give the provider its certificate by SSL_CERT_FILE \
-             or SSL_CERT_DIR",
+            "if TLS is intercepted, or the cloud has its own CA, add that CA by SSL_CERT_FILE or SSL_CERT_DIR",
         ),
         Code::TlsNotValidNow => said("check the node's clock"),
-        Code::TlsFailed => said("check what is between node and Azure, and the host's certificate"),
-        Code::ProxyUnreachable => said("check HTTPS_PROXY of the provider and the way to the proxy"),
+        Code::TlsFailed => said("check for a proxy between node and Azure, and the host's certificate"),
+        Code::ProxyUnreachable => said("check HTTPS_PROXY of the provider, and that the proxy is reachable"),
         Code::ProxyRefused => said(
-            "let the proxy allow the host, or name it in NO_PROXY; a proxy also refuses a host that it cannot find",
+            "allow the host in the proxy, or name it in NO_PROXY; a proxy also refuses hosts that it cannot resolve",
         ),
         Code::ProxyAuthRequired => said(
             "put the proxy's user and password into HTTPS_PROXY of the provider, or have the proxy let the provider pass \
@@ -165,26 +159,26 @@ pub(super) fn of(code: Code, about: &About) -> String {
             about.asked()
         ),
         Code::UnexpectedAnswer => {
-            said("check what is between node and Azure: something answers in its place")
+            said("check for a proxy or gateway between node and Azure that answers in its place")
         }
         Code::ForbiddenByRbac => format!(
-            "grant {} the role {} on {}; a new assignment takes up to ten minutes",
-            about.caller(),
+            "grant the role {} on {} to {}; a new assignment takes up to ten minutes",
             role(about.kind),
-            about.vault()
+            about.vault(),
+            about.grantee()
         ),
         Code::ForbiddenByPolicy => format!(
-            "give {} the {} permission get, and list with objectVersionHistory, in the access policies of {}",
-            about.caller(),
-            permission(about.kind),
-            about.vault()
+            "add an access policy on {} for {}: {} get, and list for objectVersionHistory",
+            about.vault(),
+            about.grantee(),
+            permission(about.kind)
         ),
         Code::ForbiddenByFirewall => format!(
-            "let the cluster's outbound address or the nodes' subnet through the firewall of {}",
+            "allow the cluster's outbound address or the nodes' subnet in the firewall of {}",
             about.vault()
         ),
         Code::ForbiddenByConnection => format!(
-            "{} takes private connections alone: its name must resolve to its private endpoint on the node",
+            "{} takes private connections only; its name must resolve to its private endpoint on the node",
             about.vault()
         ),
         Code::VaultRefusedToken | Code::VaultInOtherTenant | Code::WrongAudience
@@ -208,25 +202,23 @@ pub(super) fn of(code: Code, about: &About) -> String {
         },
         Code::WrongAudience => said("check cloudName, or keyVaultEndpoint of the cloud environment file"),
         Code::NotFound => said("check objectName, objectType and objectVersion"),
-        Code::SoftDeleted => said("recover it, or make it anew"),
+        Code::SoftDeleted => said("recover it, or create it again"),
         Code::ObjectDisabled => said("enable it in the vault"),
-        Code::NotYetValid => said("wait for its activation date, or change that"),
-        Code::Expired => said("make a new version, or change its expiry date"),
-        Code::Throttled => said(
-            "kubelet tries again; spread objects over several vaults, or ask for less at once, if that is often so",
-        ),
+        Code::NotYetValid => said("wait for its activation date, or change the date"),
+        Code::Expired => said("create a new version, or change the expiry date"),
+        Code::Throttled => {
+            said("kubelet tries again; if this is frequent, spread the objects over several vaults")
+        }
         Code::VaultDown => said("kubelet tries again"),
         Code::CertificateNotIssued => said("wait until it is issued"),
         Code::TimeOutCloudFile => said("check the volume that the file is on"),
         Code::TimeOutToken | Code::TimeOutRead => {
-            said("kubelet tries again; look for what is slow between node and Azure")
+            said("kubelet tries again; check what is slow between node and Azure")
         }
         Code::TimeOutConnect => said("check egress rules, firewalls and routes from the node"),
-        Code::TimeOutThrottled => said("kubelet tries again; the vault is asked for more than it answers"),
-        Code::TimeOutConvert => said("give the provider more CPU"),
-        Code::TimeOutInLine => {
-            said("kubelet tries again; the log says of the mounts before it what kept them")
-        }
+        Code::TimeOutThrottled => said("kubelet tries again; the vault gets more requests than it allows"),
+        Code::TimeOutConvert => said("raise the CPU limit of the provider"),
+        Code::TimeOutInLine => said("kubelet tries again; the log says what kept the mounts before it"),
         Code::BadParameters
         | Code::NoCredentials
         | Code::NoCloudFile
@@ -250,8 +242,8 @@ fn federate(about: &About) -> String {
             token.subject
         ),
         (_, Some(Presented { issuer, subject, audience })) => format!(
-            "add a federated credential to {client} with issuer '{issuer}', subject '{subject}' and audience \
-             '{audience}' (a new one takes some seconds to spread)"
+            "add a federated credential for subject '{subject}', issuer '{issuer}' and audience '{audience}' to \
+             {client} (a new one takes some seconds to spread)"
         ),
         (_, None) => format!("add a federated credential to {client} that fits the pod's token"),
     }
@@ -265,12 +257,12 @@ mod tests {
     fn a_role_is_named_exactly_and_for_whom() {
         let vault = "lab".parse().unwrap();
         for (kind, role, permission) in [
-            (ObjectType::Secret, "the role Key Vault Secrets User on vault lab", "the secret permission get"),
-            (ObjectType::Key, "the role Key Vault Crypto User on vault lab", "the key permission get"),
+            (ObjectType::Secret, "the role Key Vault Secrets User on vault lab", ": secret get,"),
+            (ObjectType::Key, "the role Key Vault Crypto User on vault lab", ": key get,"),
             (
                 ObjectType::Certificate,
                 "the role Key Vault Certificate User on vault lab",
-                "the certificate permission get",
+                ": certificate get,",
             ),
         ] {
             let about = About {
@@ -281,10 +273,7 @@ mod tests {
                 ..About::default()
             };
             let text = of(Code::ForbiddenByRbac, &about);
-            assert!(
-                text.starts_with("grant workload identity c (object id o) ") && text.contains(role),
-                "{text}"
-            );
+            assert!(text.contains(role) && text.contains(" to object id o;"), "{text}");
             let text = of(Code::ForbiddenByPolicy, &about);
             assert!(text.contains(permission), "{text}");
         }

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use crate::spec::{misspelling::Misspelling, placeholder::is_placeholder};
+use crate::{
+    failure::FailureCode,
+    spec::{misspelling::Misspelling, placeholder::is_placeholder},
+    text::MAX_MESSAGE_BYTES,
+};
 
 /// One thing to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,24 +88,64 @@ impl ParametersError {
     }
 }
 
+impl ParametersError {
+    /// The message for a caller: one line of at most [`MAX_MESSAGE_BYTES`], with the first problems and the number of
+    /// the others.
+    pub fn message(&self, code: FailureCode) -> String {
+        let all = self.all(code);
+        if all.len() <= MAX_MESSAGE_BYTES {
+            return all;
+        }
+        // The longest count, so that there is room for whatever it is.
+        let rest = |more: usize| format!("; and {more} more, which the provider's log names");
+        let room = MAX_MESSAGE_BYTES - rest(usize::MAX).len();
+        let mut text = format!("[{code}] {}", self.head());
+        let mut shown = 0;
+        for problem in &self.problems {
+            let part = format!("{}{problem}", if shown == 0 { "" } else { "; " });
+            if text.len() + part.len() > room {
+                break;
+            }
+            text.push_str(&part);
+            shown += 1;
+        }
+        if shown == 0
+            && let Some(first) = self.problems.first()
+        {
+            let first = first.to_string();
+            text.push_str(&first[..first.floor_char_boundary(room - text.len() - '…'.len_utf8())]);
+            text.push('…');
+            shown = 1;
+        }
+        match self.problems.len() + self.more - shown {
+            0 => text,
+            more => text + &rest(more),
+        }
+    }
+
+    /// The whole text, on one line.
+    pub fn all(&self, code: FailureCode) -> String {
+        format!("[{code}] {self}")
+    }
+
+    fn head(&self) -> String {
+        let what = match self.fault() {
+            Fault::Request => "invalid SecretProviderClass parameters",
+            Fault::Cluster => "no usable credentials",
+        };
+        match self.problems.len() + self.more {
+            0 | 1 => format!("{what}: "),
+            count => format!("{what}: {count} problems: "),
+        }
+    }
+}
+
 impl fmt::Display for ParametersError {
+    /// The whole text, on one line and without a code.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.fault() {
-            Fault::Request => f.write_str("invalid SecretProviderClass parameters: ")?,
-            Fault::Cluster => f.write_str("no usable credentials: ")?,
-        }
-        let count = self.problems.len() + self.more;
-        if count > 1 {
-            write!(f, "{count} problems: ")?;
-        }
-        for (index, problem) in self.problems.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}{problem}")?;
-        }
-        if self.more > 0 {
-            write!(f, "; and {} more", self.more)?;
-        }
-        Ok(())
+        let problems: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
+        write!(f, "{}{}", self.head(), problems.join("; "))?;
+        if self.more > 0 { write!(f, "; and {} more", self.more) } else { Ok(()) }
     }
 }
 

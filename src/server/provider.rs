@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::{
     build::Build,
     metrics::Metrics,
-    mount::{Mounter, Volume, listed},
+    mount::{LogDetails, Mounter, Names, Volume, listed},
     parameters::{self, MountTexts},
     proto::{
         File, MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse,
@@ -33,7 +33,7 @@ const PROTOCOL: &str = "v1alpha1";
 /// The name that the driver knows the provider by.
 const RUNTIME_NAME: &str = "akv-provider";
 
-/// Files that a log line names.
+/// The most files that a log line names.
 const MAX_NAMED: usize = 10;
 
 /// The provider service.
@@ -61,11 +61,11 @@ impl Provider {
             permission: &request.permission,
         };
         let spec = parameters::parse(texts).map_err(|error| {
-            let Failed { code, status } = status::from_parameters(&error);
+            let Failed { code, status, details } = status::from_parameters(&error);
             self.metrics.failure(code);
             tracing::warn!(
-                code = ?status.code(), error = ?status.message(), target_path = request.target_path,
-                "mount refused"
+                code = ?status.code(), error = ?status.message(), all = details.all,
+                target_path = request.target_path, "mount refused"
             );
             status
         })?;
@@ -83,15 +83,19 @@ impl Provider {
     ) -> Result<MountResponse, Status> {
         let begin = Instant::now();
         let volume = self.mounter.mount(spec, target_path, time_left).await.map_err(|error| {
-            let Failed { code, status } = status::from_mount(&error);
+            let Failed { code, status, details: LogDetails { all, request_ids, seen } } =
+                status::from_mount(&error);
             self.metrics.failure(code);
             let elapsed = begin.elapsed();
-            tracing::warn!(code = ?status.code(), ?elapsed, error = ?status.message(), "mount failed");
+            let (request_ids, seen) = (non_empty(request_ids), non_empty(seen));
+            tracing::warn!(
+                code = ?status.code(), error = ?status.message(), ?elapsed, request_ids, seen, all, "mount failed"
+            );
             status
         })?;
         if !volume.left_out.is_empty() {
             let files: Vec<String> = volume.left_out.iter().map(ToString::to_string).collect();
-            tracing::warn!(files = ?listed(&files, MAX_NAMED), "files without content are left out");
+            tracing::warn!(files = ?listed(files.iter().map(String::as_str), Names::UpTo(MAX_NAMED)), "files without content are left out");
         }
         tracing::debug!(files = volume.files.len(), elapsed = ?begin.elapsed(), "mounted");
         Ok(volume.into())
@@ -115,13 +119,17 @@ impl CsiDriverProvider for Provider {
         // A panic would end the connection, and with it every other mount that the driver has on it.
         let result = AssertUnwindSafe(self.mount_one(&request, time_left)).catch_unwind().await;
         let result = result.unwrap_or_else(|_| {
-            let Failed { code, status } = status::panicked();
+            let Failed { code, status, .. } = status::panicked();
             self.metrics.panic();
             self.metrics.failure(code);
             Err(status)
         });
         result.map(Response::new)
     }
+}
+
+fn non_empty(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 impl From<Volume> for MountResponse {

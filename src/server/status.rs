@@ -6,19 +6,13 @@
 //! nothing mounted, and the pod starts with an empty volume. So those five are never said here: throttling, outages
 //! and running out of time are `FailedPrecondition`.
 
-use std::fmt;
-
 use tonic::{Code, Status};
 
 use crate::{
     failure::FailureCode,
-    mount::MountError,
+    mount::{LogDetails, MountError},
     parameters::{Fault, ParametersError},
-    report::Report,
 };
-
-/// The longest message, in bytes. An event shows about the first thousand characters.
-const LONGEST_MESSAGE: usize = 32 * 1024;
 
 /// What a failed call is answered, and what it is counted as.
 #[derive(Debug)]
@@ -27,6 +21,8 @@ pub struct Failed {
     pub code: FailureCode,
     /// What the caller gets.
     pub status: Status,
+    /// What the log gets beside it.
+    pub details: LogDetails,
 }
 
 /// The answer to a request that cannot be understood, or that asks for what the cluster does not give.
@@ -35,17 +31,32 @@ pub fn from_parameters(error: &ParametersError) -> Failed {
         Fault::Request => FailureCode::BadParameters,
         Fault::Cluster => FailureCode::NoCredentials,
     };
-    failed(code, error)
+    let message = error.message(code);
+    let all = error.all(code);
+    let all = (all != message).then_some(all);
+    Failed {
+        code,
+        status: Status::new(answered(code), message),
+        details: LogDetails { all, ..LogDetails::default() },
+    }
 }
 
 /// The answer to a mount that failed.
 pub fn from_mount(error: &MountError) -> Failed {
-    failed(error.code(|code| precedence(answered(code))), error)
+    let code = error.code(|code| precedence(answered(code)));
+    Failed {
+        code,
+        status: Status::new(answered(code), error.message(code)),
+        details: error.log_details(code),
+    }
 }
 
 /// The answer to a mount that ran into a bug of ours.
 pub fn panicked() -> Failed {
-    with_text(FailureCode::Bug, "the provider failed at this mount by a bug of its own; its log says where")
+    let code = FailureCode::Bug;
+    let message =
+        format!("[{code}] the provider failed at this mount by a bug of its own; its log says where");
+    Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
 }
 
 /// The table.
@@ -131,20 +142,6 @@ fn precedence(code: Code) -> u8 {
     }
 }
 
-fn failed(code: FailureCode, error: &dyn std::error::Error) -> Failed {
-    with_text(code, Report(error))
-}
-
-/// `[AKV-NotFound] cannot read …`
-fn with_text(code: FailureCode, text: impl fmt::Display) -> Failed {
-    let mut message = format!("[{code}] {text}");
-    if message.len() > LONGEST_MESSAGE {
-        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
-        message.push('…');
-    }
-    Failed { code, status: Status::new(answered(code), message) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -152,7 +149,7 @@ mod tests {
     use crate::{
         cloud::CloudError,
         identity::{Asked, IdentityError, TokenSource},
-        mount::{Caller, ObjectError, ObjectFailure, Waiting},
+        mount::{Budget, Caller, ObjectError, ObjectFailure, Waiting},
         spec::object::ObjectType,
         vault::VaultError,
     };
@@ -226,14 +223,14 @@ mod tests {
                 MountError::OutOfTime {
                     wanted: vec!["secret/s".to_owned()],
                     vault: "lab".parse().unwrap(),
-                    budget: Duration::from_secs(90),
+                    budget: Budget::Configured(Duration::from_secs(90)),
                     waiting: Box::new(Waiting::Cloud),
                     spent: Duration::from_secs(90),
                 },
                 Code::FailedPrecondition,
             ),
             (
-                MountError::NoPlace { vault: "lab".parse().unwrap(), waited: Duration::from_secs(90) },
+                MountError::NoPlace { vault: "lab".parse().unwrap(), budget: Budget::Caller },
                 Code::FailedPrecondition,
             ),
             (vault(400, ""), Code::InvalidArgument),
@@ -291,10 +288,8 @@ mod tests {
     fn a_message_for_thousands_of_objects_is_cut() {
         let many = objects((0..5_000).map(|_| ObjectError::NoVersions).collect());
         let message = from_mount(&many).status.message().to_owned();
-        assert!(message.len() <= LONGEST_MESSAGE + '…'.len_utf8());
-        assert!(
-            message.starts_with("[AKV-NotFound] cannot read 5000 objects from vault lab:"),
-            "{message:.80}"
-        );
+        let start =
+            "[AKV-NotFound] cannot read secret/s, secret/s, secret/s and 4997 more from vault lab: 404";
+        assert!(message.len() <= 1_000 && message.starts_with(start), "{message}");
     }
 }

@@ -8,14 +8,19 @@ use azure_core::http::{
 };
 use serde::Deserialize;
 
-use crate::transport::ForeignAnswer;
+use crate::{
+    text::{ServiceText, one_line},
+    transport::ForeignAnswer,
+};
 
 /// The header that Azure's support asks for.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 
-/// The longest text of the vault's own that is told, in characters: with it, and all that stands around it, an event still
-/// shows a refusal by RBAC to its end.
-const LONGEST: usize = 450;
+/// The longest text of the vault's own that is kept, in characters.
+const MAX_WORDS: usize = 450;
+
+/// The longest code that is kept, in characters. Key Vault's have about twenty.
+const MAX_CODE: usize = 64;
 
 /// An error answer: status, the code that says most, and the service's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,22 +132,21 @@ impl ServiceAnswer {
         let foreign = ForeignAnswer::detect(headers, body, known);
         let code =
             error.inner_error.map(|inner| inner.code).filter(|code| !code.is_empty()).unwrap_or(error.code);
-        // The text goes on with advice, one sentence a line; the caller's ids are in the first lines.
-        let mut words = printable(&error.message).split_whitespace().collect::<Vec<_>>().join(" ");
-        if let Some(foreign) = &foreign {
-            words = foreign.words().to_owned();
-        }
+        let said = foreign.as_ref().map_or(error.message.as_str(), ForeignAnswer::words);
+        let ServiceText { message: mut words, ids } = ServiceText::read(said, MAX_WORDS);
         if (300..400).contains(&status) {
             words = "redirects are not followed, since a token would go along".to_owned();
         }
         let request_id = headers.get_optional_str(&REQUEST_ID);
         let request_id = request_id.filter(|id| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_graphic()));
+        let request_id =
+            request_id.map(ToOwned::to_owned).or_else(|| Some(ids).filter(|ids| !ids.is_empty()));
         let reason = Reason::of(status, &code, &words);
         Self {
             status,
-            code: shorten(printable(&code), 64),
-            words: shorten(words, LONGEST),
-            request_id: request_id.map(ToOwned::to_owned),
+            code: one_line(&code, MAX_CODE),
+            words,
+            request_id,
             reason,
             foreign: foreign.map(Box::new),
         }
@@ -184,20 +188,6 @@ impl fmt::Display for ServiceAnswer {
             None => Ok(()),
         }
     }
-}
-
-/// Without what does something to a terminal: whoever answers in a vault's place could write it.
-fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
-}
-
-/// What an event shows, with room for the other objects.
-fn shorten(mut text: String, most: usize) -> String {
-    if let Some((end, _)) = text.char_indices().nth(most) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 #[derive(Deserialize)]
@@ -291,7 +281,7 @@ mod tests {
     fn a_long_text_is_cut_between_characters() {
         let body = serde_json::json!({"error": {"code": "X", "message": "ä".repeat(700)}}).to_string();
         let answer = ServiceAnswer::parse(500, body.as_bytes());
-        assert_eq!(answer.words().chars().count(), LONGEST + 1);
+        assert_eq!(answer.words().chars().count(), MAX_WORDS + 1);
     }
 
     #[test]

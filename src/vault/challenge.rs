@@ -26,10 +26,10 @@ pub struct Challenge {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChallengeError {
     /// No challenge that Key Vault would send.
-    #[error("its challenge {0} is none of Key Vault's")]
+    #[error("{0} is not a Key Vault challenge")]
     Strange(Excerpt),
     /// A token for somebody else is wanted.
-    #[error("its challenge wants a token for {0}, which is not its own service")]
+    #[error("it asks for a token for {0}, which is another service")]
     OtherService(Excerpt),
 }
 

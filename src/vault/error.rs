@@ -45,7 +45,7 @@ pub enum VaultError {
     #[error("{0}")]
     Rejected(ServiceAnswer),
     /// 429, after retries.
-    #[error("the vault is throttled: {0}")]
+    #[error("throttled by the vault: {0}")]
     Throttled(ServiceAnswer),
     /// Any other status, after retries.
     #[error("the vault answered {0}")]
@@ -60,7 +60,7 @@ pub enum VaultError {
     #[error("no token for the vault")]
     Credential(#[source] Cause),
     /// A challenge that leads elsewhere.
-    #[error("the vault is not believed")]
+    #[error("rejected the vault's authentication challenge")]
     NotBelieved(#[source] ChallengeError),
     /// An answer that is none of Key Vault's.
     #[error("the vault's answer cannot be understood")]

@@ -239,9 +239,11 @@ impl Failure {
     fn again(self) -> PolicyResult {
         match self {
             Self::Status(raw) => answer(raw),
-            Self::BadChallenge(error) => {
-                Err(Error::with_error(ErrorKind::Other, error, "the vault is not believed"))
-            }
+            Self::BadChallenge(error) => Err(Error::with_error(
+                ErrorKind::Other,
+                error,
+                "rejected the vault's authentication challenge",
+            )),
             Self::Failed { kind, why, failure } => {
                 Err(Error::with_error(kind, Unanswered { why, failure }, "the probe failed"))
             }

@@ -49,7 +49,8 @@ async fn a_firewalls_page_in_place_of_the_vault_is_shown_and_asks_for_no_role() 
             &[
                 "cannot read secret/db-password from vault lab: 403 from something other than Key Vault, with an HTML \
                  page titled \"Access Denied\"; check the proxies, firewalls and gateways between node and Azure",
-                "The page says: Blocked by policy: category unknown (asked lab.vault.azure.net as",
+                "; asked lab.vault.azure.net as",
+                "; The page says: Blocked by policy: category unknown",
             ],
         );
     }
@@ -76,8 +77,7 @@ async fn many_objects_behind_a_firewall_are_one_failure() {
     let azure = Azure::with_secrets(&[]).await;
     let call = MountCall::of_secrets(&azure, &["a", "b", "c", "d"]);
     let status = failed(&azure, Route::vault("lab"), Fault::page(403, BLOCKED), &call).await;
-    let head =
-        "cannot read 4 objects from vault lab: secret/a, secret/b, secret/c and 1 more: 403 from something";
+    let head = "cannot read secret/a, secret/b, secret/c and 1 more from vault lab: 403 from something";
     assert_says(&status, Code::PermissionDenied, "ForbiddenByProxy", &[head, "The page says: Blocked"]);
 }
 
@@ -90,10 +90,7 @@ async fn a_proxy_that_wants_a_password_is_named_whatever_it_was_asked_for() {
             Route::vault("lab"),
             "cannot read secret/db-password from vault lab: 407 Proxy Authentication Required",
         ),
-        (
-            Route::token_endpoint(),
-            "something other than tenant 11111111-2222-3333-4444-555555555555 at login.microsoftonline.com answered",
-        ),
+        (Route::token_endpoint(), "something other than Entra answered"),
     ] {
         let empty = Fault::Answer { code: 407, headers: vec![], body: String::new() };
         for fault in [Fault::page(407, PROXY), empty] {
@@ -111,8 +108,7 @@ async fn a_firewalls_page_in_place_of_a_token_source_is_no_refusal_of_the_identi
     let workload = MountCall::of_secrets(&azure, &["db-password"]);
     let objects = MountCall::of("- objectName: db-password\n  objectType: secret\n");
     let principal = [("clientid", "dddddddd-0000-0000-0000-000000000003"), ("clientsecret", "s3cr3t~value")];
-    let entra = "something other than tenant 11111111-2222-3333-4444-555555555555 at login.microsoftonline.com answered \
-                 the request for a token for ";
+    let entra = "something other than Entra answered the request for a token: ";
     for (call, service, parts) in [
         (workload.clone(), Service::Entra, [entra, "one answers in place of login.microsoftonline.com"]),
         (
@@ -123,29 +119,24 @@ async fn a_firewalls_page_in_place_of_a_token_source_is_no_refusal_of_the_identi
         (
             workload.clone().with("useAzureTokenProxy", "true"),
             Service::TokenProxy,
-            ["something other than tenant ", "one answers in place of the token proxy"],
+            ["something other than the token proxy answered", "one answers in place of the token proxy"],
         ),
         (
             objects.clone().with("useVMManagedIdentity", "true"),
             Service::Imds,
-            ["something other than IMDS at 169.254.169.254 answered", "one answers in place of IMDS"],
+            ["something other than IMDS answered", "one answers in place of IMDS"],
         ),
     ] {
         let status = failed(&azure, Route::service(service), Fault::page(403, BLOCKED), &call).await;
         let page = "status 403 with an HTML page titled \"Access Denied\"";
-        let words = "The answer was: Blocked by policy: category unknown (status 403)";
+        let words = "the answer was: Blocked by policy: category unknown";
         let parts = [parts[0], page, parts[1], words];
         assert_says(&status, Code::PermissionDenied, "ForbiddenByProxy", &parts);
     }
     for code in [200, 400, 401, 404] {
         let status = failed(&azure, Route::token_endpoint(), Fault::page(code, BLOCKED), &workload).await;
         let title = "page titled \"Access Denied\"";
-        assert_says(
-            &status,
-            Code::FailedPrecondition,
-            "UnexpectedAnswer",
-            &[title, "something answers in its place"],
-        );
+        assert_says(&status, Code::FailedPrecondition, "UnexpectedAnswer", &[title, "answers in its place"]);
     }
 }
 
@@ -156,8 +147,7 @@ async fn a_page_of_any_other_status_is_shown_and_not_taken_for_the_vaults() {
     for code in [302, 400, 401, 404, 451] {
         let reads = Route::vault("lab").credentials(true);
         let status = failed(&azure, reads, Fault::page(code, BLOCKED), &call).await;
-        let parts =
-            [&*format!("{code} from something"), "\"Access Denied\"", "something answers in its place"];
+        let parts = [&*format!("{code} from something"), "\"Access Denied\"", "answers in its place"];
         assert_says(&status, Code::FailedPrecondition, "UnexpectedAnswer", &parts);
     }
 }

@@ -74,14 +74,13 @@ async fn a_refused_identity_is_refused_once_for_all_objects() {
     let message = status.message();
     assert!(
         message.starts_with(
-            "[AKV-NoFederatedCredential] cannot read 5 objects from vault lab (secret/a, secret/b, secret/c and 2 more): \
-             tenant 11111111-2222-3333-4444-555555555555 at login.microsoftonline.com refused workload identity \
-             cccccccc-0000-0000-0000-000000000002: AADSTS70021; add a federated credential to client \
-             cccccccc-0000-0000-0000-000000000002 with issuer 'https://"
+            "[AKV-NoFederatedCredential] cannot read secret/a, secret/b, secret/c and 2 more from vault lab: Entra refused \
+             the identity: AADSTS70021; add a federated credential for subject 'system:serviceaccount:other:app', issuer \
+             'https://"
         ),
         "{message}"
     );
-    let rest = "subject 'system:serviceaccount:other:app' and audience 'api://AzureADTokenExchange'";
+    let rest = "and audience 'api://AzureADTokenExchange' to client cccccccc-0000-0000-0000-000000000002";
     assert!(message.contains(rest), "{message}");
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 1);
     assert_eq!(azure.journal().count(&Route::service(Service::Vault).credentials(true)), 0);
@@ -121,7 +120,7 @@ async fn entras_own_words_are_read_with_the_line_ends_that_they_have() {
     assert_eq!(status.code(), Code::Unauthenticated, "{status}");
     assert!(status.message().contains("AADSTS7000222"), "{status}");
     assert!(status.message().contains("The provided \"keys\" are expired."), "{status}");
-    assert!(status.message().ends_with("Trace ID: 1 Correlation ID: 2 Timestamp: 3)"), "{status}");
+    assert!(!status.message().contains("Trace ID"), "{status}");
 }
 
 #[tokio::test]
@@ -132,7 +131,7 @@ async fn a_wrong_client_secret_is_not_repeated() {
         .with_secrets(&[("clientid", "dddddddd-0000-0000-0000-000000000003"), ("clientsecret", "canary")]);
     let status = provider.driver().mount(&call).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
-    assert!(status.message().contains("refused service principal dddddddd"), "{status}");
+    assert!(status.message().contains("as service principal dddddddd"), "{status}");
     assert!(status.message().contains("AADSTS7000215"), "{status}");
     assert!(!status.message().contains("canary"), "{status}");
 }
@@ -146,7 +145,7 @@ async fn an_identity_that_the_node_does_not_have_is_refused_by_imds() {
         .with("userAssignedIdentityID", "99999999-0000-0000-0000-000000000009");
     let status = provider.driver().mount(&call).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
-    let wanted = "IMDS at 169.254.169.254 refused user-assigned managed identity 99999999";
+    let wanted = "asked IMDS at 169.254.169.254 as user-assigned managed identity 99999999";
     assert!(status.message().contains(wanted), "{status}");
     assert!(status.message().contains("Identity not found"), "{status}");
 }
@@ -332,7 +331,7 @@ async fn imds_that_has_nothing_to_say_is_named_and_not_waited_for() {
         let status = provider.driver().mount(&call).await.unwrap_err();
         assert_eq!(status.code(), Code::FailedPrecondition);
         let message = status.message();
-        assert!(message.contains("IMDS at 169.254.169.254 gave no token for system-assigned"), "{message}");
+        assert!(message.contains("no token from IMDS within 1s: "), "{message}");
         assert!(message.contains(last), "{message}");
     }
 }

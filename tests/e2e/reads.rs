@@ -73,16 +73,17 @@ async fn every_failing_object_is_told_in_the_users_order() {
     let status = provider.driver().mount(&call).await.unwrap_err();
 
     assert_eq!(status.code(), Code::NotFound, "what is missing goes before what is disabled");
-    let lines: Vec<&str> = status.message().lines().collect();
-    assert_eq!(lines.len(), 6, "{lines:#?}");
-    assert_eq!(lines[0], "[AKV-NotFound] cannot read 3 objects from vault lab:");
-    let missing = "[AKV-NotFound] secret/zebra, secret/ant: 404 SecretNotFound; check objectName";
-    assert!(lines[1].starts_with(missing), "{}", lines[1]);
-    let disabled = "[AKV-ObjectDisabled] secret/off: the object is disabled: 403 SecretDisabled; enable it";
-    assert!(lines[2].starts_with(disabled), "{}", lines[2]);
-    let who = "asked lab.vault.azure.net as workload identity cccccccc-0000-0000-0000-000000000002 of tenant 11111111-";
-    assert!(lines[3].starts_with("Key Vault says of secret/zebra: A secret with "), "{}", lines[3]);
-    assert!(lines[5].contains(who) && lines[5].contains("request ids of Azure: "), "{}", lines[5]);
+    let parts = [
+        "[AKV-NotFound] cannot read 3 objects from vault lab: secret/zebra, secret/ant: 404 SecretNotFound; check objectName",
+        "; [AKV-ObjectDisabled] secret/off: the object is disabled: 403 SecretDisabled; enable it",
+        "; asked lab.vault.azure.net as workload identity cccccccc-0000-0000-0000-000000000002 of tenant 11111111-",
+        "; Key Vault says: A secret with ",
+    ];
+    let mut rest = status.message();
+    for part in parts {
+        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?}, in this order, in {status}"));
+        rest = &rest[at + part.len()..];
+    }
 }
 
 #[tokio::test]
@@ -94,10 +95,9 @@ async fn an_identity_without_a_role_is_told_so() {
 
     let status = provider.driver().mount(&call).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
-    let wanted = "secret/db-password from vault lab: 403 ForbiddenByRbac; grant workload identity \
-                  cccccccc-0000-0000-0000-000000000002 (object id ";
+    let wanted = "secret/db-password from vault lab: 403 ForbiddenByRbac; grant the role Key Vault Secrets User on vault \
+                  lab to object id ";
     assert!(status.message().contains(wanted), "{status}");
-    assert!(status.message().contains(") the role Key Vault Secrets User on vault lab"), "{status}");
 
     azure.directory().grant(RoleAssignment {
         principal: "cccccccc-0000-0000-0000-000000000002".to_owned(),
@@ -120,7 +120,7 @@ async fn a_volume_that_the_driver_would_not_take_is_refused_with_its_largest_fil
 
     let status = provider.driver().mount(&MountCall::of_secrets(&azure, &names)).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
-    assert!(status.message().contains("too large for the driver"), "{status}");
+    assert!(status.message().contains("larger than 4194304 bytes, the driver's limit"), "{status}");
     assert!(status.message().contains("the largest files are secret-77 (25000 bytes)"), "{status}");
 
     let mounted = provider.driver().mount(&MountCall::of_secrets(&azure, &names[..170])).await.unwrap();

@@ -10,7 +10,7 @@ use crate::{
     mount::ObjectError,
 };
 
-use super::*;
+use super::{super::waiting::Waiting, *};
 
 const OBJECT_ID: &str = "66d10cbf-3a73-4326-9a8d-b1b082e7c3fc";
 
@@ -34,124 +34,152 @@ fn missing(object: &str, request: &str) -> ObjectFailure {
     failure(object, 404, "SecretNotFound", &format!("A secret {object} was not found"), request)
 }
 
-fn told(failures: &[ObjectFailure]) -> String {
+fn error(failures: Vec<ObjectFailure>) -> MountError {
     let caller = Caller {
-        identity: "workload identity c".to_owned(),
-        tenant: Some("t".parse().unwrap()),
+        identity: IDENTITY.to_owned(),
+        tenant: Some(TENANT.parse().unwrap()),
         object_id: Some(OBJECT_ID.to_owned()),
         host: "lab.vault.azure.net".to_owned(),
         other_authority: None,
         misspellings: Vec::new(),
     };
-    Objects { vault: &"lab".parse().unwrap(), caller: &caller, failures }.to_string()
+    MountError::Objects { vault: "lab".parse().unwrap(), caller: Box::new(caller), failures }
+}
+
+const IDENTITY: &str = "workload identity cccccccc-0000-0000-0000-000000000002";
+const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+
+fn message(failures: Vec<ObjectFailure>, code: FailureCode) -> String {
+    let message = error(failures).message(code);
+    assert!(message.len() <= MAX_MESSAGE_BYTES && !message.contains('\n'), "{message}");
+    message
 }
 
 #[test]
-fn one_object_is_one_line_with_the_way_out_before_azures_words_and_its_ids_last() {
+fn one_object_is_one_line_with_the_action_before_azures_words() {
     assert_eq!(
-        told(&[missing("secret/a", "r-1")]),
-        "cannot read secret/a from vault lab: 404 SecretNotFound; check objectName, objectType and objectVersion. \
-         Key Vault says: A secret secret/a was not found (asked lab.vault.azure.net as workload identity c of tenant \
-         t; request ids of Azure: r-1)"
+        message(vec![missing("secret/a", "r-1")], FailureCode::NotFound),
+        format!(
+            "[AKV-NotFound] cannot read secret/a from vault lab: 404 SecretNotFound; check objectName, objectType and \
+             objectVersion; asked lab.vault.azure.net as {IDENTITY} of tenant {TENANT}; Key Vault says: A secret \
+             secret/a was not found"
+        )
     );
 }
 
 #[test]
 fn a_refusal_names_the_misspelt_parameter_that_another_identity_was_meant_by() {
-    let misspelling = Misspelling {
-        written: crate::spec::excerpt::Excerpt::of("userAssignedIdentityId"),
-        meant: "userAssignedIdentityID",
-    };
-    let caller = Caller {
-        identity: "system-assigned managed identity".to_owned(),
-        tenant: None,
-        object_id: None,
-        host: "lab.vault.azure.net".to_owned(),
-        other_authority: None,
-        misspellings: vec![misspelling],
-    };
     let told = |failure: ObjectFailure| {
-        Objects { vault: &"lab".parse().unwrap(), caller: &caller, failures: &[failure] }.to_string()
+        let mut error = error(vec![failure]);
+        if let MountError::Objects { caller, .. } = &mut error {
+            caller.misspellings = vec![Misspelling {
+                written: crate::spec::excerpt::Excerpt::of("userAssignedIdentityId"),
+                meant: "userAssignedIdentityID",
+            }];
+        }
+        error.to_string()
     };
-    let hint = "; parameter \"userAssignedIdentityId\" is unknown (did you mean userAssignedIdentityID?). Key Vault says";
+    let hint =
+        "; parameter \"userAssignedIdentityId\" is unknown (did you mean userAssignedIdentityID?); asked";
     let refused = told(failure("secret/a", 403, "ForbiddenByRbac", "words", "r-1"));
     assert!(refused.contains(hint), "{refused}");
-    assert!(
-        !told(missing("secret/a", "r-1")).contains("did you mean"),
-        "a missing object is no matter of identity"
-    );
+    let missing = told(missing("secret/a", "r-1"));
+    assert!(!missing.contains("did you mean"), "a missing object is no matter of identity: {missing}");
 }
 
 #[test]
-fn objects_that_fail_for_one_reason_are_named_together_and_it_is_told_once() {
+fn objects_that_fail_for_one_reason_are_named_together_and_counted() {
     let failures: Vec<_> = (0..200).map(|index| missing(&format!("secret/s-{index}"), "r")).collect();
-    let message = told(&failures);
-    let start = "cannot read 200 objects from vault lab: secret/s-0, secret/s-1, secret/s-2 and 197 more: 404 \
+    let text = message(failures, FailureCode::NotFound);
+    let start = "[AKV-NotFound] cannot read secret/s-0, secret/s-1, secret/s-2 and 197 more from vault lab: 404 \
                  SecretNotFound; check objectName";
-    assert!(message.starts_with(start), "{message}");
-    assert_eq!(message.matches("404 SecretNotFound").count(), 1);
-    assert!(message.contains("All 200: secret/s-0, ") && message.contains("secret/s-199"), "{message}");
-    let cut: String = message.chars().take(1_000).collect();
-    assert!(cut.contains("Key Vault says"), "an event shows the point: {cut}");
+    assert!(text.starts_with(start), "{text}");
+    assert_eq!(text.matches("404 SecretNotFound").count(), 1);
+    let failures: Vec<_> = (0..200).map(|index| missing(&format!("secret/s-{index}"), "r")).collect();
+    let all = error(failures).to_string();
+    assert!(all.contains("secret/s-199") && !all.contains('\n'), "{all}");
 }
 
 #[test]
-fn several_reasons_are_a_line_each_in_the_order_of_their_first_objects() {
-    let message = told(&[
+fn several_reasons_are_on_one_line_and_the_code_in_front_has_the_first_of_them() {
+    let failures = vec![
         missing("secret/zebra", "r-1"),
         failure("key/k", 403, "ForbiddenByRbac", "Caller is not authorized", "r-2"),
         missing("secret/ant", "r-3"),
         failure("cert/c", 403, "ForbiddenByRbac", "Caller is not authorized", "r-4"),
-    ]);
-    let lines: Vec<&str> = message.lines().collect();
-    assert_eq!(lines[0], "cannot read 4 objects from vault lab:");
-    assert!(
-        lines[1].starts_with("[AKV-NotFound] secret/zebra, secret/ant: 404 SecretNotFound; "),
-        "{message}"
-    );
-    let role = |object: &str, role: &str| {
+    ];
+    let text = message(failures, FailureCode::ForbiddenByRbac);
+    let role = |role: &str| {
         format!(
-            "[AKV-ForbiddenByRbac] {object}: 403 ForbiddenByRbac; grant workload identity c (object id {OBJECT_ID}) the \
-             role {role} on vault lab; "
+            "403 ForbiddenByRbac; grant the role {role} on vault lab to object id {OBJECT_ID}; a new assignment"
         )
     };
-    assert!(lines[2].starts_with(&role("key/k", "Key Vault Crypto User")), "{message}");
-    assert!(lines[3].starts_with(&role("cert/c", "Key Vault Certificate User")), "{message}");
-    assert!(lines[4].starts_with("Key Vault says of secret/zebra: A secret"), "{message}");
-    assert!(lines[7].ends_with("; request ids of Azure: r-1, r-2, r-3, r-4)"), "{message}");
-}
-
-#[test]
-fn an_event_shows_what_to_change_for_several_reasons_however_much_a_vault_says() {
-    let wordy = "word ".repeat(500);
-    let many = (0..50).map(|index| failure(&format!("secret/s-{index}"), 404, "SecretNotFound", &wordy, "r"));
-    let others = [
-        failure("key/k", 403, "ForbiddenByRbac", &wordy, "r"),
-        failure("cert/c", 403, "ForbiddenByRbac", &wordy, "r"),
-        failure("secret/off", 403, "SecretDisabled", &wordy, "r"),
+    let parts = [
+        "[AKV-ForbiddenByRbac] cannot read 4 objects from vault lab: key/k: ",
+        &role("Key Vault Crypto User"),
+        "; [AKV-ForbiddenByRbac] cert/c: ",
+        &role("Key Vault Certificate User"),
+        "; [AKV-NotFound] secret/zebra, secret/ant: 404 SecretNotFound; check objectName",
+        "; asked lab.vault.azure.net as ",
+        "; Key Vault says: Caller is not authorized",
     ];
-    let message = told(&many.chain(others).collect::<Vec<_>>());
-    let shown: String = message.chars().take(1_000).collect();
-    let parts =
-        ["secret/s-0, ", "objectName", "Key Vault Crypto User", "Key Vault Certificate User", "enable it"];
+    let mut rest = text.as_str();
     for part in parts {
-        assert!(shown.contains(part), "no {part} in {shown}");
+        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?}, in this order, in {text}"));
+        rest = &rest[at + part.len()..];
     }
-    assert!(
-        message.contains("\nAll 50 with secret/s-0: secret/s-0, ") && message.contains("secret/s-49"),
-        "{message}"
-    );
 }
 
 #[test]
-fn two_tries_differ_in_nothing_but_azures_ids() {
-    let one = told(&[missing("secret/a", "11111"), missing("secret/b", "22222")]);
-    let other = told(&[missing("secret/a", "33333"), missing("secret/b", "44444")]);
-    let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
-    assert!(one != other && same >= one.find("11111").unwrap(), "{one}\n{other}");
+fn what_does_not_fit_is_counted_and_the_log_has_it() {
+    let wordy = "word ".repeat(500);
+    let failures = || {
+        let alias = |index| format!("secret/{}-{index}", "long".repeat(20));
+        let reasons = ["SecretNotFound", "B", "C", "D", "E", "F", "G", "H", "I", "J"];
+        let one = |(index, code): (usize, &&str)| failure(&alias(index), 404, code, &wordy, "r");
+        reasons.iter().enumerate().map(one).collect::<Vec<_>>()
+    };
+    let text = message(failures(), FailureCode::NotFound);
+    assert!(text.contains(" more, which the provider's log names"), "{text}");
+    let all = error(failures()).log_details(FailureCode::NotFound).all.expect("something was left out");
+    assert!(all.contains("404 J") && all.contains("long-9") && !all.contains('\n'), "{all}");
 }
 
-fn refused(source: TokenSource, presented: Option<Presented>, description: &str) -> String {
+#[test]
+fn two_tries_have_the_same_message_and_the_log_has_azures_ids() {
+    let tries = ["1", "2"].map(|id| error(vec![missing("secret/a", id), missing("secret/b", "3")]));
+    let [one, other] = tries.each_ref().map(|error| error.message(FailureCode::NotFound));
+    assert_eq!(one, other);
+    let ids = tries.each_ref().map(|error| error.log_details(FailureCode::NotFound).request_ids);
+    assert_eq!(ids, ["1, 3", "2, 3"]);
+}
+
+/// Of a message with ids as Azure has them, and names of twenty characters.
+#[test]
+fn the_first_250_bytes_have_the_code_the_objects_the_cause_and_the_action() {
+    for (status, code, expected, action) in [
+        (404, "SecretNotFound", FailureCode::NotFound, "objectVersion"),
+        (403, "ForbiddenByRbac", FailureCode::ForbiddenByRbac, OBJECT_ID),
+        (403, "ForbiddenByPolicy", FailureCode::ForbiddenByPolicy, OBJECT_ID),
+        (403, "ForbiddenByFirewall", FailureCode::ForbiddenByFirewall, "firewall of vault lab"),
+        (403, "ForbiddenByConnection", FailureCode::ForbiddenByConnection, "on the node"),
+        (403, "SecretDisabled", FailureCode::ObjectDisabled, "enable it in the vault"),
+        (429, "Throttled", FailureCode::Throttled, "several vaults"),
+        (503, "X", FailureCode::VaultDown, "kubelet tries again"),
+    ] {
+        let name = |index| format!("secret/connection-string-{index}");
+        let failures: Vec<_> =
+            (0..20).map(|index| failure(&name(index), status, code, "Words", "r")).collect();
+        let text = message(failures, expected);
+        let begin = &text[..text.floor_char_boundary(250)];
+        assert!(begin.starts_with(&format!("[{expected}] ")), "{text}");
+        for part in ["secret/connection-string-0", " and 18 more", "vault lab", &status.to_string(), action] {
+            assert!(begin.contains(part), "no {part} in the first 250 bytes of {text}");
+        }
+    }
+}
+
+fn refused(source: TokenSource, presented: Option<Presented>, description: &str) -> MountError {
     let body = serde_json::json!({"error": "invalid_client", "error_description": description});
     let asked =
         Asked { identity: "workload identity c".to_owned(), client: Some("c".to_owned()), source, presented };
@@ -159,8 +187,13 @@ fn refused(source: TokenSource, presented: Option<Presented>, description: &str)
         asked: Box::new(asked),
         answer: Box::new(TokenAnswer::parse(401, body.to_string().as_bytes())),
     };
-    let wanted = ["secret/a".to_owned(), "secret/b".to_owned()];
-    Identity { wanted: &wanted, vault: &"lab".parse().unwrap(), error: &error, misspellings: &[] }.to_string()
+    let wanted = vec!["secret/a".to_owned(), "secret/b".to_owned()];
+    MountError::Identity {
+        wanted,
+        vault: "lab".parse().unwrap(),
+        error: Arc::new(error),
+        misspellings: Vec::new(),
+    }
 }
 
 fn entra() -> TokenSource {
@@ -174,60 +207,140 @@ fn a_federated_credential_can_be_made_from_the_message() {
         subject: "system:serviceaccount:default:app".to_owned(),
         audience: "api://AzureADTokenExchange".to_owned(),
     };
+    let description = "AADSTS700213: No match. Trace ID: 1 Correlation ID: 2 Timestamp: 3";
+    let error = refused(entra(), Some(presented.clone()), description);
     assert_eq!(
-        refused(
-            entra(),
-            Some(presented.clone()),
-            "AADSTS700213: No match. Trace ID: 1 Correlation ID: 2 Timestamp: 3"
-        ),
-        "cannot read 2 objects from vault lab (secret/a, secret/b): tenant t at login.microsoftonline.com refused \
-         workload identity c: AADSTS700213; add a federated credential to client c with issuer \
-         'https://oidc.example/', subject 'system:serviceaccount:default:app' and audience \
-         'api://AzureADTokenExchange' (a new one takes some seconds to spread). The answer was: No match. (status 401; \
-         Trace ID: 1 Correlation ID: 2 Timestamp: 3)"
+        error.message(FailureCode::NoFederatedCredential),
+        "[AKV-NoFederatedCredential] cannot read secret/a, secret/b from vault lab: Entra refused the identity: \
+         AADSTS700213; add a federated credential for subject 'system:serviceaccount:default:app', issuer \
+         'https://oidc.example/' and audience 'api://AzureADTokenExchange' to client c (a new one takes some seconds to \
+         spread); asked tenant t at login.microsoftonline.com as workload identity c; the answer was: No match."
     );
+    let details = error.log_details(FailureCode::NoFederatedCredential);
+    assert_eq!(details.request_ids, "Trace ID: 1 Correlation ID: 2 Timestamp: 3");
     let proxy = TokenSource::TokenProxy { tenant: "t".parse().unwrap(), host: "kubernetes".to_owned() };
-    let bound = refused(proxy, Some(presented), "AADSTS70021: No match.");
+    let bound = refused(proxy, Some(presented), "AADSTS70021: No match.").to_string();
     assert!(
         bound.contains("has an identity binding for client c, and that system:serviceaccount:"),
         "{bound}"
     );
-    let unread = refused(entra(), None, "AADSTS70021: No match.");
+    let unread = refused(entra(), None, "AADSTS70021: No match.").to_string();
     assert!(unread.contains("add a federated credential to client c that fits"), "{unread}");
 }
 
 #[test]
-fn a_number_that_nobody_knows_is_told_in_its_own_words() {
-    let message = refused(entra(), None, "AADSTS999999: Something new. Trace ID: 1");
-    assert!(
-        message.ends_with("refused workload identity c: AADSTS999999. The answer was: Something new. (status 401; Trace ID: 1)"),
-        "{message}"
-    );
+fn an_unknown_number_of_entra_is_reported_with_entras_own_words() {
+    let message = refused(entra(), None, "AADSTS999999: Something new. Trace ID: 1").to_string();
+    assert!(message.contains("Entra refused the identity: AADSTS999999; asked "), "{message}");
+    assert!(message.ends_with("; the answer was: Something new."), "{message}");
 }
 
 #[test]
-fn a_timeout_tells_what_it_waited_for_and_ends_in_what_differs() {
-    let waiting = Waiting::Reads {
-        host: "lab.vault.azure.net".to_owned(),
-        missing: vec!["secret/b".to_owned(), "secret/c".to_owned()],
-        wanted: 20,
-        stage: None,
-        throttled: false,
-        last: Some(503),
+fn a_timeout_names_its_phase_and_the_log_has_what_was_missing() {
+    let error = |budget, spent| MountError::OutOfTime {
+        wanted: (0..20).map(|index| format!("secret/{index}")).collect(),
+        vault: "lab".parse().unwrap(),
+        budget,
+        waiting: Box::new(Waiting::Reads {
+            host: "lab.vault.azure.net".to_owned(),
+            missing: vec!["secret/2".to_owned(), "secret/3".to_owned()],
+            wanted: 20,
+            stage: None,
+            throttled: false,
+            last: Some(503),
+        }),
+        spent: Duration::from_millis(spent),
     };
-    let wanted: Vec<String> = (0..20).map(|index| format!("secret/{index}")).collect();
-    let text = OutOfTime {
-        wanted: &wanted,
-        vault: &"lab".parse().unwrap(),
-        budget: Duration::from_secs(90),
-        waiting: &waiting,
-        spent: Duration::from_millis(89_500),
-    };
+    let budget = Budget::Configured(Duration::from_secs(90));
+    let code = FailureCode::TimeOutRead;
     assert_eq!(
-        text.to_string(),
-        "cannot read 20 objects from vault lab (secret/0, secret/1, secret/2 and 17 more): the mount was given up after \
-         90.0 seconds, before its caller's patience ended: it waited for answers of \
-         lab.vault.azure.net; kubelet tries again; look for what is slow between node and Azure (2 of 20 objects are \
-         missing: secret/b, secret/c; the last answer was status 503; for 89.5 seconds)"
+        error(budget, 89_500).message(code),
+        "[AKV-TimeOutRead] cannot read secret/0, secret/1, secret/2 and 17 more from vault lab: timed out after 90s while \
+         waiting for answers from lab.vault.azure.net; kubelet tries again; check what is slow between node and Azure"
     );
+    assert_eq!(error(budget, 89_500).message(code), error(budget, 71_200).message(code));
+    assert!(error(Budget::Caller, 1).message(code).contains("timed out at the caller's deadline while"));
+    assert_eq!(
+        error(budget, 89_500).log_details(code).seen,
+        "2 of 20 objects are missing: secret/2, secret/3; the last answer was status 503; this took 89.5 s"
+    );
+}
+
+/// The examples of docs/errors.md and docs/codes.md, as they stand there.
+fn documented() -> Vec<String> {
+    let pages = [include_str!("../../../docs/errors.md"), include_str!("../../../docs/codes.md")];
+    let examples =
+        |page: &'static str| page.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+    pages.into_iter().flat_map(examples).map(|example| example.trim().to_owned()).collect()
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_messages_that_the_code_makes() {
+    let vault = || "demo".parse().unwrap();
+    let wanted = |count: usize| {
+        let letters = (0..count).map(|index| format!("secret/{}", char::from(b'a' + index as u8)));
+        letters.collect::<Vec<_>>()
+    };
+    let client = "cccccccc-0000-0000-0000-000000000002".to_owned();
+    let source =
+        TokenSource::Entra { tenant: TENANT.parse().unwrap(), host: "login.microsoftonline.com".to_owned() };
+    let presented = Presented {
+        issuer: "https://oidc.example/".to_owned(),
+        subject: "system:serviceaccount:default:app".to_owned(),
+        audience: "api://AzureADTokenExchange".to_owned(),
+    };
+    let asked =
+        Asked { identity: IDENTITY.to_owned(), client: Some(client), source, presented: Some(presented) };
+    let body = serde_json::json!({
+        "error": "invalid_client",
+        "error_description": "AADSTS700213: No matching federated identity record found for presented assertion subject \
+                              'system:serviceaccount:default:app'. https://learn.microsoft.com/x Trace ID: 1",
+    });
+    let answer = Box::new(TokenAnswer::parse(401, body.to_string().as_bytes()));
+    let refused = MountError::Identity {
+        wanted: wanted(5),
+        vault: vault(),
+        error: Arc::new(IdentityError::Refused { asked: Box::new(asked), answer }),
+        misspellings: Vec::new(),
+    };
+    let objects = |failures| {
+        let mut error = error(failures);
+        if let MountError::Objects { vault: name, caller, .. } = &mut error {
+            *name = vault();
+            caller.host = "demo.vault.azure.net".to_owned();
+        }
+        error
+    };
+    let unauthorized = "Caller is not authorized to perform action on resource.";
+    let timeout = MountError::OutOfTime {
+        wanted: wanted(20),
+        vault: vault(),
+        budget: Budget::Configured(Duration::from_secs(90)),
+        waiting: Box::new(Waiting::Reads {
+            host: "demo.vault.azure.net".to_owned(),
+            missing: Vec::new(),
+            wanted: 20,
+            stage: None,
+            throttled: false,
+            last: None,
+        }),
+        spent: Duration::ZERO,
+    };
+    let made = [
+        refused.message(FailureCode::NoFederatedCredential),
+        objects(vec![
+            missing("secret/db-pasword", "r"),
+            missing("secret/nope", "r"),
+            failure("cert/web", 403, "ForbiddenByRbac", unauthorized, "r"),
+        ])
+        .message(FailureCode::ForbiddenByRbac),
+        timeout.message(FailureCode::TimeOutRead),
+        objects(vec![failure("secret/db-password", 403, "ForbiddenByRbac", unauthorized, "r")])
+            .message(FailureCode::ForbiddenByRbac),
+    ];
+    let documented = documented();
+    assert_eq!(documented.len(), made.len(), "{documented:#?}");
+    for (example, message) in documented.iter().zip(&made) {
+        assert_eq!(example, message);
+    }
 }

@@ -41,7 +41,10 @@ async fn a_vault_that_hangs_before_it_knows_who_asks() {
     let call = crate::harness::MountCall::of_secrets(&rig.azure, &names);
     let told = rig.driver().mount(&call).await.unwrap_err();
     assert_eq!(told.code(), FailedPrecondition, "{told}");
-    assert!(names.iter().all(|name| told.message().contains(name)), "{told}");
+    assert!(
+        told.message().contains("secret/secret-0, secret/secret-1, secret/secret-2 and 17 more"),
+        "{told}"
+    );
     let probes = rig.azure.journal().count(&At::Probe.route());
     assert!(
         probes <= 3 * TRIES.end(),
@@ -186,7 +189,7 @@ async fn name_servers_that_do_not_answer() {
             Err(status) => {
                 assert!(!well, "{status}");
                 assert_eq!(status.code(), FailedPrecondition, "{status}");
-                for part in ["AKV-TimeOutConnect", "login.microsoftonline.com, for an answer of DNS"] {
+                for part in ["AKV-TimeOutConnect", "a token from Entra (an answer of DNS)"] {
                     assert!(status.message().contains(part), "no {part} in {status}");
                 }
             }

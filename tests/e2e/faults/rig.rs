@@ -132,6 +132,8 @@ impl Rig {
             assert!(status.message().contains(part), "{at:?} {fault:?}: no {part} in {status}");
         }
         self.saw(at, requests, &format!("{at:?} {fault:?}, for good"));
+        let Err(again) = self.mount().await else { panic!("{at:?} {fault:?}: mounted") };
+        assert_eq!(again.message(), status.message(), "{at:?} {fault:?}: two tries of one failure");
         self.azure.faults().remove(id);
         self.mount().await.unwrap_or_else(|status| panic!("after {at:?} {fault:?}: {status}"));
         status

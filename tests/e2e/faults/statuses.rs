@@ -155,7 +155,10 @@ async fn twenty_objects_of_a_vault_that_is_out_of_order_fail_together() {
     let call = MountCall::of_secrets(&rig.azure, &names);
     let told = rig.driver().mount(&call).await.unwrap_err();
     assert_eq!(told.code(), FailedPrecondition);
-    assert!(names.iter().all(|name| told.message().contains(name)), "{told}");
+    assert!(
+        told.message().contains("secret/secret-0, secret/secret-1, secret/secret-2 and 17 more"),
+        "{told}"
+    );
     rig.saw(At::Vault, 100..=100, "each object has its tries");
 }
 

@@ -36,10 +36,10 @@ async fn a_challenge_for_another_resource_is_refused() {
     for (challenge, because) in [
         (
             r#"Bearer authorization="https://login.microsoftonline.com/t", resource="https://evil.example""#,
-            r#"wants a token for "https://evil.example", which is not its own service"#,
+            r#"asks for a token for "https://evil.example", which is another service"#,
         ),
-        (r#"Bearer authorization="https://login.microsoftonline.com/t""#, "is none of Key Vault's"),
-        ("Basic realm=x", r#"its challenge "Basic realm=x" is none of Key Vault's"#),
+        (r#"Bearer authorization="https://login.microsoftonline.com/t""#, "is not a Key Vault challenge"),
+        ("Basic realm=x", r#""Basic realm=x" is not a Key Vault challenge"#),
     ] {
         is_refused(challenge, because).await;
     }

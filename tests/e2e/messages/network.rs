@@ -73,7 +73,7 @@ async fn a_way_that_leads_nowhere_is_told_by_where_it_ends() {
             vec![
                 "[AKV-VaultNotInDns] cannot read secret/db-password from vault lab: the vault cannot be reached: ".to_owned(),
                 "no address for lab.vault.azure.net".to_owned(),
-                "check the name of vault lab for a typo, cloudName, and with a private endpoint".to_owned(),
+                "check the name of vault lab, cloudName, and the private DNS zone".to_owned(),
             ],
         ),
         (
