@@ -100,7 +100,7 @@ impl Vaults {
 
     fn options_at(&self, host: &VaultHost) -> ClientOptions {
         let mut options = self.options.clone();
-        // Above what counts requests, since an answer from memory is none; and what waits at the gate is not sent yet.
+        // Above what counts requests, since an answer from memory is none; and what waits at the limiter is not sent yet.
         options.per_try_policies.splice(0..0, host.policies());
         options
     }

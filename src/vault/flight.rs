@@ -12,7 +12,7 @@ use futures::{
     future::{BoxFuture, Shared, WeakShared},
 };
 
-use super::gate::Ask;
+use super::limiter::QueuedRequest;
 
 /// An answer under way. Whoever holds it drives it, and it ends when nobody does any more.
 pub(super) type Flight<V> = Shared<BoxFuture<'static, V>>;
@@ -26,7 +26,7 @@ pub(super) struct Flights<K, V>(Arc<Mutex<HashMap<K, Entry<V>>>>);
 
 struct Entry<V> {
     answer: WeakShared<BoxFuture<'static, V>>,
-    ask: Arc<Ask>,
+    ask: Arc<QueuedRequest>,
 }
 
 impl<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> Flights<K, V> {
@@ -39,7 +39,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> Fl
         &self,
         key: &K,
         urgent: bool,
-        make: impl FnOnce(Arc<Ask>) -> BoxFuture<'static, V>,
+        make: impl FnOnce(Arc<QueuedRequest>) -> BoxFuture<'static, V>,
     ) -> (Flight<V>, bool) {
         let mut flights = self.lock();
         if let Some(entry) = flights.get(key)
@@ -47,11 +47,11 @@ impl<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> Fl
             && let Some(answer) = entry.answer.upgrade()
         {
             if urgent {
-                entry.ask.raise();
+                entry.ask.promote();
             }
             return (answer, true);
         }
-        let ask = Arc::new(Ask::new(urgent));
+        let ask = Arc::new(QueuedRequest::new(urgent));
         let landing = Landing { flights: self.clone(), key: key.clone(), ask: ask.clone() };
         let answer = make(ask.clone());
         let answer = async move {
@@ -80,7 +80,7 @@ impl<K, V> Clone for Flights<K, V> {
 struct Landing<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> {
     flights: Flights<K, V>,
     key: K,
-    ask: Arc<Ask>,
+    ask: Arc<QueuedRequest>,
 }
 
 impl<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> Drop for Landing<K, V> {
@@ -101,7 +101,7 @@ mod tests {
 
     type Answers = Flights<&'static str, u32>;
 
-    fn never(_: Arc<Ask>) -> BoxFuture<'static, u32> {
+    fn never(_: Arc<QueuedRequest>) -> BoxFuture<'static, u32> {
         unreachable!("there is a flight to join")
     }
 

@@ -7,7 +7,7 @@ use quick_cache::sync::Cache;
 
 use crate::{cloud::VaultEndpoint, metrics::Metrics, transport::Patience};
 
-use super::{gate::GatePolicy, probe::ProbePolicy};
+use super::{limiter::LimiterPolicy, probe::ProbePolicy};
 
 /// How many vaults are remembered. Vault names come from SecretProviderClasses, so there is a bound.
 const MOST: usize = 1_000;
@@ -28,7 +28,7 @@ pub(super) struct VaultHost {
     /// Learned once: it says where to get a token, and not who asks.
     pub(super) probe: Arc<ProbePolicy>,
     /// When it may be asked.
-    pub(super) gate: Arc<GatePolicy>,
+    pub(super) limiter: Arc<LimiterPolicy>,
 }
 
 impl VaultHosts {
@@ -50,12 +50,12 @@ impl VaultHost {
         Self {
             name: name.clone(),
             probe: Arc::new(ProbePolicy::new(endpoint.clone())),
-            gate: Arc::new(GatePolicy::new(name, metrics.clone(), patience)),
+            limiter: Arc::new(LimiterPolicy::new(name, metrics.clone(), patience)),
         }
     }
 
     /// What each request to the host goes through.
     pub(super) fn policies(&self) -> [Arc<dyn Policy>; 2] {
-        [self.probe.clone(), self.gate.clone()]
+        [self.probe.clone(), self.limiter.clone()]
     }
 }

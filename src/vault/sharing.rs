@@ -15,7 +15,7 @@ use super::{
     error::VaultError,
     flight::{Flight, Flights},
     freshness::{CacheSettings, Freshness},
-    gate::Ask,
+    limiter::QueuedRequest,
     memory::{Footprint, Memory},
     read::Read,
 };
@@ -74,7 +74,7 @@ impl Sharing {
         vault: &Arc<str>,
         reader: &Reader,
         read: &Read,
-        ask: impl FnOnce(Arc<Ask>) -> F,
+        ask: impl FnOnce(Arc<QueuedRequest>) -> F,
     ) -> (Answer<V>, VaultCall)
     where
         F: Future<Output = Result<V, VaultError>> + Send + 'static,
@@ -84,7 +84,7 @@ impl Sharing {
             (answer, call)
         };
         let Some(principal) = reader.principal.clone() else {
-            let answer = ask(Arc::new(Ask::new(reader.first)));
+            let answer = ask(Arc::new(QueuedRequest::new(reader.first)));
             let answer = async { answer.await.map(Arc::new).map_err(Arc::new) };
             return counted(answer.boxed().shared(), VaultCall::Made);
         };

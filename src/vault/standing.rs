@@ -18,11 +18,11 @@ pub struct Standing {
 impl Vaults {
     /// How the vault at `endpoint` stands.
     pub fn standing(&self, endpoint: &VaultEndpoint) -> Standing {
-        let gate = &self.hosts.of(endpoint).gate;
+        let limiter = &self.hosts.of(endpoint).limiter;
         Standing {
             stage: self.outgoing.transports.ahead.stage(&endpoint.url),
-            throttled: gate.is_throttled(),
-            last: gate.last_status(),
+            throttled: limiter.is_throttled(),
+            last: limiter.last_status(),
         }
     }
 }

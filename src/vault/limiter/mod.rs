@@ -3,9 +3,9 @@
 //! Waiting mounts stand in one line, first mounts before republishes. When the vault throttles, all of them wait for
 //! the same moment, and go on no faster than the vault could answer before.
 
-mod pace;
+mod adaptive;
 mod policy;
-mod urgency;
+mod request;
 
 use std::{
     collections::BTreeMap,
@@ -15,13 +15,13 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-pub(super) use self::{policy::GatePolicy, urgency::Ask};
+pub(super) use self::{policy::LimiterPolicy, request::QueuedRequest};
 
-use self::pace::{Next, Pace};
+use self::adaptive::{Next, Pace};
 
 /// The gate of one vault.
 #[derive(Debug)]
-pub(super) struct Gate(Mutex<State>);
+pub(super) struct Limiter(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -40,13 +40,13 @@ struct Place {
 
 /// Leave to send one request. It lasts until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
-    gate: &'a Gate,
+pub(super) struct Permit<'a> {
+    limiter: &'a Limiter,
     /// When the request went out.
     sent: Instant,
 }
 
-impl Gate {
+impl Limiter {
     /// Open. A vault that throttles and does not say how long is left alone for `first_wait`, and longer each further
     /// time.
     pub(super) fn new(first_wait: Duration) -> Self {
@@ -57,16 +57,20 @@ impl Gate {
     ///
     /// # Errors
     /// The vault wants to be left alone for longer than until `latest`.
-    pub(super) async fn turn(&self, ask: &Ask, latest: Instant) -> Result<Turn<'_>, Closed> {
+    pub(super) async fn acquire(
+        &self,
+        ask: &QueuedRequest,
+        latest: Instant,
+    ) -> Result<Permit<'_>, WaitTooLong> {
         let mut urgency = ask.urgency();
         let mut waiting = Waiting::join(self, !*urgency.borrow_and_update());
         loop {
             let until = match self.lock().admit(waiting.place, latest) {
                 Admission::Granted(sent) => {
                     waiting.admitted = true;
-                    return Ok(Turn { gate: self, sent });
+                    return Ok(Permit { limiter: self, sent });
                 }
-                Admission::Refused => return Err(Closed),
+                Admission::Refused => return Err(WaitTooLong),
                 Admission::Wait(until) => until,
             };
             let moment = async {
@@ -95,7 +99,7 @@ impl Gate {
 
 /// Why there is no turn: the vault wants to be left alone for longer than whoever asks can wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Closed;
+pub(super) struct WaitTooLong;
 
 enum Admission {
     Granted(Instant),
@@ -136,24 +140,24 @@ impl State {
 
 /// A place in the line, left when dropped.
 struct Waiting<'a> {
-    gate: &'a Gate,
+    limiter: &'a Limiter,
     place: Place,
     called: Arc<Notify>,
     admitted: bool,
 }
 
 impl<'a> Waiting<'a> {
-    fn join(gate: &'a Gate, patient: bool) -> Self {
+    fn join(limiter: &'a Limiter, patient: bool) -> Self {
         let called = Arc::new(Notify::new());
-        let mut state = gate.lock();
+        let mut state = limiter.lock();
         let place = Place { patient, number: state.next_number };
         state.next_number += 1;
         state.line.insert(place, called.clone());
-        Self { gate, place, called, admitted: false }
+        Self { limiter, place, called, admitted: false }
     }
 
     fn hurry(&mut self) {
-        let mut state = self.gate.lock();
+        let mut state = self.limiter.lock();
         if let Some(called) = state.line.remove(&self.place) {
             self.place.patient = false;
             state.line.insert(self.place, called);
@@ -165,29 +169,29 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.admitted {
-            let mut state = self.gate.lock();
+            let mut state = self.limiter.lock();
             state.line.remove(&self.place);
             state.call();
         }
     }
 }
 
-impl Turn<'_> {
+impl Permit<'_> {
     /// The vault answered.
     pub(super) fn answered(self) {
-        self.gate.lock().pace.answered(Instant::now());
+        self.limiter.lock().pace.answered(Instant::now());
     }
 
     /// The vault throttled. `retry_after` is what it said of when to come back, and `jitter`, from 0 to 1, keeps nodes
     /// from coming back all at once.
     pub(super) fn throttled(self, retry_after: Option<Duration>, jitter: f64) {
-        self.gate.lock().pace.throttled(self.sent, Instant::now(), retry_after, jitter);
+        self.limiter.lock().pace.throttled(self.sent, Instant::now(), retry_after, jitter);
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let mut state = self.gate.lock();
+        let mut state = self.limiter.lock();
         state.pace.ended();
         state.call();
     }

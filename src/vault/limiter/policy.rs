@@ -1,4 +1,4 @@
-//! Takes each request to a vault through its gate, and once more when it was throttled.
+//! Takes each request to a vault through its limiter, and once more when it was throttled.
 
 use std::sync::{
     Arc,
@@ -20,16 +20,16 @@ use crate::{
     transport::{Patience, below, retry_after, unsuccessful},
 };
 
-use super::{Ask, Gate};
+use super::{Limiter, QueuedRequest};
 
 /// How often a request may be throttled before whoever wants it hears of it.
 const TRIES: u32 = 5;
 
 /// Below the SDK's own retries, which know nothing of each other and would come back each for itself.
 #[derive(Debug)]
-pub(in crate::vault) struct GatePolicy {
+pub(in crate::vault) struct LimiterPolicy {
     vault: Arc<str>,
-    gate: Gate,
+    limiter: Limiter,
     metrics: Metrics,
     patience: Patience,
     /// The status that was answered last; 0 before there was one.
@@ -38,15 +38,15 @@ pub(in crate::vault) struct GatePolicy {
     jitter: fn() -> f64,
 }
 
-impl GatePolicy {
+impl LimiterPolicy {
     pub(in crate::vault) fn new(vault: Arc<str>, metrics: Metrics, patience: Patience) -> Self {
-        let gate = Gate::new(patience.throttled);
-        Self { vault, gate, metrics, patience, last: AtomicU16::new(0), jitter: fastrand::f64 }
+        let limiter = Limiter::new(patience.throttled);
+        Self { vault, limiter, metrics, patience, last: AtomicU16::new(0), jitter: fastrand::f64 }
     }
 
     /// Whether the vault has asked us to wait.
     pub(in crate::vault) fn is_throttled(&self) -> bool {
-        self.gate.is_throttled()
+        self.limiter.is_throttled()
     }
 
     /// The status that the vault answered last.
@@ -56,15 +56,15 @@ impl GatePolicy {
 }
 
 #[async_trait]
-impl Policy for GatePolicy {
+impl Policy for LimiterPolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let unasked = Arc::new(Ask::new(true));
-        let ask = ctx.value::<Arc<Ask>>().unwrap_or(&unasked);
+        let unasked = Arc::new(QueuedRequest::new(true));
+        let ask = ctx.value::<Arc<QueuedRequest>>().unwrap_or(&unasked);
         // Half of what the mount may take: whoever waits longer does not hear why.
         let latest = Instant::now() + self.patience.again * 3 / 2;
         let mut tries = 1;
         loop {
-            let Ok(turn) = self.gate.turn(ask, latest).await else {
+            let Ok(permit) = self.limiter.acquire(ask, latest).await else {
                 return Err(Error::with_message(
                     ErrorKind::HttpResponse {
                         status: StatusCode::TooManyRequests,
@@ -78,7 +78,7 @@ impl Policy for GatePolicy {
             let response = below(ctx, request, next).await?;
             self.last.store(response.status().into(), Ordering::Relaxed);
             if response.status() != StatusCode::TooManyRequests {
-                turn.answered();
+                permit.answered();
                 if response.status().is_success() {
                     ask.was_answered();
                 }
@@ -87,7 +87,7 @@ impl Policy for GatePolicy {
             ask.was_throttled();
             self.metrics.vault_throttled(&self.vault);
             let wait = retry_after(response.headers());
-            turn.throttled(wait, (self.jitter)());
+            permit.throttled(wait, (self.jitter)());
             let left = latest.saturating_duration_since(Instant::now());
             if tries == TRIES || wait.unwrap_or_default() > left {
                 // As an error, since the SDK would try a response of this status again.
@@ -122,8 +122,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_list_of_several_pages_is_as_old_as_its_first() {
         let patience = Patience::within(Duration::from_secs(90));
-        let policy = GatePolicy::new("lab".into(), Metrics::new(false), patience);
-        let (begin, ask) = (Instant::now(), Arc::new(Ask::new(true)));
+        let policy = LimiterPolicy::new("lab".into(), Metrics::new(false), patience);
+        let (begin, ask) = (Instant::now(), Arc::new(QueuedRequest::new(true)));
         let mut ctx = Context::new();
         ctx.insert(ask.clone());
         // The first page at the third try, and the second at its second.

@@ -6,7 +6,7 @@ use tokio::{sync::watch, time::Instant};
 
 /// What stands behind a request: a mount or several, of which the most urgent counts.
 #[derive(Debug)]
-pub(crate) struct Ask {
+pub(crate) struct QueuedRequest {
     urgent: watch::Sender<bool>,
     sent: Mutex<Sent>,
 }
@@ -20,14 +20,14 @@ struct Sent {
     answered: bool,
 }
 
-impl Ask {
+impl QueuedRequest {
     /// A request for a first mount, which a pod waits for, or for a republish, which nobody does.
     pub(crate) fn new(urgent: bool) -> Self {
         Self { urgent: watch::Sender::new(urgent), sent: Mutex::default() }
     }
 
     /// A first mount waits for it too.
-    pub(crate) fn raise(&self) {
+    pub(crate) fn promote(&self) {
         self.urgent.send_if_modified(|urgent| !std::mem::replace(urgent, true));
     }
 
