@@ -5,6 +5,7 @@ pub mod cloud;
 pub mod excerpt;
 pub mod file;
 pub mod identity;
+pub mod mount_kind;
 pub mod object;
 pub mod overlap;
 pub mod pod;

@@ -10,7 +10,7 @@ mod error;
 mod flight;
 mod freshness;
 mod host;
-mod limiter;
+pub mod limiter;
 pub mod memory;
 mod probe;
 mod read;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     metrics::{Metrics, VaultCall},
-    spec::principal::Principal,
+    spec::{mount_kind::MountKind, principal::Principal},
 };
 
 use super::{
@@ -30,6 +30,12 @@ pub struct Reader {
     pub principal: Option<Principal>,
     /// Whether the volume is new, so that a pod waits for it.
     pub first: bool,
+}
+
+impl Reader {
+    fn kind(&self) -> MountKind {
+        if self.first { MountKind::Initial } else { MountKind::Republish }
+    }
 }
 
 /// What was asked, of which vault, and as whom.
@@ -84,7 +90,7 @@ impl Sharing {
             (answer, call)
         };
         let Some(principal) = reader.principal.clone() else {
-            let answer = ask(Arc::new(QueuedRequest::new(reader.first)));
+            let answer = ask(Arc::new(QueuedRequest::new(reader.kind())));
             let answer = async { answer.await.map(Arc::new).map_err(Arc::new) };
             return counted(answer.boxed().shared(), VaultCall::Made);
         };
@@ -94,7 +100,7 @@ impl Sharing {
         if let Some(value) = shelf.memory.recall(&key, max_age, Instant::now()) {
             return counted(std::future::ready(Ok(value)).boxed().shared(), VaultCall::Remembered);
         }
-        let (answer, joined) = shelf.flights.join(&key, reader.first, |handle| {
+        let (answer, joined) = shelf.flights.join(&key, reader.kind(), |handle| {
             let (sharing, key, begin) = (self.clone(), key.clone(), Instant::now());
             let answer = ask(handle.clone());
             Box::pin(async move {
@@ -102,7 +108,7 @@ impl Sharing {
                 match &answer {
                     Ok(value) => {
                         let keep = sharing.settings.republish().max_age(&key.read);
-                        let asked = handle.sent().unwrap_or(begin);
+                        let asked = handle.sent_at().unwrap_or(begin);
                         V::shelf(&sharing).memory.remember(key, value.clone(), asked, keep);
                     }
                     Err(error) => sharing.forget(&key, error),

@@ -21,7 +21,7 @@ impl Vaults {
         let limiter = &self.hosts.of(endpoint).limiter;
         Standing {
             stage: self.outgoing.transports.ahead.stage(&endpoint.url),
-            throttled: limiter.is_throttled(),
+            throttled: limiter.is_throttling(),
             last: limiter.last_status(),
         }
     }

@@ -1,76 +1,82 @@
-//! One gate per vault for the whole node: who may ask next, and when.
+//! A limiter for each vault: which request of the node goes next, and when.
 //!
-//! Waiting mounts stand in one line, first mounts before republishes. When the vault throttles, all of them wait for
-//! the same moment, and go on no faster than the vault could answer before.
+//! Key Vault allows a vault so many requests, whichever pod they are for. The limiter makes one queue of all that this node
+//! asks of a vault, with initial mounts before republishes. After a 429 all of it waits for one moment, and then goes at the
+//! rate that the vault answers.
+//!
+//! [`LimiterState`] decides. It is a value without clock or I/O; [`Limiter`] gives it the time, and wakes the request that
+//! is first.
 
 mod adaptive;
+mod last_second;
 mod policy;
+mod queue;
 mod request;
+mod state;
+mod token_bucket;
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{sync::Notify, time::Instant};
 
+pub use self::state::{InFlight, LimiterState, Next, Ticket};
 pub(super) use self::{policy::LimiterPolicy, request::QueuedRequest};
 
-use self::adaptive::{Next, Pace};
+use crate::spec::mount_kind::MountKind;
 
-/// The gate of one vault.
+/// A limiter of the requests to one vault.
 #[derive(Debug)]
 pub(super) struct Limiter(Mutex<State>);
 
+type State = LimiterState<Arc<Waiter>>;
+
+/// What the limiter keeps of a request that waits.
 #[derive(Debug)]
-struct State {
-    pace: Pace,
-    /// Those who wait: the urgent ones first, and among equals who came first.
-    line: BTreeMap<Place, Arc<Notify>>,
-    next_number: u64,
+struct Waiter {
+    /// The moment until which it can wait.
+    latest: Instant,
+    /// Wakes it when it may be the first, or cannot wait as long as it would have to.
+    woken: Notify,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    /// False goes before true.
-    patient: bool,
-    number: u64,
-}
-
-/// Leave to send one request. It lasts until it is dropped.
+/// Leave to send one request. It counts as in flight until it is dropped.
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
-    /// When the request went out.
-    sent: Instant,
+    request: Option<InFlight>,
 }
 
+/// The error of a vault that wants to be left alone for longer than a request can wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WaitTooLong;
+
 impl Limiter {
-    /// Open. A vault that throttles and does not say how long is left alone for `first_wait`, and longer each further
-    /// time.
-    pub(super) fn new(first_wait: Duration) -> Self {
-        Self(Mutex::new(State { pace: Pace::new(first_wait), line: BTreeMap::new(), next_number: 0 }))
+    /// A limiter for a vault that has not been asked yet. After a 429 that names no moment it waits for `first_backoff`,
+    /// and twice as long after each further one in a row.
+    pub(super) fn new(first_backoff: Duration) -> Self {
+        Self(Mutex::new(LimiterState::new(first_backoff)))
     }
 
-    /// Waits for a turn. `ask` may become urgent meanwhile.
+    /// Waits until `request` may be sent. It can be promoted meanwhile.
     ///
     /// # Errors
-    /// The vault wants to be left alone for longer than until `latest`.
+    /// The vault wants to be left alone until after `latest`.
     pub(super) async fn acquire(
         &self,
-        ask: &QueuedRequest,
+        request: &QueuedRequest,
         latest: Instant,
     ) -> Result<Permit<'_>, WaitTooLong> {
-        let mut urgency = ask.urgency();
-        let mut waiting = Waiting::join(self, !*urgency.borrow_and_update());
+        let mut kind = request.kind();
+        let mut waiting = {
+            let kind = *kind.borrow_and_update();
+            Waiting::join(self, kind, request, latest)
+        };
         loop {
-            let until = match self.lock().admit(waiting.place, latest) {
-                Admission::Granted(sent) => {
-                    waiting.admitted = true;
-                    return Ok(Permit { limiter: self, sent });
-                }
-                Admission::Refused => return Err(WaitTooLong),
+            let until = match waiting.admit()? {
+                Admission::Granted(permit) => return Ok(permit),
                 Admission::Wait(until) => until,
             };
             let moment = async {
@@ -80,16 +86,22 @@ impl Limiter {
                 }
             };
             tokio::select! {
-                () = waiting.called.notified() => {}
+                () = waiting.waiter.woken.notified() => {}
                 () = moment => {}
-                Ok(()) = urgency.changed() => waiting.hurry(),
+                Ok(()) = kind.changed() => waiting.promote(),
             }
         }
     }
 
-    /// Whether the vault has asked us to wait, and the time is not over.
-    pub(super) fn is_throttled(&self) -> bool {
-        self.lock().pace.throttled_until(Instant::now()).is_some()
+    /// Returns whether requests wait since the vault throttles: until a moment, or for the rate that it answers.
+    pub(super) fn is_throttling(&self) -> bool {
+        let (state, now) = (self.lock(), Instant::now());
+        state.closed_until(now).is_some() || state.is_limited(now) && state.first().is_some()
+    }
+
+    /// Returns whether the vault's refusals still decide when it is asked.
+    pub(super) fn is_limited(&self) -> bool {
+        self.lock().is_limited(Instant::now())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -97,103 +109,100 @@ impl Limiter {
     }
 }
 
-/// Why there is no turn: the vault wants to be left alone for longer than whoever asks can wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WaitTooLong;
-
-enum Admission {
-    Granted(Instant),
-    /// It would be too late.
-    Refused,
-    /// Until this moment, or until called.
+enum Admission<'a> {
+    Granted(Permit<'a>),
+    /// Until this moment, or until woken.
     Wait(Option<Instant>),
 }
 
-impl State {
-    fn admit(&mut self, place: Place, latest: Instant) -> Admission {
-        let now = Instant::now();
-        if self.pace.throttled_until(now).is_some_and(|until| until > latest) {
-            return Admission::Refused;
-        }
-        if self.line.first_key_value().is_none_or(|(first, _)| *first != place) {
-            return Admission::Wait(None);
-        }
-        match self.pace.next(now) {
-            Next::Now => {
-                self.pace.sent(now);
-                self.line.remove(&place);
-                self.call();
-                Admission::Granted(now)
-            }
-            Next::At(moment) => Admission::Wait(Some(moment)),
-            Next::WhenAnswered => Admission::Wait(None),
-        }
-    }
-
-    /// Wakes who is first in the line.
-    fn call(&self) {
-        if let Some((_, first)) = self.line.first_key_value() {
-            first.notify_one();
-        }
-    }
-}
-
-/// A place in the line, left when dropped.
+/// A request in the queue. It leaves when this is dropped.
 struct Waiting<'a> {
     limiter: &'a Limiter,
-    place: Place,
-    called: Arc<Notify>,
-    admitted: bool,
+    ticket: Ticket,
+    waiter: Arc<Waiter>,
+    is_queued: bool,
 }
 
 impl<'a> Waiting<'a> {
-    fn join(limiter: &'a Limiter, patient: bool) -> Self {
-        let called = Arc::new(Notify::new());
-        let mut state = limiter.lock();
-        let place = Place { patient, number: state.next_number };
-        state.next_number += 1;
-        state.line.insert(place, called.clone());
-        Self { limiter, place, called, admitted: false }
+    fn join(limiter: &'a Limiter, kind: MountKind, request: &QueuedRequest, latest: Instant) -> Self {
+        let waiter = Arc::new(Waiter { latest, woken: Notify::new() });
+        let ticket = limiter.lock().join(kind, request.arrival().get().copied(), waiter.clone());
+        request.arrival().get_or_init(|| ticket.arrival());
+        Self { limiter, ticket, waiter, is_queued: true }
     }
 
-    fn hurry(&mut self) {
-        let mut state = self.limiter.lock();
-        if let Some(called) = state.line.remove(&self.place) {
-            self.place.patient = false;
-            state.line.insert(self.place, called);
-            state.call();
+    fn admit(&mut self) -> Result<Admission<'a>, WaitTooLong> {
+        let (mut state, now) = (self.limiter.lock(), Instant::now());
+        if state.closed_until(now).is_some_and(|until| until > self.waiter.latest) {
+            return Err(WaitTooLong);
         }
+        if !state.first().is_some_and(|first| Arc::ptr_eq(first, &self.waiter)) {
+            return Ok(Admission::Wait(None));
+        }
+        match state.next(now) {
+            Next::Go(_) => {}
+            Next::At(moment) => return Ok(Admission::Wait(Some(moment))),
+            Next::WhenAnswered | Next::Idle => return Ok(Admission::Wait(None)),
+        }
+        let request = state.send(now).map(|(_, request)| request);
+        self.is_queued = false;
+        wake_first(&state);
+        Ok(Admission::Granted(Permit { limiter: self.limiter, request }))
+    }
+
+    fn promote(&mut self) {
+        let mut state = self.limiter.lock();
+        state.promote(&mut self.ticket);
+        wake_first(&state);
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.admitted {
+        if self.is_queued {
             let mut state = self.limiter.lock();
-            state.line.remove(&self.place);
-            state.call();
+            state.leave(&self.ticket);
+            wake_first(&state);
         }
     }
 }
 
 impl Permit<'_> {
     /// The vault answered.
-    pub(super) fn answered(self) {
-        self.limiter.lock().pace.answered(Instant::now());
+    pub(super) fn answered(mut self) {
+        if let Some(request) = self.request.take() {
+            self.limiter.lock().answered(request, Instant::now());
+        }
     }
 
-    /// The vault throttled. `retry_after` is what it said of when to come back, and `jitter`, from 0 to 1, keeps nodes
-    /// from coming back all at once.
-    pub(super) fn throttled(self, retry_after: Option<Duration>, jitter: f64) {
-        self.limiter.lock().pace.throttled(self.sent, Instant::now(), retry_after, jitter);
+    /// The vault answered 429. `retry_after` is the wait that it named, and `jitter` a random number from 0 to 1.
+    pub(super) fn refused(mut self, retry_after: Option<Duration>, jitter: f64) {
+        let Some(request) = self.request.take() else { return };
+        let (mut state, now) = (self.limiter.lock(), Instant::now());
+        state.refused(request, now, retry_after, jitter);
+        if let Some(until) = state.closed_until(now) {
+            state
+                .waiting()
+                .filter(|waiter| waiter.latest < until)
+                .for_each(|waiter| waiter.woken.notify_one());
+        }
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.limiter.lock();
-        state.pace.ended();
-        state.call();
+        if let Some(request) = self.request.take() {
+            state.ended(request);
+        }
+        wake_first(&state);
+    }
+}
+
+/// Wakes the request that goes next, so that it finds out when.
+fn wake_first(state: &State) {
+    if let Some(first) = state.first() {
+        first.woken.notify_one();
     }
 }
 
