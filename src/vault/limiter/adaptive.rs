@@ -169,8 +169,7 @@ impl AdaptiveLimit {
         if let Some(until) = self.closed_until(now) {
             return Next::At(until);
         }
-        self.reopen();
-        self.forget_rate(now);
+        self.reopen(now);
         if self.in_flight >= MAX_IN_FLIGHT {
             return Next::WhenAnswered;
         }
@@ -188,10 +187,12 @@ impl AdaptiveLimit {
     }
 
     /// Returns whether a refusal holds requests back, now or by the rate that it led to.
-    pub(super) fn is_limited(&self, now: Instant) -> bool {
-        self.closed_until(now).is_some()
-            || self.refusal.as_ref().is_some_and(|refusal| refusal.closed)
-            || self.rate.as_ref().is_some_and(|rate| now < rate.ends_at())
+    pub(super) fn is_limited(&mut self, now: Instant) -> bool {
+        if self.closed_until(now).is_some() {
+            return true;
+        }
+        self.reopen(now);
+        self.rate.is_some()
     }
 
     /// A request goes out. [`Self::next`] said so.
@@ -279,10 +280,16 @@ impl AdaptiveLimit {
         });
     }
 
-    /// Ends the wait of the newest refusals.
-    fn reopen(&mut self) {
-        let Some(refusal) = self.refusal.as_mut().filter(|refusal| refusal.closed) else { return };
-        refusal.closed = false;
+    /// Ends what is past: the wait of the newest refusals, and the rate.
+    fn reopen(&mut self, now: Instant) {
+        if let Some(refusal) = self.refusal.as_mut().filter(|refusal| refusal.closed) {
+            refusal.closed = false;
+            self.rate = self.rate_after_wait();
+        }
+        self.forget_rate(now);
+    }
+
+    XXX
         let since = refusal.reopens_at;
         let (base, proven) = match (&self.rate, refusal.start) {
             (_, Some(start)) if refusal.is_stray(start) => {

@@ -22,8 +22,11 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-pub use self::state::{InFlight, LimiterState, Next, Ticket};
 pub(super) use self::{policy::LimiterPolicy, request::QueuedRequest};
+pub use self::{
+    policy::MAX_TRIES,
+    state::{InFlight, LimiterState, Next, Ticket},
+};
 
 use crate::spec::mount_kind::MountKind;
 
@@ -144,7 +147,7 @@ impl<'a> Waiting<'a> {
             Next::At(moment) => return Ok(Admission::Wait(Some(moment))),
             Next::WhenAnswered | Next::Idle => return Ok(Admission::Wait(None)),
         }
-        let request = state.send(now).map(|(_, request)| request);
+        let request = state.send(now).map(|(_, _, request)| request);
         self.is_queued = false;
         wake_first(&state);
         Ok(Admission::Granted(Permit { limiter: self.limiter, request }))

@@ -24,7 +24,7 @@ use crate::{
 use super::{Limiter, QueuedRequest};
 
 /// How often a request may be refused before it fails.
-const MAX_TRIES: u32 = 5;
+pub const MAX_TRIES: u32 = 5;
 
 /// A policy that sends each request when the vault's limiter says so, and again after a 429.
 ///

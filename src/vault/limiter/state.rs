@@ -76,9 +76,9 @@ impl<T> LimiterState<T> {
     }
 
     /// Sends the first request. [`Self::next`] said that it goes now.
-    pub fn send(&mut self, now: Instant) -> Option<(Ticket, InFlight)> {
-        let (ticket, _) = self.queue.pop_first()?;
-        Some((ticket, self.limit.send(now)))
+    pub fn send(&mut self, now: Instant) -> Option<(Ticket, T, InFlight)> {
+        let (ticket, request) = self.queue.pop_first()?;
+        Some((ticket, request, self.limit.send(now)))
     }
 
     /// The vault answered a request.

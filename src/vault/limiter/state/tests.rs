@@ -229,7 +229,7 @@ impl Model {
             Initial if republish_waits => self.initial_in_a_row + 1,
             Initial | Republish => 0,
         };
-        let (_, request) = self.limiter.send(self.now).expect("one waits");
+        let (_, _, request) = self.limiter.send(self.now).expect("one waits");
         self.in_flight.push((request, ticket.arrival()));
         assert!(self.in_flight.len() <= MAX_IN_FLIGHT);
         let (tokens, _) = self.tokens();
