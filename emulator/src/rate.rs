@@ -10,24 +10,30 @@ use tokio::time::Instant;
 
 /// Limits by vault. Only requests with an accepted token count, as with Key Vault.
 ///
-/// The window is one second of real time (tokio's clock, so a paused runtime holds it still).
+/// Time is real (tokio's clock, so a paused runtime holds it still).
 #[derive(Clone, Debug, Default)]
 pub struct RateLimits {
-    windows: Arc<Mutex<HashMap<String, Window>>>,
+    limits: Arc<Mutex<HashMap<String, Limit>>>,
 }
 
 #[derive(Debug)]
-struct Window {
-    per_second: u32,
-    since: Instant,
-    used: u32,
+enum Limit {
+    /// So many in each second, which begins with the first request after the one before.
+    Window { per_second: u32, since: Instant, used: u32 },
+    /// So many a second, and so many at once after a pause.
+    Bucket { per_second: f64, burst: f64, tokens: f64, at: Instant },
 }
 
 impl RateLimits {
-    /// Lets a vault answer so many requests a second.
+    /// Lets a vault answer so many requests in each second.
     pub fn set(&self, vault: &str, per_second: u32) {
-        let window = Window { per_second, since: Instant::now(), used: 0 };
-        self.lock().insert(vault.to_ascii_lowercase(), window);
+        self.insert(vault, Limit::Window { per_second, since: Instant::now(), used: 0 });
+    }
+
+    /// Lets a vault answer so many requests a second, evenly, and so many at once after a pause.
+    pub fn set_bucket(&self, vault: &str, per_second: u32, burst: u32) {
+        let (per_second, burst) = (f64::from(per_second), f64::from(burst));
+        self.insert(vault, Limit::Bucket { per_second, burst, tokens: burst, at: Instant::now() });
     }
 
     /// Takes every limit away.
@@ -37,22 +43,38 @@ impl RateLimits {
 
     /// Whether one more request fits now; it is counted when it does.
     pub(crate) fn admits(&self, vault: &str) -> bool {
-        let mut windows = self.lock();
-        let Some(window) = windows.get_mut(vault) else {
-            return true;
-        };
-        let now = Instant::now();
-        if now.duration_since(window.since) >= Duration::from_secs(1) {
-            window.since = now;
-            window.used = 0;
-        }
-        let fits = window.used < window.per_second;
-        window.used += u32::from(fits);
-        fits
+        self.lock().get_mut(vault).is_none_or(|limit| limit.admits(Instant::now()))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Window>> {
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn insert(&self, vault: &str, limit: Limit) {
+        self.lock().insert(vault.to_ascii_lowercase(), limit);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Limit>> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Limit {
+    fn admits(&mut self, now: Instant) -> bool {
+        match self {
+            Self::Window { per_second, since, used } => {
+                if now.duration_since(*since) >= Duration::from_secs(1) {
+                    *since = now;
+                    *used = 0;
+                }
+                let fits = *used < *per_second;
+                *used += u32::from(fits);
+                fits
+            }
+            Self::Bucket { per_second, burst, tokens, at } => {
+                *tokens = (*tokens + now.duration_since(*at).as_secs_f64() * *per_second).min(*burst);
+                *at = now;
+                let fits = *tokens >= 1.0;
+                *tokens -= if fits { 1.0 } else { 0.0 };
+                fits
+            }
+        }
     }
 }
 
@@ -75,5 +97,15 @@ mod tests {
         assert_eq!([(); 3].map(|()| limits.admits("lab")), [true, true, false]);
         limits.clear();
         assert!(limits.admits("lab"));
+    }
+
+    #[test]
+    fn the_bucket_admits_its_burst_and_then_its_rate() {
+        let begin = Instant::now();
+        let mut limit = Limit::Bucket { per_second: 100.0, burst: 3.0, tokens: 3.0, at: begin };
+        for (at, expected) in [(0, 3), (25, 2), (10_000, 3)] {
+            let now = begin + Duration::from_millis(at);
+            assert_eq!((0..10).filter(|_| limit.admits(now)).count(), expected, "after {at} ms");
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 use super::{error::ObjectError, progress::Progress, versions, volume::TooLarge};
 
 /// How many objects of one mount are under way at once, and how many versions of each. How many requests go out is the
-/// gate's to say; this bounds what waits there.
+/// limiter's to say; this bounds what waits there.
 const AT_ONCE: usize = 64;
 
 /// What was read for one object.

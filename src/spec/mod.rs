@@ -6,6 +6,7 @@ pub mod excerpt;
 pub mod file;
 pub mod identity;
 pub mod misspelling;
+pub mod mount_kind;
 pub mod object;
 pub mod overlap;
 pub mod placeholder;

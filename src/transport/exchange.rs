@@ -99,7 +99,7 @@ impl ExchangePolicy {
         let waits = match (self.upstream, response.status()) {
             (Upstream::Entra | Upstream::TokenProxy, StatusCode::TooManyRequests) => true,
             (Upstream::Node, _) => false,
-            // That a vault throttles is its gate's.
+            // The vault's limiter handles 429.
             (_, status) => status == StatusCode::ServiceUnavailable,
         };
         waits && retry_after(response.headers()).is_some_and(|wait| wait > self.longest_wait)

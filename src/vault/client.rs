@@ -103,7 +103,7 @@ impl Vaults {
     fn options_at(&self, host: &VaultHost) -> ClientOptions {
         let mut options = self.options.clone();
         options.per_try_policies.insert(0, Arc::new(LenientJsonPolicy));
-        // Above what counts requests, since an answer from memory is none; and what waits at the gate is not sent yet.
+        // Above what counts requests, since an answer from memory is none; and what waits at the limiter is not sent yet.
         options.per_try_policies.splice(1..1, host.policies());
         options
     }

@@ -12,7 +12,9 @@ use futures::{
     future::{BoxFuture, Shared, WeakShared},
 };
 
-use super::gate::Ask;
+use crate::spec::mount_kind::MountKind;
+
+use super::limiter::QueuedRequest;
 
 /// An answer under way. Whoever holds it drives it, and it ends when nobody does any more.
 pub(super) type Flight<V> = Shared<BoxFuture<'static, V>>;
@@ -26,7 +28,7 @@ pub(super) struct Flights<K, V>(Arc<Mutex<HashMap<K, Entry<V>>>>);
 
 struct Entry<V> {
     answer: WeakShared<BoxFuture<'static, V>>,
-    ask: Arc<Ask>,
+    request: Arc<QueuedRequest>,
 }
 
 impl<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> Flights<K, V> {
@@ -38,29 +40,29 @@ impl<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> Fl
     pub(super) fn join(
         &self,
         key: &K,
-        urgent: bool,
-        make: impl FnOnce(Arc<Ask>) -> BoxFuture<'static, V>,
+        kind: MountKind,
+        make: impl FnOnce(Arc<QueuedRequest>) -> BoxFuture<'static, V>,
     ) -> (Flight<V>, bool) {
         let mut flights = self.lock();
         if let Some(entry) = flights.get(key)
-            && entry.ask.sent().is_none_or(|sent| sent.elapsed() < JOINABLE)
+            && entry.request.sent_at().is_none_or(|sent| sent.elapsed() < JOINABLE)
             && let Some(answer) = entry.answer.upgrade()
         {
-            if urgent {
-                entry.ask.raise();
+            if kind == MountKind::Initial {
+                entry.request.promote();
             }
             return (answer, true);
         }
-        let ask = Arc::new(Ask::new(urgent));
-        let landing = Landing { flights: self.clone(), key: key.clone(), ask: ask.clone() };
-        let answer = make(ask.clone());
+        let request = Arc::new(QueuedRequest::new(kind));
+        let landing = Landing { flights: self.clone(), key: key.clone(), request: request.clone() };
+        let answer = make(request.clone());
         let answer = async move {
             let _landing = landing;
             answer.await
         };
         let answer = answer.boxed().shared();
         if let Some(weak) = answer.downgrade() {
-            flights.insert(key.clone(), Entry { answer: weak, ask });
+            flights.insert(key.clone(), Entry { answer: weak, request });
         }
         (answer, false)
     }
@@ -80,14 +82,14 @@ impl<K, V> Clone for Flights<K, V> {
 struct Landing<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> {
     flights: Flights<K, V>,
     key: K,
-    ask: Arc<Ask>,
+    request: Arc<QueuedRequest>,
 }
 
 impl<K: Clone + Eq + Hash + Send + 'static, V: Clone + Send + Sync + 'static> Drop for Landing<K, V> {
     fn drop(&mut self) {
         let mut flights = self.flights.lock();
         // A later flight may be in its place.
-        if flights.get(&self.key).is_some_and(|entry| Arc::ptr_eq(&entry.ask, &self.ask)) {
+        if flights.get(&self.key).is_some_and(|entry| Arc::ptr_eq(&entry.request, &self.request)) {
             flights.remove(&self.key);
         }
     }
@@ -101,7 +103,7 @@ mod tests {
 
     type Answers = Flights<&'static str, u32>;
 
-    fn never(_: Arc<Ask>) -> BoxFuture<'static, u32> {
+    fn never(_: Arc<QueuedRequest>) -> BoxFuture<'static, u32> {
         unreachable!("there is a flight to join")
     }
 
@@ -109,16 +111,17 @@ mod tests {
     async fn who_asks_the_same_meanwhile_shares_the_answer() {
         let flights = Answers::new();
         let (answer, wait) = oneshot::channel();
-        let (first, joined) = flights.join(&"a", true, |_| Box::pin(async { wait.await.unwrap() }));
+        let (first, joined) =
+            flights.join(&"a", MountKind::Initial, |_| Box::pin(async { wait.await.unwrap() }));
         assert!(!joined);
-        let (second, joined) = flights.join(&"a", true, never);
+        let (second, joined) = flights.join(&"a", MountKind::Initial, never);
         assert!(joined);
-        let (other, joined) = flights.join(&"b", true, |_| Box::pin(async { 2 }));
+        let (other, joined) = flights.join(&"b", MountKind::Initial, |_| Box::pin(async { 2 }));
         assert!(!joined);
         answer.send(1).unwrap();
         assert_eq!((first.await, second.await, other.await), (1, 1, 2));
         assert!(flights.lock().is_empty());
-        let (third, joined) = flights.join(&"a", true, |_| Box::pin(async { 3 }));
+        let (third, joined) = flights.join(&"a", MountKind::Initial, |_| Box::pin(async { 3 }));
         assert_eq!((third.await, joined), (3, false), "what has landed is not joined");
     }
 
@@ -126,13 +129,13 @@ mod tests {
     async fn a_flight_ends_with_the_last_who_waits_and_not_before() {
         let flights = Answers::new();
         let (mut alive, held) = oneshot::channel::<()>();
-        let (first, _) = flights.join(&"a", true, |_| {
+        let (first, _) = flights.join(&"a", MountKind::Initial, |_| {
             Box::pin(async {
                 let _ = held.await;
                 1
             })
         });
-        let (second, _) = flights.join(&"a", true, never);
+        let (second, _) = flights.join(&"a", MountKind::Initial, never);
         drop(first);
         assert!(!alive.is_closed());
         drop(second);
@@ -144,14 +147,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_that_went_out_long_ago_is_not_joined_but_one_that_waits_is() {
         let flights = Answers::new();
-        let (first, _) = flights.join(&"a", false, |_| Box::pin(std::future::pending()));
-        let ask = flights.lock()[&"a"].ask.clone();
+        let (first, _) = flights.join(&"a", MountKind::Republish, |_| Box::pin(std::future::pending()));
+        let request = flights.lock()[&"a"].request.clone();
         tokio::time::advance(JOINABLE * 10).await;
-        let (second, joined) = flights.join(&"a", true, never);
-        assert!(joined && *ask.urgency().borrow(), "it waits, now for a first mount");
-        ask.goes_out();
+        let (second, joined) = flights.join(&"a", MountKind::Initial, never);
+        assert!(joined && *request.kind().borrow() == MountKind::Initial, "it waits, now for a first mount");
+        request.mark_sent();
         tokio::time::advance(JOINABLE).await;
-        let (third, joined) = flights.join(&"a", true, |_| Box::pin(async { 3 }));
+        let (third, joined) = flights.join(&"a", MountKind::Initial, |_| Box::pin(async { 3 }));
         assert!(!joined);
         drop((first, second));
         assert_eq!(flights.lock().len(), 1, "the older flight leaves the newer one on the list");

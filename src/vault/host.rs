@@ -1,24 +1,34 @@
 //! What is known of each vault's host, and shared by all mounts that read from it.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use azure_core::http::policies::Policy;
-use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
 
 use crate::{cloud::VaultEndpoint, metrics::Metrics, transport::Patience};
 
-use super::{gate::GatePolicy, probe::ProbePolicy};
+use super::{limiter::LimiterPolicy, probe::ProbePolicy};
 
 /// How many vaults are remembered. Vault names come from SecretProviderClasses, so there is a bound.
-const MOST: usize = 1_000;
+const MAX_HOSTS: usize = 1_000;
 
-/// The hosts by their endpoints. Clones share them.
+/// The hosts. Clones share them.
 #[derive(Clone)]
 pub(super) struct VaultHosts {
-    hosts: Arc<Cache<VaultEndpoint, VaultHost>>,
+    /// A challenge names the authority and audience of a cloud, so there is one for each endpoint.
+    probes: Arc<Cache<VaultEndpoint, Arc<ProbePolicy>>>,
+    /// Key Vault counts the requests to a vault, whichever cloud file or audience led to it.
+    limiters: Arc<Limiters>,
     metrics: Metrics,
     patience: Patience,
 }
+
+type Limiters = Cache<Arc<str>, Arc<LimiterPolicy>, UnitWeighter, DefaultHashBuilder, KeepsLimits>;
+
+/// A cache policy that never evicts a limiter that is in use, or whose vault throttles. The next mount would get a new one
+/// and ask a vault that wants to be left alone.
+#[derive(Debug, Clone)]
+struct KeepsLimits;
 
 /// One vault's host.
 #[derive(Clone)]
@@ -28,34 +38,136 @@ pub(super) struct VaultHost {
     /// Learned once: it says where to get a token, and not who asks.
     pub(super) probe: Arc<ProbePolicy>,
     /// When it may be asked.
-    pub(super) gate: Arc<GatePolicy>,
+    pub(super) limiter: Arc<LimiterPolicy>,
 }
 
 impl VaultHosts {
     pub(super) fn new(metrics: Metrics, patience: Patience) -> Self {
-        Self { hosts: Arc::new(Cache::new(MOST)), metrics, patience }
+        let limiters = OptionsBuilder::new()
+            .estimated_items_capacity(MAX_HOSTS)
+            .weight_capacity(MAX_HOSTS as u64)
+            .build()
+            .expect("both capacities are given");
+        let limiters =
+            Cache::with_options(limiters, UnitWeighter, DefaultHashBuilder::default(), KeepsLimits);
+        Self { probes: Arc::new(Cache::new(MAX_HOSTS)), limiters: Arc::new(limiters), metrics, patience }
     }
 
     /// The host of the vault at `endpoint`.
     pub(super) fn of(&self, endpoint: &VaultEndpoint) -> VaultHost {
-        let make = || Ok(VaultHost::of(endpoint, &self.metrics, self.patience));
-        let host = self.hosts.get_or_insert_with(endpoint, make);
-        host.unwrap_or_else(|never: std::convert::Infallible| match never {})
+        let name: Arc<str> = endpoint.name().into();
+        let make_probe = || Ok::<_, Infallible>(Arc::new(ProbePolicy::new(endpoint.clone())));
+        let Ok(probe) = self.probes.get_or_insert_with(endpoint, make_probe);
+        let make_limiter = || {
+            let limiter = LimiterPolicy::new(name.clone(), self.metrics.clone(), self.patience);
+            Ok::<_, Infallible>(Arc::new(limiter))
+        };
+        let Ok(limiter) = self.limiters.get_or_insert_with(&name, make_limiter);
+        VaultHost { name, probe, limiter }
     }
 }
 
 impl VaultHost {
-    fn of(endpoint: &VaultEndpoint, metrics: &Metrics, patience: Patience) -> Self {
-        let name: Arc<str> = endpoint.name().into();
-        Self {
-            name: name.clone(),
-            probe: Arc::new(ProbePolicy::new(endpoint.clone())),
-            gate: Arc::new(GatePolicy::new(name, metrics.clone(), patience)),
+    /// What each request to the host goes through.
+    pub(super) fn policies(&self) -> [Arc<dyn Policy>; 2] {
+        [self.probe.clone(), self.limiter.clone()]
+    }
+}
+
+impl Lifecycle<Arc<str>, Arc<LimiterPolicy>> for KeepsLimits {
+    type RequestState = ();
+
+    fn is_pinned(&self, _: &Arc<str>, limiter: &Arc<LimiterPolicy>) -> bool {
+        Arc::strong_count(limiter) > 1 || limiter.is_limited()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use azure_core::http::{
+        AsyncRawResponse, Context, Method, Request, StatusCode, headers::Headers, policies::PolicyResult,
+    };
+
+    use super::*;
+
+    /// Hosts that remember as many vaults as they may.
+    fn hosts() -> VaultHosts {
+        let hosts = VaultHosts::new(Metrics::new(false), Patience::within(Duration::from_secs(90)));
+        ask_for_many(&hosts);
+        hosts
+    }
+
+    fn endpoint(vault: &str, audience: &str) -> VaultEndpoint {
+        VaultEndpoint {
+            url: format!("https://{vault}.vault.azure.net/").parse().unwrap(),
+            authority: "https://login.microsoftonline.com/".parse().unwrap(),
+            audience: audience.to_owned(),
         }
     }
 
-    /// What each request to the host goes through.
-    pub(super) fn policies(&self) -> [Arc<dyn Policy>; 2] {
-        [self.probe.clone(), self.gate.clone()]
+    /// Asks for ten times as many vaults as are remembered.
+    fn ask_for_many(hosts: &VaultHosts) {
+        for number in 0..MAX_HOSTS * 10 {
+            hosts.of(&endpoint(&format!("vault-{number}"), "https://vault.azure.net"));
+        }
+        assert!(hosts.limiters.len() <= MAX_HOSTS + 1, "{}", hosts.limiters.len());
+    }
+
+    #[derive(Debug)]
+    struct Throttles;
+
+    #[async_trait]
+    impl Policy for Throttles {
+        async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+            let mut headers = Headers::new();
+            headers.insert("retry-after", "60");
+            Ok(AsyncRawResponse::from_bytes(StatusCode::TooManyRequests, headers, &b""[..]))
+        }
+    }
+
+    #[test]
+    fn a_vault_has_one_limiter_whatever_cloud_led_there() {
+        let hosts = hosts();
+        let [first, other] = ["https://vault.azure.net", "https://vault.example/guid"]
+            .map(|audience| hosts.of(&endpoint("lab", audience)));
+        assert!(Arc::ptr_eq(&first.limiter, &other.limiter));
+        assert!(!Arc::ptr_eq(&first.probe, &other.probe), "a challenge is that of one cloud");
+        let shouted = hosts.of(&endpoint("LAB", "https://vault.azure.net"));
+        assert!(Arc::ptr_eq(&first.limiter, &shouted.limiter), "the same host, spelt otherwise");
+        let another = hosts.of(&endpoint("lab-2", "https://vault.azure.net"));
+        assert!(!Arc::ptr_eq(&first.limiter, &another.limiter));
+    }
+
+    #[test]
+    fn a_limiter_in_use_outlives_any_number_of_other_vaults() {
+        let hosts = hosts();
+        let lab = endpoint("lab", "https://vault.azure.net");
+        let in_use = hosts.of(&lab);
+        ask_for_many(&hosts);
+        assert!(Arc::ptr_eq(&in_use.limiter, &hosts.of(&lab).limiter));
+    }
+
+    #[test]
+    fn a_limiter_that_nothing_uses_is_forgotten() {
+        let hosts = hosts();
+        let unused = Arc::downgrade(&hosts.of(&endpoint("lab", "https://vault.azure.net")).limiter);
+        ask_for_many(&hosts);
+        assert!(unused.upgrade().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_vault_that_throttles_is_not_forgotten_for_any_number_of_other_vaults() {
+        let hosts = hosts();
+        let lab = hosts.of(&endpoint("lab", "https://vault.azure.net"));
+        let mut request = Request::new("https://lab.vault.azure.net/".parse().unwrap(), Method::Get);
+        let next: [Arc<dyn Policy>; 1] = [Arc::new(Throttles)];
+        lab.limiter.send(&Context::new(), &mut request, &next).await.unwrap_err();
+        let limiter = Arc::downgrade(&lab.limiter);
+        drop(lab);
+        ask_for_many(&hosts);
+        assert!(limiter.upgrade().is_some_and(|limiter| limiter.is_throttling()));
     }
 }

@@ -29,8 +29,8 @@ use crate::{metrics::Metrics, spec::object::ObjectType};
 use super::{
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
     error::VaultError,
-    gate::Ask,
     identifier,
+    limiter::QueuedRequest,
     read::Read,
 };
 
@@ -106,7 +106,7 @@ impl Sdk {
         result
     }
 
-    pub(super) async fn get(&self, read: &Read, ask: Arc<Ask>) -> Result<Bundle, VaultError> {
+    pub(super) async fn get(&self, read: &Read, ask: Arc<QueuedRequest>) -> Result<Bundle, VaultError> {
         let name = read.name.as_str();
         let version = read.version.as_ref().map(|version| version.as_str().to_owned());
         let method_options = asking(ask);
@@ -138,7 +138,7 @@ impl Sdk {
     pub(super) async fn versions(
         &self,
         read: &Read,
-        ask: Arc<Ask>,
+        ask: Arc<QueuedRequest>,
     ) -> Result<Vec<VersionProperties>, VaultError> {
         // The models of the three crates are alike, but no trait says so.
         macro_rules! list {
@@ -193,8 +193,8 @@ impl Sdk {
     }
 }
 
-/// Tells the gate who asks.
-fn asking(ask: Arc<Ask>) -> ClientMethodOptions<'static> {
+/// Tells the limiter which request this is.
+fn asking(ask: Arc<QueuedRequest>) -> ClientMethodOptions<'static> {
     let mut context = Context::new();
     context.insert(ask);
     ClientMethodOptions { context }

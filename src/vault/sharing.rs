@@ -7,7 +7,10 @@ use tokio::time::Instant;
 
 use crate::{
     metrics::{Metrics, VaultCall},
-    spec::principal::{Principal, TokenGeneration},
+    spec::{
+        mount_kind::MountKind,
+        principal::{Principal, TokenGeneration},
+    },
 };
 
 use super::{
@@ -15,7 +18,7 @@ use super::{
     error::VaultError,
     flight::{Flight, Flights},
     freshness::{CacheSettings, Freshness},
-    gate::Ask,
+    limiter::QueuedRequest,
     memory::{Footprint, Memory},
     read::Read,
 };
@@ -32,6 +35,12 @@ pub struct Reader {
     pub first: bool,
     /// The token that is used in place of one that the vault refused. Such a read joins none with an older token.
     pub renewed: Option<TokenGeneration>,
+}
+
+impl Reader {
+    fn kind(&self) -> MountKind {
+        if self.first { MountKind::Initial } else { MountKind::Republish }
+    }
 }
 
 /// What was asked, of which vault, and as whom.
@@ -79,7 +88,7 @@ impl Sharing {
         vault: &Arc<str>,
         reader: &Reader,
         read: &Read,
-        ask: impl FnOnce(Arc<Ask>) -> F,
+        ask: impl FnOnce(Arc<QueuedRequest>) -> F,
     ) -> (Answer<V>, VaultCall)
     where
         F: Future<Output = Result<V, VaultError>> + Send + 'static,
@@ -89,7 +98,7 @@ impl Sharing {
             (answer, call)
         };
         let Some(principal) = reader.principal.clone() else {
-            let answer = ask(Arc::new(Ask::new(reader.first)));
+            let answer = ask(Arc::new(QueuedRequest::new(reader.kind())));
             let answer = async { answer.await.map(Arc::new).map_err(Arc::new) };
             return counted(answer.boxed().shared(), VaultCall::Made);
         };
@@ -99,7 +108,7 @@ impl Sharing {
         if let Some(value) = shelf.memory.recall(&key, max_age, Instant::now()) {
             return counted(std::future::ready(Ok(value)).boxed().shared(), VaultCall::Remembered);
         }
-        let (answer, joined) = shelf.flights.join(&(key.clone(), reader.renewed), reader.first, |handle| {
+        let (answer, joined) = shelf.flights.join(&(key.clone(), reader.renewed), reader.kind(), |handle| {
             let (sharing, key, begin) = (self.clone(), key.clone(), Instant::now());
             let answer = ask(handle.clone());
             Box::pin(async move {
@@ -107,7 +116,7 @@ impl Sharing {
                 match &answer {
                     Ok(value) => {
                         let keep = sharing.settings.republish().max_age(&key.read);
-                        let asked = handle.sent().unwrap_or(begin);
+                        let asked = handle.sent_at().unwrap_or(begin);
                         V::shelf(&sharing).memory.remember(key, value.clone(), asked, keep);
                     }
                     Err(error) => sharing.forget(&key, error),

@@ -21,11 +21,11 @@ impl Vaults {
     /// How the vault at `endpoint` stands.
     pub fn standing(&self, endpoint: &VaultEndpoint) -> Standing {
         let host = self.hosts.of(endpoint);
-        let gate = &host.gate;
+        let limiter = &host.limiter;
         Standing {
             stage: self.outgoing.transports.ahead.stage(&endpoint.url),
-            throttled: gate.is_throttled(),
-            last: gate.last_status(),
+            throttled: limiter.is_throttling(),
+            last: limiter.last_status(),
             other_authority: host.probe.other_authority(),
         }
     }

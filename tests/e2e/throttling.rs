@@ -1,4 +1,4 @@
-//! A vault that says "too many": all wait for the same moment, and nobody storms it.
+//! A vault that throttles: all mounts wait for one moment, and then read no faster than the vault answers.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn throttled(azure: &Azure) -> usize {
 }
 
 #[tokio::test]
-async fn a_vault_with_a_limit_gets_about_what_it_allows_and_no_mount_fails() {
+async fn a_vault_with_a_limit_refuses_few_requests_and_no_mount_fails() {
     let (azure, names) = Azure::with_numbered_secrets(120).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let provider = Provider::start(&azure);
@@ -32,14 +32,15 @@ async fn a_vault_with_a_limit_gets_about_what_it_allows_and_no_mount_fails() {
     for mount in mounts {
         mount.await.unwrap().unwrap();
     }
-    // Those that were under way when the vault began to refuse, and hardly another: each had its own retries before.
+    // Those that were in flight when the vault began to refuse, and hardly another: without the limiter each would try
+    // again by itself.
     let refused = throttled(&azure);
     assert!((1..=80).contains(&refused), "{refused} requests were refused");
     assert_eq!(azure.journal().count(&reads()), 120 + refused);
 }
 
 #[tokio::test]
-async fn nobody_asks_before_the_moment_that_the_vault_names() {
+async fn no_request_is_sent_before_the_moment_that_the_vault_names() {
     let azure = Azure::with_secrets(&[("a", "x"), ("b", "x")]).await;
     let provider = Provider::start_over(&azure, azure.transports());
     provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
@@ -61,13 +62,13 @@ async fn nobody_asks_before_the_moment_that_the_vault_names() {
 }
 
 #[tokio::test]
-async fn a_vault_that_wants_to_be_left_alone_for_a_minute_is_and_nobody_waits_in_vain() {
+async fn mounts_fail_at_once_when_the_vault_names_a_moment_after_their_time() {
     let azure = Azure::with_secrets(&[("a", "x"), ("b", "x")]).await;
     let provider = Provider::start(&azure);
     provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
     azure.journal().clear();
     azure.faults().inject_times(1, reads(), Fault::throttled(60));
-    // The first hears it from the vault, and the other, of another pod and object, from what the first has heard.
+    // The vault refuses the first, and the limiter then the other, of another pod and object.
     for name in ["a", "b"] {
         let call = MountCall::of_secrets(&azure, &[name]).of_another_pod();
         let told = provider.driver().mount(&call).await.unwrap_err();
@@ -75,6 +76,36 @@ async fn a_vault_that_wants_to_be_left_alone_for_a_minute_is_and_nobody_waits_in
         assert!(told.message().contains("AKV-Throttled") && told.message().contains("429"), "{told}");
     }
     assert_eq!(azure.journal().count(&reads()), 1, "{:?}", azure.journal().lines());
+}
+
+/// One failed after eleven seconds, while 27 new pods got their secrets.
+#[tokio::test]
+async fn a_republish_is_served_while_new_pods_wait_for_a_vault_that_throttles() {
+    let (azure, names) = Azure::with_numbered_secrets(121).await;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let provider = Provider::start_with(&azure, &["--republish-max-age=0".to_owned()]);
+    let (new, old) = names.split_at(120);
+    let volume = MountCall::of_secrets(&azure, old);
+    provider.driver().mount(&volume).await.unwrap();
+    azure.journal().clear();
+    azure.limits().set("lab", 50);
+    let mounts: Vec<_> = new
+        .chunks(20)
+        .map(|names| {
+            let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, names).of_another_pod());
+            tokio::spawn(async move { driver.mount(&call).await })
+        })
+        .collect();
+    azure
+        .journal()
+        .wait_until(|journal| journal.filter(&reads()).iter().any(|entry| entry.status == Some(429)))
+        .await;
+    provider.driver().mount(&volume).await.unwrap();
+    let answered = azure.journal().filter(&reads()).iter().filter(|entry| entry.status == Some(200)).count();
+    assert!(answered < 110, "it waited for {answered} reads of 120");
+    for mount in mounts {
+        mount.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]

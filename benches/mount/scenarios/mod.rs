@@ -3,6 +3,7 @@
 mod burst;
 mod cold;
 mod cpu;
+mod hanging;
 mod memory;
 mod mounts;
 mod start;
@@ -39,6 +40,7 @@ pub(crate) enum Scenario {
     Mounts { round_trip: Duration },
     Burst { pods: usize, principals: usize },
     Throttled,
+    Hanging,
     Cpu,
 }
 
@@ -58,7 +60,7 @@ impl Scenario {
         for pods in [50, 500] {
             all.extend([1, 50].map(|principals| Self::Burst { pods, principals }));
         }
-        all.extend([Self::Throttled, Self::Cpu]);
+        all.extend([Self::Throttled, Self::Hanging, Self::Cpu]);
         all
     }
 
@@ -72,6 +74,7 @@ impl Scenario {
             Self::Mounts { round_trip } => format!("mounts-{}ms", round_trip.as_millis()),
             Self::Burst { pods, principals } => format!("burst-{pods}-pods-{principals}-identities"),
             Self::Throttled => "throttled".to_owned(),
+            Self::Hanging => "hanging".to_owned(),
             Self::Cpu => "cpu".to_owned(),
         }
     }
@@ -103,6 +106,7 @@ impl Scenario {
             Self::Mounts { round_trip } => mounts::run(stage, *round_trip).await,
             Self::Burst { pods, principals } => burst::run(stage, *pods, *principals).await,
             Self::Throttled => throttled::run(stage).await,
+            Self::Hanging => hanging::run(stage).await,
             Self::Cpu => cpu::run(stage).await,
         }
     }

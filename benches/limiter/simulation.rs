@@ -1,0 +1,184 @@
+//! Nodes, a vault, and the time between them.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    time::Duration,
+};
+
+use akv_provider::{
+    spec::mount_kind::MountKind,
+    vault::limiter::{InFlight, LimiterState, MAX_TRIES, Next},
+};
+use fastrand::Rng;
+use tokio::time::Instant;
+
+use crate::vault::{Limit, Vault};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// From a node to the vault, and as long back.
+const ONE_WAY: Duration = Duration::from_millis(5);
+
+/// What the vault says when it refuses.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What the nodes have to read.
+#[derive(Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) nodes: usize,
+    /// Reads of each node, all at once.
+    pub(crate) reads: usize,
+    pub(crate) has_jitter: bool,
+}
+
+/// How it went.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// Until the last answer.
+    pub(crate) took: Duration,
+    pub(crate) refused: usize,
+    pub(crate) failed: usize,
+    /// The most requests that the vault got within a tenth of a second. The first half second is left out: nobody knows of
+    /// the limit then.
+    pub(crate) peak: usize,
+}
+
+/// Plays until all is read.
+pub(crate) fn simulate(load: Load, limit: Limit, seed: u64) -> Outcome {
+    let mut simulation = Simulation::new(load, limit, seed);
+    while let Some(Reverse((now, number))) = simulation.agenda.pop() {
+        if let Some(event) = simulation.events.remove(&number) {
+            simulation.happen(now, event);
+        }
+    }
+    let peak = simulation.arrivals.range(5..).map(|(_, arrivals)| *arrivals).max();
+    Outcome { peak: peak.unwrap_or_default(), ..simulation.outcome }
+}
+
+struct Simulation {
+    load: Load,
+    vault: Vault,
+    random: Rng,
+    begin: Instant,
+    nodes: Vec<Node>,
+    /// When the events happen, by their numbers.
+    agenda: BinaryHeap<Reverse<(Instant, u64)>>,
+    events: BTreeMap<u64, Event>,
+    next_number: u64,
+    /// How many requests came to the vault, by tenths of a second.
+    arrivals: BTreeMap<u128, usize>,
+    outcome: Outcome,
+}
+
+/// A node's limiter; with each read that waits, how often it was sent.
+struct Node {
+    limiter: LimiterState<u32>,
+    /// The next moment at which it looks whether more may go.
+    timer: Option<Instant>,
+}
+
+/// A read on its way.
+struct Read {
+    node: usize,
+    tries: u32,
+    arrival: u64,
+    request: InFlight,
+}
+
+enum Event {
+    Timer { node: usize },
+    AtVault(Read),
+    Answered(Read),
+    Refused(Read),
+}
+
+impl Simulation {
+    fn new(load: Load, limit: Limit, seed: u64) -> Self {
+        let begin = Instant::now();
+        let mut simulation = Self {
+            load,
+            vault: Vault::new(limit),
+            random: Rng::with_seed(seed),
+            begin,
+            nodes: Vec::new(),
+            agenda: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            next_number: 0,
+            arrivals: BTreeMap::new(),
+            outcome: Outcome::default(),
+        };
+        for node in 0..load.nodes {
+            // As of a mount of the default time.
+            let mut limiter = LimiterState::new(Duration::from_secs(1));
+            for _ in 0..load.reads {
+                limiter.join(MountKind::Initial, None, 0);
+            }
+            simulation.nodes.push(Node { limiter, timer: None });
+            let at = begin + MS.mul_f64(20.0 * simulation.random.f64());
+            simulation.plan(at, Event::Timer { node });
+        }
+        simulation
+    }
+
+    fn plan(&mut self, at: Instant, event: Event) {
+        self.agenda.push(Reverse((at, self.next_number)));
+        self.events.insert(self.next_number, event);
+        self.next_number += 1;
+    }
+
+    fn happen(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Timer { node } => {
+                self.nodes[node].timer.take_if(|timer| *timer <= now);
+                self.send(node, now);
+            }
+            Event::AtVault(read) => {
+                *self.arrivals.entry(now.duration_since(self.begin).as_millis() / 100).or_default() += 1;
+                // No two answers take quite the same time.
+                let back = now + ONE_WAY + MS.mul_f64(self.random.f64());
+                let answers = self.vault.answers(now);
+                self.plan(back, if answers { Event::Answered(read) } else { Event::Refused(read) });
+            }
+            Event::Answered(read) => {
+                self.nodes[read.node].limiter.answered(read.request, now);
+                self.outcome.took = now.duration_since(self.begin);
+                self.send(read.node, now);
+            }
+            Event::Refused(read) => {
+                let jitter = if self.load.has_jitter { self.random.f64() } else { 0.0 };
+                let limiter = &mut self.nodes[read.node].limiter;
+                limiter.refused(read.request, now, Some(RETRY_AFTER), jitter);
+                self.outcome.refused += 1;
+                if read.tries == MAX_TRIES {
+                    self.outcome.failed += 1;
+                } else {
+                    limiter.join(MountKind::Initial, Some(read.arrival), read.tries);
+                }
+                self.send(read.node, now);
+            }
+        }
+    }
+
+    /// Sends what may go, and sets the timer for what may go later.
+    fn send(&mut self, node: usize, now: Instant) {
+        loop {
+            let Node { limiter, timer } = &mut self.nodes[node];
+            match limiter.next(now) {
+                Next::Go(_) => {
+                    let Some((ticket, tries, request)) = limiter.send(now) else { return };
+                    let read = Read { node, tries: tries + 1, arrival: ticket.arrival(), request };
+                    self.plan(now + ONE_WAY, Event::AtVault(read));
+                }
+                Next::At(moment) => {
+                    if timer.is_none_or(|timer| moment < timer) {
+                        *timer = Some(moment);
+                        self.plan(moment, Event::Timer { node });
+                    }
+                    return;
+                }
+                Next::WhenAnswered | Next::Idle => return,
+            }
+        }
+    }
+}

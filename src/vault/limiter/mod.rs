@@ -1,0 +1,213 @@
+//! A limiter for each vault: which request of the node goes next, and when.
+//!
+//! Key Vault allows a vault so many requests, whichever pod they are for. The limiter makes one queue of all that this node
+//! asks of a vault, with initial mounts before republishes. After a 429 all of it waits for one moment, and then goes at the
+//! rate that the vault answers.
+//!
+//! [`LimiterState`] decides. It is a value without clock or I/O; [`Limiter`] gives it the time, and wakes the request that
+//! is first.
+
+mod adaptive;
+mod last_second;
+mod policy;
+mod queue;
+mod request;
+mod state;
+mod token_bucket;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+pub(super) use self::{policy::LimiterPolicy, request::QueuedRequest};
+pub use self::{
+    policy::MAX_TRIES,
+    state::{InFlight, LimiterState, Next, Ticket},
+};
+
+use crate::spec::mount_kind::MountKind;
+
+/// A limiter of the requests to one vault.
+#[derive(Debug)]
+pub(super) struct Limiter(Mutex<State>);
+
+type State = LimiterState<Arc<Waiter>>;
+
+/// What the limiter keeps of a request that waits.
+#[derive(Debug)]
+struct Waiter {
+    /// The moment until which it can wait.
+    latest: Instant,
+    /// Wakes it when it may be the first, or cannot wait as long as it would have to.
+    woken: Notify,
+}
+
+/// Leave to send one request. It counts as in flight until it is dropped.
+#[derive(Debug)]
+pub(super) struct Permit<'a> {
+    limiter: &'a Limiter,
+    request: Option<InFlight>,
+}
+
+/// The error of a vault that wants to be left alone for longer than a request can wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WaitTooLong;
+
+impl Limiter {
+    /// A limiter for a vault that has not been asked yet. After a 429 that names no moment it waits for `first_backoff`,
+    /// and twice as long after each further one in a row.
+    pub(super) fn new(first_backoff: Duration) -> Self {
+        Self(Mutex::new(LimiterState::new(first_backoff)))
+    }
+
+    /// Waits until `request` may be sent. It can be promoted meanwhile.
+    ///
+    /// # Errors
+    /// The vault wants to be left alone until after `latest`.
+    pub(super) async fn acquire(
+        &self,
+        request: &QueuedRequest,
+        latest: Instant,
+    ) -> Result<Permit<'_>, WaitTooLong> {
+        let mut kind = request.kind();
+        let mut waiting = {
+            let kind = *kind.borrow_and_update();
+            Waiting::join(self, kind, request, latest)
+        };
+        loop {
+            let until = match waiting.admit()? {
+                Admission::Granted(permit) => return Ok(permit),
+                Admission::Wait(until) => until,
+            };
+            let moment = async {
+                match until {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = waiting.waiter.woken.notified() => {}
+                () = moment => {}
+                Ok(()) = kind.changed() => waiting.promote(),
+            }
+        }
+    }
+
+    /// Returns whether requests wait since the vault throttles: until a moment, or for the rate that it answers.
+    pub(super) fn is_throttling(&self) -> bool {
+        let (state, now) = (self.lock(), Instant::now());
+        state.closed_until(now).is_some() || state.is_limited(now) && state.first().is_some()
+    }
+
+    /// Returns whether the vault's refusals still decide when it is asked.
+    pub(super) fn is_limited(&self) -> bool {
+        self.lock().is_limited(Instant::now())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Admission<'a> {
+    Granted(Permit<'a>),
+    /// Until this moment, or until woken.
+    Wait(Option<Instant>),
+}
+
+/// A request in the queue. It leaves when this is dropped.
+struct Waiting<'a> {
+    limiter: &'a Limiter,
+    ticket: Ticket,
+    waiter: Arc<Waiter>,
+    is_queued: bool,
+}
+
+impl<'a> Waiting<'a> {
+    fn join(limiter: &'a Limiter, kind: MountKind, request: &QueuedRequest, latest: Instant) -> Self {
+        let waiter = Arc::new(Waiter { latest, woken: Notify::new() });
+        let ticket = limiter.lock().join(kind, request.arrival().get().copied(), waiter.clone());
+        request.arrival().get_or_init(|| ticket.arrival());
+        Self { limiter, ticket, waiter, is_queued: true }
+    }
+
+    fn admit(&mut self) -> Result<Admission<'a>, WaitTooLong> {
+        let (mut state, now) = (self.limiter.lock(), Instant::now());
+        if state.closed_until(now).is_some_and(|until| until > self.waiter.latest) {
+            return Err(WaitTooLong);
+        }
+        if !state.first().is_some_and(|first| Arc::ptr_eq(first, &self.waiter)) {
+            return Ok(Admission::Wait(None));
+        }
+        match state.next(now) {
+            Next::Go(_) => {}
+            Next::At(moment) => return Ok(Admission::Wait(Some(moment))),
+            Next::WhenAnswered | Next::Idle => return Ok(Admission::Wait(None)),
+        }
+        let request = state.send(now).map(|(_, _, request)| request);
+        self.is_queued = false;
+        wake_first(&state);
+        Ok(Admission::Granted(Permit { limiter: self.limiter, request }))
+    }
+
+    fn promote(&mut self) {
+        let mut state = self.limiter.lock();
+        state.promote(&mut self.ticket);
+        wake_first(&state);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.is_queued {
+            let mut state = self.limiter.lock();
+            state.leave(&self.ticket);
+            wake_first(&state);
+        }
+    }
+}
+
+impl Permit<'_> {
+    /// The vault answered.
+    pub(super) fn answered(mut self) {
+        if let Some(request) = self.request.take() {
+            self.limiter.lock().answered(request, Instant::now());
+        }
+    }
+
+    /// The vault answered 429. `retry_after` is the wait that it named, and `jitter` a random number from 0 to 1.
+    pub(super) fn refused(mut self, retry_after: Option<Duration>, jitter: f64) {
+        let Some(request) = self.request.take() else { return };
+        let (mut state, now) = (self.limiter.lock(), Instant::now());
+        state.refused(request, now, retry_after, jitter);
+        if let Some(until) = state.closed_until(now) {
+            state
+                .waiting()
+                .filter(|waiter| waiter.latest < until)
+                .for_each(|waiter| waiter.woken.notify_one());
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let mut state = self.limiter.lock();
+        if let Some(request) = self.request.take() {
+            state.ended(request);
+        }
+        wake_first(&state);
+    }
+}
+
+/// Wakes the request that goes next, so that it finds out when.
+fn wake_first(state: &State) {
+    if let Some(first) = state.first() {
+        first.woken.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests;

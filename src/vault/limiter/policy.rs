@@ -1,0 +1,110 @@
+//! Sends each request to a vault when the vault's limiter says so, and again after a 429.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU16, Ordering},
+};
+
+use async_trait::async_trait;
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{
+        Context, Request, StatusCode,
+        policies::{Policy, PolicyResult},
+    },
+};
+use tokio::time::Instant;
+
+use crate::{
+    metrics::Metrics,
+    spec::mount_kind::MountKind,
+    transport::{Patience, below, retry_after, unsuccessful},
+};
+
+use super::{Limiter, QueuedRequest};
+
+/// How often a request may be refused before it fails.
+pub const MAX_TRIES: u32 = 5;
+
+/// A policy that sends each request when the vault's limiter says so, and again after a 429.
+///
+/// It is below the SDK's retries. Those know nothing of each other, and each would come back at a time of its own.
+#[derive(Debug)]
+pub(in crate::vault) struct LimiterPolicy {
+    vault: Arc<str>,
+    limiter: Limiter,
+    metrics: Metrics,
+    patience: Patience,
+    /// The status that was answered last; 0 before there was one.
+    last: AtomicU16,
+    /// From 0 to 1.
+    jitter: fn() -> f64,
+}
+
+impl LimiterPolicy {
+    pub(in crate::vault) fn new(vault: Arc<str>, metrics: Metrics, patience: Patience) -> Self {
+        let limiter = Limiter::new(patience.throttled);
+        Self { vault, limiter, metrics, patience, last: AtomicU16::new(0), jitter: fastrand::f64 }
+    }
+
+    /// Returns whether requests wait since the vault throttles.
+    pub(in crate::vault) fn is_throttling(&self) -> bool {
+        self.limiter.is_throttling()
+    }
+
+    /// Returns whether the vault's refusals still decide when it is asked.
+    pub(in crate::vault) fn is_limited(&self) -> bool {
+        self.limiter.is_limited()
+    }
+
+    /// Returns the status that the vault answered last.
+    pub(in crate::vault) fn last_status(&self) -> Option<u16> {
+        Some(self.last.load(Ordering::Relaxed)).filter(|status| *status != 0)
+    }
+}
+
+#[async_trait]
+impl Policy for LimiterPolicy {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let unqueued = Arc::new(QueuedRequest::new(MountKind::Initial));
+        let queued = ctx.value::<Arc<QueuedRequest>>().unwrap_or(&unqueued);
+        // Half of what the mount may take: a request that waits longer cannot report why it failed.
+        let latest = Instant::now() + self.patience.again * 3 / 2;
+        let mut tries = 1;
+        loop {
+            let Ok(permit) = self.limiter.acquire(queued, latest).await else {
+                return Err(Error::with_message(
+                    ErrorKind::HttpResponse {
+                        status: StatusCode::TooManyRequests,
+                        error_code: None,
+                        raw_response: None,
+                    },
+                    "not asked, since the vault throttles",
+                ));
+            };
+            queued.mark_sent();
+            let response = below(ctx, request, next).await?;
+            self.last.store(response.status().into(), Ordering::Relaxed);
+            if response.status() != StatusCode::TooManyRequests {
+                permit.answered();
+                if response.status().is_success() {
+                    queued.mark_answered();
+                }
+                return Ok(response);
+            }
+            queued.mark_refused();
+            self.metrics.vault_throttled(&self.vault);
+            let wait = retry_after(response.headers());
+            permit.refused(wait, (self.jitter)());
+            let left = latest.saturating_duration_since(Instant::now());
+            if tries == MAX_TRIES || wait.unwrap_or_default() > left {
+                // As an error, since the SDK would try a response of this status again.
+                return Err(unsuccessful(response, "throttled").await);
+            }
+            tries += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

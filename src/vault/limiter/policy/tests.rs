@@ -1,0 +1,155 @@
+use std::{
+    sync::{Mutex, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use azure_core::http::{AsyncRawResponse, Method, headers::Headers};
+use futures::future::join_all;
+
+use super::*;
+
+/// A policy whose jitter is always in the middle of its range.
+fn policy() -> LimiterPolicy {
+    let patience = Patience::within(Duration::from_secs(90));
+    LimiterPolicy { jitter: || 0.5, ..LimiterPolicy::new("lab".into(), Metrics::new(false), patience) }
+}
+
+fn request() -> Request {
+    Request::new("https://lab.vault.azure.net/".parse().unwrap(), Method::Get)
+}
+
+/// A vault that answers with one status after the other.
+#[derive(Debug)]
+struct Statuses(Mutex<Vec<u16>>);
+
+#[async_trait]
+impl Policy for Statuses {
+    async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+        let status = self.0.lock().unwrap().remove(0);
+        Ok(AsyncRawResponse::from_bytes(status.into(), Headers::new(), &b""[..]))
+    }
+}
+
+/// A new pod would be given a list whose first page is from before a change.
+#[tokio::test(start_paused = true)]
+async fn a_list_of_several_pages_is_as_old_as_its_first() {
+    let policy = policy();
+    let (begin, queued) = (Instant::now(), Arc::new(QueuedRequest::new(MountKind::Initial)));
+    let mut ctx = Context::new();
+    ctx.insert(queued.clone());
+    // The first page at the third try, and the second at its second.
+    for (statuses, sent) in [(&[503][..], 0), (&[429, 200], 5), (&[429, 200], 5), (&[200], 5)] {
+        let vault: Arc<dyn Policy> = Arc::new(Statuses(Mutex::new(statuses.to_vec())));
+        policy.send(&ctx, &mut request(), &[vault]).await.unwrap();
+        let at = queued.sent_at().map(|sent| sent.duration_since(begin).as_secs());
+        assert_eq!(at, Some(sent), "{statuses:?}");
+        tokio::time::advance(Duration::from_secs(4)).await;
+    }
+}
+
+/// A vault ten milliseconds away that refuses what is too much, and wants to be asked again a second later.
+#[derive(Debug)]
+struct ThrottlingVault {
+    allows: Mutex<Allows>,
+    asked: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+#[derive(Debug)]
+enum Allows {
+    /// All but the request of this number.
+    AllBut(usize),
+    /// So many in each second, the first of which begins with the first request.
+    InEachSecond { number: u32, since: Instant, used: u32 },
+    /// So many a second, and so many at once.
+    TokenBucket { per_second: f64, burst: f64, tokens: f64, at: Instant },
+}
+
+impl ThrottlingVault {
+    fn new(allows: Allows) -> Arc<Self> {
+        Arc::new(Self {
+            allows: Mutex::new(allows),
+            asked: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
+        })
+    }
+
+    fn admits(&self, number: usize) -> bool {
+        let now = Instant::now();
+        match &mut *self.allows.lock().unwrap() {
+            Allows::AllBut(stray) => number != *stray,
+            Allows::InEachSecond { number, since, used } => {
+                if now.duration_since(*since) >= Duration::from_secs(1) {
+                    (*since, *used) = (now, 0);
+                }
+                *used += 1;
+                *used <= *number
+            }
+            Allows::TokenBucket { per_second, burst, tokens, at } => {
+                *tokens = (*tokens + now.duration_since(*at).as_secs_f64() * *per_second).min(*burst);
+                *at = now;
+                let admits = *tokens >= 1.0;
+                *tokens -= if admits { 1.0 } else { 0.0 };
+                admits
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Policy for ThrottlingVault {
+    async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let admits = self.admits(self.asked.fetch_add(1, Ordering::Relaxed));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let mut headers = Headers::new();
+        if admits {
+            return Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, headers, &b""[..]));
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        headers.insert("retry-after", "1");
+        Ok(AsyncRawResponse::from_bytes(StatusCode::TooManyRequests, headers, &b""[..]))
+    }
+}
+
+/// Sends so many reads at once, none of which fails, and returns how long they took.
+async fn read(vault: &Arc<ThrottlingVault>, reads: usize) -> Duration {
+    let (policy, begin) = (policy(), Instant::now());
+    let next: [Arc<dyn Policy>; 1] = [vault.clone()];
+    let read = async || policy.send(&Context::new(), &mut request(), &next).await;
+    for answer in join_all((0..reads).map(|_| read())).await {
+        assert_eq!(answer.unwrap().status(), StatusCode::Ok);
+    }
+    begin.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_reads_take_sixteen_round_trips() {
+    let vault = ThrottlingVault::new(Allows::AllBut(usize::MAX));
+    assert!(read(&vault, 1_000).await <= Duration::from_millis(200));
+}
+
+/// They took 45 seconds, for a rate that was learned from a second in which nothing had been asked yet.
+#[tokio::test(start_paused = true)]
+async fn one_stray_429_costs_a_thousand_reads_its_wait() {
+    for stray in [0, 1, 63, 64, 500] {
+        let vault = ThrottlingVault::new(Allows::AllBut(stray));
+        let took = read(&vault, 1_000).await;
+        assert!(took <= Duration::from_millis(1_400), "request {stray}: {took:?}");
+        assert_eq!(vault.asked.load(Ordering::Relaxed), 1_001);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vault_of_two_hundred_reads_a_second_gives_nearly_as_many() {
+    let now = Instant::now();
+    for (allows, ideal) in [
+        (Allows::InEachSecond { number: 200, since: now, used: 0 }, 3.8),
+        (Allows::TokenBucket { per_second: 200.0, burst: 40.0, tokens: 40.0, at: now }, 3.8),
+    ] {
+        let vault = ThrottlingVault::new(allows);
+        let took = read(&vault, 800).await;
+        assert!(took.as_secs_f64() <= ideal * 1.25 + 0.1, "{took:?} {vault:?}");
+        assert!((1..=100).contains(&vault.refused.load(Ordering::Relaxed)), "{vault:?}");
+    }
+}
