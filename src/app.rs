@@ -56,7 +56,7 @@ impl App {
         tokio::select! {
             result = server::serve(self.listener, mounter.clone(), self.metrics, shutdown) => result,
             () = self.admin.serve() => Ok(()),
-            () = mounter.tidy() => Ok(()),
+            () = mounter.evict_expired() => Ok(()),
         }
     }
 }

@@ -80,9 +80,9 @@ codes! {
     NoTokenProxy,
 
     /// The authority's host has no address.
-    EntraNotInDns,
+    EntraDnsFailed,
     /// The vault's host has no address.
-    VaultNotInDns,
+    VaultDnsFailed,
     /// No connection.
     ConnectFailed,
     /// Connections end before the answer.
@@ -153,22 +153,22 @@ codes! {
     TooLarge,
 
     /// No time left, and the cloud's file was still being read.
-    TimeOutCloudFile,
+    TimeoutCloudFile,
     /// No time left, and there was no token yet.
-    TimeOutToken,
+    TimeoutToken,
     /// No time left, and there was no connection yet.
-    TimeOutConnect,
+    TimeoutConnect,
     /// No time left, since the vault throttles.
-    TimeOutThrottled,
+    TimeoutThrottled,
     /// No time left, and the vault had not answered all reads.
-    TimeOutRead,
+    TimeoutRead,
     /// No time left, and the content was still being converted.
-    TimeOutConvert,
+    TimeoutConvert,
     /// It waited for a place among the mounts under way.
-    TimeOutInLine,
+    TimeoutQueued,
 
     /// A bug of the provider.
-    Bug,
+    InternalError,
 }
 
 impl fmt::Display for FailureCode {

@@ -20,6 +20,7 @@ pub mod parameters;
 pub mod proto;
 pub mod report;
 pub mod server;
+mod singleflight;
 pub mod spec;
 pub mod text;
 pub mod transport;

@@ -8,7 +8,7 @@ use akv_provider::{
     cli::{self, Command, Config, Environment},
     hardening, logging,
     report::Report,
-    transport::{Patience, Proxy, Transports},
+    transport::{Proxy, Timeouts, Transports},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -56,14 +56,14 @@ fn main() -> ExitCode {
 async fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let shutdown = shutdown()?;
     let endpoint = config.endpoint.clone();
-    let patience = Patience::within(config.mounts.budget);
+    let timeouts = Timeouts::within(config.mounts.budget);
     let app = App::bind(config)?;
     // Compat: a value that names no proxy is no reason not to start.
     let proxy = Proxy::of_environment(|name| variable(name)?.into_string().ok()).unwrap_or_else(|error| {
         tracing::warn!(error = %Report(&error), "there is no proxy");
         Proxy::none()
     });
-    let transports = Transports::system(proxy, patience)?;
+    let transports = Transports::system(proxy, timeouts)?;
     tracing::info!(version = Build::this().version, %endpoint, "serving");
     app.run(transports, shutdown).await?;
     tracing::info!("stopped");

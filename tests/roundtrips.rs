@@ -15,7 +15,7 @@ use akv_provider::{
         pkcs12::Archive,
         secret::{self, CertificateSettings},
     },
-    identity::Presented,
+    identity::UnverifiedClaims,
     parameters::{self, MountTexts},
     server::{deadline, endpoint::Endpoint},
     spec::{
@@ -176,8 +176,8 @@ proptest! {
     ) {
         let claims = json!({ "iss": issuer, "sub": subject, "aud": [audience], "exp": 1 }).to_string();
         let token = format!("h.{}.s", BASE64URL_NOPAD.encode(claims.as_bytes()));
-        let presented = Presented::of(&ServiceAccountToken::new(Sensitive::new(token)));
-        prop_assert_eq!(presented, Some(Presented { issuer, subject, audience }));
+        let presented = UnverifiedClaims::of(&ServiceAccountToken::new(Sensitive::new(token)));
+        prop_assert_eq!(presented, Some(UnverifiedClaims { issuer, subject, audience }));
     }
 
     #[test]

@@ -3,11 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use akv_provider::{
-    spec::object::ObjectType,
-    vault::{
-        CacheSettings, Read,
-        memory::{Footprint, Memory},
-    },
+    spec::{mount_kind::MountKind, object::ObjectType},
+    vault::{CacheSettings, MemorySize, Read, TtlCache},
 };
 use fastrand::Rng;
 use tokio::time::Instant;
@@ -23,7 +20,7 @@ pub(crate) struct Load {
 
 struct Value;
 
-impl Footprint for Value {
+impl MemorySize for Value {
     fn bytes(&self) -> usize {
         // A secret of ordinary length.
         64
@@ -33,10 +30,10 @@ impl Footprint for Value {
 /// How often the node's volumes have to ask the vault while they are watched.
 pub(crate) fn node(load: &Load, settings: CacheSettings, seed: u64) -> u64 {
     let mut random = Rng::with_seed(seed);
-    let memory = Memory::new();
+    let memory = TtlCache::new();
     let reads: Vec<Read> = (0..load.objects).map(read).collect();
     let begin = Instant::now();
-    let freshness = settings.republish();
+    let max_age = settings.max_age(MountKind::Republish);
 
     let rounds = load.watched.as_nanos() / load.rotation.as_nanos() + 1;
     let mut republishes: Vec<(Instant, usize)> = (0..load.pods)
@@ -53,14 +50,14 @@ pub(crate) fn node(load: &Load, settings: CacheSettings, seed: u64) -> u64 {
         let identity = pod % load.identities;
         for read in &reads {
             let key = (identity, read.clone());
-            let max_age = freshness.max_age(read);
-            if memory.recall(&key, max_age, now).is_none() {
-                memory.remember(key, Arc::new(Value), now, max_age);
+            let max_age = max_age.of(read);
+            if memory.get(&key, max_age, now).is_none() {
+                memory.insert(key, Arc::new(Value), now, max_age);
                 // The first round is that of the mounts.
                 asked += u64::from(now >= begin + load.rotation);
             }
         }
-        memory.tidy(now);
+        memory.evict_expired(now);
     }
     asked
 }

@@ -8,7 +8,8 @@ use std::{
 
 use akv_provider::{
     spec::mount_kind::MountKind,
-    vault::limiter::{InFlight, LimiterState, MAX_TRIES, Next},
+    transport::MAX_THROTTLED_TRIES,
+    vault::limiter::{InFlight, LimiterState, Next},
 };
 use fastrand::Rng;
 use tokio::time::Instant;
@@ -150,7 +151,7 @@ impl Simulation {
                 let limiter = &mut self.nodes[read.node].limiter;
                 limiter.refused(read.request, now, Some(RETRY_AFTER), jitter);
                 self.outcome.refused += 1;
-                if read.tries == MAX_TRIES {
+                if read.tries == MAX_THROTTLED_TRIES {
                     self.outcome.failed += 1;
                 } else {
                     limiter.join(MountKind::Initial, Some(read.arrival), read.tries);

@@ -28,7 +28,7 @@ pub(crate) enum Command {
 
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    /// Names and binaries.
+    /// Resolver and binaries.
     pub(crate) peers: Vec<(String, PathBuf)>,
     pub(crate) quick: bool,
     pub(crate) json: PathBuf,

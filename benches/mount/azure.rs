@@ -12,7 +12,7 @@ use akv_emulator::{Application, Directory, Emulator, RoleAssignment, VaultConten
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Failure, schedule};
+use crate::{Failure, cpu_time};
 
 pub(crate) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub(crate) const VAULT: &str = "lab";
@@ -65,7 +65,7 @@ impl Azure {
 
     /// CPU time that the emulator itself has used.
     pub(crate) fn cpu(&self) -> std::io::Result<Duration> {
-        schedule::cpu("self", |thread| thread == THREADS)
+        cpu_time::cpu("self", |thread| thread == THREADS)
     }
 }
 

@@ -30,8 +30,8 @@ impl Driver {
             if let Some(status) = process.ended()? {
                 return Err(format!("the process ended before it answered: {status}").into());
             }
-            if begin.elapsed() > PATIENCE {
-                return Err(format!("no socket after {} s", PATIENCE.as_secs()).into());
+            if begin.elapsed() > TIMEOUTS {
+                return Err(format!("no socket after {} s", TIMEOUTS.as_secs()).into());
             }
             thread::sleep(Duration::from_micros(100));
         }
@@ -81,4 +81,4 @@ pub(crate) fn check(answer: &MountResponse, objects: usize) -> Result<(), Failur
     Ok(())
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUTS: Duration = Duration::from_secs(10);

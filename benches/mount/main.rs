@@ -7,15 +7,15 @@
 
 mod arguments;
 mod azure;
-mod check;
+mod cpu_time;
 mod driver;
+mod emulator_baseline;
 mod figure;
 mod load;
 mod pods;
 mod process;
 mod report;
 mod scenarios;
-mod schedule;
 mod table;
 
 use std::{
@@ -27,7 +27,7 @@ use std::{
 use self::{
     arguments::{Arguments, Command},
     azure::Azure,
-    check::Check,
+    emulator_baseline::Check,
     process::Provider,
     report::{Report, Row},
     scenarios::{Scenario, Stage},

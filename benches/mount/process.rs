@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{azure::Azure, schedule};
+use crate::{azure::Azure, cpu_time};
 
 /// A binary that is measured.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl Process {
 
     /// CPU time so far, of user and system together.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
-        schedule::cpu(&self.id().to_string(), |_| true)
+        cpu_time::cpu(&self.id().to_string(), |_| true)
     }
 
     fn status(&self, field: &str) -> io::Result<u64> {

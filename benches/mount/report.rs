@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::{check::Check, figure::Figure, process::Provider, scenarios::Scenario};
+use crate::{emulator_baseline::Check, figure::Figure, process::Provider, scenarios::Scenario};
 
 pub(crate) struct Report {
     pub(crate) check: Check,

@@ -5,13 +5,15 @@
 //! stopped or killed every minute. Each answer is held against what the vault had at that moment, and each failure
 //! against the fault in force: a failure without one, a stale value or a leak fails the soak.
 
+mod fault_schedule;
 mod record;
-mod weather;
 mod work;
 
 #[path = "../mount/azure.rs"]
 #[allow(dead_code, reason = "the benchmark needs more of it")]
 mod azure;
+#[path = "../mount/cpu_time.rs"]
+mod cpu_time;
 #[path = "../mount/driver.rs"]
 #[allow(dead_code, reason = "the benchmark needs more of it")]
 mod driver;
@@ -20,8 +22,6 @@ mod pods;
 #[path = "../mount/process.rs"]
 #[allow(dead_code, reason = "the benchmark needs more of it")]
 mod process;
-#[path = "../mount/schedule.rs"]
-mod schedule;
 
 use std::{
     cell::RefCell,
@@ -37,9 +37,9 @@ use tokio::{task::LocalSet, time::sleep};
 use self::{
     azure::Azure,
     driver::Driver,
+    fault_schedule::FaultSchedule,
     process::{Process, Provider},
     record::{Record, Sample},
-    weather::Weather,
 };
 
 /// Why the soak cannot go on.
@@ -101,7 +101,7 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
     let drivers =
         Rc::new(RefCell::new([Driver::connect(&mut lasting).await?, Driver::connect(&mut restarted).await?]));
     let record = Rc::new(RefCell::new(Record::default()));
-    let weather = Rc::new(Weather::new(azure.clone()));
+    let faults = Rc::new(FaultSchedule::new(azure.clone()));
 
     // What is kept on purpose is there, and everything has happened once: what a leak is measured from.
     tell("warming up");
@@ -110,17 +110,17 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
         let mut driver = drivers.borrow()[0].clone();
         driver.mount(pod.request(1), 1).await?;
     }
-    let first = run(&azure, &weather, &drivers, &record);
-    sleep(weather::ROUND).await;
-    weather.stop();
+    let first = run(&azure, &faults, &drivers, &record);
+    sleep(fault_schedule::ROUND).await;
+    faults.stop();
     finish(first).await;
     sleep(QUIET).await;
     let before = Sample::take(Duration::ZERO, &lasting, &record.borrow())?;
 
     tell(&format!("{:.1} minutes", length.as_secs_f64() / 60.0));
     let begin = Instant::now();
-    weather.start();
-    let work = run(&azure, &weather, &drivers, &record);
+    faults.start();
+    let work = run(&azure, &faults, &drivers, &record);
     let (mut samples, mut restarts) = (Vec::new(), 0_u32);
     let mut next_restart = MINUTE;
     for row in 1..=ROWS {
@@ -130,7 +130,7 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
             if begin.elapsed() >= next_restart {
                 next_restart += MINUTE;
                 restarts += 1;
-                weather.restarting();
+                faults.restarting();
                 if restarts.is_multiple_of(2) {
                     stop(&mut restarted).await?;
                 } else {
@@ -143,7 +143,7 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
         samples.push(Sample::take(begin.elapsed(), &lasting, &record.borrow())?);
         tell(&format!("{row} of {ROWS}"));
     }
-    weather.stop();
+    faults.stop();
     finish(work).await;
     tell("quiet");
     sleep(QUIET).await;
@@ -173,18 +173,18 @@ type Drivers = Rc<RefCell<[Driver; 2]>>;
 
 fn run(
     azure: &Rc<Azure>,
-    weather: &Rc<Weather>,
+    faults: &Rc<FaultSchedule>,
     drivers: &Drivers,
     record: &Rc<RefCell<Record>>,
 ) -> Vec<tokio::task::JoinHandle<()>> {
     let workers = (0..WORKERS).map(|number| {
         let worker =
-            work::Worker::new(number, azure.clone(), weather.clone(), drivers.clone(), record.clone());
+            work::Worker::new(number, azure.clone(), faults.clone(), drivers.clone(), record.clone());
         tokio::task::spawn_local(worker.run())
     });
-    let weather = weather.clone();
+    let faults = faults.clone();
     let mut tasks: Vec<_> = workers.collect();
-    tasks.push(tokio::task::spawn_local(async move { weather.change().await }));
+    tasks.push(tokio::task::spawn_local(async move { faults.change().await }));
     tasks
 }
 

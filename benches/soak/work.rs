@@ -13,9 +13,9 @@ use tokio::time::sleep;
 use crate::{
     Drivers,
     azure::{Azure, PRINCIPALS},
+    fault_schedule::FaultSchedule,
     pods::Pod,
     record::{Outcome, Record},
-    weather::Weather,
 };
 
 /// Between two mounts of a worker.
@@ -27,7 +27,7 @@ const PODS: usize = 10;
 pub(crate) struct Worker {
     number: usize,
     azure: Rc<Azure>,
-    weather: Rc<Weather>,
+    faults: Rc<FaultSchedule>,
     drivers: Drivers,
     record: Rc<RefCell<Record>>,
     /// With the number of their objects.
@@ -38,15 +38,15 @@ impl Worker {
     pub(crate) fn new(
         number: usize,
         azure: Rc<Azure>,
-        weather: Rc<Weather>,
+        faults: Rc<FaultSchedule>,
         drivers: Drivers,
         record: Rc<RefCell<Record>>,
     ) -> Self {
-        Self { number, azure, weather, drivers, record, pods: VecDeque::new() }
+        Self { number, azure, faults, drivers, record, pods: VecDeque::new() }
     }
 
     pub(crate) async fn run(mut self) {
-        while self.weather.on() {
+        while self.faults.on() {
             let outcome = self.mount().await;
             self.record.borrow_mut().add(outcome);
             sleep(PAUSE).await;
@@ -83,7 +83,7 @@ impl Worker {
             Err(error) => {
                 let text = error.to_string();
                 let code = text.split(':').next().unwrap_or_default().to_owned();
-                match self.weather.cause(begin, other) {
+                match self.faults.cause(begin, other) {
                     Some(cause) => Outcome::Failed { cause, code, took: begin.elapsed() },
                     None => Outcome::Unexplained(text),
                 }
@@ -95,7 +95,7 @@ impl Worker {
         let right = (0..objects).all(|object| {
             let file = answer.files.iter().find(|file| file.path == crate::azure::secret_name(object));
             let text = file.and_then(|file| std::str::from_utf8(&file.contents).ok());
-            text.is_some_and(|text| self.weather.is_fresh(object, text, begin, new))
+            text.is_some_and(|text| self.faults.is_fresh(object, text, begin, new))
         });
         right && answer.files.len() == objects
     }

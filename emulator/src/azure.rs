@@ -11,7 +11,6 @@ use serde_json::json;
 
 use crate::{
     access_token::AccessTokens,
-    alarm::Alarms,
     answer::Answer,
     clock::Clock,
     cloud::{CLOUDS, Cloud, Host},
@@ -26,6 +25,7 @@ use crate::{
     rate::RateLimits,
     route::{RequestHead, Service},
     service_account::Issuer,
+    timer::Alarms,
     vault::{CLIENT_REQUEST_ID, KeyVault, VaultHeaders, VaultStore},
 };
 

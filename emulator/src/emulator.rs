@@ -10,7 +10,6 @@ use tokio::task::AbortHandle;
 
 use crate::{
     access_token::{AccessTokens, Grant},
-    alarm::Alarms,
     azure::Azure,
     builder::{EmulatorBuilder, StartError},
     clock::Clock,
@@ -24,6 +23,7 @@ use crate::{
     listen::{Bound, Https, Opening, Pages, Plain, Proxy},
     rate::RateLimits,
     service_account::{Issuer, Validity},
+    timer::Alarms,
     tls::server_config,
     vault::{VaultStore, Vaults},
 };

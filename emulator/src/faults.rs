@@ -51,7 +51,7 @@ pub enum Fault {
         after: usize,
     },
     /// 200 with this instead of the service's body.
-    Rubbish {
+    InvalidBody {
         /// `Content-Type` of it.
         content_type: String,
         /// The bytes.

@@ -10,7 +10,6 @@
 //! - what a test sets and asks: [`Faults`], [`Latency`], [`RateLimits`] and [`Journal`], addressed by [`Route`].
 
 mod access_token;
-mod alarm;
 mod answer;
 mod azure;
 mod body;
@@ -36,6 +35,7 @@ mod rate;
 mod route;
 mod seed;
 mod service_account;
+mod timer;
 mod tls;
 mod vault;
 

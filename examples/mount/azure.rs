@@ -6,7 +6,7 @@ use akv_emulator::{Emulator, Seed};
 use akv_provider::{
     app::App,
     cli::{self, Command},
-    transport::{self, Client, Names, Patience, Proxy, Resolve, Roots, Transports},
+    transport::{self, Client, Proxy, Resolve, Resolver, Roots, Timeouts, Transports},
 };
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
 use futures::future::BoxFuture;
@@ -29,17 +29,17 @@ impl Azure {
             return Err("an endpoint alone starts the provider".into());
         };
         let roots = Roots::from_pem(self.ca_pem().as_bytes())?;
-        let patience = Patience::within(config.mounts.budget);
-        let azure = transport::azure(roots, Proxy::all(&self.proxy_url()), patience);
+        let timeouts = Timeouts::within(config.mounts.budget);
+        let azure = transport::azure(roots, Proxy::all(&self.proxy_url()), timeouts);
         let transports = Transports {
             azure: Transport::new(Arc::new(azure.clone())),
-            ahead: azure,
+            azure_client: azure,
             node: Transport::new(Arc::new(Imds {
-                client: transport::node(patience),
+                client: transport::node(timeouts),
                 at: self.imds_address(),
             })),
-            cluster: Names(Arc::new(NoCluster)),
-            patience,
+            cluster: Resolver(Arc::new(NoCluster)),
+            timeouts,
         };
         let app = App::bind(*config)?;
         let (stop, stopped) = oneshot::channel::<()>();

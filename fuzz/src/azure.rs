@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use akv_provider::{
     cloud::CloudEnvironment,
-    identity::{Presented, TokenAnswer, TokenResponse, principal, server_name},
+    identity::{TokenErrorResponse, TokenResponse, UnverifiedClaims, principal, server_name},
     spec::{
         cloud::CloudName,
         identity::{IdentityMode, ServiceAccountToken},
@@ -13,8 +13,8 @@ use akv_provider::{
     },
     transport::retry_after,
     vault::{
-        CertificateBundle, Challenge, ClaimsChallenge, KeyBundle, Read, SecretBundle, ServiceAnswer,
-        VaultError,
+        CertificateBundle, Challenge, ClaimsChallenge, KeyBundle, Read, SecretBundle, VaultError,
+        VaultErrorResponse,
     },
 };
 use azure_core::{credentials::AccessToken, http::Url, time::OffsetDateTime};
@@ -64,12 +64,12 @@ pub fn retry_after(input: &[u8]) {
 pub fn refusals(input: &[u8]) {
     let [low, high, body @ ..] = input else { return };
     let status = u16::from_le_bytes([*low, *high]);
-    let answer = ServiceAnswer::parse(status, body);
+    let answer = VaultErrorResponse::parse(status, body);
     assert_eq!(answer.status(), status);
     let object = answer.object_id().unwrap_or_default().to_owned();
-    let token = TokenAnswer::parse(status, body);
-    let headline = token.headline().to_string();
-    for told in [&answer.to_string(), answer.words(), &object, &headline, token.words(), token.trace()] {
+    let token = TokenErrorResponse::parse(status, body);
+    let summary = token.summary().to_string();
+    for told in [&answer.to_string(), answer.words(), &object, &summary, token.words(), token.trace()] {
         is_told_on_one_line(told);
     }
 }
@@ -90,7 +90,7 @@ pub fn token_response(input: &[u8]) {
 pub fn claims(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let token = ServiceAccountToken::new(Sensitive::new(text.to_owned()));
-    if let Some(Presented { issuer, subject, audience }) = Presented::of(&token) {
+    if let Some(UnverifiedClaims { issuer, subject, audience }) = UnverifiedClaims::of(&token) {
         [issuer, subject, audience].iter().for_each(|claim| is_told_on_one_line(claim));
     }
     let authority = Url::parse("https://login.microsoftonline.com/").expect("a URL");

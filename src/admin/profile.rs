@@ -17,14 +17,14 @@ const FREQUENCY: i32 = 100;
 
 /// How long a profile takes where nothing else is asked for, and at the most.
 const DEFAULT_SECONDS: u64 = 30;
-const MOST_SECONDS: u64 = 300;
+const MAX_SECONDS: u64 = 300;
 
 /// `/debug/pprof/profile`, one at a time.
 pub(super) fn routes() -> Router {
     let one = Arc::new(Mutex::new(()));
     let profile = async move |RawQuery(query): RawQuery| {
         let Some(seconds) = seconds(query.as_deref().unwrap_or_default()) else {
-            let most = format!("seconds must be a number from 1 to {MOST_SECONDS}\n");
+            let most = format!("seconds must be a number from 1 to {MAX_SECONDS}\n");
             return (StatusCode::BAD_REQUEST, most).into_response();
         };
         let Ok(_one) = one.try_lock() else {
@@ -41,7 +41,7 @@ pub(super) fn routes() -> Router {
 fn seconds(query: &str) -> Option<u64> {
     match query.split('&').find_map(|pair| pair.strip_prefix("seconds=")) {
         None => Some(DEFAULT_SECONDS),
-        Some(text) => text.parse().ok().filter(|seconds| (1..=MOST_SECONDS).contains(seconds)),
+        Some(text) => text.parse().ok().filter(|seconds| (1..=MAX_SECONDS).contains(seconds)),
     }
 }
 

@@ -157,7 +157,7 @@ pub const FLAGS: &[Flag] = &[
         name: "metrics-backend",
         kind: Kind::Value("NAME"),
         default: "Prometheus",
-        help: "how metrics are had; there is no other",
+        help: "metrics backend; only Prometheus is supported",
         set: |_, _, value| {
             if value.eq_ignore_ascii_case("prometheus") {
                 Ok(())

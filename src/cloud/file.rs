@@ -40,7 +40,7 @@ pub enum CloudError {
         column: usize,
     },
     /// The file is larger than any that describes a cloud.
-    #[error("the cloud environment file {} is longer than {LONGEST_FILE} bytes", path.display())]
+    #[error("the cloud environment file {} is longer than {MAX_FILE} bytes", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
@@ -124,7 +124,7 @@ impl CloudFile {
 }
 
 /// Of the file, in bytes. Azure Stack's tools write less than three thousand.
-const LONGEST_FILE: u64 = 1 << 20;
+const MAX_FILE: u64 = 1 << 20;
 
 /// Reads a file, but no device and no more than a cloud needs: its name comes from a SecretProviderClass. `None` where
 /// it is longer.
@@ -133,8 +133,8 @@ pub(super) async fn read(path: &Path) -> io::Result<Option<String>> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     let mut bytes = Vec::new();
-    tokio::fs::File::open(path).await?.take(LONGEST_FILE + 1).read_to_end(&mut bytes).await?;
-    if bytes.len() as u64 > LONGEST_FILE {
+    tokio::fs::File::open(path).await?.take(MAX_FILE + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() as u64 > MAX_FILE {
         return Ok(None);
     }
     String::from_utf8(bytes).map(Some).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{spec::identity::IdentityMode, transport::LastExchange};
 
 use super::{
-    Asked, Authenticated, Identities, IdentityError, LastAnswer, TokenProxyError, TokenRequest,
+    Authenticated, Identities, IdentityError, LastAnswer, TokenProxyError, TokenRequest, TokenRequestInfo,
     cache::{Attempted, Kept},
     key::CredentialKey,
     more_claims::MoreClaims,
@@ -107,7 +107,7 @@ impl Attempt {
         }
     }
 
-    fn asked(&self) -> Box<Asked> {
+    fn asked(&self) -> Box<TokenRequestInfo> {
         self.identities.sources.asked(&self.request)
     }
 

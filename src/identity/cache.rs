@@ -15,19 +15,19 @@ use azure_core::credentials::TokenCredential;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use crate::{spec::principal::TokenGeneration, transport::LastExchange};
+use crate::{singleflight::Singleflight, spec::principal::TokenGeneration, transport::LastExchange};
 
-use super::{Authenticated, IdentityError, joint::Joint, key::CredentialKey};
+use super::{Authenticated, IdentityError, key::CredentialKey};
 
 /// How an attempt at a token ended.
 pub(super) type Attempted = Result<Authenticated, Arc<IdentityError>>;
 
 /// How many credentials are kept: a node runs a few hundred pods at the most.
-const MOST: usize = 1_000;
+const MAX_CREDENTIALS: usize = 1_000;
 
 /// How long one is kept that nobody asks for, and with it the assertion or secret in it. A service-account token lives
 /// an hour, and a rotating volume comes by every few minutes.
-const IDLE: Duration = Duration::from_secs(3600);
+const MAX_IDLE: Duration = Duration::from_secs(3600);
 
 /// Credentials by what was proved. Clones share it.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub(super) struct CredentialCache(Arc<Cache<CredentialKey, Arc<Kept>>>);
 pub(super) struct Kept {
     credential: OnceLock<Arc<dyn TokenCredential>>,
     /// Asks it for a token.
-    pub(super) asking: Joint<Attempted, LastExchange>,
+    pub(super) attempt: Singleflight<(), Attempted, LastExchange>,
     used: Mutex<Instant>,
     issued: Mutex<Option<Issued>>,
 }
@@ -53,7 +53,7 @@ pub(super) struct Issued {
 impl Default for Kept {
     fn default() -> Self {
         let used = Mutex::new(Instant::now());
-        Self { credential: OnceLock::new(), asking: Joint::default(), used, issued: Mutex::default() }
+        Self { credential: OnceLock::new(), attempt: Singleflight::default(), used, issued: Mutex::default() }
     }
 }
 
@@ -80,7 +80,7 @@ impl Kept {
 
 impl CredentialCache {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Cache::new(MOST)))
+        Self(Arc::new(Cache::new(MAX_CREDENTIALS)))
     }
 
     /// What is kept for `key`.
@@ -97,8 +97,9 @@ impl CredentialCache {
     }
 
     /// Drops those that nobody asks for.
-    pub(super) fn tidy(&self) {
-        self.0.retain(|_, kept| kept.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < IDLE);
+    pub(super) fn evict_expired(&self) {
+        self.0
+            .retain(|_, kept| kept.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < MAX_IDLE);
     }
 }
 
@@ -145,10 +146,10 @@ mod tests {
         for client in ["a", "b"] {
             cache.of(&key(client)).keep(Arc::new(Credential));
         }
-        tokio::time::advance(IDLE - Duration::from_secs(1)).await;
+        tokio::time::advance(MAX_IDLE - Duration::from_secs(1)).await;
         assert!(kept("a"));
         tokio::time::advance(Duration::from_secs(1)).await;
-        cache.tidy();
+        cache.evict_expired();
         assert_eq!(cache.0.len(), 1);
         assert!(kept("a") && !kept("b"));
         let older = cache.of(&key("a"));

@@ -16,16 +16,16 @@ use crate::transport::below;
 
 /// Each request has a connection, and a connection has memory and a handshake: a node that fills up gets its tokens
 /// sooner over a few connections than over one for each pod.
-const AT_ONCE: usize = 16;
+const MAX_TOKEN_REQUESTS: usize = 16;
 
 /// How many authorities are told apart.
 const AUTHORITIES: usize = 100;
 
 /// The line before each authority, so that one that hangs keeps no other waiting.
 #[derive(Clone)]
-pub(super) struct AtOnce(Arc<Cache<String, Arc<Semaphore>>>);
+pub(super) struct ConcurrencyLimit(Arc<Cache<String, Arc<Semaphore>>>);
 
-impl AtOnce {
+impl ConcurrencyLimit {
     pub(super) fn new() -> Self {
         Self(Arc::new(Cache::new(AUTHORITIES)))
     }
@@ -36,19 +36,19 @@ impl AtOnce {
     }
 
     fn line(&self, authority: &str) -> Arc<Semaphore> {
-        let line = self.0.get_or_insert_with(authority, || Ok(Arc::new(Semaphore::new(AT_ONCE))));
+        let line = self.0.get_or_insert_with(authority, || Ok(Arc::new(Semaphore::new(MAX_TOKEN_REQUESTS))));
         line.unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 }
 
-impl std::fmt::Debug for AtOnce {
+impl std::fmt::Debug for ConcurrencyLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AtOnce")
+        f.write_str("ConcurrencyLimit")
     }
 }
 
 #[derive(Debug)]
-struct AtOncePolicy(AtOnce);
+struct AtOncePolicy(ConcurrencyLimit);
 
 #[async_trait::async_trait]
 impl Policy for AtOncePolicy {

@@ -4,53 +4,55 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use azure_core::error::Error;
 
-use crate::transport::{self, Cause};
+use crate::transport::{self, BoxError};
 
-use super::{answer::TokenAnswer, asked::Asked, binding::TokenProxyError};
+use super::{
+    error_response::TokenErrorResponse, token_proxy::TokenProxyError, token_request_info::TokenRequestInfo,
+};
 
 /// A token that was not had, and who did not give it.
 ///
 /// The text names both and says what happened. The source's own words, which differ from try to try, are in the
-/// [`TokenAnswer`].
+/// [`TokenErrorResponse`].
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The token source knows better: who asks is not whom they say, or may not ask.
-    #[error("{} refused the identity: {}", asked.source.name(), answer.headline())]
+    #[error("{} refused the identity: {}", asked.source.name(), answer.summary())]
     Refused {
         /// Who asked whom.
-        asked: Box<Asked>,
+        asked: Box<TokenRequestInfo>,
         /// Status and the source's own words.
-        answer: Box<TokenAnswer>,
+        answer: Box<TokenErrorResponse>,
     },
     /// The token source is throttled or out of order.
     #[error("{} has no token now: {}", asked.source.name(), answer.with_status())]
     Unavailable {
         /// Who asked whom.
-        asked: Box<Asked>,
+        asked: Box<TokenRequestInfo>,
         /// Status and the source's own words.
-        answer: Box<TokenAnswer>,
+        answer: Box<TokenErrorResponse>,
     },
     /// A proxy, a firewall or a gateway answered in the token source's place.
-    #[error("something other than {} answered the request for a token: {}", asked.source.name(), answer.headline())]
+    #[error("something other than {} answered the request for a token: {}", asked.source.name(), answer.summary())]
     Foreign {
         /// Who asked whom.
-        asked: Box<Asked>,
+        asked: Box<TokenRequestInfo>,
         /// Status and the words of what answered.
-        answer: Box<TokenAnswer>,
+        answer: Box<TokenErrorResponse>,
     },
     /// The token source did not answer, or not in its own language.
     #[error("cannot get a token from {}", asked.source.name())]
     Unreachable {
         /// Who asked whom.
-        asked: Box<Asked>,
+        asked: Box<TokenRequestInfo>,
         /// Why.
-        source: Cause,
+        source: BoxError,
     },
     /// The token source was given up.
     #[error("no token from {} within {}s: {last}", asked.source.name(), limit.as_secs_f32())]
     Late {
         /// Who asked whom.
-        asked: Box<Asked>,
+        asked: Box<TokenRequestInfo>,
         /// How long it had.
         limit: Duration,
         /// What it answered last.
@@ -60,7 +62,7 @@ pub enum IdentityError {
     #[error("cannot get a token")]
     TokenProxy {
         /// Who asked whom.
-        asked: Box<Asked>,
+        asked: Box<TokenRequestInfo>,
         /// Why.
         source: Arc<TokenProxyError>,
     },
@@ -68,8 +70,8 @@ pub enum IdentityError {
 
 impl IdentityError {
     /// What a credential's error means.
-    pub(super) fn new(asked: Box<Asked>, error: Error) -> Self {
-        match TokenAnswer::find(&error) {
+    pub(super) fn new(asked: Box<TokenRequestInfo>, error: Error) -> Self {
+        match TokenErrorResponse::find(&error) {
             Some(answer) if answer.is_foreign(&asked.source) => {
                 Self::Foreign { asked, answer: Box::new(answer) }
             }
@@ -82,7 +84,7 @@ impl IdentityError {
     }
 
     /// Who asked whom.
-    pub fn asked(&self) -> &Asked {
+    pub fn asked(&self) -> &TokenRequestInfo {
         match self {
             Self::Refused { asked, .. }
             | Self::Unavailable { asked, .. }
@@ -94,7 +96,7 @@ impl IdentityError {
     }
 
     /// What the token source answered, where it did.
-    pub fn answer(&self) -> Option<&TokenAnswer> {
+    pub fn answer(&self) -> Option<&TokenErrorResponse> {
         match self {
             Self::Refused { answer, .. }
             | Self::Unavailable { answer, .. }

@@ -13,14 +13,14 @@ use crate::{
     transport::ForeignAnswer,
 };
 
-use super::asked::TokenSource;
+use super::token_request_info::TokenSource;
 
 /// The longest text of a source's own that is kept, in characters.
 const MAX_WORDS: usize = 600;
 
 /// A token source's error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenAnswer {
+pub struct TokenErrorResponse {
     status: u16,
     /// The number after `AADSTS`.
     number: Option<u32>,
@@ -33,7 +33,7 @@ pub struct TokenAnswer {
     foreign: Option<ForeignAnswer>,
 }
 
-impl TokenAnswer {
+impl TokenErrorResponse {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status
@@ -82,8 +82,8 @@ impl TokenAnswer {
     }
 
     /// In one word what was answered.
-    pub fn headline(&self) -> Headline<'_> {
-        Headline(self)
+    pub fn summary(&self) -> Summary<'_> {
+        Summary(self)
     }
 
     /// The answer that an SDK error carries somewhere in its chain.
@@ -133,14 +133,14 @@ fn number(words: &str) -> Option<(u32, &str)> {
 
 /// `AADSTS70021`, `invalid_request`, or `status 503`, at times with what answered.
 #[derive(Debug)]
-pub struct Headline<'a>(&'a TokenAnswer);
+pub struct Summary<'a>(&'a TokenErrorResponse);
 
-impl fmt::Display for Headline<'_> {
+impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            TokenAnswer { number: Some(number), .. } => write!(f, "AADSTS{number}"),
-            TokenAnswer { error, .. } if !error.is_empty() => f.write_str(error),
-            TokenAnswer { status, foreign, .. } => {
+            TokenErrorResponse { number: Some(number), .. } => write!(f, "AADSTS{number}"),
+            TokenErrorResponse { error, .. } if !error.is_empty() => f.write_str(error),
+            TokenErrorResponse { status, foreign, .. } => {
                 match status {
                     407 => f.write_str("407 Proxy Authentication Required")?,
                     status => write!(f, "status {status}")?,
@@ -169,9 +169,9 @@ mod tests {
     #[test]
     fn what_differs_from_try_to_try_is_set_apart() {
         let body = br#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.\r\nTrace ID: 1\r\nCorrelation ID: 2\r\nTimestamp: 3"}"#;
-        let answer = TokenAnswer::parse(401, body);
+        let answer = TokenErrorResponse::parse(401, body);
         assert_eq!((answer.status(), answer.number()), (401, Some(7_000_215)));
-        assert_eq!(answer.headline().to_string(), "AADSTS7000215");
+        assert_eq!(answer.summary().to_string(), "AADSTS7000215");
         assert_eq!(answer.words(), "Invalid client secret provided.");
         assert_eq!(answer.trace(), "Trace ID: 1 Correlation ID: 2 Timestamp: 3");
     }
@@ -179,24 +179,24 @@ mod tests {
     #[test]
     fn an_answer_in_another_language_leaves_the_status() {
         for body in [&b"words"[..], b"", b"[]", br#"{"error":{}}"#] {
-            assert_eq!(TokenAnswer::parse(502, body).headline().to_string(), "status 502");
+            assert_eq!(TokenErrorResponse::parse(502, body).summary().to_string(), "status 502");
         }
-        let answer = TokenAnswer::parse(
+        let answer = TokenErrorResponse::parse(
             400,
             br#"{"error":"invalid_request","error_description":"Identity not found"}"#,
         );
         assert_eq!(
-            (answer.headline().to_string().as_str(), answer.words()),
+            (answer.summary().to_string().as_str(), answer.words()),
             ("invalid_request", "Identity not found")
         );
-        let numbered = TokenAnswer::parse(400, br#"{"error":"x","error_codes":[90002]}"#);
+        let numbered = TokenErrorResponse::parse(400, br#"{"error":"x","error_codes":[90002]}"#);
         assert_eq!(numbered.number(), Some(90_002));
     }
 
     #[test]
     fn a_long_text_is_cut() {
         let body = serde_json::json!({"error": "x", "error_description": "ä".repeat(9_000)}).to_string();
-        assert_eq!(TokenAnswer::parse(400, body.as_bytes()).words().chars().count(), MAX_WORDS + 1);
+        assert_eq!(TokenErrorResponse::parse(400, body.as_bytes()).words().chars().count(), MAX_WORDS + 1);
     }
 
     #[test]
@@ -223,12 +223,12 @@ mod tests {
             (&TokenSource::Imds, 403, json, false),
             (&nmi, 403, page, false),
         ] {
-            let answer = TokenAnswer::parse(status, body);
+            let answer = TokenErrorResponse::parse(status, body);
             assert_eq!(answer.is_foreign(source), foreign, "{source} {status}");
         }
-        let answer = TokenAnswer::parse(403, page);
-        assert_eq!(answer.headline().to_string(), "status 403 with an HTML page titled \"Access Denied\"");
+        let answer = TokenErrorResponse::parse(403, page);
+        assert_eq!(answer.summary().to_string(), "status 403 with an HTML page titled \"Access Denied\"");
         assert_eq!(answer.words(), "Blocked");
-        assert_eq!(TokenAnswer::parse(403, json).words(), "no binding");
+        assert_eq!(TokenErrorResponse::parse(403, json).words(), "no binding");
     }
 }

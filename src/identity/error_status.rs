@@ -10,19 +10,19 @@ use azure_core::http::{
     policies::{Policy, PolicyResult},
 };
 
-use crate::transport::{below, unsuccessful};
+use crate::transport::{below, error_for_status};
 
 /// Makes an error of each answer that is none of success, once all retries are done.
 #[derive(Debug)]
-pub(super) struct RefusalPolicy;
+pub(super) struct ErrorStatusPolicy;
 
 #[async_trait::async_trait]
-impl Policy for RefusalPolicy {
+impl Policy for ErrorStatusPolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let response = below(ctx, request, next).await?;
         if response.status().is_success() {
             return Ok(response);
         }
-        Err(unsuccessful(response, "no token").await)
+        Err(error_for_status(response, "no token").await)
     }
 }

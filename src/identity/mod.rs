@@ -1,32 +1,31 @@
 //! From an identity mode to a token, and one way for all modes to fail.
 
-mod answer;
-mod asked;
-mod at_once;
 mod attempt;
-mod binding;
 mod cache;
-mod claims;
+mod concurrency_limit;
 mod entra;
 mod error;
-mod joint;
+mod error_response;
+mod error_status;
+mod jwt;
 mod key;
 mod managed;
 mod more_claims;
 mod pod_identity;
 pub mod principal;
-mod refusal;
 mod renewal;
 pub mod server_name;
 mod source;
+mod token_proxy;
+mod token_request_info;
 mod token_response;
 
 pub use self::{
-    answer::TokenAnswer,
-    asked::{Asked, Presented, TokenSource},
-    binding::{TokenProxyError, TokenProxySettings},
     error::{IdentityError, LastAnswer},
+    error_response::TokenErrorResponse,
     renewal::TokenRefusal,
+    token_proxy::{TokenProxyError, TokenProxySettings},
+    token_request_info::{TokenRequestInfo, TokenSource, UnverifiedClaims},
     token_response::{TokenResponse, TokenResponseError},
 };
 
@@ -43,18 +42,18 @@ use azure_core::credentials::TokenCredential;
 use crate::{
     cloud::CloudEnvironment,
     metrics::{Metrics, TokenResult},
+    singleflight::{Call, Joined},
     spec::{
         identity::IdentityMode,
         pod::PodRef,
         principal::{Principal, TokenGeneration},
     },
-    transport::{LastExchange, Outgoing},
+    transport::{ClientFactory, LastExchange},
 };
 
 use self::{
     attempt::Attempt,
     cache::{Attempted, CredentialCache, Issued, Kept},
-    joint::Outcome,
     key::CredentialKey,
     renewal::Renewals,
     source::Sources,
@@ -98,7 +97,7 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    /// Names the token among all that were issued.
+    /// Resolver the token among all that were issued.
     pub(crate) fn generation(&self) -> TokenGeneration {
         self.issued.generation
     }
@@ -107,23 +106,23 @@ impl Authenticated {
 /// A token that is being asked for, perhaps for others too.
 #[derive(Debug)]
 pub(crate) struct Authentication {
-    outcome: Outcome<Attempted>,
+    call: Call<Attempted>,
     last: LastExchange,
-    /// Somebody else began it.
-    joined: bool,
+    /// Another mount began it.
+    is_shared: bool,
     mode: &'static str,
     metrics: Metrics,
 }
 
 impl Identities {
-    /// Credentials whose requests go out as `outgoing` says, and that have their token within `limit` or not at all.
-    pub fn new(outgoing: &Outgoing, token_proxy: TokenProxySettings, limit: Duration) -> Self {
+    /// Credentials whose requests go out as `clients` says, and that have their token within `limit` or not at all.
+    pub fn new(clients: &ClientFactory, token_proxy: TokenProxySettings, limit: Duration) -> Self {
         Self {
-            sources: Arc::new(Sources::new(outgoing, token_proxy)),
+            sources: Arc::new(Sources::new(clients, token_proxy)),
             kept: CredentialCache::new(),
             renewals: Renewals::new(),
             issued: Arc::default(),
-            metrics: outgoing.metrics.clone(),
+            metrics: clients.metrics.clone(),
             limit,
         }
     }
@@ -136,13 +135,14 @@ impl Identities {
     pub(crate) fn authenticate(&self, request: &Arc<TokenRequest>) -> Authentication {
         let key = CredentialKey::of(&request.identity, &request.cloud);
         let kept = key.as_ref().map(|key| self.kept.of(key)).unwrap_or_default();
-        let (outcome, last, joined) = kept.asking.join(|| {
+        let begin = || {
             let last = LastExchange::default();
             let (identities, request, kept) = (self.clone(), request.clone(), kept.clone());
             let attempt = Attempt { identities, request, key, kept, last: last.clone(), claims: None };
             (last, attempt.outcome())
-        });
-        self.authentication(request, outcome, last, joined)
+        };
+        let kept = kept.clone();
+        self.authentication(request, kept.attempt.join(&(), |_| true, begin))
     }
 
     fn next_generation(&self) -> TokenGeneration {
@@ -152,12 +152,11 @@ impl Identities {
     fn authentication(
         &self,
         request: &TokenRequest,
-        outcome: Outcome<Attempted>,
-        last: LastExchange,
-        joined: bool,
+        attempt: Joined<Attempted, LastExchange>,
     ) -> Authentication {
         let (mode, metrics) = (request.identity.name(), self.metrics.clone());
-        Authentication { outcome, last, joined, mode, metrics }
+        let Joined { call, progress, is_shared } = attempt;
+        Authentication { call, last: progress, is_shared, mode, metrics }
     }
 
     /// Forgets a token that a vault refused, so that the next one is new.
@@ -166,9 +165,9 @@ impl Identities {
     }
 
     /// Drops what nobody asks for any more.
-    pub fn tidy(&self) {
-        self.kept.tidy();
-        self.renewals.tidy();
+    pub fn evict_expired(&self) {
+        self.kept.evict_expired();
+        self.renewals.evict_expired();
     }
 
     /// Who gives the token, for messages.
@@ -188,16 +187,16 @@ impl Authentication {
     /// # Errors
     /// Who refused the identity, or could not be asked.
     pub(crate) async fn outcome(self) -> Attempted {
-        let attempted = self.outcome.await;
-        self.metrics.token(self.mode, token_result(&attempted, self.joined));
+        let attempted = self.call.await;
+        self.metrics.token(self.mode, token_result(&attempted, self.is_shared));
         attempted
     }
 }
 
-fn token_result(attempted: &Attempted, joined: bool) -> TokenResult {
+fn token_result(attempted: &Attempted, is_shared: bool) -> TokenResult {
     match attempted.as_ref().map_err(|error| &**error) {
         // One token is issued once, however many wait for it.
-        Ok(authenticated) if authenticated.reused || joined => TokenResult::Reused,
+        Ok(authenticated) if authenticated.reused || is_shared => TokenResult::Reused,
         Ok(_) => TokenResult::Issued,
         Err(IdentityError::Refused { .. }) => TokenResult::Refused,
         Err(IdentityError::Unavailable { .. } | IdentityError::Late { last: LastAnswer(Some(_)), .. }) => {

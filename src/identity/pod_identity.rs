@@ -40,7 +40,7 @@ struct PodIdentityCredential {
     pod: PodRef,
     endpoint: Url,
     pipeline: Pipeline,
-    /// Asked for once: the credential serves one mount, and that has three clients.
+    /// Requested once: the credential serves one mount, and that has three clients.
     token: OnceCell<AccessToken>,
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::spec::{identity::IdentityMode, principal::Principal};
 
-use super::claims;
+use super::jwt;
 
 /// Whom `token` is for: its claims `tid` and `oid`
 /// (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
@@ -17,7 +17,7 @@ pub fn of(token: &AccessToken, identity: &IdentityMode, authority: &Url) -> Opti
     if matches!(identity, IdentityMode::PodIdentity) {
         return None;
     }
-    let claims: Claims = claims::read(token.token.secret())?;
+    let claims: Claims = jwt::decode_unverified(token.token.secret())?;
     (is_guid(&claims.tid) && is_guid(&claims.oid))
         .then(|| Principal::new(authority.as_str(), &claims.tid, &claims.oid))
 }

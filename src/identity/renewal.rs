@@ -10,18 +10,17 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use quick_cache::sync::Cache;
 
 use crate::{
+    singleflight::{Joined, Singleflight},
     spec::{identity::IdentityMode, principal::Principal},
     transport::LastExchange,
 };
 
 use super::{
-    Authenticated, Authentication, Identities, TokenRequest,
-    attempt::Attempt,
-    cache::Attempted,
-    joint::{Joint, Outcome},
+    Authenticated, Authentication, Identities, TokenRequest, attempt::Attempt, cache::Attempted,
     key::CredentialKey,
 };
 
@@ -58,7 +57,7 @@ struct RenewalKey {
 #[derive(Default)]
 struct Renewal {
     newest: Mutex<Option<Authenticated>>,
-    asking: Joint<Attempted, LastExchange>,
+    attempt: Singleflight<(), Attempted, LastExchange>,
 }
 
 impl Renewal {
@@ -83,7 +82,7 @@ impl Renewals {
     }
 
     /// Drops those that stand for no new token any more.
-    pub(super) fn tidy(&self) {
+    pub(super) fn evict_expired(&self) {
         self.0.retain(|_, renewal| renewal.young().is_some());
     }
 }
@@ -156,17 +155,16 @@ impl Identities {
             };
             (last, outcome)
         };
-        let (outcome, last, joined) = match &renewal {
-            Some(renewal) => renewal.asking.join(begin),
-            None => Joint::default().join(begin),
+        let attempt = match &renewal {
+            Some(renewal) => renewal.attempt.join(&(), |_| true, begin),
+            None => Singleflight::default().join(&(), |_| true, begin),
         };
-        self.authentication(request, outcome, last, joined)
+        self.authentication(request, attempt)
     }
 
     fn known(&self, request: &Arc<TokenRequest>, authenticated: Authenticated) -> Authentication {
-        let outcome: Outcome<Attempted> =
-            futures::FutureExt::shared(Box::pin(std::future::ready(Ok(authenticated))));
-        self.authentication(request, outcome, LastExchange::default(), true)
+        let call = std::future::ready(Ok(authenticated)).boxed().shared();
+        self.authentication(request, Joined { call, progress: LastExchange::default(), is_shared: true })
     }
 }
 

@@ -7,11 +7,12 @@ use azure_core::{
     http::{ClientOptions, Transport},
 };
 
-use crate::{metrics::Upstream, spec::identity::IdentityMode, transport::Outgoing};
+use crate::{metrics::Upstream, spec::identity::IdentityMode, transport::ClientFactory};
 
 use super::{
-    Asked, Presented, TokenProxySettings, TokenRequest, TokenSource, at_once::AtOnce, binding::TokenProxy,
-    entra, managed, more_claims::MoreClaimsPolicy, pod_identity, refusal::RefusalPolicy,
+    TokenProxySettings, TokenRequest, TokenRequestInfo, TokenSource, UnverifiedClaims,
+    concurrency_limit::ConcurrencyLimit, entra, error_status::ErrorStatusPolicy, managed,
+    more_claims::MoreClaimsPolicy, pod_identity, token_proxy::TokenProxy,
     token_response::TokenResponsePolicy,
 };
 
@@ -27,18 +28,18 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    pub(super) fn new(outgoing: &Outgoing, token_proxy: TokenProxySettings) -> Self {
-        let at_once = AtOnce::new();
+    pub(super) fn new(clients: &ClientFactory, token_proxy: TokenProxySettings) -> Self {
+        let at_once = ConcurrencyLimit::new();
         let options = |upstream| {
-            let mut options = outgoing.client_options(upstream);
+            let mut options = clients.client_options(upstream);
             // Above what counts requests: what waits is not sent yet.
             options.per_try_policies.insert(0, at_once.policy());
-            options.per_call_policies.insert(0, Arc::new(RefusalPolicy));
+            options.per_call_policies.insert(0, Arc::new(ErrorStatusPolicy));
             options.per_call_policies.push(Arc::new(MoreClaimsPolicy));
             options.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
             options
         };
-        let nmi = outgoing.client_options(Upstream::Node);
+        let nmi = clients.client_options(Upstream::Node);
         let mut imds = nmi.clone();
         imds.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
         Self {
@@ -46,7 +47,7 @@ impl Sources {
             imds,
             nmi,
             bound: options(Upstream::TokenProxy),
-            token_proxy: Arc::new(TokenProxy::new(token_proxy, &outgoing.transports)),
+            token_proxy: Arc::new(TokenProxy::new(token_proxy, &clients.transports)),
             pod_identity_retired: Once::new(),
         }
     }
@@ -68,13 +69,13 @@ impl Sources {
     }
 
     /// Who asks whom with `request`, for messages.
-    pub(super) fn asked(&self, request: &TokenRequest) -> Box<Asked> {
+    pub(super) fn asked(&self, request: &TokenRequest) -> Box<TokenRequestInfo> {
         let identity = &request.identity;
-        Box::new(Asked {
+        Box::new(TokenRequestInfo {
             identity: identity.to_string(),
             client: identity.client().map(ToString::to_string),
             source: self.of(request),
-            presented: Presented::by(identity),
+            presented: UnverifiedClaims::by(identity),
         })
     }
 

@@ -18,12 +18,10 @@ use azure_core::{
 };
 use tokio::time::timeout;
 
-use crate::transport::{self, Client, Names, Patience, Roots, RootsError, Transports};
+use crate::singleflight::Singleflight;
+use crate::transport::{self, Client, Resolver, Roots, RootsError, Timeouts, Transports};
 
-use super::{
-    joint::Joint,
-    server_name::{self, ServerNameError},
-};
+use super::server_name::{self, ServerNameError};
 
 /// Where the token proxy is, as far as the operator says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,22 +71,22 @@ pub enum TokenProxyError {
 #[derive(Debug)]
 pub(super) struct TokenProxy {
     settings: TokenProxySettings,
-    names: Names,
-    patience: Patience,
+    names: Resolver,
+    timeouts: Timeouts,
     found: Mutex<Option<Transport>>,
-    search: Joint<Result<Transport, Arc<TokenProxyError>>>,
+    search: Singleflight<(), Result<Transport, Arc<TokenProxyError>>, ()>,
 }
 
 impl TokenProxy {
-    /// As `settings` say, over the names and the patience of `transports`.
+    /// As `settings` say, over the names and the timeouts of `transports`.
     pub(super) fn new(settings: TokenProxySettings, transports: &Transports) -> Self {
-        let Transports { cluster, patience, .. } = transports;
+        let Transports { cluster, timeouts, .. } = transports;
         Self {
             settings,
             names: cluster.clone(),
-            patience: *patience,
+            timeouts: *timeouts,
             found: Mutex::default(),
-            search: Joint::default(),
+            search: Singleflight::default(),
         }
     }
 
@@ -102,16 +100,20 @@ impl TokenProxy {
         if let Some(transport) = &*self.found() {
             return Ok(transport.clone());
         }
-        let (outcome, (), _) = self.search.join(|| {
-            let this = self.clone();
-            let search = async move {
-                let transport = this.find().await?;
-                *this.found() = Some(transport.clone());
-                Ok(transport)
-            };
-            ((), search)
-        });
-        outcome.await
+        let search = self.search.join(
+            &(),
+            |()| true,
+            || {
+                let this = self.clone();
+                let search = async move {
+                    let transport = this.find().await?;
+                    *this.found() = Some(transport.clone());
+                    Ok(transport)
+                };
+                ((), search)
+            },
+        );
+        search.call.await
     }
 
     /// Forgets the way, since it led nowhere: the cluster's CA or addresses may have changed.
@@ -131,13 +133,13 @@ impl TokenProxy {
         };
         let url = self.url();
         let addresses = self.resolve(&url).await?;
-        let client = self.client(roots, Names::fixed(addresses));
+        let client = self.client(roots, Resolver::fixed(addresses));
         tracing::info!(token_proxy = %url, server_name, "identity binding is ready");
         Ok(Transport::new(Arc::new(ProxiedClient { client, url, server_name })))
     }
 
-    fn client(&self, roots: Roots, names: Names) -> Client {
-        transport::cluster(roots, names, self.patience)
+    fn client(&self, roots: Roots, names: Resolver) -> Client {
+        transport::cluster(roots, names, self.timeouts)
     }
 
     /// Asks the API server for nothing but its certificate.
@@ -150,7 +152,7 @@ impl TokenProxy {
     async fn resolve(&self, url: &Url) -> Result<Vec<SocketAddr>, TokenProxyError> {
         let host = url.host_str().unwrap_or_default();
         let failed = |source: io::Error| TokenProxyError::Resolve { host: host.to_owned(), source };
-        let resolved = timeout(self.patience.connect, self.names.0.resolve(host.to_owned())).await;
+        let resolved = timeout(self.timeouts.connect, self.names.0.resolve(host.to_owned())).await;
         resolved.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(failed)
     }
 }

@@ -9,11 +9,11 @@ use crate::{
     text::one_line,
 };
 
-use super::claims;
+use super::jwt;
 
 /// One request for a token, without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct TokenRequestInfo {
     /// Mode and client id: `workload identity cccccccc-0000-0000-0000-000000000002`.
     pub identity: String,
     /// The client id alone, where the mode names one.
@@ -21,7 +21,7 @@ pub struct Asked {
     /// Who gives the token.
     pub source: TokenSource,
     /// What the pod's token says of itself, for the modes that present one.
-    pub presented: Option<Presented>,
+    pub presented: Option<UnverifiedClaims>,
 }
 
 /// Who gives tokens.
@@ -76,7 +76,7 @@ impl fmt::Display for TokenSource {
 /// The claims of a service-account token that a federated credential must have too. Not verified: the one who reads
 /// them compares them with a credential, and does not trust them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presented {
+pub struct UnverifiedClaims {
     /// `iss`
     pub issuer: String,
     /// `sub`
@@ -85,7 +85,7 @@ pub struct Presented {
     pub audience: String,
 }
 
-impl Presented {
+impl UnverifiedClaims {
     /// What the identity's own proof says, where it is a token that can be read.
     pub(super) fn by(identity: &IdentityMode) -> Option<Self> {
         match identity {
@@ -97,7 +97,7 @@ impl Presented {
 
     /// What a token says of itself; `None` where it cannot be read.
     pub fn of(token: &ServiceAccountToken) -> Option<Self> {
-        let claims: Claims = claims::read(token.expose())?;
+        let claims: Claims = jwt::decode_unverified(token.expose())?;
         let audience = match claims.aud {
             Audience::One(audience) => audience,
             Audience::Several(several) => several.into_iter().next()?,
@@ -135,9 +135,9 @@ mod tests {
 
     use super::*;
 
-    fn presented(claims: &str) -> Option<Presented> {
+    fn presented(claims: &str) -> Option<UnverifiedClaims> {
         let token = format!("h.{}.s", BASE64URL_NOPAD.encode(claims.as_bytes()));
-        Presented::of(&ServiceAccountToken::new(Sensitive::new(token)))
+        UnverifiedClaims::of(&ServiceAccountToken::new(Sensitive::new(token)))
     }
 
     #[test]

@@ -57,20 +57,20 @@ impl TokenResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VaultCall {
     /// From the vault.
-    Made,
+    Miss,
     /// From a call that another mount was making at the moment.
-    Joined,
+    Shared,
     /// From a call that was made a moment ago.
-    Remembered,
+    Hit,
 }
 
 impl VaultCall {
     /// The label.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Made => "made",
-            Self::Joined => "joined",
-            Self::Remembered => "remembered",
+            Self::Miss => "miss",
+            Self::Shared => "shared",
+            Self::Hit => "hit",
         }
     }
 }

@@ -96,7 +96,7 @@ impl Metrics {
             vault_calls: counter(
                 "akv_vault_calls_total",
                 "Calls of a vault that mounts needed, by vault, kind, and whether they were made, joined or remembered",
-                &["vault", "kind", "how"],
+                &["vault", "kind", "result"],
             ),
             vault_throttles: counter(
                 "akv_vault_throttled_total",
@@ -111,11 +111,8 @@ impl Metrics {
             ),
             mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts under way")
                 .expect("names of metrics are constants"),
-            mounts_waiting: IntGauge::new(
-                "akv_mounts_waiting",
-                "Mounts of those under way that wait for a place",
-            )
-            .expect("names of metrics are constants"),
+            mounts_waiting: IntGauge::new("akv_mounts_waiting", "Mounts waiting in the queue")
+                .expect("names of metrics are constants"),
             panics: IntCounter::new("akv_panics_total", "Mounts that ended by a bug of the provider")
                 .expect("names of metrics are constants"),
             registry: Registry::new(),
@@ -301,13 +298,13 @@ mod tests {
     fn vaults_beyond_a_hundred_share_a_label() {
         let metrics = Metrics::new(false);
         for vault in 0..300 {
-            metrics.vault_call(&format!("vault-{vault}.vault.azure.net"), "secret", VaultCall::Made);
+            metrics.vault_call(&format!("vault-{vault}.vault.azure.net"), "secret", VaultCall::Miss);
         }
         let page = metrics.page();
         let series = page.lines().filter(|line| line.starts_with("akv_vault_calls_total{")).count();
         assert_eq!(series, 101);
         assert!(
-            page.contains("akv_vault_calls_total{how=\"made\",kind=\"secret\",vault=\"other\"} 200"),
+            page.contains("akv_vault_calls_total{kind=\"secret\",result=\"miss\",vault=\"other\"} 200"),
             "{page}"
         );
     }

@@ -5,25 +5,28 @@ use std::{convert::Infallible, sync::Arc};
 use quick_cache::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{metrics::Metrics, spec::vault::VaultName};
+use crate::{
+    metrics::Metrics,
+    spec::{mount_kind::MountKind, vault::VaultName},
+};
 
 /// How many mounts are under way at once. Each has 0.3 MiB while it reads twenty small objects, and a few times
 /// what the driver takes in one answer at the worst; one that waits has a fifteenth of that (docs/limits.md).
-pub(super) const AT_ONCE: usize = 100;
+pub(super) const MAX_MOUNTS: usize = 100;
 
 /// How many of them may be of one vault, so that one that hangs leaves the others half of the places.
-pub(super) const OF_ONE_VAULT: usize = AT_ONCE / 2;
+pub(super) const MAX_MOUNTS_OF_VAULT: usize = MAX_MOUNTS / 2;
 
 /// How many of those may be of volumes that come again, so that a pod that starts finds a place while these wait for a
 /// vault that throttles.
-pub(super) const OF_ONE_VAULT_AGAIN: usize = OF_ONE_VAULT / 2;
+pub(super) const MAX_REPUBLISHES_OF_VAULT: usize = MAX_MOUNTS_OF_VAULT / 2;
 
 /// How many vaults have a line of their own. Their names come from SecretProviderClasses, so there is a bound.
-const VAULTS: usize = 1_000;
+const MAX_VAULTS: usize = 1_000;
 
 /// The places. Clones share them.
 #[derive(Clone)]
-pub(super) struct Line {
+pub(super) struct MountLimiter {
     all: Arc<Semaphore>,
     vaults: Arc<Cache<String, OfVault>>,
     metrics: Metrics,
@@ -33,37 +36,40 @@ pub(super) struct Line {
 #[derive(Clone)]
 struct OfVault {
     all: Arc<Semaphore>,
-    again: Arc<Semaphore>,
+    republishes: Arc<Semaphore>,
 }
 
 /// A place among the mounts under way, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    _again: Option<OwnedSemaphorePermit>,
+pub(super) struct MountPermit {
+    _republish: Option<OwnedSemaphorePermit>,
     _of_vault: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
-impl Line {
+impl MountLimiter {
     pub(super) fn new(metrics: Metrics) -> Self {
-        Self { all: Arc::new(Semaphore::new(AT_ONCE)), vaults: Arc::new(Cache::new(VAULTS)), metrics }
+        Self { all: Arc::new(Semaphore::new(MAX_MOUNTS)), vaults: Arc::new(Cache::new(MAX_VAULTS)), metrics }
     }
 
-    /// Waits for a place among the mounts from `vault`, and then among all; for a volume that is not mounted `first`
-    /// among those that come again before.
-    pub(super) async fn place(&self, vault: &VaultName, first: bool) -> Place {
+    /// Waits for a permit among the mounts from `vault`, and then among all. A republish waits among the republishes
+    /// before.
+    pub(super) async fn acquire(&self, vault: &VaultName, kind: MountKind) -> MountPermit {
         let _waiting = self.metrics.waiting();
         let make = || {
             let places = |number| Arc::new(Semaphore::new(number));
-            Ok(OfVault { all: places(OF_ONE_VAULT), again: places(OF_ONE_VAULT_AGAIN) })
+            Ok(OfVault { all: places(MAX_MOUNTS_OF_VAULT), republishes: places(MAX_REPUBLISHES_OF_VAULT) })
         };
         // Names of hosts: one vault however it is spelt.
         let name = vault.as_str().to_ascii_lowercase();
         let of_vault = self.vaults.get_or_insert_with(&name, make);
         let of_vault = of_vault.unwrap_or_else(|never: Infallible| match never {});
-        let again = if first { None } else { Some(permit(of_vault.again).await) };
-        Place {
-            _again: again,
+        let republish = match kind {
+            MountKind::Initial => None,
+            MountKind::Republish => Some(permit(of_vault.republishes).await),
+        };
+        MountPermit {
+            _republish: republish,
             _of_vault: permit(of_vault.all).await,
             _of_all: permit(self.all.clone()).await,
         }
@@ -75,9 +81,9 @@ async fn permit(places: Arc<Semaphore>) -> OwnedSemaphorePermit {
     places.acquire_owned().await.expect("nobody closes the line")
 }
 
-impl std::fmt::Debug for Line {
+impl std::fmt::Debug for MountLimiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Line")
+        f.write_str("MountLimiter")
     }
 }
 
@@ -88,20 +94,22 @@ mod tests {
     use super::*;
 
     /// Whether there is a place at once.
-    fn at_once<F: Future<Output = Place>>(place: &mut std::pin::Pin<Box<F>>) -> Option<Place> {
+    fn at_once<F: Future<Output = MountPermit>>(place: &mut std::pin::Pin<Box<F>>) -> Option<MountPermit> {
         place.as_mut().now_or_never()
     }
 
     #[test]
     fn a_vault_has_half_of_the_places_and_who_came_first_goes_first() {
-        let line = Line::new(Metrics::new(false));
+        let limiter = MountLimiter::new(Metrics::new(false));
         let [lab, shouted, other] = ["lab", "LAB", "other"].map(|name| name.parse::<VaultName>().unwrap());
-        let wait = |vault| Box::pin(line.place(vault, true));
-        let mut held: Vec<Place> = (0..OF_ONE_VAULT).map(|_| at_once(&mut wait(&lab)).unwrap()).collect();
+        let wait = |vault| Box::pin(limiter.acquire(vault, MountKind::Initial));
+        let mut held: Vec<MountPermit> =
+            (0..MAX_MOUNTS_OF_VAULT).map(|_| at_once(&mut wait(&lab)).unwrap()).collect();
         let (mut first, mut second) = (wait(&lab), wait(&lab));
         assert!(at_once(&mut first).is_none() && at_once(&mut second).is_none());
-        let others: Vec<Place> = (0..OF_ONE_VAULT).map(|_| at_once(&mut wait(&other)).unwrap()).collect();
-        assert_eq!(line.all.available_permits(), 0);
+        let others: Vec<MountPermit> =
+            (0..MAX_MOUNTS_OF_VAULT).map(|_| at_once(&mut wait(&other)).unwrap()).collect();
+        assert_eq!(limiter.all.available_permits(), 0);
         assert!(at_once(&mut wait(&shouted)).is_none(), "the same vault, spelt otherwise");
         held.pop();
         assert!(at_once(&mut second).is_none(), "it came later");
@@ -111,16 +119,19 @@ mod tests {
 
     #[test]
     fn volumes_that_come_again_leave_half_of_a_vaults_places_to_pods_that_start() {
-        let line = Line::new(Metrics::new(false));
+        let limiter = MountLimiter::new(Metrics::new(false));
         let lab: VaultName = "lab".parse().unwrap();
-        let wait = |first| Box::pin(line.place(&lab, first));
-        let again: Vec<Place> = (0..OF_ONE_VAULT_AGAIN).map(|_| at_once(&mut wait(false)).unwrap()).collect();
-        assert!(at_once(&mut wait(false)).is_none());
-        let first: Vec<Place> =
-            (0..OF_ONE_VAULT - OF_ONE_VAULT_AGAIN).map(|_| at_once(&mut wait(true)).unwrap()).collect();
-        assert!(at_once(&mut wait(true)).is_none());
+        let wait = |kind| Box::pin(limiter.acquire(&lab, kind));
+        let again: Vec<MountPermit> = (0..MAX_REPUBLISHES_OF_VAULT)
+            .map(|_| at_once(&mut wait(MountKind::Republish)).unwrap())
+            .collect();
+        assert!(at_once(&mut wait(MountKind::Republish)).is_none());
+        let first: Vec<MountPermit> = (0..MAX_MOUNTS_OF_VAULT - MAX_REPUBLISHES_OF_VAULT)
+            .map(|_| at_once(&mut wait(MountKind::Initial)).unwrap())
+            .collect();
+        assert!(at_once(&mut wait(MountKind::Initial)).is_none());
         drop(again);
-        assert!(at_once(&mut wait(true)).is_some());
+        assert!(at_once(&mut wait(MountKind::Initial)).is_some());
         drop(first);
     }
 }

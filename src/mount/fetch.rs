@@ -13,14 +13,18 @@ use futures::{StreamExt, stream};
 use crate::{
     identity::TokenRefusal,
     spec::object::{ObjectSpec, ObjectVersion, VersionSelector},
-    vault::{Answer, Bundle, Read, VaultClient, VaultError, memory::Footprint},
+    vault::{Answer, Bundle, MemorySize, Read, VaultClient, VaultError},
 };
 
-use super::{error::ObjectError, progress::Progress, versions, volume::TooLarge};
+use super::{
+    failure::{ObjectError, Progress},
+    versions,
+    volume::TooLarge,
+};
 
 /// How many objects of one mount are under way at once, and how many versions of each. How many requests go out is the
 /// limiter's to say; this bounds what waits there.
-const AT_ONCE: usize = 64;
+const MAX_CONCURRENT_READS: usize = 64;
 
 /// What was read for one object.
 pub(super) type Fetched = Result<Versions, ObjectError>;
@@ -82,7 +86,7 @@ pub(super) async fn fetch(
     };
     let before = before.into_iter().chain(std::iter::repeat_with(|| None));
     let begun: Vec<_> = objects.iter().zip(before).enumerate().map(read).collect();
-    let mut begun = stream::iter(begun).buffered(AT_ONCE);
+    let mut begun = stream::iter(begun).buffered(MAX_CONCURRENT_READS);
     let mut fetched = Vec::with_capacity(objects.len());
     while let Some(object) = begun.next().await {
         fetched.push(object);
@@ -160,7 +164,7 @@ impl Reads<'_> {
                 let selected = versions::select(&listed, from.as_ref(), *depth)?;
                 let read = |version| self.version(object, Some(version));
                 let reads: Vec<_> = selected.into_iter().map(read).collect();
-                let mut reads = stream::iter(reads).buffered(AT_ONCE);
+                let mut reads = stream::iter(reads).buffered(MAX_CONCURRENT_READS);
                 let mut versions = Vec::new();
                 while let Some(version) = reads.next().await {
                     versions.push(version);

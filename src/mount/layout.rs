@@ -15,11 +15,11 @@ use crate::{
         rendering::Rendering,
         sensitive::Sensitive,
     },
-    vault::{Bundle, memory::Footprint},
+    vault::{Bundle, MemorySize},
 };
 
 use super::{
-    error::{ObjectError, ObjectFailure},
+    failure::{ObjectError, ObjectFailure},
     fetch::{Fetched, Versions},
     volume::{Draft, LeftOut, MountedVersion, TooLarge, Volume, VolumeFile},
 };
@@ -47,7 +47,7 @@ pub(super) enum NoVolume {
 
 /// The volume of `objects`, given what was read for each of them, in the same order. `abandoned` says between two
 /// conversions, each of which may take a second, whether there is a need for another.
-pub(super) fn lay_out(
+pub(super) fn build_volume(
     objects: &[ObjectSpec],
     fetched: Vec<Fetched>,
     layout: Layout,
@@ -328,7 +328,7 @@ mod tests {
         let objects: Vec<_> = (0..4_000).map(|index| wanted(&format!("a{index}"))).collect();
         let fetched = objects.iter().map(|_| read(&bundle)).collect();
         let Err(NoVolume::TooLarge(TooLarge { size, largest })) =
-            lay_out(&objects, fetched, layout(4 << 20), || false)
+            build_volume(&objects, fetched, layout(4 << 20), || false)
         else {
             panic!("too much is laid out");
         };
@@ -346,7 +346,7 @@ mod tests {
             asked.set(asked.get() + 1);
             asked.get() > 2
         };
-        let volume = lay_out(&objects, fetched, layout(1 << 20), abandoned);
+        let volume = build_volume(&objects, fetched, layout(1 << 20), abandoned);
         assert!(matches!(volume, Err(NoVolume::Abandoned)));
         assert_eq!(asked.get(), 3);
     }

@@ -8,7 +8,7 @@ use quick_cache::sync::Cache;
 use crate::spec::pod::PodRef;
 
 /// How many volumes are remembered: several for each pod that a node can run.
-const MOST: usize = 4_096;
+const MAX_VOLUMES: usize = 4_096;
 
 /// Which volumes this process has served. Clones share it.
 ///
@@ -34,7 +34,7 @@ impl VolumeRef {
 
 impl ServedVolumes {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Cache::new(MOST)))
+        Self(Arc::new(Cache::new(MAX_VOLUMES)))
     }
 
     pub(super) fn contains(&self, volume: VolumeRef) -> bool {
@@ -79,6 +79,6 @@ mod tests {
         for path in 0..20_000 {
             served.add(volume("uid", &path.to_string()));
         }
-        assert!(served.0.len() <= MOST, "{}", served.0.len());
+        assert!(served.0.len() <= MAX_VOLUMES, "{}", served.0.len());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{spec::object::ObjectVersion, vault::VersionProperties};
 
-use super::error::ObjectError;
+use super::failure::ObjectError;
 
 /// The versions of a history of `depth`, newest first, beginning at `from` or at the newest.
 ///

@@ -128,7 +128,8 @@ impl Draft {
     /// Adds a file.
     pub(super) fn add(&mut self, file: VolumeFile, version: MountedVersion) {
         let bytes = file.contents.expose().len();
-        self.size += bytes + file.path.as_str().len() + version.id.len() + version.version.len() + OVERHEAD;
+        self.size +=
+            bytes + file.path.as_str().len() + version.id.len() + version.version.len() + FILE_OVERHEAD_BYTES;
         if self.size <= self.limit {
             self.volume.files.push(file);
             self.volume.versions.push(version);
@@ -144,7 +145,7 @@ impl Draft {
 
     /// Adds what would be a file of about so many bytes.
     pub(super) fn add_size(&mut self, path: &RelativePath, bytes: usize) {
-        self.size += bytes + OVERHEAD;
+        self.size += bytes + FILE_OVERHEAD_BYTES;
         self.sizes().push((bytes, path.clone()));
     }
 
@@ -168,7 +169,7 @@ impl Draft {
 }
 
 /// Tags, lengths and modes of a file and a version, in protobuf's encoding.
-const OVERHEAD: usize = 128;
+const FILE_OVERHEAD_BYTES: usize = 128;
 
 #[cfg(test)]
 mod tests {
@@ -193,7 +194,7 @@ mod tests {
         draft.add(more, version);
         assert!(draft.is_full() && draft.files() == 0 && draft.contents(0).is_none());
         draft.add_size(&"e".parse().unwrap(), 400);
-        let size = 1_100 + 4 + 5 * OVERHEAD;
+        let size = 1_100 + 4 + 5 * FILE_OVERHEAD_BYTES;
         let too_large = draft.finish().unwrap_err();
         assert_eq!(too_large.size, size);
         assert_eq!(too_large.largest.unwrap().to_string(), "e (400 bytes), b (300 bytes), c (200 bytes)");

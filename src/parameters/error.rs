@@ -159,11 +159,11 @@ pub(super) struct Problems {
 }
 
 /// How many problems are kept: more than a message has room for, and less than a hostile request can make.
-const MOST_PROBLEMS: usize = 1_000;
+const MAX_PROBLEMS: usize = 1_000;
 
 impl Problems {
     pub(super) fn push(&mut self, problem: Problem) {
-        if self.kept.len() < MOST_PROBLEMS {
+        if self.kept.len() < MAX_PROBLEMS {
             self.kept.push(problem);
         } else {
             self.more += 1;

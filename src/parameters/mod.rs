@@ -86,7 +86,7 @@ fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
     let mut read = |key, what| {
         let found = attributes.optional(key).map(str::to_owned);
         // It goes into every log line of the mount, and may be a pod author's own words.
-        if found.as_ref().is_some_and(|name| name.len() > LONGEST_NAME || name.contains(char::is_control)) {
+        if found.as_ref().is_some_and(|name| name.len() > MAX_NAME || name.contains(char::is_control)) {
             problems.push(Problem::wrong(key, format!("the {what} is no name of Kubernetes")));
             return None;
         }
@@ -106,7 +106,7 @@ fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
 
 /// Of a name in Kubernetes, in bytes
 /// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>).
-const LONGEST_NAME: usize = 253;
+const MAX_NAME: usize = 253;
 
 fn vault(attributes: &Attributes) -> Result<VaultName, Problem> {
     let name = attributes.required(attributes::KEYVAULT_NAME)?;

@@ -24,8 +24,8 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
     let items = problems.catch(items(text))?;
 
     let count = items.len();
-    if count > MOST_OBJECTS {
-        let reason = format!("names {count} objects, more than the {MOST_OBJECTS} that one mount may have");
+    if count > MAX_OBJECTS {
+        let reason = format!("names {count} objects, more than the {MAX_OBJECTS} that one mount may have");
         problems.push(Problem::wrong(OBJECTS, reason));
         return None;
     }
@@ -86,7 +86,7 @@ const LIST: Wanted = Wanted {
 
 /// Objects of a mount. It is what a vault answers within ten seconds, asked by nobody else
 /// (<https://learn.microsoft.com/azure/key-vault/general/service-limits#secrets-managed-storage-account-keys-and-vault-transactions>).
-const MOST_OBJECTS: usize = 4_000;
+const MAX_OBJECTS: usize = 4_000;
 
 /// Keys beside `array` that a message names.
 const MAX_OTHERS: usize = 3;

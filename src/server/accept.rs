@@ -9,7 +9,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The same connections, and a pause after each error: where all descriptors are in use, the next try fails at once too,
 /// and the server would do nothing but try. It is told of once in a row.
-pub(super) fn unhurried<T>(incoming: impl Stream<Item = io::Result<T>>) -> impl Stream<Item = io::Result<T>> {
+pub(super) fn with_backoff<T>(
+    incoming: impl Stream<Item = io::Result<T>>,
+) -> impl Stream<Item = io::Result<T>> {
     let mut failing = false;
     incoming
         .map(move |connection| {
@@ -42,7 +44,7 @@ mod tests {
             3..6 => Err(io::Error::from_raw_os_error(24)),
             index => Ok(index),
         });
-        let mut incoming = pin!(unhurried(tokio_stream::iter(connections)));
+        let mut incoming = pin!(with_backoff(tokio_stream::iter(connections)));
         let begin = Instant::now();
         let mut accepted = Vec::new();
         while let Some(connection) = incoming.next().await {

@@ -6,12 +6,12 @@ use tonic::metadata::MetadataMap;
 
 /// How long before the caller's deadline it has an answer: who waits until then hears `DeadlineExceeded` from its own
 /// side, one of the codes that leave a pod with an empty volume.
-const AHEAD: Duration = Duration::from_millis(500);
+const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
 
 /// How long a mount may take for this caller; `None` where it waits for ever.
 pub(super) fn time_left(metadata: &MetadataMap) -> Option<Duration> {
     let timeout = parse(metadata.get("grpc-timeout")?.to_str().ok()?)?;
-    Some(timeout.saturating_sub(AHEAD).max(timeout / 2))
+    Some(timeout.saturating_sub(DEADLINE_MARGIN).max(timeout / 2))
 }
 
 /// The value of `grpc-timeout`: up to eight digits and a unit. `None` where it is anything else

@@ -23,10 +23,10 @@ use crate::{
     proto::csi_driver_provider_server::{CsiDriverProviderServer, SERVICE_NAME},
 };
 
-use self::{observe::ObserveLayer, peers::Admission, provider::Provider, socket::Listener};
+use self::{observe::ObserveLayer, peers::PeerFilter, provider::Provider, socket::Listener};
 
 /// How long a connection may take to close once no mount is under way.
-const GOODBYE: Duration = Duration::from_secs(1);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 /// Serves mounts and gRPC health until `shutdown`, then lets running mounts finish.
 ///
@@ -51,12 +51,12 @@ pub async fn serve(
     let (incoming, socket_file) = listener.into_incoming();
     let mut server = match incoming {
         socket::Incoming::Unix(unix) => {
-            let incoming = accept::unhurried(UnixListenerStream::new(unix));
-            let admitted = Admission::of_this_process().filter(incoming);
+            let incoming = accept::with_backoff(UnixListenerStream::new(unix));
+            let admitted = PeerFilter::of_this_process().filter(incoming);
             tokio::spawn(router.serve_with_incoming_shutdown(admitted, stopped))
         }
         socket::Incoming::Tcp(tcp) => {
-            let incoming = accept::unhurried(TcpListenerStream::new(tcp));
+            let incoming = accept::with_backoff(TcpListenerStream::new(tcp));
             tokio::spawn(router.serve_with_incoming_shutdown(incoming, stopped))
         }
     };
@@ -76,7 +76,7 @@ pub async fn serve(
     drop(stop);
     mounts.close();
     mounts.wait().await;
-    match tokio::time::timeout(GOODBYE, &mut server).await {
+    match tokio::time::timeout(SHUTDOWN_GRACE, &mut server).await {
         Ok(result) => flatten(result),
         Err(_) => {
             server.abort();

@@ -6,19 +6,19 @@ use tokio::net::UnixStream;
 use tokio_stream::{Stream, StreamExt};
 
 /// How many strangers are told of: a user namespace has thousands of users, and a log line is not theirs to write.
-const MOST_TOLD: usize = 16;
+const MAX_LOGGED_USERS: usize = 16;
 
 /// The decision on each connection, by what the kernel says of its other end.
 ///
 /// The socket's mode already keeps others out. This holds where someone opens the mode or the directory up, and for
 /// whoever got hold of the socket's file in another way.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(super) struct PeerFilter {
     own: u32,
     told: BTreeSet<u32>,
 }
 
-impl Admission {
+impl PeerFilter {
     /// Root and the user of this process.
     pub(super) fn of_this_process() -> Self {
         Self::of(rustix::process::geteuid().as_raw())
@@ -65,7 +65,7 @@ impl Admission {
     }
 
     fn is_news(&mut self, uid: u32) -> bool {
-        self.told.len() < MOST_TOLD && self.told.insert(uid)
+        self.told.len() < MAX_LOGGED_USERS && self.told.insert(uid)
     }
 }
 
@@ -80,16 +80,16 @@ mod tests {
         for (own, uid, admitted) in
             [(0, 0, true), (0, 1, false), (1000, 1000, true), (1000, 0, true), (1000, 1001, false)]
         {
-            assert_eq!(Admission::of(own).admits(uid), admitted, "{uid} at a provider of {own}");
+            assert_eq!(PeerFilter::of(own).admits(uid), admitted, "{uid} at a provider of {own}");
         }
-        assert!(!Admission::of(1000).admits(u32::MAX), "a user outside of the namespace");
+        assert!(!PeerFilter::of(1000).admits(u32::MAX), "a user outside of the namespace");
     }
 
     #[test]
     fn a_stranger_is_told_of_once_and_strangers_not_without_end() {
-        let mut admission = Admission::of(0);
+        let mut admission = PeerFilter::of(0);
         assert!(admission.is_news(1000));
         assert!(!admission.is_news(1000));
-        assert_eq!((2000..3000).filter(|uid| admission.is_news(*uid)).count(), MOST_TOLD - 1);
+        assert_eq!((2000..3000).filter(|uid| admission.is_news(*uid)).count(), MAX_LOGGED_USERS - 1);
     }
 }

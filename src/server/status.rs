@@ -53,7 +53,7 @@ pub fn from_mount(error: &MountError) -> Failed {
 
 /// The answer to a mount that ran into a bug of ours.
 pub fn panicked() -> Failed {
-    let code = FailureCode::Bug;
+    let code = FailureCode::InternalError;
     let message =
         format!("[{code}] the provider failed at this mount by a bug of its own; its log says where");
     Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
@@ -99,8 +99,8 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::ImdsUnreachable
         | FailureCode::NmiUnreachable
         | FailureCode::NoTokenProxy
-        | FailureCode::EntraNotInDns
-        | FailureCode::VaultNotInDns
+        | FailureCode::EntraDnsFailed
+        | FailureCode::VaultDnsFailed
         | FailureCode::ConnectFailed
         | FailureCode::ConnectionLost
         | FailureCode::NoAnswer
@@ -120,14 +120,14 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::CertificateNotIssued
         | FailureCode::CannotConvert
         | FailureCode::TooLarge
-        | FailureCode::TimeOutCloudFile
-        | FailureCode::TimeOutToken
-        | FailureCode::TimeOutConnect
-        | FailureCode::TimeOutThrottled
-        | FailureCode::TimeOutRead
-        | FailureCode::TimeOutConvert
-        | FailureCode::TimeOutInLine => Code::FailedPrecondition,
-        FailureCode::Bug => Code::Internal,
+        | FailureCode::TimeoutCloudFile
+        | FailureCode::TimeoutToken
+        | FailureCode::TimeoutConnect
+        | FailureCode::TimeoutThrottled
+        | FailureCode::TimeoutRead
+        | FailureCode::TimeoutConvert
+        | FailureCode::TimeoutQueued => Code::FailedPrecondition,
+        FailureCode::InternalError => Code::Internal,
     }
 }
 
@@ -148,8 +148,8 @@ mod tests {
 
     use crate::{
         cloud::CloudError,
-        identity::{Asked, IdentityError, TokenSource},
-        mount::{Budget, Caller, ObjectError, ObjectFailure, Waiting},
+        identity::{IdentityError, TokenRequestInfo, TokenSource},
+        mount::{Budget, Caller, ObjectError, ObjectFailure, TimeoutCause},
         spec::object::ObjectType,
         vault::VaultError,
     };
@@ -201,7 +201,7 @@ mod tests {
         use azure_core::error::{Error, ErrorKind};
         let unanswered =
             |kind| objects(vec![ObjectError::Vault(VaultError::from(Error::with_message(kind, "x")).into())]);
-        let asked = Asked {
+        let asked = TokenRequestInfo {
             identity: "workload identity c".to_owned(),
             client: Some("c".to_owned()),
             source: TokenSource::Imds,
@@ -220,17 +220,17 @@ mod tests {
                 Code::FailedPrecondition,
             ),
             (
-                MountError::OutOfTime {
+                MountError::Timeout {
                     wanted: vec!["secret/s".to_owned()],
                     vault: "lab".parse().unwrap(),
                     budget: Budget::Configured(Duration::from_secs(90)),
-                    waiting: Box::new(Waiting::Cloud),
+                    waiting: Box::new(TimeoutCause::Cloud),
                     spent: Duration::from_secs(90),
                 },
                 Code::FailedPrecondition,
             ),
             (
-                MountError::NoPlace { vault: "lab".parse().unwrap(), budget: Budget::Caller },
+                MountError::QueueTimeout { vault: "lab".parse().unwrap(), budget: Budget::Caller },
                 Code::FailedPrecondition,
             ),
             (vault(400, ""), Code::InvalidArgument),

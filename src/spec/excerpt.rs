@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The most that is kept of a text, in bytes: a person recognises what was written, and an event has room for the rest.
-const LONGEST: usize = 128;
+const MAX_EXCERPT_BYTES: usize = 128;
 
 /// The beginning of a text from outside; shown in quotes, on one line whatever is in it, with `…` where it was cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Excerpt {
 impl Excerpt {
     /// The beginning of `text`.
     pub fn of(text: &str) -> Self {
-        let kept = &text[..text.floor_char_boundary(LONGEST)];
+        let kept = &text[..text.floor_char_boundary(MAX_EXCERPT_BYTES)];
         Self { text: kept.to_owned(), cut: kept.len() < text.len() }
     }
 }
@@ -34,8 +34,11 @@ mod tests {
     #[test]
     fn an_excerpt_is_short_and_on_one_line() {
         assert_eq!(Excerpt::of("a\nb").to_string(), "\"a\\nb\"");
-        assert_eq!(Excerpt::of(&"x".repeat(LONGEST)).to_string(), format!("\"{}\"", "x".repeat(LONGEST)));
-        let long = format!("{}é and a megabyte", "x".repeat(LONGEST - 1));
-        assert_eq!(Excerpt::of(&long).to_string(), format!("\"{}\"…", "x".repeat(LONGEST - 1)));
+        assert_eq!(
+            Excerpt::of(&"x".repeat(MAX_EXCERPT_BYTES)).to_string(),
+            format!("\"{}\"", "x".repeat(MAX_EXCERPT_BYTES))
+        );
+        let long = format!("{}é and a megabyte", "x".repeat(MAX_EXCERPT_BYTES - 1));
+        assert_eq!(Excerpt::of(&long).to_string(), format!("\"{}\"…", "x".repeat(MAX_EXCERPT_BYTES - 1)));
     }
 }

@@ -4,7 +4,7 @@
 ///
 /// A guess, for the wording of a message about a text that is invalid anyway. Only the first 256 bytes count.
 pub fn is_placeholder(text: &str) -> bool {
-    let text = text[..text.floor_char_boundary(LONGEST)].trim();
+    let text = text[..text.floor_char_boundary(MAX_TEXT_BYTES)].trim();
     DELIMITERS.iter().any(|(open, close)| {
         let inside = text.split_once(open).and_then(|(_, rest)| rest.split_once(close));
         inside.is_some_and(|(name, _)| is_name(name))
@@ -72,7 +72,7 @@ const DELIMITERS: [(&str, &str); 9] = [
 const WRAPPERS: [(&str, &str); 6] = [("$", ""), ("%", "%"), ("@", "@"), ("#", "#"), ("[", "]"), ("{", "}")];
 
 /// Of a text that is looked at, in bytes.
-const LONGEST: usize = 256;
+const MAX_TEXT_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests {

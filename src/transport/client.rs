@@ -22,37 +22,33 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{
-    connect::{Connector, Route},
-    stage::Stage,
-    stream::Uses,
+    connect::{ConnectPhase, Connector, Route, Uses},
+    timeouts::MAX_DEAD_CONNECTIONS,
 };
 
 /// How long a connection is kept that nobody uses. Key Vault and Entra keep it longer.
-const IDLE: Duration = Duration::from_secs(60);
+const MAX_IDLE: Duration = Duration::from_secs(60);
 
 /// How many of them are kept for a host.
-const MOST_IDLE: usize = 64;
+const MAX_IDLE_CONNECTIONS: usize = 64;
 
 /// The longest answer that is read, in bytes. The longest that Azure gives is a page of a list, or a secret of 25,000
 /// characters, far below; beyond it is somebody who means to fill the memory, and the allocator keeps what it has had.
-const LONGEST_ANSWER: usize = 1 << 20;
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// A client with a pool of connections. Clones share it. Redirects are never followed, since a token would go along.
 #[derive(Clone)]
 pub struct Client {
     connector: Connector,
     pool: Arc<Mutex<Pool>>,
-    silence: Duration,
+    read_idle: Duration,
 }
 
 type Pool = legacy::Client<Connector, Full<Bytes>>;
 
-/// How often a request is sent again at once because it met a connection that had died since it was last used.
-const DEAD_CONNECTIONS: u32 = 2;
-
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoAnswer {
+pub(super) enum ResponseError {
     /// Nothing came for too long.
     #[error("no answer within {} seconds", .0.as_secs_f32())]
     Silence(Duration),
@@ -60,35 +56,35 @@ pub(super) enum NoAnswer {
     #[error("the answer stopped in its middle for {} seconds", .0.as_secs_f32())]
     Stopped(Duration),
     /// The answer goes on and on.
-    #[error("the answer is longer than {LONGEST_ANSWER} bytes")]
+    #[error("the answer is longer than {MAX_ANSWER_BYTES} bytes")]
     TooLong,
 }
 
 impl Client {
     /// A client that connects as `route` says.
     pub fn new(route: Route) -> Self {
-        let silence = route.patience.silence;
+        let read_idle = route.timeouts.read_idle;
         let connector = Connector::new(route);
         let pool = Arc::new(Mutex::new(pool(connector.clone())));
-        Self { connector, pool, silence }
+        Self { connector, pool, read_idle }
     }
 
     /// Sees to it that there are, or soon will be, so many connections to the host of `url`. Returns at once; what
     /// goes wrong is found out by the request that needs the connection.
-    pub(super) fn warm(&self, url: &azure_core::http::Url, connections: usize) {
+    pub(super) fn prewarm(&self, url: &azure_core::http::Url, connections: usize) {
         if let Ok(uri) = url.as_str().parse() {
-            self.connector.warm(&uri, connections.min(MOST_IDLE));
+            self.connector.prewarm(&uri, connections.min(MAX_IDLE_CONNECTIONS));
         }
     }
 
     /// What those wait for who want a connection to the host of `url`; `None` where there is one, or nobody does.
-    pub(crate) fn stage(&self, url: &azure_core::http::Url) -> Option<Stage> {
-        self.connector.stage(&url.as_str().parse().ok()?)
+    pub(crate) fn connect_phase(&self, url: &azure_core::http::Url) -> Option<ConnectPhase> {
+        self.connector.connect_phase(&url.as_str().parse().ok()?)
     }
 
     async fn exchange(&self, request: http::Request<Full<Bytes>>) -> azure_core::Result<AsyncRawResponse> {
         let (head, body) = self.answer(request).await?.into_parts();
-        let body = read(body, self.silence).await?;
+        let body = read(body, self.read_idle).await?;
         Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers(&head.headers), body))
     }
 
@@ -103,7 +99,7 @@ impl Client {
             let pool = self.pool();
             let mut request = request.clone();
             let connection = capture_connection(&mut request);
-            let answer = timeout(self.silence, pool.request(request)).await;
+            let answer = timeout(self.read_idle, pool.request(request)).await;
             let uses = connection.connection_metadata().as_ref().and_then(Uses::of);
             let reused = uses.as_ref().is_some_and(|uses| uses.count() > 0);
             match answer {
@@ -115,7 +111,7 @@ impl Client {
                     if reused {
                         self.renew();
                         dead += 1;
-                        if dead <= DEAD_CONNECTIONS {
+                        if dead <= MAX_DEAD_CONNECTIONS {
                             continue;
                         }
                     }
@@ -127,7 +123,7 @@ impl Client {
                     if reused {
                         self.renew();
                     }
-                    return Err(lost(NoAnswer::Silence(self.silence)));
+                    return Err(lost(ResponseError::Silence(self.read_idle)));
                 }
             }
         }
@@ -150,8 +146,8 @@ impl Client {
 
 fn pool(connector: Connector) -> Pool {
     legacy::Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(MOST_IDLE)
+        .pool_idle_timeout(MAX_IDLE)
+        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
         .pool_timer(TokioTimer::new())
         .build(connector)
 }
@@ -174,19 +170,19 @@ fn headers(of: &http::HeaderMap) -> Headers {
 }
 
 /// The whole body, in memory that is wiped when the last of its readers is done: there may be a secret in it.
-async fn read(mut body: Incoming, silence: Duration) -> azure_core::Result<Bytes> {
+async fn read(mut body: Incoming, read_idle: Duration) -> azure_core::Result<Bytes> {
     let announced = usize::try_from(hyper::body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
-    if announced > LONGEST_ANSWER {
-        return Err(refused(NoAnswer::TooLong));
+    if announced > MAX_ANSWER_BYTES {
+        return Err(refused(ResponseError::TooLong));
     }
     // As large as announced from the start: what grows is copied, and wiping costs time for each byte that is reserved.
     let mut whole = Zeroizing::new(Vec::with_capacity(announced));
-    let stopped = |_| lost(NoAnswer::Stopped(silence));
-    while let Some(frame) = timeout(silence, body.frame()).await.map_err(stopped)? {
+    let stopped = |_| lost(ResponseError::Stopped(read_idle));
+    while let Some(frame) = timeout(read_idle, body.frame()).await.map_err(stopped)? {
         let frame = frame.map_err(|error| Error::with_error(ErrorKind::Io, error, "the answer broke off"))?;
         let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > LONGEST_ANSWER {
-            return Err(refused(NoAnswer::TooLong));
+        if whole.len() + data.len() > MAX_ANSWER_BYTES {
+            return Err(refused(ResponseError::TooLong));
         }
         append(&mut whole, &data);
     }
@@ -204,12 +200,12 @@ fn append(whole: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
 }
 
 /// An error that another try may mend.
-fn lost(error: NoAnswer) -> Error {
+fn lost(error: ResponseError) -> Error {
     Error::with_error(ErrorKind::Io, error, "the request failed")
 }
 
 /// An error that no other try mends.
-fn refused(error: NoAnswer) -> Error {
+fn refused(error: ResponseError) -> Error {
     Error::with_error(ErrorKind::Other, error, "the answer was refused")
 }
 

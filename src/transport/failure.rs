@@ -4,7 +4,10 @@ use std::{error::Error, io, iter, sync::Arc};
 
 use rustls::CertificateError;
 
-use super::{client::NoAnswer, connect::NoConnection, names::NoAddress, stage::Stage, tunnel::ProxyError};
+use super::{
+    client::ResponseError,
+    connect::{ConnectPhase, NoAddress, NoConnection, ProxyError},
+};
 
 /// What failed between us and whoever was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +60,10 @@ impl NetworkFailure {
                 ProxyError::AuthRequired { .. } => Self::ProxyAuthRequired,
             });
         }
-        if let Some(NoConnection { stage, .. }) = error.downcast_ref::<NoConnection>() {
-            return Some(match stage {
-                Stage::Proxy => Self::Proxy,
-                Stage::Name | Stage::Connect | Stage::Tls => Self::Connect,
+        if let Some(NoConnection { connect_phase, .. }) = error.downcast_ref::<NoConnection>() {
+            return Some(match connect_phase {
+                ConnectPhase::Proxy => Self::Proxy,
+                ConnectPhase::Dns | ConnectPhase::Tcp | ConnectPhase::Tls => Self::Connect,
             });
         }
         if let Some(Unanswered { failure, .. }) = error.downcast_ref() {
@@ -72,10 +75,10 @@ impl NetworkFailure {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return Some(Self::tls(error));
         }
-        if let Some(error) = error.downcast_ref::<NoAnswer>() {
+        if let Some(error) = error.downcast_ref::<ResponseError>() {
             return Some(match error {
-                NoAnswer::Silence(_) | NoAnswer::Stopped(_) => Self::Silence,
-                NoAnswer::TooLong => Self::Other,
+                ResponseError::Silence(_) | ResponseError::Stopped(_) => Self::Silence,
+                ResponseError::TooLong => Self::Other,
             });
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>()
@@ -144,7 +147,11 @@ mod tests {
     #[test]
     fn a_cause_is_found_however_deep_it_is() {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        let stuck = |stage| NoConnection { host: "h".to_owned(), stage, after: Duration::from_secs(10) };
+        let stuck = |connect_phase| NoConnection {
+            host: "h".to_owned(),
+            connect_phase,
+            after: Duration::from_secs(10),
+        };
         for (error, expected) in [
             (wrapped(refused()), NetworkFailure::Connect),
             (wrapped(io::Error::from(io::ErrorKind::UnexpectedEof)), NetworkFailure::Lost),
@@ -159,10 +166,10 @@ mod tests {
             ),
             (wrapped(ProxyError::AuthRequired { proxy: "p".to_owned() }), NetworkFailure::ProxyAuthRequired),
             (wrapped(NoAddress { name: "n".to_owned(), source: refused() }), NetworkFailure::Name),
-            (wrapped(NoAnswer::Silence(Duration::from_secs(1))), NetworkFailure::Silence),
-            (wrapped(stuck(Stage::Proxy)), NetworkFailure::Proxy),
-            (wrapped(stuck(Stage::Name)), NetworkFailure::Connect),
-            (wrapped(stuck(Stage::Tls)), NetworkFailure::Connect),
+            (wrapped(ResponseError::Silence(Duration::from_secs(1))), NetworkFailure::Silence),
+            (wrapped(stuck(ConnectPhase::Proxy)), NetworkFailure::Proxy),
+            (wrapped(stuck(ConnectPhase::Dns)), NetworkFailure::Connect),
+            (wrapped(stuck(ConnectPhase::Tls)), NetworkFailure::Connect),
             (
                 wrapped(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)),
                 NetworkFailure::NotTrusted,

@@ -3,23 +3,12 @@
 //! The pool is hyper's; the connector below it is ours, since no client library opens connections before a request
 //! asks for them, and a mount knows how many it will need while its token is still being fetched.
 
-mod ahead;
-mod census;
 mod client;
 mod connect;
-mod exchange;
 mod failure;
 mod foreign;
-mod names;
-mod patience;
-mod proxy;
-pub mod retry_after;
-mod stage;
-mod stream;
-mod tls;
-mod tunnel;
-mod unsuccessful;
-mod user_agent;
+mod policy;
+mod timeouts;
 
 use std::sync::Arc;
 
@@ -35,23 +24,19 @@ use crate::metrics::{Metrics, Upstream};
 
 pub use self::{
     client::Client,
-    connect::Route,
+    connect::{ConnectPhase, NotAProxy, Proxy, Resolve, Resolver, Roots, RootsError, Route},
     failure::NetworkFailure,
     foreign::ForeignAnswer,
-    names::{Names, Resolve},
-    patience::Patience,
-    proxy::{NotAProxy, Proxy},
-    stage::Stage,
-    tls::{Roots, RootsError},
-};
-pub(crate) use self::{
-    exchange::LastExchange, failure::Unanswered, retry_after::retry_after, unsuccessful::unsuccessful,
+    policy::retry_after,
+    timeouts::{MAX_THROTTLED_TRIES, Timeouts},
 };
 
-use self::{
-    exchange::{CallPolicy, ExchangePolicy},
-    user_agent::AddedUserAgent,
+pub(crate) use self::{
+    failure::Unanswered,
+    policy::{LastExchange, error_for_status},
 };
+
+use self::policy::{AddedUserAgent, CallPolicy, ExchangePolicy};
 
 /// The ways out of the provider. Tests put their own in place.
 #[derive(Debug, Clone)]
@@ -59,15 +44,15 @@ pub struct Transports {
     /// To Entra and Key Vault, over TLS, through the proxy that the environment names.
     pub azure: Transport,
     /// Whose connections to vaults are opened before their reads begin: the client behind `azure`.
-    pub ahead: Client,
+    pub azure_client: Client,
     /// To the node's own token sources, IMDS and NMI: never through a proxy
     /// (<https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#proxies>).
     pub node: Transport,
     /// Names of the cluster, for the token proxy of AKS identity binding. An address with a port other than 0 goes
     /// before the URL's default port.
-    pub cluster: Names,
+    pub cluster: Resolver,
     /// How long all of these wait.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
 }
 
 impl Transports {
@@ -75,37 +60,37 @@ impl Transports {
     ///
     /// # Errors
     /// Where there are no TLS roots.
-    pub fn system(proxy: Proxy, patience: Patience) -> Result<Self, RootsError> {
-        let azure = azure(Roots::system()?, proxy, patience);
+    pub fn system(proxy: Proxy, timeouts: Timeouts) -> Result<Self, RootsError> {
+        let azure = azure(Roots::system()?, proxy, timeouts);
         Ok(Self {
             azure: Transport::new(Arc::new(azure.clone())),
-            ahead: azure,
-            node: Transport::new(Arc::new(node(patience))),
-            cluster: Names::system(),
-            patience,
+            azure_client: azure,
+            node: Transport::new(Arc::new(node(timeouts))),
+            cluster: Resolver::system(),
+            timeouts,
         })
     }
 }
 
 /// The client for Entra and Key Vault.
-pub fn azure(roots: Roots, proxy: Proxy, patience: Patience) -> Client {
-    Client::new(Route { roots: Some(roots), proxy, names: Names::system(), patience })
+pub fn azure(roots: Roots, proxy: Proxy, timeouts: Timeouts) -> Client {
+    Client::new(Route { roots: Some(roots), proxy, names: Resolver::system(), timeouts })
 }
 
 /// The client for IMDS and NMI. Both are on the node: who does not answer at once is not there.
-pub fn node(patience: Patience) -> Client {
-    let patience = patience.on_node();
-    Client::new(Route { roots: None, proxy: Proxy::none(), names: Names::system(), patience })
+pub fn node(timeouts: Timeouts) -> Client {
+    let timeouts = timeouts.on_node();
+    Client::new(Route { roots: None, proxy: Proxy::none(), names: Resolver::system(), timeouts })
 }
 
 /// The client for what is in the cluster: over TLS, and never through a proxy.
-pub fn cluster(roots: Roots, names: Names, patience: Patience) -> Client {
-    Client::new(Route { roots: Some(roots), proxy: Proxy::none(), names, patience })
+pub fn cluster(roots: Roots, names: Resolver, timeouts: Timeouts) -> Client {
+    Client::new(Route { roots: Some(roots), proxy: Proxy::none(), names, timeouts })
 }
 
 /// What the clients of a mount have in common.
 #[derive(Debug, Clone)]
-pub struct Outgoing {
+pub struct ClientFactory {
     /// Where requests go.
     pub transports: Transports,
     /// `--custom-user-agent`: added to the `User-Agent` of every request to Azure.
@@ -114,7 +99,7 @@ pub struct Outgoing {
     pub metrics: Metrics,
 }
 
-impl Outgoing {
+impl ClientFactory {
     /// The SDK options of a client of `upstream`.
     pub fn client_options(&self, upstream: Upstream) -> ClientOptions {
         let transport = match upstream {
@@ -130,28 +115,28 @@ impl Outgoing {
             per_try_policies: vec![Arc::new(ExchangePolicy {
                 upstream,
                 metrics: self.metrics.clone(),
-                longest_wait: self.transports.patience.again,
+                longest_wait: self.transports.timeouts.retry_window,
             })],
-            retry: self.transports.patience.retries(),
+            retry: self.transports.timeouts.retries(),
             transport: Some(transport.clone()),
             ..Default::default()
         }
     }
 }
 
-impl Outgoing {
+impl ClientFactory {
     /// Opens connections to the vault at `url`, so that there are so many when its reads begin.
-    pub(crate) fn warm(&self, url: &Url, connections: usize) {
-        self.transports.ahead.warm(url, connections);
+    pub(crate) fn prewarm(&self, url: &Url, connections: usize) {
+        self.transports.azure_client.prewarm(url, connections);
     }
 }
 
 /// Why there is no answer, in the words of whoever found out.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is behind an error of the SDK's, without its own words around it: those name Rust crates and retry policies,
 /// and push what an operator looks for out of an event's first thousand characters.
-pub(crate) fn cause(error: Error) -> Cause {
+pub(crate) fn cause(error: Error) -> BoxError {
     let message = error.to_string();
     match error.into_inner().map(|inner| inner.downcast::<Error>()) {
         Ok(Ok(inner)) => cause(*inner),

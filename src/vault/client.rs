@@ -13,37 +13,37 @@ use azure_core::{
 use crate::{
     cloud::VaultEndpoint,
     metrics::{Upstream, VaultCall},
-    transport::Outgoing,
+    spec::excerpt::Excerpt,
+    transport::{ClientFactory, ConnectPhase},
 };
 
 use super::{
     bundle::{Bundle, VersionProperties},
+    cache::{Answer, CacheSettings, ReadCache, Reader},
     error::VaultError,
-    freshness::CacheSettings,
     host::{VaultHost, VaultHosts},
     lenient_json::LenientJsonPolicy,
     read::Read,
     sdk::Sdk,
-    sharing::{Answer, Reader, Sharing},
 };
 
 /// Where clients come from: all of them over one transport.
 #[derive(Clone)]
 pub struct Vaults {
-    pub(super) outgoing: Outgoing,
+    pub(super) clients: ClientFactory,
     options: ClientOptions,
     pub(super) hosts: VaultHosts,
-    sharing: Arc<Sharing>,
+    sharing: Arc<ReadCache>,
 }
 
 impl Vaults {
-    /// Vaults whose clients ask as `outgoing` says, and may be answered as `settings` allow.
-    pub fn new(outgoing: &Outgoing, settings: CacheSettings) -> Self {
+    /// Vaults whose clients ask as `clients` says, and may be answered as `settings` allow.
+    pub fn new(clients: &ClientFactory, settings: CacheSettings) -> Self {
         Self {
-            options: outgoing.client_options(Upstream::KeyVault),
-            hosts: VaultHosts::new(outgoing.metrics.clone(), outgoing.transports.patience),
-            sharing: Arc::new(Sharing::new(settings, outgoing.metrics.clone())),
-            outgoing: outgoing.clone(),
+            options: clients.client_options(Upstream::KeyVault),
+            hosts: VaultHosts::new(clients.metrics.clone(), clients.transports.timeouts),
+            sharing: Arc::new(ReadCache::new(settings, clients.metrics.clone())),
+            clients: clients.clone(),
         }
     }
 
@@ -58,7 +58,7 @@ impl Vaults {
         reader: Reader,
     ) -> Result<VaultClient, VaultError> {
         let host = self.hosts.of(endpoint);
-        let metrics = self.outgoing.metrics.clone();
+        let metrics = self.clients.metrics.clone();
         let sdk = Sdk::connect(endpoint.url.as_str(), credential, self.options_at(&host), metrics)?;
         Ok(VaultClient {
             vault: host.name.clone(),
@@ -72,12 +72,12 @@ impl Vaults {
     /// Prepares for so many reads from the vault at `endpoint`, while the token for them is still being fetched: opens
     /// connections, and asks for the challenge if it is not known. What the vault answers instead of a challenge goes to
     /// no read, and what fails is reported by the reads.
-    pub async fn warm(&self, endpoint: &VaultEndpoint, reads: usize) {
-        self.outgoing.warm(&endpoint.url, reads);
+    pub async fn prewarm(&self, endpoint: &VaultEndpoint, reads: usize) {
+        self.clients.prewarm(&endpoint.url, reads);
         let host = self.hosts.of(endpoint);
         let known = host.probe.is_known();
-        let call = if known { VaultCall::Remembered } else { VaultCall::Made };
-        self.outgoing.metrics.vault_call(&host.name, "challenge", call);
+        let call = if known { VaultCall::Hit } else { VaultCall::Miss };
+        self.clients.metrics.vault_call(&host.name, "challenge", call);
         if known {
             return;
         }
@@ -96,8 +96,20 @@ impl Vaults {
     }
 
     /// Drops what nobody may be given any more.
-    pub fn tidy(&self) {
-        self.sharing.tidy();
+    pub fn evict_expired(&self) {
+        self.sharing.evict_expired();
+    }
+
+    /// How the vault at `endpoint` stands.
+    pub fn status(&self, endpoint: &VaultEndpoint) -> HostStatus {
+        let host = self.hosts.of(endpoint);
+        let limiter = &host.limiter;
+        HostStatus {
+            connect_phase: self.clients.transports.azure_client.connect_phase(&endpoint.url),
+            throttled: limiter.is_throttling(),
+            last: limiter.last_status(),
+            other_authority: host.probe.other_authority(),
+        }
     }
 
     fn options_at(&self, host: &VaultHost) -> ClientOptions {
@@ -115,6 +127,19 @@ impl std::fmt::Debug for Vaults {
     }
 }
 
+/// What is known of a vault's host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostStatus {
+    /// What connections to it wait for; `None` where there is one.
+    pub connect_phase: Option<ConnectPhase>,
+    /// Whether it has asked us to wait.
+    pub throttled: bool,
+    /// The status that it answered last.
+    pub last: Option<u16>,
+    /// The authority that its challenge names, where it is another than the cloud's.
+    pub other_authority: Option<Excerpt>,
+}
+
 /// A version of Key Vault's API. It does not matter which: without a token the answer is always the challenge.
 const ANY_VERSION: &str = "api-version=7.6";
 
@@ -123,7 +148,7 @@ pub struct VaultClient {
     vault: Arc<str>,
     reader: Reader,
     sdk: Arc<Sdk>,
-    sharing: Arc<Sharing>,
+    sharing: Arc<ReadCache>,
     shared: AtomicBool,
 }
 
@@ -151,7 +176,7 @@ impl VaultClient {
     }
 
     fn note<T>(&self, (answer, call): (Answer<T>, VaultCall)) -> Answer<T> {
-        if call == VaultCall::Joined {
+        if call == VaultCall::Shared {
             self.shared.store(true, Ordering::Relaxed);
         }
         answer

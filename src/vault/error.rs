@@ -4,67 +4,67 @@ use azure_core::error::ErrorKind;
 
 use crate::{
     spec::{excerpt::Excerpt, object::ObjectVersion},
-    transport::{self, Cause},
+    transport::{self, BoxError},
 };
 
 use super::{
-    answer::{Reason, ServiceAnswer},
-    challenge::{ChallengeError, ClaimsChallenge},
+    auth::{ChallengeError, ClaimsChallenge},
+    error_response::{Reason, VaultErrorResponse},
 };
 
 /// One failed read.
 ///
 /// The text says what was answered, in Key Vault's own codes. Its words, which name callers and objects, are in the
-/// [`ServiceAnswer`].
+/// [`VaultErrorResponse`].
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     /// 404: no such vault object, or no such version of it.
     #[error("{0}")]
-    NotFound(ServiceAnswer),
+    NotFound(VaultErrorResponse),
     /// 403 with one of the inner errors `SecretDisabled`, `KeyDisabled` or `CertificateDisabled`.
     #[error("the object is disabled: {0}")]
-    Disabled(ServiceAnswer),
+    Disabled(VaultErrorResponse),
     /// 403 with an inner error that is about the object's time.
     #[error("the object is not valid now: {0}")]
-    NotValidNow(ServiceAnswer),
+    NotValidNow(VaultErrorResponse),
     /// 403: the identity is known, and may not do this.
     #[error("{0}")]
-    Forbidden(ServiceAnswer),
+    Forbidden(VaultErrorResponse),
     /// 401 to a request that carried a token.
     #[error("the vault refused the token: {0}")]
-    Unauthorized(ServiceAnswer),
+    Unauthorized(VaultErrorResponse),
     /// 401 to a request that carried a token, and a demand for a token with more claims.
     #[error("the vault demands a token with more claims: {answer}")]
     MoreClaims {
         /// What it answered.
-        answer: ServiceAnswer,
+        answer: VaultErrorResponse,
         /// What it demands.
         challenge: ClaimsChallenge,
     },
     /// 400: the vault finds the request itself wrong.
     #[error("{0}")]
-    Rejected(ServiceAnswer),
+    Rejected(VaultErrorResponse),
     /// 429, after retries.
     #[error("throttled by the vault: {0}")]
-    Throttled(ServiceAnswer),
+    Throttled(VaultErrorResponse),
     /// Any other status, after retries.
     #[error("the vault answered {0}")]
-    Unavailable(ServiceAnswer),
+    Unavailable(VaultErrorResponse),
     /// A refusal, or another answer but 429, from a proxy, a firewall or a gateway in the vault's place.
     #[error("{0}")]
-    Foreign(ServiceAnswer),
+    Foreign(VaultErrorResponse),
     /// No answer.
     #[error("the vault cannot be reached")]
-    Unreachable(#[source] Cause),
+    Unreachable(#[source] BoxError),
     /// No token to ask with.
     #[error("no token for the vault")]
-    Credential(#[source] Cause),
+    Credential(#[source] BoxError),
     /// A challenge that leads elsewhere.
     #[error("rejected the vault's authentication challenge")]
     NotBelieved(#[source] ChallengeError),
     /// An answer that is none of Key Vault's.
     #[error("the vault's answer cannot be understood")]
-    Malformed(#[source] Cause),
+    Malformed(#[source] BoxError),
     /// An answer without something that it must have.
     #[error("the vault's answer has no {0}")]
     Incomplete(&'static str),
@@ -88,7 +88,7 @@ pub enum VaultError {
 
 impl VaultError {
     /// The vault's answer, where there is one.
-    pub fn answer(&self) -> Option<&ServiceAnswer> {
+    pub fn answer(&self) -> Option<&VaultErrorResponse> {
         match self {
             Self::NotFound(answer)
             | Self::Disabled(answer)
@@ -138,7 +138,7 @@ impl From<azure_core::Error> for VaultError {
     fn from(error: azure_core::Error) -> Self {
         match error.kind() {
             ErrorKind::HttpResponse { status, raw_response, .. } => {
-                let answer = ServiceAnswer::read(u16::from(*status), raw_response.as_deref());
+                let answer = VaultErrorResponse::read(u16::from(*status), raw_response.as_deref());
                 match answer.status() {
                     _ if answer.is_foreign() => Self::Foreign(answer),
                     400 => Self::Rejected(answer),

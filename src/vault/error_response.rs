@@ -24,7 +24,7 @@ const MAX_CODE: usize = 64;
 
 /// An error answer: status, the code that says most, and the service's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceAnswer {
+pub struct VaultErrorResponse {
     status: u16,
     code: String,
     words: String,
@@ -61,7 +61,7 @@ pub enum Reason {
     Unsaid,
 }
 
-impl ServiceAnswer {
+impl VaultErrorResponse {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status
@@ -174,7 +174,7 @@ impl Reason {
     }
 }
 
-impl fmt::Display for ServiceAnswer {
+impl fmt::Display for VaultErrorResponse {
     /// `404 SecretNotFound`, or `403 from something other than Key Vault, with an HTML page titled "Access Denied"`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn the_inner_error_is_the_one_that_is_named() {
         let body = br#"{"error":{"code":"Forbidden","message":"Operation get is not allowed\r\non a disabled secret.","innererror":{"code":"SecretDisabled"}}}"#;
-        let answer = ServiceAnswer::parse(403, body);
+        let answer = VaultErrorResponse::parse(403, body);
         assert_eq!(answer.to_string(), "403 SecretDisabled");
         assert_eq!(answer.words(), "Operation get is not allowed on a disabled secret.");
         assert_eq!(answer.reason(), Reason::Disabled);
@@ -228,7 +228,7 @@ mod tests {
         let mut azure = Headers::new();
         azure.insert("x-ms-keyvault-region", "westeurope");
         for body in [&b""[..], b"words", b"{}", br#"{"error":"x"}"#, br#"{"error":{"code":5}}"#] {
-            let answer = ServiceAnswer::of(502, &azure, body);
+            let answer = VaultErrorResponse::of(502, &azure, body);
             assert_eq!((answer.to_string().as_str(), answer.words()), ("502", ""));
         }
     }
@@ -238,7 +238,7 @@ mod tests {
         let page =
             b"<html><title>Access Denied</title>Blocked: oid=66d10cbf-3a73-4326-9a8d-b1b082e7c3fc</html>";
         let shown = "403 from something other than Key Vault, with an HTML page titled \"Access Denied\"";
-        let answer = ServiceAnswer::parse(403, page);
+        let answer = VaultErrorResponse::parse(403, page);
         assert_eq!((answer.to_string().as_str(), answer.speaker()), (shown, "The page"));
         assert_eq!(answer.words(), "Blocked: oid=66d10cbf-3a73-4326-9a8d-b1b082e7c3fc");
         assert_eq!((answer.object_id(), answer.reason()), (None, Reason::Unsaid));
@@ -259,13 +259,13 @@ mod tests {
             (404, br#"{"title":"Not Found"}"#, false),
         ] {
             assert_eq!(
-                ServiceAnswer::parse(status, body).is_foreign(),
+                VaultErrorResponse::parse(status, body).is_foreign(),
                 foreign,
                 "{status} {}",
                 String::from_utf8_lossy(body)
             );
         }
-        let redirect = ServiceAnswer::parse(302, page);
+        let redirect = VaultErrorResponse::parse(302, page);
         assert!(redirect.is_foreign() && redirect.words().starts_with("redirects are not followed"));
     }
 
@@ -273,14 +273,14 @@ mod tests {
     fn what_does_something_to_a_terminal_is_not_passed_on() {
         let body =
             serde_json::json!({"error": {"code": "A\u{1b}[2J", "message": "b\u{7}\u{1b}[1mc"}}).to_string();
-        let answer = ServiceAnswer::parse(500, body.as_bytes());
+        let answer = VaultErrorResponse::parse(500, body.as_bytes());
         assert_eq!((answer.to_string().as_str(), answer.words()), ("500 A [2J", "b [1mc"));
     }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
         let body = serde_json::json!({"error": {"code": "X", "message": "ä".repeat(700)}}).to_string();
-        let answer = ServiceAnswer::parse(500, body.as_bytes());
+        let answer = VaultErrorResponse::parse(500, body.as_bytes());
         assert_eq!(answer.words().chars().count(), MAX_WORDS + 1);
     }
 
@@ -315,7 +315,7 @@ mod tests {
     fn the_callers_object_id_is_in_the_words() {
         let of = |message: &str| {
             let body = serde_json::json!({"error": {"message": message}}).to_string();
-            ServiceAnswer::parse(403, body.as_bytes()).object_id().map(ToOwned::to_owned)
+            VaultErrorResponse::parse(403, body.as_bytes()).object_id().map(ToOwned::to_owned)
         };
         let id = "66d10cbf-3a73-4326-9a8d-b1b082e7c3fc";
         assert_eq!(of(&format!("Caller: appid=x;oid={id};iss=y")).as_deref(), Some(id));
@@ -330,7 +330,7 @@ mod tests {
             let mut headers = Headers::new();
             headers.insert("x-ms-request-id", id.to_owned());
             let raw = RawResponse::from_bytes(404.into(), headers, "");
-            assert_eq!(ServiceAnswer::read(404, Some(&raw)).request_id().is_some(), kept, "{id}");
+            assert_eq!(VaultErrorResponse::read(404, Some(&raw)).request_id().is_some(), kept, "{id}");
         }
     }
 }

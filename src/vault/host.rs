@@ -5,9 +5,9 @@ use std::{convert::Infallible, sync::Arc};
 use azure_core::http::policies::Policy;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
 
-use crate::{cloud::VaultEndpoint, metrics::Metrics, transport::Patience};
+use crate::{cloud::VaultEndpoint, metrics::Metrics, transport::Timeouts};
 
-use super::{limiter::LimiterPolicy, probe::ProbePolicy};
+use super::{auth::ChallengeCachePolicy, limiter::LimiterPolicy};
 
 /// How many vaults are remembered. Vault names come from SecretProviderClasses, so there is a bound.
 const MAX_HOSTS: usize = 1_000;
@@ -16,11 +16,11 @@ const MAX_HOSTS: usize = 1_000;
 #[derive(Clone)]
 pub(super) struct VaultHosts {
     /// A challenge names the authority and audience of a cloud, so there is one for each endpoint.
-    probes: Arc<Cache<VaultEndpoint, Arc<ProbePolicy>>>,
+    probes: Arc<Cache<VaultEndpoint, Arc<ChallengeCachePolicy>>>,
     /// Key Vault counts the requests to a vault, whichever cloud file or audience led to it.
     limiters: Arc<Limiters>,
     metrics: Metrics,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 type Limiters = Cache<Arc<str>, Arc<LimiterPolicy>, UnitWeighter, DefaultHashBuilder, KeepsLimits>;
@@ -36,13 +36,13 @@ pub(super) struct VaultHost {
     /// Its authority.
     pub(super) name: Arc<str>,
     /// Learned once: it says where to get a token, and not who asks.
-    pub(super) probe: Arc<ProbePolicy>,
+    pub(super) probe: Arc<ChallengeCachePolicy>,
     /// When it may be asked.
     pub(super) limiter: Arc<LimiterPolicy>,
 }
 
 impl VaultHosts {
-    pub(super) fn new(metrics: Metrics, patience: Patience) -> Self {
+    pub(super) fn new(metrics: Metrics, timeouts: Timeouts) -> Self {
         let limiters = OptionsBuilder::new()
             .estimated_items_capacity(MAX_HOSTS)
             .weight_capacity(MAX_HOSTS as u64)
@@ -50,16 +50,16 @@ impl VaultHosts {
             .expect("both capacities are given");
         let limiters =
             Cache::with_options(limiters, UnitWeighter, DefaultHashBuilder::default(), KeepsLimits);
-        Self { probes: Arc::new(Cache::new(MAX_HOSTS)), limiters: Arc::new(limiters), metrics, patience }
+        Self { probes: Arc::new(Cache::new(MAX_HOSTS)), limiters: Arc::new(limiters), metrics, timeouts }
     }
 
     /// The host of the vault at `endpoint`.
     pub(super) fn of(&self, endpoint: &VaultEndpoint) -> VaultHost {
         let name: Arc<str> = endpoint.name().into();
-        let make_probe = || Ok::<_, Infallible>(Arc::new(ProbePolicy::new(endpoint.clone())));
+        let make_probe = || Ok::<_, Infallible>(Arc::new(ChallengeCachePolicy::new(endpoint.clone())));
         let Ok(probe) = self.probes.get_or_insert_with(endpoint, make_probe);
         let make_limiter = || {
-            let limiter = LimiterPolicy::new(name.clone(), self.metrics.clone(), self.patience);
+            let limiter = LimiterPolicy::new(name.clone(), self.metrics.clone(), self.timeouts);
             Ok::<_, Infallible>(Arc::new(limiter))
         };
         let Ok(limiter) = self.limiters.get_or_insert_with(&name, make_limiter);
@@ -95,7 +95,7 @@ mod tests {
 
     /// Hosts that remember as many vaults as they may.
     fn hosts() -> VaultHosts {
-        let hosts = VaultHosts::new(Metrics::new(false), Patience::within(Duration::from_secs(90)));
+        let hosts = VaultHosts::new(Metrics::new(false), Timeouts::within(Duration::from_secs(90)));
         ask_for_many(&hosts);
         hosts
     }

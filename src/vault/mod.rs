@@ -2,32 +2,25 @@
 //!
 //! SDK models stop here; a credential comes in as the SDK's `TokenCredential`.
 
-mod answer;
+mod auth;
 mod bundle;
-mod challenge;
+mod cache;
 mod client;
 mod error;
-mod flight;
-mod freshness;
+mod error_response;
 mod host;
 mod identifier;
 mod lenient_json;
 pub mod limiter;
-pub mod memory;
-mod probe;
 mod read;
 mod sdk;
-mod sharing;
-mod standing;
 
 pub use self::{
-    answer::{Reason, ServiceAnswer},
+    auth::{Challenge, ChallengeError, ClaimsChallenge},
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
-    challenge::{Challenge, ChallengeError, ClaimsChallenge},
-    client::{VaultClient, Vaults},
+    cache::{Answer, CacheSettings, MaxAge, MemorySize, Reader, TtlCache},
+    client::{HostStatus, VaultClient, Vaults},
     error::VaultError,
-    freshness::{CacheSettings, Freshness},
+    error_response::{Reason, VaultErrorResponse},
     read::Read,
-    sharing::{Answer, Reader},
-    standing::Standing,
 };

@@ -36,10 +36,10 @@ use super::{
 
 /// The most versions of an object that are listed: one an hour for two years. Key Vault has no limit of its own, and backs
 /// up no object of more than 500. They take two MiB.
-const MOST_VERSIONS: usize = 20_000;
+const MAX_VERSIONS: usize = 20_000;
 
 /// The most pages of a list. Key Vault has 25 versions on a full one.
-const MOST_PAGES: usize = 800;
+const MAX_PAGES: usize = 800;
 
 /// All three clients of one vault.
 pub(super) struct Sdk {
@@ -147,8 +147,8 @@ impl Sdk {
                 let mut listed = HashSet::new();
                 while let Some((before, page)) = pages.next().await {
                     let page = page?.into_model()?;
-                    if before == MOST_PAGES || versions.len() + page.value.len() > MOST_VERSIONS {
-                        return Err(VaultError::Endless { versions: MOST_VERSIONS, pages: MOST_PAGES });
+                    if before == MAX_PAGES || versions.len() + page.value.len() > MAX_VERSIONS {
+                        return Err(VaultError::Endless { versions: MAX_VERSIONS, pages: MAX_PAGES });
                     }
                     // Compat: an entry without attributes is passed over.
                     for item in page.value {

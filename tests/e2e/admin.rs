@@ -103,8 +103,9 @@ async fn metrics_tell_what_was_asked_of_whom_and_how_it_went() {
             .to_owned(),
         "akv_upstream_throttled_total{upstream=\"keyvault\"} 1".to_owned(),
         "akv_vault_throttled_total{vault=\"lab.vault.azure.net\"} 1".to_owned(),
-        "akv_vault_calls_total{how=\"made\",kind=\"challenge\",vault=\"lab.vault.azure.net\"} 1".to_owned(),
-        "akv_vault_calls_total{how=\"made\",kind=\"secret\",vault=\"lab.vault.azure.net\"} 2".to_owned(),
+        "akv_vault_calls_total{kind=\"challenge\",result=\"miss\",vault=\"lab.vault.azure.net\"} 1"
+            .to_owned(),
+        "akv_vault_calls_total{kind=\"secret\",result=\"miss\",vault=\"lab.vault.azure.net\"} 2".to_owned(),
         "akv_upstream_retries_total{upstream=\"keyvault\"} 1".to_owned(),
         "akv_failures_total{code=\"AKV-NotFound\"} 1".to_owned(),
         "akv_failures_total{code=\"AKV-WrongClientSecret\"} 1".to_owned(),

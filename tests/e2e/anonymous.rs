@@ -103,8 +103,10 @@ async fn another_objects_body_is_never_mounted() {
             azure.vaults().set_access("lab", access);
             let authorized = access == VaultAccess::Authenticated;
             let route = Route::service(Service::Vault).credentials(authorized);
-            let answer =
-                Fault::Rubbish { content_type: "application/json".to_owned(), body: body.to_string().into() };
+            let answer = Fault::InvalidBody {
+                content_type: "application/json".to_owned(),
+                body: body.to_string().into(),
+            };
             azure.faults().inject(route, answer);
             let provider = Provider::start(&azure);
             let objects = format!("- objectName: db-password\n  objectType: {object_type}\n");
@@ -125,7 +127,7 @@ async fn another_version_than_the_one_that_was_asked_for_is_never_mounted() {
     azure.vaults().set_access("lab", VaultAccess::Authenticated);
     let newest = "https://lab.vault.azure.net/secrets/db-password/c81e728d9d4c2f636f067f89cc14862c";
     let body = json!({"id": newest, "value": "new"}).to_string();
-    let answer = Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+    let answer = Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
     azure.faults().inject(Route::service(Service::Vault).credentials(true), answer);
     let objects = format!("- {{objectName: db-password, objectType: secret, objectVersion: {older}}}\n");
     let provider = Provider::start(&azure);

@@ -1,6 +1,6 @@
 //! gRPC's C core, which clients in Python, C++ and Ruby are built on, over the Unix socket.
 //!
-//! From 1.57 on it sends the socket's path, percent-encoded, as `:authority`, unless it is told another one. h2 takes no
+//! From 1.57 on it sends the socket's path, percent-encoded, as `:authority`, unless it is status another one. h2 takes no
 //! such authority and has no setting for that (<https://github.com/hyperium/h2/pull/487>,
 //! <https://github.com/grpc/grpc/issues/38142>). The driver is a Go program and sends `localhost`.
 

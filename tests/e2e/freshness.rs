@@ -181,7 +181,7 @@ async fn work_shared_with_others_goes_on_when_its_caller_goes_away() {
     let leaves = mount(first);
     azure.journal().wait_for(1).await;
     let stays = mount(second);
-    let joined = r#"akv_vault_calls_total{how="joined",kind="secret",vault="lab.vault.azure.net"} 1"#;
+    let joined = r#"akv_vault_calls_total{kind="secret",result="shared",vault="lab.vault.azure.net"} 1"#;
     provider.wait_for_metric(joined).await;
     leaves.abort();
     assert_eq!(stays.await.unwrap().unwrap().text("db-password"), "x");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use akv_emulator::{Fault, Route, Service};
-use akv_provider::transport::Patience;
+use akv_provider::transport::Timeouts;
 use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
@@ -218,7 +218,7 @@ fn bound_pods(azure: &Azure) -> Vec<MountCall> {
     (0..5).map(pod).collect()
 }
 
-async fn told(provider: &Provider, pods: &[MountCall]) -> Vec<String> {
+async fn failure_messages(provider: &Provider, pods: &[MountCall]) -> Vec<String> {
     let driver = provider.driver();
     let mounts = futures::future::join_all(pods.iter().map(|pod| driver.mount(pod))).await;
     mounts.into_iter().map(|mounted| mounted.unwrap_err().message().to_owned()).collect()
@@ -232,7 +232,7 @@ async fn pods_are_told_of_a_token_proxy_that_is_not_found_in_time_and_look_for_i
     });
     let pods = bound_pods(&azure);
     azure.cluster_dns().set_silent(true);
-    for message in told(&provider, &pods).await {
+    for message in failure_messages(&provider, &pods).await {
         assert!(message.starts_with("[AKV-NoTokenProxy] "), "{message}");
         assert!(message.contains("the token proxy was not found within 2 seconds"), "{message}");
     }
@@ -244,12 +244,12 @@ async fn pods_are_told_of_a_token_proxy_that_is_not_found_in_time_and_look_for_i
 #[tokio::test]
 async fn a_cluster_dns_that_says_nothing_is_named_before_the_time_for_a_token_ends() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    let patience = Patience { connect: Duration::from_secs(2), ..Patience::within(Duration::from_secs(90)) };
-    let provider = Provider::start_over_changed(&azure, azure.transports_with(patience), |config| {
+    let timeouts = Timeouts { connect: Duration::from_secs(2), ..Timeouts::within(Duration::from_secs(90)) };
+    let provider = Provider::start_over_changed(&azure, azure.transports_with(timeouts), |config| {
         config.mounts.token_proxy.server_name = Some("given.ests.aks".to_owned());
     });
     azure.cluster_dns().set_silent(true);
-    for message in told(&provider, &bound_pods(&azure)).await {
+    for message in failure_messages(&provider, &bound_pods(&azure)).await {
         assert!(message.starts_with("[AKV-NoTokenProxy] "), "{message}");
         assert!(message.contains("cannot resolve the token proxy kubernetes.default.svc"), "{message}");
     }

@@ -73,9 +73,9 @@ async fn a_stranger_is_turned_away_at_a_socket_that_is_open_to_all() {
     process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
 
     let log = process::log(&process.signal("-TERM").await);
-    let told: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
-    assert_eq!(told.len(), 1, "{log}");
-    assert!(told[0].contains(&format!("uid={STRANGER}")), "{}", told[0]);
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains(&format!("uid={STRANGER}")), "{}", lines[0]);
 }
 
 #[tokio::test]

@@ -331,7 +331,7 @@ async fn imds_in_a_network_of_its_own() {
     let azure = Azure::with_imds_on("169.254.169.254:80".parse().unwrap()).await;
     azure.vaults().put_secret("lab", "db-password", "x");
     let mut transports = azure.transports();
-    transports.node = Transports::system(Proxy::none(), transports.patience).unwrap().node;
+    transports.node = Transports::system(Proxy::none(), transports.timeouts).unwrap().node;
     let provider = Provider::start_over(&azure, transports);
     let call = MountCall::of("- objectName: db-password\n  objectType: secret\n")
         .with("useVMManagedIdentity", "true")

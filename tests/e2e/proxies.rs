@@ -89,12 +89,12 @@ async fn a_socks_proxy_that_refuses_is_told_of_without_its_password() {
     let socks = Socks::start(azure.https_address()).await;
     let url = format!("socks5://node:wr0ng@{}", socks.address);
     let process = Process::start(&azure, &[("HTTPS_PROXY", &url)]).await;
-    let told = process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
+    let status = process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
     let log = log(&process.signal("-TERM").await);
-    for text in [told.message(), &log] {
+    for text in [status.message(), &log] {
         assert!(text.contains("AKV-ProxyRefused") && !text.contains("wr0ng"), "{text}");
     }
-    assert!(told.message().contains(&socks.address.to_string()), "{told}");
+    assert!(status.message().contains(&socks.address.to_string()), "{status}");
 }
 
 #[tokio::test]

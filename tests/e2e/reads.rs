@@ -164,7 +164,7 @@ async fn an_answer_that_is_none_is_told_so() {
         ["<html>canary</html>", "{}", "[]", "null", r#"{"value":"canary"}"#, r#"{"value":5,"id":"canary"}"#]
     {
         azure.faults().clear();
-        let fault = Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+        let fault = Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
         azure.faults().inject(reads(), fault);
         let status =
             provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
@@ -194,7 +194,7 @@ async fn a_token_goes_nowhere_but_to_the_vault() {
     let list = r#"{"value":[],"nextLink":"https://evil.vault.azure.net/secrets/db-password/versions?api-version=7.5"}"#;
     azure.faults().inject(
         reads().method(Method::GET).path_suffix("/versions"),
-        Fault::Rubbish { content_type: "application/json".to_owned(), body: list.into() },
+        Fault::InvalidBody { content_type: "application/json".to_owned(), body: list.into() },
     );
     let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
     let status = provider.driver().mount(&MountCall::of(objects).workload(&azure)).await.unwrap_err();
@@ -210,7 +210,7 @@ async fn half_a_surrogate_pair_in_a_value_is_mounted_as_the_replacement_characte
     let azure = Azure::with_secrets(&[]).await;
     let id = "https://lab.vault.azure.net/secrets/a/c81e728d9d4c2f636f067f89cc14862c";
     let body = format!(r#"{{"id":"{id}","value":"a\ud800b\ud83d\ude00","tags":{{"t":"\udc00"}}}}"#);
-    let answer = Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+    let answer = Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
     azure.faults().inject(Route::service(Service::Vault).credentials(true), answer);
     let provider = Provider::start(&azure);
     let mounted = provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
@@ -230,7 +230,7 @@ async fn a_certificate_in_base64url_is_mounted() {
     ] {
         let azure = Azure::with_secrets(&[]).await;
         let body = format!(r#"{{"id":"{id}","cer":"{cer}"}}"#);
-        let answer = Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+        let answer = Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
         azure.faults().inject(Route::service(Service::Vault).credentials(true), answer);
         let call = MountCall::of("- {objectName: c, objectType: cert}\n").workload(&azure);
         mounts.push(Provider::start(&azure).driver().mount(&call).await.unwrap());

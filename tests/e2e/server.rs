@@ -118,8 +118,8 @@ async fn a_panic_in_one_mount_is_internal_for_that_mount_alone() {
         metrics.contains("akv_panics_total 1") && metrics.contains("akv_mounts_in_flight 0"),
         "{metrics}"
     );
-    assert!(status.message().starts_with("[AKV-Bug] "), "{status}");
-    assert!(metrics.contains("akv_failures_total{code=\"AKV-Bug\"} 1"), "{metrics}");
+    assert!(status.message().starts_with("[AKV-InternalError] "), "{status}");
+    assert!(metrics.contains("akv_failures_total{code=\"AKV-InternalError\"} 1"), "{metrics}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use akv_emulator::{Fault, Route, Service};
-use akv_provider::transport::Patience;
+use akv_provider::transport::Timeouts;
 use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
@@ -204,11 +204,11 @@ async fn pods_that_start_together_are_all_told_what_imds_answered() {
         let managed = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
         let (driver, pods) = (provider.driver(), [(); 5].map(|()| managed.of_another_pod()));
         let mounts = pods.iter().map(|pod| driver.mount(pod));
-        let told = futures::future::join_all(mounts).await;
-        let told: Vec<_> =
-            told.into_iter().map(|mounted| mounted.unwrap_err().message().to_owned()).collect();
-        assert!(told[0].starts_with(code), "{answered}: {told:#?}");
-        assert!(told.iter().all(|message| *message == told[0]), "{answered}: {told:#?}");
+        let results = futures::future::join_all(mounts).await;
+        let messages: Vec<_> =
+            results.into_iter().map(|mounted| mounted.unwrap_err().message().to_owned()).collect();
+        assert!(messages[0].starts_with(code), "{answered}: {messages:#?}");
+        assert!(messages.iter().all(|message| *message == messages[0]), "{answered}: {messages:#?}");
         let asked = azure.journal().count(&Route::service(Service::Imds));
         assert_eq!(asked, 1, "{answered}: the pause that IMDS wants is longer than two seconds");
 
@@ -220,15 +220,16 @@ async fn pods_that_start_together_are_all_told_what_imds_answered() {
 #[tokio::test]
 async fn pods_that_start_together_share_a_failure_of_entra_and_each_is_told_it() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    let patience = Patience { pause: Duration::from_millis(1), ..Patience::within(Duration::from_secs(90)) };
-    let provider = Provider::start_over(&azure, azure.transports_with(patience));
+    let timeouts =
+        Timeouts { initial_backoff: Duration::from_millis(1), ..Timeouts::within(Duration::from_secs(90)) };
+    let provider = Provider::start_over(&azure, azure.transports_with(timeouts));
     azure.faults().inject(Route::token_endpoint(), Fault::status(503));
     // So that all are there before the attempt of the first ends.
     azure.latency().set_for(Route::token_endpoint(), Duration::from_millis(500));
     let (driver, pods) = (provider.driver(), [(); 10].map(|()| service_principal().of_another_pod()));
     let mounts = pods.iter().map(|pod| driver.mount(pod));
-    let told = futures::future::join_all(mounts).await;
-    for mounted in told {
+    let status = futures::future::join_all(mounts).await;
+    for mounted in status {
         let status = mounted.unwrap_err();
         assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
         assert!(status.message().starts_with("[AKV-TokenSourceDown] "), "{status}");

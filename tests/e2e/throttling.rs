@@ -71,9 +71,9 @@ async fn mounts_fail_at_once_when_the_vault_names_a_moment_after_their_time() {
     // The vault refuses the first, and the limiter then the other, of another pod and object.
     for name in ["a", "b"] {
         let call = MountCall::of_secrets(&azure, &[name]).of_another_pod();
-        let told = provider.driver().mount(&call).await.unwrap_err();
-        assert_eq!(told.code(), tonic::Code::FailedPrecondition, "{told}");
-        assert!(told.message().contains("AKV-Throttled") && told.message().contains("429"), "{told}");
+        let status = provider.driver().mount(&call).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status}");
+        assert!(status.message().contains("AKV-Throttled") && status.message().contains("429"), "{status}");
     }
     assert_eq!(azure.journal().count(&reads()), 1, "{:?}", azure.journal().lines());
 }
@@ -122,7 +122,7 @@ async fn no_more_versions_of_an_object_wait_than_may_be_asked_for_at_once() {
     let (driver, hung) = (provider.driver(), call.clone());
     let mount = tokio::spawn(async move { driver.mount(&hung).await });
     azure.journal().wait_for_route(64, &read).await;
-    let asked = r#"akv_vault_calls_total{how="made",kind="secret",vault="lab.vault.azure.net"} 64"#;
+    let asked = r#"akv_vault_calls_total{kind="secret",result="miss",vault="lab.vault.azure.net"} 64"#;
     let metrics = provider.metrics().await;
     assert!(metrics.lines().any(|line| line == asked), "{metrics}");
     mount.abort();

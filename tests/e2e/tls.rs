@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use akv_provider::transport::{self, Patience, Proxy, Roots};
+use akv_provider::transport::{self, Proxy, Roots, Timeouts};
 use azure_core::http::{HttpClient, Method, Request};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
@@ -12,8 +12,8 @@ async fn nothing_older_than_tls_1_2_is_offered() {
     const TLS_1_2: u16 = 0x0303;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    let patience = Patience::within(Duration::from_secs(90));
-    let client = transport::azure(Roots::system().unwrap(), Proxy::none(), patience);
+    let timeouts = Timeouts::within(Duration::from_secs(90));
+    let client = transport::azure(Roots::system().unwrap(), Proxy::none(), timeouts);
     let request =
         tokio::spawn(async move { client.execute_request(&Request::new(url, Method::Get)).await.map(drop) });
 

@@ -77,7 +77,7 @@ async fn a_token_is_used_again_until_its_expiry_is_near() {
 #[tokio::test]
 async fn an_answer_without_a_token_or_an_expiry_says_what_is_missing() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    let json = |body: &Value| Fault::Rubbish {
+    let json = |body: &Value| Fault::InvalidBody {
         content_type: "application/json".to_owned(),
         body: body.to_string().into(),
     };
@@ -100,10 +100,10 @@ async fn an_answer_without_a_token_or_an_expiry_says_what_is_missing() {
             let provider = Provider::start(&azure);
             azure.faults().clear();
             azure.faults().inject(Route::service(service), fault.clone());
-            let told = provider.driver().mount(&call.of_another_pod()).await.unwrap_err();
-            assert_eq!(told.code(), Code::FailedPrecondition, "{told}");
-            assert!(told.message().starts_with("[AKV-UnexpectedAnswer] "), "{told}");
-            assert!(told.message().contains(part) && !told.message().contains("canary"), "{told}");
+            let status = provider.driver().mount(&call.of_another_pod()).await.unwrap_err();
+            assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+            assert!(status.message().starts_with("[AKV-UnexpectedAnswer] "), "{status}");
+            assert!(status.message().contains(part) && !status.message().contains("canary"), "{status}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn run(stage: &Stage<'_>, pods: usize, principals: usize) -> Re
         _ => 1,
     };
     for _ in 0..runs {
-        let (process, driver) = stage.warm().await?;
+        let (process, driver) = stage.prewarm().await?;
         let requests = (0..pods).map(|pod| Pod::new(stage.azure, pod % principals)).collect();
         let cpu = stage.azure.cpu()?;
         let outcome = all_at_once(stage, &driver, requests).await;

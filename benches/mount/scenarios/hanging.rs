@@ -16,7 +16,7 @@ pub(super) async fn run(stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
         at(USUAL)
     ));
     for _ in 0..if stage.quick { 1 } else { 5 } {
-        let (_process, driver) = stage.warm().await?;
+        let (_process, driver) = stage.prewarm().await?;
         let hangs = format!("/secrets/{}", secret_name(OBJECTS - 1));
         let hangs = Route::vault(VAULT).credentials(true).path_prefix(&hangs);
         stage.azure.faults().inject(hangs.clone(), Fault::Hang);

@@ -13,7 +13,7 @@ pub(super) async fn run(stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
     let mut idle = Figure::new("memory idle, after one mount", Unit::Mebibytes);
     let mut settled = Figure::new(format!("memory idle, after {PODS} pods at once"), Unit::Mebibytes);
     for _ in 0..if stage.quick { 1 } else { 3 } {
-        let (process, driver) = stage.warm().await?;
+        let (process, driver) = stage.prewarm().await?;
         tokio::time::sleep(QUIET).await;
         idle.bytes(process.resident()?);
         let pods = (0..PODS).map(|_| Pod::new(stage.azure, 0)).collect();

@@ -28,7 +28,7 @@ const USUAL: Duration = Duration::from_millis(10);
 /// How many objects a usual volume has.
 const VOLUME: usize = 20;
 /// How long one provider may take for one scenario.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUTS: Duration = Duration::from_secs(180);
 
 /// One thing to do, in a process of its own.
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +81,9 @@ impl Scenario {
 
     /// The figures of one provider; a failure where it does not do the work, or takes too long for it.
     pub(crate) async fn run(&self, stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
-        match tokio::time::timeout(PATIENCE, self.play(stage)).await {
+        match tokio::time::timeout(TIMEOUTS, self.play(stage)).await {
             Ok(figures) => figures,
-            Err(_) => Err(format!("not done after {} s", PATIENCE.as_secs()).into()),
+            Err(_) => Err(format!("not done after {} s", TIMEOUTS.as_secs()).into()),
         }
     }
 
@@ -121,7 +121,7 @@ impl Stage<'_> {
     }
 
     /// A process that has mounted a usual volume.
-    async fn warm(&self) -> Result<(Process, Driver), Failure> {
+    async fn prewarm(&self) -> Result<(Process, Driver), Failure> {
         let (process, mut driver) = self.started().await?;
         driver.mount(Pod::new(self.azure, 0).request(VOLUME), VOLUME).await?;
         Ok((process, driver))

@@ -22,7 +22,7 @@ pub(super) async fn run(stage: &Stage<'_>, round_trip: Duration) -> Result<Vec<F
         .collect();
     let mut seen = Figure::times(format!("another pod with a token seen before, {VOLUME} objects, {at}"));
     let mut again = Figure::times(format!("republish within a minute, {VOLUME} objects, {at}"));
-    let (_process, mut driver) = stage.warm().await?;
+    let (_process, mut driver) = stage.prewarm().await?;
     for _ in 0..stage.runs(round_trip) {
         for (objects, times) in &mut new {
             let request = Pod::new(azure, 0).request(*objects);

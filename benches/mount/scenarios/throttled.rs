@@ -63,7 +63,7 @@ impl Limit {
     }
 
     async fn play(self, stage: &Stage<'_>) -> Result<Outcome, Failure> {
-        let (_process, driver) = stage.warm().await?;
+        let (_process, driver) = stage.prewarm().await?;
         // So that what warmed it up is in another of the vault's seconds.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let pods = (0..self.pods()).map(|pod| Pod::new(stage.azure, pod)).collect();

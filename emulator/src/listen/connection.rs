@@ -11,7 +11,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    distance::Distant,
+    delayed_stream::Distant,
     peer::{End, Entrance, Peer},
     request::respond,
 };

@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     connection::serve,
-    distance::{Distant, Opening},
+    delayed_stream::{Distant, Opening},
     peer::Entrance,
 };
 use crate::azure::Azure;

@@ -1,8 +1,8 @@
 //! Listeners: HTTPS, the CONNECT proxy, and plain HTTP for IMDS and NMI.
 
 mod connection;
-mod distance;
-mod flight;
+mod delay_queue;
+mod delayed_stream;
 mod https;
 mod peer;
 mod plain;
@@ -17,7 +17,7 @@ use tokio::{
 };
 
 pub(crate) use self::{
-    distance::Opening,
+    delayed_stream::Opening,
     https::Https,
     plain::Plain,
     proxy::{Pages, Proxy},

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use url::form_urlencoded;
 
-use super::{distance::Opening, https::Https};
+use super::{delayed_stream::Opening, https::Https};
 use crate::{answer::Answer, body::AnswerBody, service_account::Validity};
 
 /// Serves connections of clients that are set to use a proxy.

@@ -49,7 +49,7 @@ pub(super) async fn respond(
         Some(Fault::TokenFields(fields)) => {
             (peer.azure.answer(&head, &parts.headers, &body).with_token_fields(fields), None)
         }
-        Some(Fault::Rubbish { content_type, body }) => {
+        Some(Fault::InvalidBody { content_type, body }) => {
             let content_type = HeaderValue::from_str(&content_type)
                 .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));
             (Answer::raw(StatusCode::OK, content_type, body), None)

@@ -148,7 +148,7 @@ async fn other_bodies_can_stand_in() {
         azure.faults().clear();
         azure.faults().inject(Route::service(Service::Vault), fault);
     };
-    set(Fault::Rubbish { content_type: "text/html".into(), body: Bytes::from_static(b"<html>") });
+    set(Fault::InvalidBody { content_type: "text/html".into(), body: Bytes::from_static(b"<html>") });
     assert_eq!(read(&azure).await.expect("it answers"), (200, Bytes::from_static(b"<html>")));
     set(Fault::HugeBody(5_000_000));
     let (status, body) = read(&azure).await.expect("it answers");

@@ -28,8 +28,8 @@ pub enum ChainOrder {
 /// # Errors
 /// There are too many certificates to compare them all, or too many of the same name.
 pub fn order<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<Vec<&'a [u8]>, ContentError> {
-    if certificates.len() > MOST_CERTIFICATES {
-        return Err(ContentError::TooManyCertificates { count: certificates.len(), most: MOST_CERTIFICATES });
+    if certificates.len() > MAX_CERTIFICATES {
+        return Err(ContentError::TooManyCertificates { count: certificates.len(), most: MAX_CERTIFICATES });
     }
     let mut seen = HashSet::new();
     let candidates: Vec<_> =
@@ -95,7 +95,7 @@ fn issuer(
 }
 
 /// Key Vault keeps 25 KB, which is about 20 certificates.
-const MOST_CERTIFICATES: usize = 100;
+const MAX_CERTIFICATES: usize = 100;
 
 #[cfg(test)]
 mod tests;

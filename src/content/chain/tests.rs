@@ -156,11 +156,11 @@ fn a_signature_of_an_unknown_algorithm_falls_back_to_names() {
 
 #[test]
 fn too_many_certificates_are_refused() {
-    let certificates: Vec<_> = (0..=MOST_CERTIFICATES).map(|number| vec![number as u8]).collect();
-    assert_eq!(order(&certificates[1..], &[]).unwrap().len(), MOST_CERTIFICATES);
+    let certificates: Vec<_> = (0..=MAX_CERTIFICATES).map(|number| vec![number as u8]).collect();
+    assert_eq!(order(&certificates[1..], &[]).unwrap().len(), MAX_CERTIFICATES);
     assert_eq!(
         order(&certificates, &[]),
-        Err(ContentError::TooManyCertificates { count: MOST_CERTIFICATES + 1, most: MOST_CERTIFICATES })
+        Err(ContentError::TooManyCertificates { count: MAX_CERTIFICATES + 1, most: MAX_CERTIFICATES })
     );
 }
 

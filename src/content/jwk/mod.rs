@@ -80,11 +80,11 @@ pub enum JwkError {
     },
 
     /// The modulus is even, or longer than any in use.
-    #[error("the RSA modulus is not an odd number of at most {MOST_MODULUS_BITS} bits")]
+    #[error("the RSA modulus is not an odd number of at most {MAX_MODULUS_BITS} bits")]
     Modulus,
 
     /// The exponent is even or one, or longer than any in use.
-    #[error("the RSA public exponent is not an odd number above 1, of at most {MOST_EXPONENT_BITS} bits")]
+    #[error("the RSA public exponent is not an odd number above 1, of at most {MAX_EXPONENT_BITS} bits")]
     Exponent,
 
     /// The coordinates are too long or off the curve.
@@ -95,10 +95,10 @@ pub enum JwkError {
 fn rsa(jwk: &PublicJwk) -> Result<Vec<u8>, JwkError> {
     let modulus = number(parameter(jwk, "n", &jwk.n)?);
     let public_exponent = number(parameter(jwk, "e", &jwk.e)?);
-    if modulus.len() > MOST_MODULUS_BITS / 8 || !is_odd(modulus) || modulus == [1] {
+    if modulus.len() > MAX_MODULUS_BITS / 8 || !is_odd(modulus) || modulus == [1] {
         return Err(JwkError::Modulus);
     }
-    if public_exponent.len() > MOST_EXPONENT_BITS / 8 || !is_odd(public_exponent) || public_exponent == [1] {
+    if public_exponent.len() > MAX_EXPONENT_BITS / 8 || !is_odd(public_exponent) || public_exponent == [1] {
         return Err(JwkError::Exponent);
     }
     let key = RsaPublicKey {
@@ -171,9 +171,9 @@ fn subject_public_key_info(algorithm: AlgorithmIdentifier<'_>, key: &[u8]) -> de
     SubjectPublicKeyInfo { algorithm, subject_public_key: BitStringRef::from_bytes(key)? }.to_der()
 }
 
-const MOST_MODULUS_BITS: usize = 16384;
+const MAX_MODULUS_BITS: usize = 16384;
 /// FIPS 186-5, appendix A.1.1.
-const MOST_EXPONENT_BITS: usize = 256;
+const MAX_EXPONENT_BITS: usize = 256;
 /// SEC 1, section 2.3.3.
 const UNCOMPRESSED: u8 = 4;
 

@@ -133,7 +133,7 @@ impl Archive {
                     }
                     self.certificates.push(bag.value.as_bytes().to_vec());
                 }
-                SAFE_CONTENTS_BAG if depth < MOST_NESTED => {
+                SAFE_CONTENTS_BAG if depth < MAX_NESTED => {
                     let nested = Zeroizing::new(bag.value.to_der().map_err(malformed("safe contents"))?);
                     let bags = Bags::from_der(&nested).map_err(malformed("nested safe contents"))?;
                     self.add(bags, password, work, depth + 1)?;
@@ -147,7 +147,7 @@ impl Archive {
 
     fn keep(&mut self, key: Vec<u8>) -> Result<(), Pkcs12Error> {
         self.keys.push(Sensitive::new(key));
-        if self.keys.len() > MOST_KEYS { Err(Pkcs12Error::TooManyKeys) } else { Ok(()) }
+        if self.keys.len() > MAX_KEYS { Err(Pkcs12Error::TooManyKeys) } else { Ok(()) }
     }
 }
 
@@ -192,7 +192,7 @@ pub enum Pkcs12Error {
     Iterations,
 
     /// There are more private keys than any certificate has.
-    #[error("the archive holds more than {MOST_KEYS} private keys")]
+    #[error("the archive holds more than {MAX_KEYS} private keys")]
     TooManyKeys,
 
     /// Deriving the keys would take too long.
@@ -205,9 +205,9 @@ fn malformed(part: &'static str) -> impl Fn(der::Error) -> Pkcs12Error {
 }
 
 const VERSION: u8 = 3;
-const MOST_NESTED: usize = 4;
+const MAX_NESTED: usize = 4;
 /// A certificate has one; each that is read costs a multiplication on its curve.
-const MOST_KEYS: usize = 100;
+const MAX_KEYS: usize = 100;
 
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");

@@ -4,14 +4,14 @@ use crate::{
     cloud::CloudError,
     content::error::ContentError,
     failure::FailureCode as Code,
-    identity::{IdentityError, LastAnswer, TokenAnswer, TokenSource},
+    identity::{IdentityError, LastAnswer, TokenErrorResponse, TokenSource},
     transport::NetworkFailure,
     vault::{Reason, VaultError},
 };
 
 use super::{
     error::{MountError, ObjectError},
-    waiting::Waiting,
+    timeout_cause::TimeoutCause,
 };
 
 impl MountError {
@@ -24,31 +24,31 @@ impl MountError {
             Self::Connect { error, .. } => error.code(),
             Self::Objects { failures, .. } => {
                 let codes = failures.iter().map(|failure| failure.error.code());
-                codes.min_by_key(|code| precedence(*code)).unwrap_or(Code::Bug)
+                codes.min_by_key(|code| precedence(*code)).unwrap_or(Code::InternalError)
             }
             Self::TooLarge { .. } => Code::TooLarge,
-            Self::NoPlace { .. } => Code::TimeOutInLine,
-            Self::OutOfTime { waiting, .. } => waiting.code(),
+            Self::QueueTimeout { .. } => Code::TimeoutQueued,
+            Self::Timeout { waiting, .. } => waiting.code(),
         }
     }
 }
 
-impl Waiting {
-    pub(super) fn code(&self) -> Code {
+impl TimeoutCause {
+    pub(in crate::mount) fn code(&self) -> Code {
         match self {
-            Self::Cloud => Code::TimeOutCloudFile,
-            Self::Token { stage: Some(_), .. } => Code::TimeOutConnect,
-            Self::Token { .. } => Code::TimeOutToken,
-            Self::Reads { throttled: true, .. } => Code::TimeOutThrottled,
-            Self::Reads { stage: Some(_), .. } => Code::TimeOutConnect,
-            Self::Reads { .. } => Code::TimeOutRead,
-            Self::Conversion => Code::TimeOutConvert,
+            Self::Cloud => Code::TimeoutCloudFile,
+            Self::Token { connect_phase: Some(_), .. } => Code::TimeoutConnect,
+            Self::Token { .. } => Code::TimeoutToken,
+            Self::Reads { throttled: true, .. } => Code::TimeoutThrottled,
+            Self::Reads { connect_phase: Some(_), .. } => Code::TimeoutConnect,
+            Self::Reads { .. } => Code::TimeoutRead,
+            Self::Conversion => Code::TimeoutConvert,
         }
     }
 }
 
 impl IdentityError {
-    pub(super) fn code(&self) -> Code {
+    pub(in crate::mount) fn code(&self) -> Code {
         let source = &self.asked().source;
         match self {
             Self::Refused { answer, .. } => refused(source, answer),
@@ -62,7 +62,7 @@ impl IdentityError {
     }
 }
 
-fn refused(source: &TokenSource, answer: &TokenAnswer) -> Code {
+fn refused(source: &TokenSource, answer: &TokenErrorResponse) -> Code {
     match source {
         TokenSource::Nmi { .. } => Code::NoPodIdentity,
         // IMDS has no codes of its own for these two.
@@ -121,7 +121,7 @@ fn unanswered(source: &TokenSource, failure: NetworkFailure) -> Code {
             Code::ConnectFailed | Code::ConnectionLost | Code::NoAnswer => Code::NoTokenProxy,
             other => other,
         },
-        (TokenSource::Entra { .. }, failure) => network(failure, Code::EntraNotInDns),
+        (TokenSource::Entra { .. }, failure) => network(failure, Code::EntraDnsFailed),
     }
 }
 
@@ -142,7 +142,7 @@ fn network(failure: NetworkFailure, no_address: Code) -> Code {
 }
 
 impl VaultError {
-    pub(super) fn code(&self) -> Code {
+    pub(in crate::mount) fn code(&self) -> Code {
         match self {
             Self::NotFound(answer) if answer.reason() == Reason::SoftDeleted => Code::SoftDeleted,
             Self::NotFound(_) => Code::NotFound,
@@ -171,11 +171,11 @@ impl VaultError {
             // The kind of error says that there was no answer; which it was, its cause may not.
             Self::Unreachable(cause) => match NetworkFailure::of(cause.as_ref()) {
                 NetworkFailure::Other => Code::ConnectionLost,
-                failure => network(failure, Code::VaultNotInDns),
+                failure => network(failure, Code::VaultDnsFailed),
             },
             Self::Credential(cause) => match NetworkFailure::of(cause.as_ref()) {
                 NetworkFailure::Other => Code::TokenSourceDown,
-                failure => network(failure, Code::EntraNotInDns),
+                failure => network(failure, Code::EntraDnsFailed),
             },
             Self::MoreClaims { .. } => Code::ClaimsChallenge,
             Self::NotBelieved(_)
@@ -189,7 +189,7 @@ impl VaultError {
 }
 
 impl ObjectError {
-    pub(super) fn code(&self) -> Code {
+    pub(in crate::mount) fn code(&self) -> Code {
         match self {
             Self::Vault(error) => error.code(),
             Self::Content(ContentError::Encoding(_) | ContentError::PemNotEncoded) => Code::WrongEncoding,
@@ -213,7 +213,7 @@ mod tests {
         );
         let source =
             TokenSource::Entra { tenant: "t".parse().unwrap(), host: "login.microsoftonline.com".to_owned() };
-        refused(&source, &TokenAnswer::parse(401, body.as_bytes()))
+        refused(&source, &TokenErrorResponse::parse(401, body.as_bytes()))
     }
 
     #[test]
@@ -249,7 +249,7 @@ mod tests {
             ("Something else", Code::IdentityRefused),
         ] {
             let body = format!(r#"{{"error":"invalid_request","error_description":"{words}"}}"#);
-            let answer = TokenAnswer::parse(400, body.as_bytes());
+            let answer = TokenErrorResponse::parse(400, body.as_bytes());
             assert_eq!(refused(&TokenSource::Imds, &answer), expected, "{words}");
         }
     }
@@ -260,7 +260,7 @@ mod tests {
         let proxy = TokenSource::TokenProxy { tenant: "t".parse().unwrap(), host: "h".to_owned() };
         let nmi = TokenSource::Nmi { pod: "n/p".to_owned() };
         for (source, failure, expected) in [
-            (&entra, NetworkFailure::Name, Code::EntraNotInDns),
+            (&entra, NetworkFailure::Name, Code::EntraDnsFailed),
             (&entra, NetworkFailure::Connect, Code::ConnectFailed),
             (&entra, NetworkFailure::Proxy, Code::ProxyUnreachable),
             (&entra, NetworkFailure::Other, Code::UnexpectedAnswer),

@@ -17,7 +17,7 @@ use crate::{
     vault::VaultError,
 };
 
-use super::{message::Budget, volume::Largest, waiting::Waiting};
+use super::{super::volume::Largest, message::Budget, timeout_cause::TimeoutCause};
 
 /// One failed mount. Its text, in `mount/message.rs`, is all that an operator is told: it has no source besides.
 #[derive(Debug)]
@@ -61,14 +61,14 @@ pub enum MountError {
         largest: Option<Largest>,
     },
     /// All places are taken.
-    NoPlace {
+    QueueTimeout {
         /// The vault.
         vault: VaultName,
         /// How long the mount waited.
         budget: Budget,
     },
     /// Azure takes too long.
-    OutOfTime {
+    Timeout {
         /// The objects that were wanted.
         wanted: Vec<String>,
         /// The vault.
@@ -76,7 +76,7 @@ pub enum MountError {
         /// How long it was allowed to take.
         budget: Budget,
         /// What it waited for.
-        waiting: Box<Waiting>,
+        waiting: Box<TimeoutCause>,
         /// How long it had waited for that.
         spent: Duration,
     },
@@ -106,7 +106,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(identity: &IdentityMode, host: &str, misspellings: Vec<Misspelling>) -> Self {
+    pub(in crate::mount) fn new(identity: &IdentityMode, host: &str, misspellings: Vec<Misspelling>) -> Self {
         Self {
             identity: identity.to_string(),
             tenant: identity.tenant().cloned(),
@@ -130,7 +130,11 @@ pub struct ObjectFailure {
 }
 
 impl ObjectFailure {
-    pub(super) fn new(object: &ObjectSpec, version: Option<&ObjectVersion>, error: ObjectError) -> Self {
+    pub(in crate::mount) fn new(
+        object: &ObjectSpec,
+        version: Option<&ObjectVersion>,
+        error: ObjectError,
+    ) -> Self {
         let kind = object.object_type();
         let object = match version {
             Some(version) => format!("{object} version {version}"),
@@ -176,7 +180,7 @@ pub enum ObjectError {
 
 impl ObjectError {
     /// What the vault said, where it is to blame.
-    pub(super) fn vault(&self) -> Option<&VaultError> {
+    pub(in crate::mount) fn vault(&self) -> Option<&VaultError> {
         match self {
             Self::Vault(error) => Some(error),
             _ => None,

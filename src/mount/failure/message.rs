@@ -11,17 +11,17 @@ use std::{
 
 use crate::{
     failure::FailureCode,
-    identity::{Asked, IdentityError},
+    identity::{IdentityError, TokenRequestInfo},
     report::Report,
     spec::{misspelling::Misspelling, vault::VaultName},
     text::MAX_MESSAGE_BYTES,
-    vault::{ServiceAnswer, VaultError},
+    vault::{VaultError, VaultErrorResponse},
 };
 
 use super::{
     error::{Caller, MountError, ObjectError, ObjectFailure},
     listed::{Names, listed},
-    way_out::{self, About},
+    remediation::{self, About},
 };
 
 /// The most of Azure's request ids that the log shows for one mount.
@@ -70,15 +70,15 @@ impl MountError {
                 ids.extend(error.answer().map(|answer| answer.trace().to_owned()))
             }
             Self::Objects { failures, .. } => {
-                let all = failures.iter().filter_map(answer).filter_map(ServiceAnswer::request_id);
+                let all = failures.iter().filter_map(answer).filter_map(VaultErrorResponse::request_id);
                 ids.extend(all.take(MAX_REQUEST_IDS).map(ToOwned::to_owned));
             }
-            Self::OutOfTime { waiting, spent, .. } => {
+            Self::Timeout { waiting, spent, .. } => {
                 seen = waiting.details();
                 seen.push_str(&format!("; this took {:.1} s", spent.as_secs_f32()));
             }
             Self::TooLarge { size, .. } => seen = format!("about {size} bytes were read"),
-            Self::Cloud(_) | Self::Connect { .. } | Self::NoPlace { .. } => {}
+            Self::Cloud(_) | Self::Connect { .. } | Self::QueueTimeout { .. } => {}
         }
         LogDetails { all, request_ids: ids.join(", "), seen }
     }
@@ -99,12 +99,12 @@ impl MountError {
                      raise --max-call-recv-msg-size of the driver and of the provider"
                 ))
                 .detail(&largest.as_ref().map(|largest| format!("the largest files are {largest}")).unwrap_or_default()),
-            Self::NoPlace { vault, budget } => line.head(&format!(
+            Self::QueueTimeout { vault, budget } => line.head(&format!(
                 "timed out {budget} in the mount queue: vault {vault}, or the node, is at its limit of mounts; kubelet \
                  tries again, and the log says what kept the mounts before it"
             )),
-            Self::OutOfTime { wanted, vault, budget, waiting, .. } => {
-                let action = way_out::of(waiting.code(), &About::default());
+            Self::Timeout { wanted, vault, budget, waiting, .. } => {
+                let action = remediation::of(waiting.code(), &About::default());
                 let cause = format!("timed out {budget} while {waiting}");
                 line.head(&format!("{}{}", cannot_read(wanted, vault), because(&cause, &action)))
                     .detail(&waiting.asked())
@@ -212,9 +212,9 @@ fn identity(
         presented: asked.presented.as_ref(),
         ..About::default()
     };
-    let action = with_misspellings(way_out::of(error.code(), &about), misspellings);
+    let action = with_misspellings(remediation::of(error.code(), &about), misspellings);
     let head = format!("{}{}", cannot_read(wanted, vault), because(&Report(error).to_string(), &action));
-    let Asked { identity, source, .. } = asked;
+    let TokenRequestInfo { identity, source, .. } = asked;
     let words = error.answer().map_or("", |answer| answer.words());
     line.head(&head).detail(&format!("asked {source} as {identity}")).words("the answer was", words)
 }
@@ -280,9 +280,9 @@ impl<'a> Objects<'a> {
                 // They say it themselves.
                 ObjectError::AllDisabled | ObjectError::StartDisabled => String::new(),
                 _ if depends_on_identity(code) => {
-                    with_misspellings(way_out::of(code, &self.about(failure)), &self.caller.misspellings)
+                    with_misspellings(remediation::of(code, &self.about(failure)), &self.caller.misspellings)
                 }
-                _ => way_out::of(code, &self.about(failure)),
+                _ => remediation::of(code, &self.about(failure)),
             };
             let same =
                 |group: &&mut Group| group.code == code && group.cause == cause && group.action == action;
@@ -298,7 +298,7 @@ impl<'a> Objects<'a> {
     where
         Self: 'a,
     {
-        let said = answer(failure).and_then(ServiceAnswer::object_id);
+        let said = answer(failure).and_then(VaultErrorResponse::object_id);
         About {
             vault: Some(self.vault),
             kind: Some(failure.kind),
@@ -315,13 +315,13 @@ impl Group<'_> {
     /// What the vault said of the first of them.
     fn words(&self) -> &str {
         let first = self.failures.first().and_then(|failure| answer(failure));
-        first.map_or("", ServiceAnswer::words)
+        first.map_or("", VaultErrorResponse::words)
     }
 
     /// What says that.
     fn speaker(&self) -> &'static str {
         let first = self.failures.first().and_then(|failure| answer(failure));
-        first.map_or("Key Vault", ServiceAnswer::speaker)
+        first.map_or("Key Vault", VaultErrorResponse::speaker)
     }
 
     fn names(&self, names: Names) -> String {
@@ -329,7 +329,7 @@ impl Group<'_> {
     }
 }
 
-fn answer(failure: &ObjectFailure) -> Option<&ServiceAnswer> {
+fn answer(failure: &ObjectFailure) -> Option<&VaultErrorResponse> {
     failure.error.vault().and_then(VaultError::answer)
 }
 
@@ -353,13 +353,14 @@ fn depends_on_identity(code: FailureCode) -> bool {
             | FailureCode::VaultRefusedToken
             | FailureCode::VaultInOtherTenant
             | FailureCode::WrongAudience
-            | FailureCode::VaultNotInDns
+            | FailureCode::VaultDnsFailed
     )
 }
 
-fn with_misspellings(way_out: String, misspellings: &[Misspelling]) -> String {
+fn with_misspellings(remediation: String, misspellings: &[Misspelling]) -> String {
     let sentences = misspellings.iter().map(ToString::to_string);
-    let all: Vec<String> = [way_out].into_iter().filter(|text| !text.is_empty()).chain(sentences).collect();
+    let all: Vec<String> =
+        [remediation].into_iter().filter(|text| !text.is_empty()).chain(sentences).collect();
     all.join("; ")
 }
 

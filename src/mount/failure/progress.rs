@@ -17,11 +17,11 @@ use crate::{
     vault::Vaults,
 };
 
-use super::waiting::Waiting;
+use super::timeout_cause::TimeoutCause;
 
 /// Where a mount is. Whoever gives it up asks [`Progress::waiting`] before it is dropped.
 #[derive(Debug)]
-pub(super) struct Progress(Mutex<State>);
+pub(in crate::mount) struct Progress(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -31,7 +31,7 @@ struct State {
 
 /// What a mount does at the moment.
 #[derive(Debug)]
-pub(super) enum Phase {
+pub(in crate::mount) enum Phase {
     /// It reads the file that describes the cloud.
     Cloud,
     /// It asks for a token.
@@ -59,50 +59,50 @@ pub(super) enum Phase {
 }
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(in crate::mount) fn new() -> Self {
         Self(Mutex::new(State { phase: Phase::Cloud, since: Instant::now() }))
     }
 
-    pub(super) fn enter(&self, phase: Phase) {
+    pub(in crate::mount) fn enter(&self, phase: Phase) {
         *self.lock() = State { phase, since: Instant::now() };
     }
 
     /// All of `objects` are read from the vault at `endpoint`.
-    pub(super) fn read(&self, endpoint: &VaultEndpoint, objects: &Arc<[ObjectSpec]>) {
+    pub(in crate::mount) fn read(&self, endpoint: &VaultEndpoint, objects: &Arc<[ObjectSpec]>) {
         let missing = (0..objects.len()).collect();
         self.enter(Phase::Reads { endpoint: endpoint.clone(), objects: objects.clone(), missing });
     }
 
     /// An object is there, or will not be.
-    pub(super) fn done(&self, index: usize) {
+    pub(in crate::mount) fn done(&self, index: usize) {
         if let Phase::Reads { missing, .. } = &mut self.lock().phase {
             missing.remove(&index);
         }
     }
 
     /// What is waited for, and since how long.
-    pub(super) fn waiting(&self, vaults: &Vaults, azure: &Client) -> (Waiting, Duration) {
+    pub(in crate::mount) fn waiting(&self, vaults: &Vaults, azure: &Client) -> (TimeoutCause, Duration) {
         let state = self.lock();
         let waiting = match &state.phase {
-            Phase::Cloud => Waiting::Cloud,
-            Phase::Token { identity, source, authority, last } => Waiting::Token {
+            Phase::Cloud => TimeoutCause::Cloud,
+            Phase::Token { identity, source, authority, last } => TimeoutCause::Token {
                 identity: identity.clone(),
                 source: source.clone(),
-                stage: authority.as_ref().and_then(|authority| azure.stage(authority)),
+                connect_phase: authority.as_ref().and_then(|authority| azure.connect_phase(authority)),
                 last: last.status(),
             },
             Phase::Reads { endpoint, objects, missing } => {
-                let standing = vaults.standing(endpoint);
-                Waiting::Reads {
+                let status = vaults.status(endpoint);
+                TimeoutCause::Reads {
                     host: endpoint.name().to_owned(),
                     missing: missing.iter().map(|index| objects[*index].to_string()).collect(),
                     wanted: objects.len(),
-                    stage: standing.stage,
-                    throttled: standing.throttled,
-                    last: standing.last,
+                    connect_phase: status.connect_phase,
+                    throttled: status.throttled,
+                    last: status.last,
                 }
             }
-            Phase::Conversion => Waiting::Conversion,
+            Phase::Conversion => TimeoutCause::Conversion,
         };
         (waiting, state.since.elapsed())
     }

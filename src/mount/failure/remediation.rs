@@ -2,31 +2,31 @@
 
 use crate::{
     failure::FailureCode as Code,
-    identity::{Presented, TokenSource},
+    identity::{TokenSource, UnverifiedClaims},
     spec::{excerpt::Excerpt, identity::TenantId, object::ObjectType, vault::VaultName},
 };
 
 /// What a sentence can name.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct About<'a> {
+pub(in crate::mount) struct About<'a> {
     /// The vault.
-    pub(super) vault: Option<&'a VaultName>,
+    pub(in crate::mount) vault: Option<&'a VaultName>,
     /// The kind of object that failed.
-    pub(super) kind: Option<ObjectType>,
+    pub(in crate::mount) kind: Option<ObjectType>,
     /// Mode and client id.
-    pub(super) identity: &'a str,
+    pub(in crate::mount) identity: &'a str,
     /// The client id alone.
-    pub(super) client: Option<&'a str>,
+    pub(in crate::mount) client: Option<&'a str>,
     /// The directory that was asked for the token, where the mode names one.
-    pub(super) tenant: Option<&'a TenantId>,
+    pub(in crate::mount) tenant: Option<&'a TenantId>,
     /// The caller's object id, which roles are given to.
-    pub(super) object_id: Option<&'a str>,
+    pub(in crate::mount) object_id: Option<&'a str>,
     /// Who was asked for a token.
-    pub(super) source: Option<&'a TokenSource>,
+    pub(in crate::mount) source: Option<&'a TokenSource>,
     /// What the pod's token says.
-    pub(super) presented: Option<&'a Presented>,
+    pub(in crate::mount) presented: Option<&'a UnverifiedClaims>,
     /// The authority that the vault's challenge names, where it is another than the cloud's.
-    pub(super) other_authority: Option<&'a Excerpt>,
+    pub(in crate::mount) other_authority: Option<&'a Excerpt>,
 }
 
 impl About<'_> {
@@ -78,7 +78,7 @@ fn permission(kind: Option<ObjectType>) -> &'static str {
 }
 
 /// What to do about `code`; empty where the error itself says it.
-pub(super) fn of(code: Code, about: &About) -> String {
+pub(in crate::mount) fn of(code: Code, about: &About) -> String {
     let said = |text: &str| text.to_owned();
     match code {
         Code::NoFederatedCredential => federate(about),
@@ -128,8 +128,8 @@ pub(super) fn of(code: Code, about: &About) -> String {
         Code::NoTokenProxy => {
             said("check that the cluster has identity binding, and that the provider reaches the API server")
         }
-        Code::EntraNotInDns => said("check cloudName and the DNS of the node"),
-        Code::VaultNotInDns => format!(
+        Code::EntraDnsFailed => said("check cloudName and the DNS of the node"),
+        Code::VaultDnsFailed => format!(
             "check the name of {}, cloudName, and the private DNS zone of a private endpoint",
             about.vault()
         ),
@@ -211,14 +211,14 @@ pub(super) fn of(code: Code, about: &About) -> String {
         }
         Code::VaultDown => said("kubelet tries again"),
         Code::CertificateNotIssued => said("wait until it is issued"),
-        Code::TimeOutCloudFile => said("check the volume that the file is on"),
-        Code::TimeOutToken | Code::TimeOutRead => {
+        Code::TimeoutCloudFile => said("check the volume that the file is on"),
+        Code::TimeoutToken | Code::TimeoutRead => {
             said("kubelet tries again; check what is slow between node and Azure")
         }
-        Code::TimeOutConnect => said("check egress rules, firewalls and routes from the node"),
-        Code::TimeOutThrottled => said("kubelet tries again; the vault gets more requests than it allows"),
-        Code::TimeOutConvert => said("raise the CPU limit of the provider"),
-        Code::TimeOutInLine => said("kubelet tries again; the log says what kept the mounts before it"),
+        Code::TimeoutConnect => said("check egress rules, firewalls and routes from the node"),
+        Code::TimeoutThrottled => said("kubelet tries again; the vault gets more requests than it allows"),
+        Code::TimeoutConvert => said("raise the CPU limit of the provider"),
+        Code::TimeoutQueued => said("kubelet tries again; the log says what kept the mounts before it"),
         Code::BadParameters
         | Code::NoCredentials
         | Code::NoCloudFile
@@ -230,7 +230,7 @@ pub(super) fn of(code: Code, about: &About) -> String {
         | Code::CannotConvert
         | Code::FileClash
         | Code::TooLarge
-        | Code::Bug => String::new(),
+        | Code::InternalError => String::new(),
     }
 }
 
@@ -241,7 +241,7 @@ fn federate(about: &About) -> String {
             "check that the cluster has an identity binding for {client}, and that {} may use it",
             token.subject
         ),
-        (_, Some(Presented { issuer, subject, audience })) => format!(
+        (_, Some(UnverifiedClaims { issuer, subject, audience })) => format!(
             "add a federated credential for subject '{subject}', issuer '{issuer}' and audience '{audience}' to \
              {client} (a new one takes some seconds to spread)"
         ),

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use crate::{identity::TokenSource, transport::Stage};
+use crate::{identity::TokenSource, transport::ConnectPhase};
 
 use super::listed::{Names, listed};
 
 /// What a mount waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waiting {
+pub enum TimeoutCause {
     /// For the file that describes the cloud.
     Cloud,
     /// For a token.
@@ -18,7 +18,7 @@ pub enum Waiting {
         /// From whom.
         source: TokenSource,
         /// What the connection waited for, where there was none yet.
-        stage: Option<Stage>,
+        connect_phase: Option<ConnectPhase>,
         /// The status that was answered last.
         last: Option<u16>,
     },
@@ -31,7 +31,7 @@ pub enum Waiting {
         /// How many were wanted.
         wanted: usize,
         /// What the connection waited for, where there was none yet.
-        stage: Option<Stage>,
+        connect_phase: Option<ConnectPhase>,
         /// Whether the vault had asked us to wait.
         throttled: bool,
         /// The status that the vault answered last.
@@ -41,27 +41,31 @@ pub enum Waiting {
     Conversion,
 }
 
-impl fmt::Display for Waiting {
+impl fmt::Display for TimeoutCause {
     /// `waiting for answers from lab.vault.azure.net`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let with = |stage: Option<Stage>| stage.map(|stage| format!(" ({stage})")).unwrap_or_default();
+        let with = |connect_phase: Option<ConnectPhase>| {
+            connect_phase.map(|connect_phase| format!(" ({connect_phase})")).unwrap_or_default()
+        };
         match self {
             Self::Cloud => f.write_str("reading the cloud environment file"),
-            Self::Token { source, stage, .. } => {
-                write!(f, "waiting for a token from {}{}", source.name(), with(*stage))
+            Self::Token { source, connect_phase, .. } => {
+                write!(f, "waiting for a token from {}{}", source.name(), with(*connect_phase))
             }
             Self::Reads { host, throttled: true, .. } => {
                 write!(f, "waiting in the queue of {host}, which throttles")
             }
-            Self::Reads { host, stage, .. } => write!(f, "waiting for answers from {host}{}", with(*stage)),
+            Self::Reads { host, connect_phase, .. } => {
+                write!(f, "waiting for answers from {host}{}", with(*connect_phase))
+            }
             Self::Conversion => f.write_str("converting the objects that were read"),
         }
     }
 }
 
-impl Waiting {
+impl TimeoutCause {
     /// Which source was asked for a token, and as which identity; empty in other phases.
-    pub(super) fn asked(&self) -> String {
+    pub(in crate::mount) fn asked(&self) -> String {
         match self {
             Self::Token { identity, source, .. } => format!("asked {source} as {identity}"),
             Self::Cloud | Self::Reads { .. } | Self::Conversion => String::new(),
@@ -69,7 +73,7 @@ impl Waiting {
     }
 
     /// What differs from try to try, for the log.
-    pub(super) fn details(&self) -> String {
+    pub(in crate::mount) fn details(&self) -> String {
         let last = |last: &Option<u16>| match last {
             Some(status) => format!("the last answer was status {status}"),
             None => "there was no answer".to_owned(),
@@ -89,12 +93,12 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn reads(stage: Option<Stage>, throttled: bool) -> Waiting {
-        Waiting::Reads {
+    fn reads(connect_phase: Option<ConnectPhase>, throttled: bool) -> TimeoutCause {
+        TimeoutCause::Reads {
             host: "lab.vault.azure.net".to_owned(),
             missing: vec!["secret/b".to_owned()],
             wanted: 2,
-            stage,
+            connect_phase,
             throttled,
             last: Some(503),
         }
@@ -103,19 +107,19 @@ mod tests {
     #[test]
     fn what_is_waited_for_is_named_down_to_the_connection() {
         let source = TokenSource::Entra { tenant: "t".parse().unwrap(), host: "login".to_owned() };
-        let token = |stage| Waiting::Token {
+        let token = |connect_phase| TimeoutCause::Token {
             identity: "workload identity c".to_owned(),
             source: source.clone(),
-            stage,
+            connect_phase,
             last: None,
         };
         for (waiting, expected) in [
-            (Waiting::Cloud, "reading the cloud environment file"),
+            (TimeoutCause::Cloud, "reading the cloud environment file"),
             (token(None), "waiting for a token from Entra"),
-            (token(Some(Stage::Tls)), "waiting for a token from Entra (the TLS handshake)"),
+            (token(Some(ConnectPhase::Tls)), "waiting for a token from Entra (the TLS handshake)"),
             (reads(None, false), "waiting for answers from lab.vault.azure.net"),
             (
-                reads(Some(Stage::Connect), false),
+                reads(Some(ConnectPhase::Tcp), false),
                 "waiting for answers from lab.vault.azure.net (the TCP connection)",
             ),
             (reads(None, true), "waiting in the queue of lab.vault.azure.net, which throttles"),

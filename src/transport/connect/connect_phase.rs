@@ -8,23 +8,23 @@ use std::{
 
 /// What a connection that is being made waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum ConnectPhase {
     /// The proxy, to be reached and to let us through.
     Proxy,
     /// The addresses of the host's name.
-    Name,
+    Dns,
     /// A TCP connection to the host.
-    Connect,
+    Tcp,
     /// The TLS handshake.
     Tls,
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for ConnectPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Proxy => "the proxy",
-            Self::Name => "an answer of DNS",
-            Self::Connect => "the TCP connection",
+            Self::Dns => "an answer of DNS",
+            Self::Tcp => "the TCP connection",
             Self::Tls => "the TLS handshake",
         })
     }
@@ -32,33 +32,33 @@ impl fmt::Display for Stage {
 
 /// The connections that are being made, by authority. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Dials(Arc<Mutex<State>>);
+pub(in crate::transport) struct PendingDials(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     next: u64,
-    hosts: HashMap<String, Vec<(u64, Stage)>>,
+    hosts: HashMap<String, Vec<(u64, ConnectPhase)>>,
 }
 
 /// One connection that is being made, until it is dropped.
-pub(super) struct Dial {
-    dials: Dials,
+pub(in crate::transport) struct Dial {
+    dials: PendingDials,
     authority: String,
     number: u64,
 }
 
-impl Dials {
-    pub(super) fn begin(&self, authority: String) -> Dial {
+impl PendingDials {
+    pub(in crate::transport) fn begin(&self, authority: String) -> Dial {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
-        state.hosts.entry(authority.clone()).or_default().push((number, Stage::Name));
+        state.hosts.entry(authority.clone()).or_default().push((number, ConnectPhase::Dns));
         drop(state);
         Dial { dials: self.clone(), authority, number }
     }
 
-    /// How many there are to a host, and the stage of the one that was begun first.
-    pub(super) fn to(&self, authority: &str) -> Option<(usize, Stage)> {
+    /// How many there are to a host, and the connect_phase of the one that was begun first.
+    pub(in crate::transport) fn to(&self, authority: &str) -> Option<(usize, ConnectPhase)> {
         let state = self.lock();
         let dials = state.hosts.get(authority)?;
         Some((dials.len(), dials.first()?.1))
@@ -70,19 +70,19 @@ impl Dials {
 }
 
 impl Dial {
-    pub(super) fn enter(&self, stage: Stage) {
+    pub(in crate::transport) fn enter(&self, connect_phase: ConnectPhase) {
         let mut state = self.dials.lock();
         let dials = state.hosts.get_mut(&self.authority);
         if let Some(dial) = dials.and_then(|dials| dials.iter_mut().find(|dial| dial.0 == self.number)) {
-            dial.1 = stage;
+            dial.1 = connect_phase;
         }
     }
 
-    pub(super) fn stage(&self) -> Stage {
+    pub(in crate::transport) fn connect_phase(&self) -> ConnectPhase {
         let state = self.dials.lock();
         let dials = state.hosts.get(&self.authority);
         let dial = dials.and_then(|dials| dials.iter().find(|dial| dial.0 == self.number));
-        dial.map_or(Stage::Name, |dial| dial.1)
+        dial.map_or(ConnectPhase::Dns, |dial| dial.1)
     }
 }
 
@@ -104,14 +104,14 @@ mod tests {
 
     #[test]
     fn the_oldest_connection_to_a_host_says_how_far_it_is() {
-        let dials = Dials::default();
+        let dials = PendingDials::default();
         let (first, second) = (dials.begin("lab".to_owned()), dials.begin("lab".to_owned()));
-        assert_eq!(dials.to("lab"), Some((2, Stage::Name)));
-        first.enter(Stage::Tls);
-        assert_eq!((first.stage(), second.stage()), (Stage::Tls, Stage::Name));
-        assert_eq!(dials.to("lab"), Some((2, Stage::Tls)));
+        assert_eq!(dials.to("lab"), Some((2, ConnectPhase::Dns)));
+        first.enter(ConnectPhase::Tls);
+        assert_eq!((first.connect_phase(), second.connect_phase()), (ConnectPhase::Tls, ConnectPhase::Dns));
+        assert_eq!(dials.to("lab"), Some((2, ConnectPhase::Tls)));
         drop(first);
-        assert_eq!(dials.to("lab"), Some((1, Stage::Name)));
+        assert_eq!(dials.to("lab"), Some((1, ConnectPhase::Dns)));
         drop(second);
         assert!(dials.lock().hosts.is_empty(), "a host that nobody connects to is forgotten");
     }

@@ -20,17 +20,17 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::census::Counted;
+use super::connection_count::CountGuard;
 
 /// TCP, or TLS over TCP, or over a tunnel that is TLS itself.
-pub(super) enum Stream {
+pub(in crate::transport) enum Stream {
     Tcp(TcpStream),
     Tls(Box<TlsStream<Stream>>),
 }
 
 impl Stream {
     /// What the TLS peer showed of itself, in DER.
-    pub(super) fn peer_certificate(&self) -> Option<Vec<u8>> {
+    pub(in crate::transport) fn peer_certificate(&self) -> Option<Vec<u8>> {
         match self {
             Self::Tcp(_) => None,
             Self::Tls(stream) => Some(stream.get_ref().1.peer_certificates()?.first()?.to_vec()),
@@ -93,19 +93,19 @@ impl AsyncWrite for Stream {
 }
 
 /// A stream that is among those counted for its host as long as it lives.
-pub(super) struct Link {
+pub(in crate::transport) struct PooledConnection {
     stream: TokioIo<Stream>,
     uses: Uses,
-    _counted: Counted,
+    _counted: CountGuard,
 }
 
-impl Link {
-    pub(super) fn new(stream: Stream, counted: Counted) -> Self {
+impl PooledConnection {
+    pub(in crate::transport) fn new(stream: Stream, counted: CountGuard) -> Self {
         Self { stream: TokioIo::new(stream), uses: Uses::default(), _counted: counted }
     }
 
     /// It has waited for its first request, and so may have died like one that was used.
-    pub(super) fn kept(self) -> Self {
+    pub(in crate::transport) fn kept(self) -> Self {
         self.uses.add();
         self
     }
@@ -113,34 +113,34 @@ impl Link {
 
 /// How often a connection has been of use so far, or could have been. Clones count together.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Uses(Arc<AtomicU32>);
+pub(in crate::transport) struct Uses(Arc<AtomicU32>);
 
 impl Uses {
     /// Those of a connection.
-    pub(super) fn of(connected: &Connected) -> Option<Self> {
+    pub(in crate::transport) fn of(connected: &Connected) -> Option<Self> {
         let mut extras = http::Extensions::new();
         connected.get_extras(&mut extras);
         extras.remove()
     }
 
     /// How often.
-    pub(super) fn count(&self) -> u32 {
+    pub(in crate::transport) fn count(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 
     /// Once more.
-    pub(super) fn add(&self) {
+    pub(in crate::transport) fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Connection for Link {
+impl Connection for PooledConnection {
     fn connected(&self) -> Connected {
         Connected::new().extra(self.uses.clone())
     }
 }
 
-impl hyper::rt::Read for Link {
+impl hyper::rt::Read for PooledConnection {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -150,7 +150,7 @@ impl hyper::rt::Read for Link {
     }
 }
 
-impl hyper::rt::Write for Link {
+impl hyper::rt::Write for PooledConnection {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(context, buffer)
     }

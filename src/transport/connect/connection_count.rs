@@ -7,28 +7,28 @@ use std::{
 
 /// Connections by authority. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Census(Arc<Mutex<HashMap<String, usize>>>);
+pub(in crate::transport) struct ConnectionCounts(Arc<Mutex<HashMap<String, usize>>>);
 
 /// A connection that counts until it is dropped; from before it is made, so that nobody makes it again meanwhile.
-pub(super) struct Counted {
-    census: Census,
+pub(in crate::transport) struct CountGuard {
+    connection_count: ConnectionCounts,
     authority: String,
 }
 
-impl Census {
+impl ConnectionCounts {
     /// Counts one more connection.
-    pub(super) fn count(&self, authority: &str) -> Counted {
+    pub(in crate::transport) fn count(&self, authority: &str) -> CountGuard {
         *self.lock().entry(authority.to_owned()).or_default() += 1;
-        Counted { census: self.clone(), authority: authority.to_owned() }
+        CountGuard { connection_count: self.clone(), authority: authority.to_owned() }
     }
 
     /// How many there are, also those that are being made.
-    pub(super) fn open(&self, authority: &str) -> usize {
+    pub(in crate::transport) fn open(&self, authority: &str) -> usize {
         self.lock().get(authority).copied().unwrap_or_default()
     }
 
     /// As many as are missing to `wanted`, counted.
-    pub(super) fn missing(&self, authority: &str, wanted: usize) -> Vec<Counted> {
+    pub(in crate::transport) fn missing(&self, authority: &str, wanted: usize) -> Vec<CountGuard> {
         (self.open(authority)..wanted).map(|_| self.count(authority)).collect()
     }
 
@@ -37,9 +37,9 @@ impl Census {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountGuard {
     fn drop(&mut self) {
-        let mut hosts = self.census.lock();
+        let mut hosts = self.connection_count.lock();
         if let Some(open) = hosts.get_mut(&self.authority) {
             *open -= 1;
             if *open == 0 {
@@ -55,15 +55,15 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_made() {
-        let census = Census::default();
-        let own = census.count("lab:443");
-        let made = census.missing("lab:443", 3);
+        let connection_count = ConnectionCounts::default();
+        let own = connection_count.count("lab:443");
+        let made = connection_count.missing("lab:443", 3);
         assert_eq!(made.len(), 2);
-        assert_eq!(census.missing("lab:443", 3).len(), 0, "they count before they are there");
-        assert_eq!(census.missing("other:443", 3).len(), 3);
+        assert_eq!(connection_count.missing("lab:443", 3).len(), 0, "they count before they are there");
+        assert_eq!(connection_count.missing("other:443", 3).len(), 3);
         drop(made);
-        assert_eq!(census.missing("lab:443", 3).len(), 2);
+        assert_eq!(connection_count.missing("lab:443", 3).len(), 2);
         drop(own);
-        assert!(census.lock().is_empty(), "a host without connections is forgotten");
+        assert!(connection_count.lock().is_empty(), "a host without connections is forgotten");
     }
 }

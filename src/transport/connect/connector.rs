@@ -18,13 +18,13 @@ use tokio_rustls::TlsConnector;
 use tower::{Service, ServiceExt};
 
 use super::{
-    ahead::{Ahead, UNCLAIMED},
-    census::{Census, Counted},
-    names::Names,
-    patience::Patience,
+    super::timeouts::Timeouts,
+    connect_phase::{ConnectPhase, Dial, PendingDials},
+    connection::{PooledConnection, Stream},
+    connection_count::{ConnectionCounts, CountGuard},
+    dns::Resolver,
+    prewarm::{PrewarmedConnections, UNCLAIMED},
     proxy::Proxy,
-    stage::{Dial, Dials, Stage},
-    stream::{Link, Stream},
     tls::{self, Roots},
     tunnel::{self, ProxyError},
 };
@@ -37,39 +37,43 @@ pub struct Route {
     /// Through which proxy, if any.
     pub proxy: Proxy,
     /// How names become addresses.
-    pub names: Names,
+    pub names: Resolver,
     /// How long it waits.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
 }
 
 /// Makes connections. Clones share those that wait.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub(in crate::transport) struct Connector {
     shared: Arc<Shared>,
-    census: Census,
-    ahead: Ahead,
+    connection_count: ConnectionCounts,
+    prewarmed: PrewarmedConnections,
 }
 
 struct Shared {
-    dials: Dials,
-    names: Names,
+    dials: PendingDials,
+    names: Resolver,
     tls: Option<TlsConnector>,
     proxy: Proxy,
-    patience: Duration,
+    timeouts: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(route: Route) -> Self {
-        let Route { roots, proxy, names, patience } = route;
+    pub(in crate::transport) fn new(route: Route) -> Self {
+        let Route { roots, proxy, names, timeouts } = route;
         let tls = roots.map(|roots| TlsConnector::from(Arc::new(roots.config())));
-        let shared = Shared { dials: Dials::default(), names, tls, proxy, patience: patience.connect };
-        Self { shared: Arc::new(shared), census: Census::default(), ahead: Ahead::default() }
+        let shared = Shared { dials: PendingDials::default(), names, tls, proxy, timeouts: timeouts.connect };
+        Self {
+            shared: Arc::new(shared),
+            connection_count: ConnectionCounts::default(),
+            prewarmed: PrewarmedConnections::default(),
+        }
     }
 
     /// See [`super::Client::warm`].
-    pub(super) fn warm(&self, uri: &Uri, connections: usize) {
+    pub(in crate::transport) fn prewarm(&self, uri: &Uri, connections: usize) {
         let authority = authority(uri);
-        let missing = self.census.missing(&authority, connections);
+        let missing = self.connection_count.missing(&authority, connections);
         if missing.is_empty() {
             return;
         }
@@ -77,58 +81,58 @@ impl Connector {
         let addresses = self.shared.look_up(uri).map_err(Arc::new).boxed().shared();
         for counted in missing {
             let (promise, promised) = oneshot::channel();
-            self.ahead.keep(&authority, promised);
+            self.prewarmed.keep(&authority, promised);
             let (shared, uri) = (self.shared.clone(), uri.clone());
             let addresses = addresses.clone().map_err(|error| io::Error::new(error.kind(), error));
             tokio::spawn(async move {
                 let stream = shared.connect(&uri, addresses).await;
-                let link = stream.map(|stream| Link::new(stream, counted));
+                let link = stream.map(|stream| PooledConnection::new(stream, counted));
                 // Whoever waited for it may be gone.
                 let _ = promise.send(link);
             });
         }
-        let ahead = self.ahead.clone();
+        let prewarmed = self.prewarmed.clone();
         tokio::spawn(async move {
             tokio::time::sleep(UNCLAIMED).await;
-            ahead.tidy(&authority);
+            prewarmed.evict_expired(&authority);
         });
     }
 
     /// What those wait for who want a connection to the host of `uri`; `None` where there is one, or nobody does.
-    pub(super) fn stage(&self, uri: &Uri) -> Option<Stage> {
+    pub(in crate::transport) fn connect_phase(&self, uri: &Uri) -> Option<ConnectPhase> {
         let authority = authority(uri);
-        let (dials, stage) = self.shared.dials.to(&authority)?;
-        (self.census.open(&authority) <= dials).then_some(stage)
+        let (dials, connect_phase) = self.shared.dials.to(&authority)?;
+        (self.connection_count.open(&authority) <= dials).then_some(connect_phase)
     }
 
-    /// Gives up the connections that were made ahead.
-    pub(super) fn give_up(&self) {
-        self.ahead.give_up();
+    /// Gives up the connections that were made prewarmed.
+    pub(in crate::transport) fn give_up(&self) {
+        self.prewarmed.give_up();
     }
 
-    pub(super) async fn peer_certificate(&self, uri: &Uri) -> io::Result<Vec<u8>> {
+    pub(in crate::transport) async fn peer_certificate(&self, uri: &Uri) -> io::Result<Vec<u8>> {
         let stream = self.shared.connect(uri, self.shared.look_up(uri)).await?;
         stream.peer_certificate().ok_or_else(|| io::Error::other("the host shows no certificate"))
     }
 
-    async fn link(self, uri: Uri) -> io::Result<Link> {
+    async fn link(self, uri: Uri) -> io::Result<PooledConnection> {
         let authority = authority(&uri);
-        while let Some(promised) = self.ahead.take(&authority) {
+        while let Some(promised) = self.prewarmed.take(&authority) {
             // One that failed is no reason not to try.
             if let Ok(Ok(link)) = promised.await {
                 return Ok(link.kept());
             }
         }
-        let counted: Counted = self.census.count(&authority);
+        let counted: CountGuard = self.connection_count.count(&authority);
         let stream = self.shared.connect(&uri, self.shared.look_up(&uri)).await?;
-        Ok(Link::new(stream, counted))
+        Ok(PooledConnection::new(stream, counted))
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = Link;
+    type Response = PooledConnection;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Link>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<PooledConnection>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -143,37 +147,37 @@ impl Shared {
     async fn connect(
         &self,
         uri: &Uri,
-        addresses: impl Future<Output = io::Result<Names>>,
+        addresses: impl Future<Output = io::Result<Resolver>>,
     ) -> io::Result<Stream> {
         let dial = self.dials.begin(authority(uri));
-        timeout(self.patience, self.connect_unhurried(uri, addresses, &dial)).await.unwrap_or_else(|_| {
-            let (host, stage) = (authority(uri), dial.stage());
-            let error = NoConnection { host, stage, after: self.patience };
+        timeout(self.timeouts, self.connect_inner(uri, addresses, &dial)).await.unwrap_or_else(|_| {
+            let (host, connect_phase) = (authority(uri), dial.connect_phase());
+            let error = NoConnection { host, connect_phase, after: self.timeouts };
             Err(io::Error::new(io::ErrorKind::TimedOut, error))
         })
     }
 
-    async fn connect_unhurried(
+    async fn connect_inner(
         &self,
         uri: &Uri,
-        addresses: impl Future<Output = io::Result<Names>>,
+        addresses: impl Future<Output = io::Result<Resolver>>,
         dial: &Dial,
     ) -> io::Result<Stream> {
         let stream = match self.proxy.to(uri) {
             Some(proxy) => {
-                dial.enter(Stage::Proxy);
+                dial.enter(ConnectPhase::Proxy);
                 self.tunnel(uri, proxy, addresses).await?
             }
             None => {
-                dial.enter(Stage::Name);
+                dial.enter(ConnectPhase::Dns);
                 let addresses = addresses.await?;
-                dial.enter(Stage::Connect);
+                dial.enter(ConnectPhase::Tcp);
                 self.tcp(uri, addresses).await?
             }
         };
         match &self.tls {
             Some(tls) => {
-                dial.enter(Stage::Tls);
+                dial.enter(ConnectPhase::Tls);
                 secure(tls, uri, stream).await
             }
             None => Ok(stream),
@@ -182,7 +186,7 @@ impl Shared {
 
     /// The addresses of whom a connection to the host of `uri` leads to first, the proxy if there is one: as a resolver
     /// that knows nothing else. A host that is an address has no name.
-    fn look_up(&self, uri: &Uri) -> impl Future<Output = io::Result<Names>> + Send + use<> {
+    fn look_up(&self, uri: &Uri) -> impl Future<Output = io::Result<Resolver>> + Send + use<> {
         let first = self.proxy.to(uri).map_or(uri, Intercept::uri);
         let host = first.host().unwrap_or_default().to_owned();
         let names = self.names.clone();
@@ -192,17 +196,17 @@ impl Shared {
             }
             let name =
                 host.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "no host name"))?;
-            Ok(Names::fixed(names.oneshot(name).await?.collect()))
+            Ok(Resolver::fixed(names.oneshot(name).await?.collect()))
         }
     }
 
-    async fn tcp(&self, uri: &Uri, names: Names) -> io::Result<Stream> {
+    async fn tcp(&self, uri: &Uri, names: Resolver) -> io::Result<Stream> {
         let mut tcp = HttpConnector::new_with_resolver(names);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // A way that was lost without a word, as a firewall forgets idle connections, is found out by what nobody
         // acknowledges, and not by waiting for an answer.
-        tcp.set_tcp_user_timeout(Some(self.patience / 2));
+        tcp.set_tcp_user_timeout(Some(self.timeouts / 2));
         let stream = tcp.oneshot(uri.clone()).await.map_err(tls::failed)?;
         Ok(Stream::Tcp(stream.into_inner()))
     }
@@ -211,7 +215,7 @@ impl Shared {
         &self,
         uri: &Uri,
         proxy: &Intercept,
-        addresses: impl Future<Output = io::Result<Names>>,
+        addresses: impl Future<Output = io::Result<Resolver>>,
     ) -> io::Result<Stream> {
         let stream = self.proxy(proxy.uri(), addresses).await.map_err(|source| {
             io::Error::new(source.kind(), ProxyError::Unreachable { proxy: tunnel::name(proxy), source })
@@ -222,7 +226,7 @@ impl Shared {
     async fn proxy(
         &self,
         at: &Uri,
-        addresses: impl Future<Output = io::Result<Names>>,
+        addresses: impl Future<Output = io::Result<Resolver>>,
     ) -> io::Result<Stream> {
         let stream = self.tcp(at, addresses.await?).await?;
         match (at.scheme_str(), &self.tls) {
@@ -235,11 +239,11 @@ impl Shared {
 
 /// A connection that was given up.
 #[derive(Debug, thiserror::Error)]
-#[error("no connection to {host} within {} seconds: it waited for {stage}", after.as_secs_f32())]
-pub(super) struct NoConnection {
-    pub(super) host: String,
-    pub(super) stage: Stage,
-    pub(super) after: Duration,
+#[error("no connection to {host} within {} seconds: it waited for {connect_phase}", after.as_secs_f32())]
+pub(in crate::transport) struct NoConnection {
+    pub(in crate::transport) host: String,
+    pub(in crate::transport) connect_phase: ConnectPhase,
+    pub(in crate::transport) after: Duration,
 }
 
 async fn secure(tls: &TlsConnector, uri: &Uri, stream: Stream) -> io::Result<Stream> {

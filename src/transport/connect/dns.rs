@@ -20,9 +20,9 @@ pub trait Resolve: Send + Sync {
 
 /// A resolver to hand around.
 #[derive(Clone)]
-pub struct Names(pub Arc<dyn Resolve>);
+pub struct Resolver(pub Arc<dyn Resolve>);
 
-impl Names {
+impl Resolver {
     /// The system's resolver, but names under `.localhost` are loopback, as RFC 6761 section 6.3 wants and glibc
     /// leaves to the network.
     pub fn system() -> Self {
@@ -35,13 +35,13 @@ impl Names {
     }
 }
 
-impl fmt::Debug for Names {
+impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Names")
+        f.write_str("Resolver")
     }
 }
 
-impl Service<Name> for Names {
+impl Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
@@ -64,9 +64,9 @@ impl Service<Name> for Names {
 /// A host without an address.
 #[derive(Debug, thiserror::Error)]
 #[error("no address for {name}")]
-pub(super) struct NoAddress {
-    pub(super) name: String,
-    pub(super) source: io::Error,
+pub(in crate::transport) struct NoAddress {
+    pub(in crate::transport) name: String,
+    pub(in crate::transport) source: io::Error,
 }
 
 struct System;

@@ -9,29 +9,29 @@ use std::{
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::stream::Link;
+use super::connection::PooledConnection;
 
 /// How long a connection waits for the request that it was made for.
-pub(super) const UNCLAIMED: Duration = Duration::from_secs(10);
+pub(in crate::transport) const UNCLAIMED: Duration = Duration::from_secs(10);
 
 /// A connection that will be there soon.
-pub(super) type Promised = oneshot::Receiver<io::Result<Link>>;
+pub(in crate::transport) type PendingConnection = oneshot::Receiver<io::Result<PooledConnection>>;
 
 /// By authority, those that nobody has come for yet. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Ahead(Arc<Mutex<Waiting>>);
+pub(in crate::transport) struct PrewarmedConnections(Arc<Mutex<Waiting>>);
 
 /// Each since when, the first that was made before the others.
-type Waiting = HashMap<String, VecDeque<(Instant, Promised)>>;
+type Waiting = HashMap<String, VecDeque<(Instant, PendingConnection)>>;
 
-impl Ahead {
+impl PrewarmedConnections {
     /// Keeps a connection for whoever asks next.
-    pub(super) fn keep(&self, authority: &str, promised: Promised) {
+    pub(in crate::transport) fn keep(&self, authority: &str, promised: PendingConnection) {
         self.lock().entry(authority.to_owned()).or_default().push_back((Instant::now(), promised));
     }
 
     /// The connection that was made first.
-    pub(super) fn take(&self, authority: &str) -> Option<Promised> {
+    pub(in crate::transport) fn take(&self, authority: &str) -> Option<PendingConnection> {
         let mut hosts = self.lock();
         let waiting = hosts.get_mut(authority)?;
         let first = waiting.pop_front();
@@ -42,14 +42,14 @@ impl Ahead {
     }
 
     /// Gives up all.
-    pub(super) fn give_up(&self) {
+    pub(in crate::transport) fn give_up(&self) {
         let all = std::mem::take(&mut *self.lock());
         // Outside the lock: closing connections takes its time.
         drop(all);
     }
 
     /// Gives up those to a host that nobody came for.
-    pub(super) fn tidy(&self, authority: &str) {
+    pub(in crate::transport) fn evict_expired(&self, authority: &str) {
         let stale: Vec<_> = {
             let mut hosts = self.lock();
             let Some(waiting) = hosts.get_mut(authority) else { return };
@@ -74,14 +74,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_nobody_came_for_is_given_up() {
-        let ahead = Ahead::default();
+        let ahead = PrewarmedConnections::default();
         let (first, promised) = oneshot::channel();
         ahead.keep("lab:443", promised);
         tokio::time::advance(UNCLAIMED / 2).await;
         let (second, promised) = oneshot::channel();
         ahead.keep("lab:443", promised);
         tokio::time::advance(UNCLAIMED / 2).await;
-        ahead.tidy("lab:443");
+        ahead.evict_expired("lab:443");
         assert!(first.is_closed() && !second.is_closed());
         assert!(ahead.take("lab:443").is_some() && ahead.take("lab:443").is_none());
         assert!(ahead.lock().is_empty(), "a host that nothing waits for is forgotten");

@@ -51,7 +51,7 @@ impl Proxy {
     }
 
     /// The proxy on the way to the host of `uri`.
-    pub(super) fn to(&self, uri: &Uri) -> Option<&Intercept> {
+    pub(in crate::transport) fn to(&self, uri: &Uri) -> Option<&Intercept> {
         let Named { proxy, past } = self.0.as_deref()?;
         let host = uri.host()?.trim_matches(['[', ']']).to_ascii_lowercase();
         let address = host.parse().ok().map(|address: IpAddr| address.to_canonical());

@@ -55,7 +55,7 @@ impl Roots {
     }
 
     /// TLS 1.2 and 1.3 for HTTP/1.1. Sessions are resumed, of all connections that are made with one of these.
-    pub(super) fn config(&self) -> ClientConfig {
+    pub(in crate::transport) fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::builder().with_root_certificates(self.0.clone()).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config
@@ -63,6 +63,6 @@ impl Roots {
 }
 
 /// An error of TLS as one of I/O, which is how connecting fails.
-pub(super) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+pub(in crate::transport) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::other(error)
 }

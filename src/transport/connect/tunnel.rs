@@ -16,17 +16,17 @@ use hyper_util::{
 };
 use tower::Service;
 
-use super::{Cause, stream::Stream};
+use super::{super::BoxError, connection::Stream};
 
 /// Nobody can be reached, because of the proxy.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ProxyError {
+pub(in crate::transport) enum ProxyError {
     /// It cannot be reached itself.
     #[error("cannot connect to the proxy {proxy}")]
     Unreachable { proxy: String, source: io::Error },
     /// It was asked for a tunnel, and there is none.
     #[error("the proxy {proxy} opens no tunnel")]
-    Refused { proxy: String, source: Cause },
+    Refused { proxy: String, source: BoxError },
     /// It answered 407.
     #[error("the proxy {proxy} answered 407 Proxy Authentication Required")]
     AuthRequired { proxy: String },
@@ -36,7 +36,11 @@ pub(super) enum ProxyError {
 type TunnelError = <Tunnel<Ready> as Service<Uri>>::Error;
 
 /// A way to the host of `uri` over a connection to the proxy. The name is the proxy's to look up.
-pub(super) async fn open(proxy: &Intercept, stream: Stream, uri: &Uri) -> Result<Stream, ProxyError> {
+pub(in crate::transport) async fn open(
+    proxy: &Intercept,
+    stream: Stream,
+    uri: &Uri,
+) -> Result<Stream, ProxyError> {
     let stream = Ready(Some(TokioIo::new(stream)));
     let at = proxy.uri().clone();
     let name = name(proxy);
@@ -45,7 +49,7 @@ pub(super) async fn open(proxy: &Intercept, stream: Stream, uri: &Uri) -> Result
         if let Some((user, password)) = proxy.raw_auth() {
             socks = socks.with_auth(user.to_owned(), password.to_owned());
         }
-        let refused = |source| ProxyError::Refused { proxy: name, source: Cause::from(source) };
+        let refused = |source| ProxyError::Refused { proxy: name, source: BoxError::from(source) };
         return Ok(socks.call(uri.clone()).await.map_err(refused)?.into_inner());
     }
     let mut tunnel = Tunnel::new(at, stream);
@@ -60,7 +64,7 @@ pub(super) async fn open(proxy: &Intercept, stream: Stream, uri: &Uri) -> Result
 }
 
 /// Host and port of a proxy, without its user and password.
-pub(super) fn name(proxy: &Intercept) -> String {
+pub(in crate::transport) fn name(proxy: &Intercept) -> String {
     proxy.uri().authority().map(ToString::to_string).unwrap_or_default()
 }
 

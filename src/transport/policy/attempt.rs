@@ -16,19 +16,19 @@ use azure_core::http::{
 
 use crate::metrics::{Metrics, Upstream};
 
-use super::{below, retry_after, unsuccessful};
+use super::{super::below, error_for_status, retry_after};
 
 /// Begins a call, of which the exchanges below are tries.
 #[derive(Debug)]
-pub(super) struct CallPolicy;
+pub(in crate::transport) struct CallPolicy;
 
 /// Sees each exchange of a call, right above the transport.
 #[derive(Debug)]
-pub(super) struct ExchangePolicy {
-    pub(super) upstream: Upstream,
-    pub(super) metrics: Metrics,
+pub(in crate::transport) struct ExchangePolicy {
+    pub(in crate::transport) upstream: Upstream,
+    pub(in crate::transport) metrics: Metrics,
     /// The longest that `Retry-After` may keep a mount waiting.
-    pub(super) longest_wait: Duration,
+    pub(in crate::transport) longest_wait: Duration,
 }
 
 /// How the newest exchange of a call ended. Whoever begins a call can put one into its context and read it later, also
@@ -86,7 +86,7 @@ impl Policy for ExchangePolicy {
         match result {
             Ok(response) if self.puts_off(&response) => {
                 // As an error, since the SDK would wait as long as it is told, and the mount end before it.
-                Err(unsuccessful(response, "put off for longer than a mount waits").await)
+                Err(error_for_status(response, "put off for longer than a mount waits").await)
             }
             result => result,
         }

@@ -7,7 +7,7 @@ use azure_core::{
 
 /// Such an error: whoever gets it finds the whole answer in it, and `why` it is none. Where the body breaks off, the error
 /// is that.
-pub(crate) async fn unsuccessful(response: AsyncRawResponse, why: &'static str) -> Error {
+pub(crate) async fn error_for_status(response: AsyncRawResponse, why: &'static str) -> Error {
     match response.try_into_raw_response().await {
         Ok(raw) => {
             let kind = ErrorKind::HttpResponse {

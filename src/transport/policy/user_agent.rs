@@ -6,11 +6,11 @@ use azure_core::http::{
     policies::{Policy, PolicyResult},
 };
 
-use super::below;
+use super::super::below;
 
 /// Adds to the SDK's own `User-Agent`, once a call: retries go out with the same headers. The SDK's option for that takes 24 characters and panics at the next.
 #[derive(Debug)]
-pub(super) struct AddedUserAgent(pub(super) String);
+pub(in crate::transport) struct AddedUserAgent(pub(in crate::transport) String);
 
 #[async_trait::async_trait]
 impl Policy for AddedUserAgent {

@@ -35,7 +35,7 @@ use super::challenge::{Challenge, ChallengeError, ClaimsChallenge};
 
 /// A policy that remembers one vault's challenge.
 #[derive(Debug)]
-pub(super) struct ProbePolicy {
+pub(in crate::vault) struct ChallengeCachePolicy {
     /// The vault; its host is the only one that these clients may talk to, whatever a list's `nextLink` says.
     vault: VaultEndpoint,
     state: Mutex<State>,
@@ -76,8 +76,8 @@ enum Drawn {
     Own(RawResponse),
 }
 
-impl ProbePolicy {
-    pub(super) fn new(vault: VaultEndpoint) -> Self {
+impl ChallengeCachePolicy {
+    pub(in crate::vault) fn new(vault: VaultEndpoint) -> Self {
         Self {
             vault,
             state: Mutex::new(State::Unknown(None)),
@@ -88,12 +88,12 @@ impl ProbePolicy {
     }
 
     /// Whether a probe would teach nothing.
-    pub(super) fn is_known(&self) -> bool {
+    pub(in crate::vault) fn is_known(&self) -> bool {
         self.state.try_lock().is_ok_and(|state| !matches!(*state, State::Unknown(_)))
     }
 
     /// The authority that the vault's challenge names, where it is another than the cloud's.
-    pub(super) fn other_authority(&self) -> Option<Excerpt> {
+    pub(in crate::vault) fn other_authority(&self) -> Option<Excerpt> {
         self.other_authority.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -212,7 +212,7 @@ impl ProbePolicy {
 }
 
 #[async_trait]
-impl Policy for ProbePolicy {
+impl Policy for ChallengeCachePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         if request.url().host_str() != Some(self.vault.host()) {
             return Err(Error::with_message(
@@ -313,7 +313,7 @@ mod tests {
     }
 
     struct Setup {
-        policy: ProbePolicy,
+        policy: ChallengeCachePolicy,
         vault: Arc<Vault>,
     }
 
@@ -321,7 +321,7 @@ mod tests {
         fn new(answers: &[Answer]) -> Self {
             let cloud = CloudEnvironment::named(CloudName::Public);
             Self {
-                policy: ProbePolicy::new(cloud.vault(&"lab".parse().unwrap())),
+                policy: ChallengeCachePolicy::new(cloud.vault(&"lab".parse().unwrap())),
                 vault: Arc::new(Vault { asked: AtomicUsize::new(0), answers: answers.to_vec() }),
             }
         }

@@ -1,8 +1,10 @@
-//! How old an answer may be that a mount is given.
+//! How old an answer may be that a mount gets.
 
 use std::time::Duration;
 
-use super::read::Read;
+use crate::spec::mount_kind::MountKind;
+
+use super::super::read::Read;
 
 /// What the operator allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,33 +17,33 @@ pub struct CacheSettings {
 
 /// How old an answer may be, by what is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Freshness {
+pub struct MaxAge {
     newest: Duration,
     pinned: Duration,
 }
 
 /// How much longer a version that is named may be kept: what is in it never changes, only who may read it.
-const PINNED: u32 = 4;
+const PINNED_TTL_FACTOR: u32 = 4;
 
 impl CacheSettings {
-    /// For a volume that is new: who updates a secret and restarts a deployment wants the new value.
-    pub fn first_mount(&self) -> Freshness {
-        Freshness { newest: self.object_cache_ttl, pinned: self.object_cache_ttl.saturating_mul(PINNED) }
-    }
-
-    /// For a volume that was served before: nobody waits for it, and it comes again.
-    pub fn republish(&self) -> Freshness {
-        let first = self.first_mount();
-        Freshness {
-            newest: first.newest.max(self.republish_max_age),
-            pinned: first.pinned.max(self.republish_max_age),
+    /// Returns how old an answer may be. A pod that is new gets the newest value, unless the operator says otherwise: a
+    /// deployment that is restarted after a secret was updated wants it.
+    pub fn max_age(&self, kind: MountKind) -> MaxAge {
+        let newest = self.object_cache_ttl;
+        let pinned = newest.saturating_mul(PINNED_TTL_FACTOR);
+        match kind {
+            MountKind::Initial => MaxAge { newest, pinned },
+            MountKind::Republish => MaxAge {
+                newest: newest.max(self.republish_max_age),
+                pinned: pinned.max(self.republish_max_age),
+            },
         }
     }
 }
 
-impl Freshness {
-    /// How old the answer to `read` may be; a list of versions counts as what is newest.
-    pub fn max_age(&self, read: &Read) -> Duration {
+impl MaxAge {
+    /// Returns the maximum age of an answer to `read`. A list of versions counts as the newest version.
+    pub fn of(&self, read: &Read) -> Duration {
         if read.version.is_some() { self.pinned } else { self.newest }
     }
 }
@@ -51,7 +53,7 @@ mod tests {
     use super::*;
 
     fn ages(settings: CacheSettings) -> [u64; 4] {
-        let (first, again) = (settings.first_mount(), settings.republish());
+        let (first, again) = (settings.max_age(MountKind::Initial), settings.max_age(MountKind::Republish));
         [first.newest, first.pinned, again.newest, again.pinned].map(|age| age.as_secs())
     }
 

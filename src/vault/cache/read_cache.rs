@@ -1,12 +1,13 @@
-//! Reads that principals share with themselves: under way at the same moment, or a moment ago.
+//! A cache of reads by principal: of equal reads at the same moment one is sent, and its answer can be kept for a time.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio::time::Instant;
 
 use crate::{
     metrics::{Metrics, VaultCall},
+    singleflight::{Call, Singleflight},
     spec::{
         mount_kind::MountKind,
         principal::{Principal, TokenGeneration},
@@ -14,76 +15,75 @@ use crate::{
 };
 
 use super::{
-    bundle::{Bundle, VersionProperties},
-    error::VaultError,
-    flight::{Flight, Flights},
-    freshness::{CacheSettings, Freshness},
-    limiter::QueuedRequest,
-    memory::{Footprint, Memory},
-    read::Read,
+    super::{
+        bundle::{Bundle, VersionProperties},
+        error::VaultError,
+        limiter::QueuedRequest,
+        read::Read,
+    },
+    cache_policy::CacheSettings,
+    ttl_cache::{MemorySize, TtlCache},
 };
 
-/// An answer that several may wait for.
-pub type Answer<T> = Flight<Result<Arc<T>, Arc<VaultError>>>;
+/// How long after it was sent a read may be joined. The answer may be as old as that, and an initial mount must not join
+/// an old one: a deployment that is restarted after a secret was updated wants the new value.
+const MAX_SHARED_AGE: Duration = Duration::from_secs(1);
+
+/// An answer that several mounts may wait for.
+pub type Answer<T> = Call<Result<Arc<T>, Arc<VaultError>>>;
 
 /// As whom a mount reads, and for what volume.
 #[derive(Debug, Clone)]
 pub struct Reader {
     /// Who asks; `None` shares nothing.
     pub principal: Option<Principal>,
-    /// Whether the volume is new, so that a pod waits for it.
-    pub first: bool,
+    /// Whether a pod waits for the volume.
+    pub kind: MountKind,
     /// The token that is used in place of one that the vault refused. Such a read joins none with an older token.
     pub renewed: Option<TokenGeneration>,
 }
 
-impl Reader {
-    fn kind(&self) -> MountKind {
-        if self.first { MountKind::Initial } else { MountKind::Republish }
-    }
-}
-
 /// What was asked, of which vault, and as whom.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(in crate::vault) struct Key {
     vault: Arc<str>,
     principal: Principal,
     read: Read,
 }
 
 /// What is asked, and with which renewed token.
-type FlightKey = (Key, Option<TokenGeneration>);
+type ReadKey = (Key, Option<TokenGeneration>);
 
 /// All that is shared.
-pub(super) struct Sharing {
+pub(in crate::vault) struct ReadCache {
     settings: CacheSettings,
     metrics: Metrics,
-    bundles: Shelf<Bundle>,
-    lists: Shelf<Vec<VersionProperties>>,
+    bundles: Store<Bundle>,
+    lists: Store<Vec<VersionProperties>>,
 }
 
 /// Answers of one kind.
-pub(super) struct Shelf<V> {
-    flights: Flights<FlightKey, Result<Arc<V>, Arc<VaultError>>>,
-    memory: Memory<Key, V>,
+pub(in crate::vault) struct Store<V> {
+    reads: Singleflight<ReadKey, Result<Arc<V>, Arc<VaultError>>, Arc<QueuedRequest>>,
+    kept: TtlCache<Key, V>,
 }
 
-/// An answer that has a shelf.
-pub(super) trait Shelved: Footprint + Send + Sync + Sized + 'static {
+/// An answer that has a store.
+pub(in crate::vault) trait Cacheable: MemorySize + Send + Sync + Sized + 'static {
     /// Its name among the kinds of calls, as metrics have it.
     fn kind(read: &Read) -> &'static str;
-    /// Its shelf.
-    fn shelf(sharing: &Sharing) -> &Shelf<Self>;
+    /// Its store.
+    fn store(cache: &ReadCache) -> &Store<Self>;
 }
 
-impl Sharing {
-    pub(super) fn new(settings: CacheSettings, metrics: Metrics) -> Self {
-        Self { settings, metrics, bundles: Shelf::new(), lists: Shelf::new() }
+impl ReadCache {
+    pub(in crate::vault) fn new(settings: CacheSettings, metrics: Metrics) -> Self {
+        Self { settings, metrics, bundles: Store::new(), lists: Store::new() }
     }
 
     /// The answer to `read`, and where it is from: one that is young enough for `reader`, one that is under way, or the
     /// one that `ask` gets.
-    pub(super) fn answer<V: Shelved, F>(
+    pub(in crate::vault) fn answer<V: Cacheable, F>(
         self: &Arc<Self>,
         vault: &Arc<str>,
         reader: &Reader,
@@ -98,55 +98,62 @@ impl Sharing {
             (answer, call)
         };
         let Some(principal) = reader.principal.clone() else {
-            let answer = ask(Arc::new(QueuedRequest::new(reader.kind())));
+            let answer = ask(Arc::new(QueuedRequest::new(reader.kind)));
             let answer = async { answer.await.map(Arc::new).map_err(Arc::new) };
-            return counted(answer.boxed().shared(), VaultCall::Made);
+            return counted(answer.boxed().shared(), VaultCall::Miss);
         };
         let key = Key { vault: vault.clone(), principal, read: read.clone() };
-        let shelf = V::shelf(self);
-        let max_age = self.freshness(reader).max_age(read);
-        if let Some(value) = shelf.memory.recall(&key, max_age, Instant::now()) {
-            return counted(std::future::ready(Ok(value)).boxed().shared(), VaultCall::Remembered);
+        let store = V::store(self);
+        let max_age = self.settings.max_age(reader.kind).of(read);
+        if let Some(value) = store.kept.get(&key, max_age, Instant::now()) {
+            return counted(std::future::ready(Ok(value)).boxed().shared(), VaultCall::Hit);
         }
-        let (answer, joined) = shelf.flights.join(&(key.clone(), reader.renewed), reader.kind(), |handle| {
-            let (sharing, key, begin) = (self.clone(), key.clone(), Instant::now());
-            let answer = ask(handle.clone());
-            Box::pin(async move {
+        let may_join = |request: &Arc<QueuedRequest>| {
+            request.sent_at().is_none_or(|sent| sent.elapsed() < MAX_SHARED_AGE)
+        };
+        let joined = store.reads.join(&(key.clone(), reader.renewed), may_join, || {
+            let (cache, key, begin) = (self.clone(), key.clone(), Instant::now());
+            let request = Arc::new(QueuedRequest::new(reader.kind));
+            let (answer, sent) = (ask(request.clone()), request.clone());
+            let answer = async move {
                 let answer = answer.await.map(Arc::new).map_err(Arc::new);
                 match &answer {
                     Ok(value) => {
-                        let keep = sharing.settings.republish().max_age(&key.read);
-                        let asked = handle.sent_at().unwrap_or(begin);
-                        V::shelf(&sharing).memory.remember(key, value.clone(), asked, keep);
+                        let keep = cache.settings.max_age(MountKind::Republish).of(&key.read);
+                        let asked = sent.sent_at().unwrap_or(begin);
+                        V::store(&cache).kept.insert(key, value.clone(), asked, keep);
                     }
-                    Err(error) => sharing.forget(&key, error),
+                    Err(error) => cache.invalidate(&key, error),
                 }
                 answer
-            })
+            };
+            (request, answer)
         });
-        counted(answer, if joined { VaultCall::Joined } else { VaultCall::Made })
+        if !joined.is_shared {
+            return counted(joined.call, VaultCall::Miss);
+        }
+        if reader.kind == MountKind::Initial {
+            joined.progress.promote();
+        }
+        counted(joined.call, VaultCall::Shared)
     }
 
     /// Drops what nobody may be given any more.
-    pub(super) fn tidy(&self) {
+    pub(in crate::vault) fn evict_expired(&self) {
         let now = Instant::now();
-        self.bundles.memory.tidy(now);
-        self.lists.memory.tidy(now);
-    }
-
-    fn freshness(&self, reader: &Reader) -> Freshness {
-        if reader.first { self.settings.first_mount() } else { self.settings.republish() }
+        self.bundles.kept.evict_expired(now);
+        self.lists.kept.evict_expired(now);
     }
 
     /// Forgets what an error shows to be no longer so: a refused principal all that it read in the vault, a missing or
     /// disabled object all that anybody read of it.
-    fn forget(&self, failed: &Key, error: &VaultError) {
+    fn invalidate(&self, failed: &Key, error: &VaultError) {
         match error {
             VaultError::Unauthorized(_) | VaultError::Forbidden(_) => {
-                self.forget_all(|key| key.vault == failed.vault && key.principal == failed.principal);
+                self.invalidate_where(|key| key.vault == failed.vault && key.principal == failed.principal);
             }
             VaultError::NotFound(_) | VaultError::Disabled(_) | VaultError::NotValidNow(_) => self
-                .forget_all(|key| {
+                .invalidate_where(|key| {
                     let (this, that) = (&key.read, &failed.read);
                     key.vault == failed.vault
                         && (this.object_type, &this.name) == (that.object_type, &that.name)
@@ -156,29 +163,29 @@ impl Sharing {
         }
     }
 
-    fn forget_all(&self, concerned: impl Fn(&Key) -> bool) {
-        self.bundles.memory.forget(&concerned);
-        self.lists.memory.forget(&concerned);
+    fn invalidate_where(&self, concerned: impl Fn(&Key) -> bool) {
+        self.bundles.kept.invalidate(&concerned);
+        self.lists.kept.invalidate(&concerned);
     }
 }
 
-impl<V: Footprint + Send + Sync + 'static> Shelf<V> {
+impl<V: MemorySize + Send + Sync + 'static> Store<V> {
     fn new() -> Self {
-        Self { flights: Flights::new(), memory: Memory::new() }
+        Self { reads: Singleflight::new(), kept: TtlCache::new() }
     }
 }
 
-impl Shelved for Bundle {
+impl Cacheable for Bundle {
     fn kind(read: &Read) -> &'static str {
         read.object_type.as_str()
     }
 
-    fn shelf(sharing: &Sharing) -> &Shelf<Self> {
-        &sharing.bundles
+    fn store(cache: &ReadCache) -> &Store<Self> {
+        &cache.bundles
     }
 }
 
-impl Footprint for Bundle {
+impl MemorySize for Bundle {
     fn bytes(&self) -> usize {
         match self {
             Self::Secret(secret) => secret.value.expose().len(),
@@ -189,17 +196,17 @@ impl Footprint for Bundle {
     }
 }
 
-impl Shelved for Vec<VersionProperties> {
+impl Cacheable for Vec<VersionProperties> {
     fn kind(_: &Read) -> &'static str {
         "versions"
     }
 
-    fn shelf(sharing: &Sharing) -> &Shelf<Self> {
-        &sharing.lists
+    fn store(cache: &ReadCache) -> &Store<Self> {
+        &cache.lists
     }
 }
 
-impl Footprint for Vec<VersionProperties> {
+impl MemorySize for Vec<VersionProperties> {
     fn bytes(&self) -> usize {
         // A version is 32 digits.
         self.len() * (size_of::<VersionProperties>() + 32)

@@ -22,11 +22,8 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
+pub use self::state::{InFlight, LimiterState, Next, Ticket};
 pub(super) use self::{policy::LimiterPolicy, request::QueuedRequest};
-pub use self::{
-    policy::MAX_TRIES,
-    state::{InFlight, LimiterState, Next, Ticket},
-};
 
 use crate::spec::mount_kind::MountKind;
 

@@ -18,13 +18,10 @@ use tokio::time::Instant;
 use crate::{
     metrics::Metrics,
     spec::mount_kind::MountKind,
-    transport::{Patience, below, retry_after, unsuccessful},
+    transport::{MAX_THROTTLED_TRIES, Timeouts, below, error_for_status, retry_after},
 };
 
 use super::{Limiter, QueuedRequest};
-
-/// How often a request may be refused before it fails.
-pub const MAX_TRIES: u32 = 5;
 
 /// A policy that sends each request when the vault's limiter says so, and again after a 429.
 ///
@@ -34,7 +31,7 @@ pub(in crate::vault) struct LimiterPolicy {
     vault: Arc<str>,
     limiter: Limiter,
     metrics: Metrics,
-    patience: Patience,
+    timeouts: Timeouts,
     /// The status that was answered last; 0 before there was one.
     last: AtomicU16,
     /// From 0 to 1.
@@ -42,9 +39,9 @@ pub(in crate::vault) struct LimiterPolicy {
 }
 
 impl LimiterPolicy {
-    pub(in crate::vault) fn new(vault: Arc<str>, metrics: Metrics, patience: Patience) -> Self {
-        let limiter = Limiter::new(patience.throttled);
-        Self { vault, limiter, metrics, patience, last: AtomicU16::new(0), jitter: fastrand::f64 }
+    pub(in crate::vault) fn new(vault: Arc<str>, metrics: Metrics, timeouts: Timeouts) -> Self {
+        let limiter = Limiter::new(timeouts.throttle_backoff);
+        Self { vault, limiter, metrics, timeouts, last: AtomicU16::new(0), jitter: fastrand::f64 }
     }
 
     /// Returns whether requests wait since the vault throttles.
@@ -69,7 +66,7 @@ impl Policy for LimiterPolicy {
         let unqueued = Arc::new(QueuedRequest::new(MountKind::Initial));
         let queued = ctx.value::<Arc<QueuedRequest>>().unwrap_or(&unqueued);
         // Half of what the mount may take: a request that waits longer cannot report why it failed.
-        let latest = Instant::now() + self.patience.again * 3 / 2;
+        let latest = Instant::now() + self.timeouts.throttle_wait;
         let mut tries = 1;
         loop {
             let Ok(permit) = self.limiter.acquire(queued, latest).await else {
@@ -97,9 +94,9 @@ impl Policy for LimiterPolicy {
             let wait = retry_after(response.headers());
             permit.refused(wait, (self.jitter)());
             let left = latest.saturating_duration_since(Instant::now());
-            if tries == MAX_TRIES || wait.unwrap_or_default() > left {
+            if tries == MAX_THROTTLED_TRIES || wait.unwrap_or_default() > left {
                 // As an error, since the SDK would try a response of this status again.
-                return Err(unsuccessful(response, "throttled").await);
+                return Err(error_for_status(response, "throttled").await);
             }
             tries += 1;
         }

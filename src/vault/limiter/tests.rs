@@ -192,7 +192,7 @@ async fn no_request_waits_that_may_go() {
             for _ in 0..random.usize(0..3) {
                 let kind = if random.bool() { Initial } else { Republish };
                 let (takes, outcome) = (random.u64(0..200), random.u8(0..100));
-                let (is_promoted, patience) = (random.u8(0..10) == 0, random.u64(1..2_000));
+                let (is_promoted, timeouts) = (random.u8(0..10) == 0, random.u64(1..2_000));
                 let limiter = limiter.clone();
                 tasks.push(tokio::spawn(async move {
                     let request = QueuedRequest::new(kind);
@@ -206,7 +206,7 @@ async fn no_request_waits_that_may_go() {
                         }
                     };
                     let promotion = async {
-                        tokio::time::sleep(Duration::from_millis(patience / 2)).await;
+                        tokio::time::sleep(Duration::from_millis(timeouts / 2)).await;
                         if is_promoted {
                             request.promote();
                         }
@@ -216,7 +216,7 @@ async fn no_request_waits_that_may_go() {
                     tokio::select! {
                         () = read => {}
                         () = promotion => {}
-                        () = tokio::time::sleep(Duration::from_millis(patience)) => {}
+                        () = tokio::time::sleep(Duration::from_millis(timeouts)) => {}
                     }
                 }));
             }

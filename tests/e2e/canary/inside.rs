@@ -38,7 +38,7 @@ async fn no_secret_is_told_by_the_node_nor_by_a_panic() {
             "mount failed",
             "a bug of the provider's own ended one task",
             "akv_panics_total 1",
-            "AKV-Bug",
+            "AKV-InternalError",
             "IMDS",
             "NMI",
             "token proxy",
@@ -90,7 +90,7 @@ async fn talk(format: LogFormat) {
 /// Answers of a token's source with the canary where no words of its own are.
 fn refusals() -> [Fault; 4] {
     let rubbish =
-        |body: String| Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+        |body: String| Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
     [
         Fault::Status { code: 400, retry_after: None, body: Some(VALUE.to_owned()) },
         Fault::Status { code: 403, retry_after: None, body: Some(json!({ "value": VALUE }).to_string()) },

@@ -119,7 +119,7 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
     let tokens = |tokens: &str| good.clone().with("csi.storage.k8s.io/serviceAccount.tokens", tokens);
     let read = || Route::service(Service::Vault).credentials(true);
     let rubbish =
-        |body: String| Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() };
+        |body: String| Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
     let forged = json!({ "api://AzureADTokenExchange": { "token": FORGED_TOKEN } }).to_string();
 
     let ends_well = [

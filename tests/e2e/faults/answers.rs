@@ -3,23 +3,23 @@
 use akv_emulator::Fault;
 use tonic::Code::{FailedPrecondition, PermissionDenied};
 
-use super::rig::{At, ONCE, Rig, TRIES};
+use super::fixture::{At, FaultFixture, ONCE, TRIES};
 use crate::harness::MountCall;
 
 fn json(body: impl Into<bytes::Bytes>) -> Fault {
-    Fault::Rubbish { content_type: "application/json".to_owned(), body: body.into() }
+    Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() }
 }
 
 /// What cannot be understood is not asked for again: the vault would say it again.
 #[tokio::test]
 async fn answers_that_are_not_json_or_of_another_shape() {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     for at in [At::Vault, At::Entra] {
         for body in
             ["<html>canary</html>", "", "[]", "null", r#"{"canary":{}}"#, r#"{"value":7,"access_token":7}"#]
         {
-            let told = rig.fails(at, json(body), FailedPrecondition, ONCE).await;
-            assert!(!told.message().contains("canary"), "{told}");
+            let status = fixture.fails(at, json(body), FailedPrecondition, ONCE).await;
+            assert!(!status.message().contains("canary"), "{status}");
         }
     }
 }
@@ -27,14 +27,14 @@ async fn answers_that_are_not_json_or_of_another_shape() {
 /// Nor is the page of a proxy or a firewall, which asks for no other token either.
 #[tokio::test]
 async fn pages_of_proxies_and_firewalls() {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     for at in [At::Vault, At::Entra] {
         for (status, code) in [(403, PermissionDenied), (407, FailedPrecondition), (404, FailedPrecondition)]
         {
             let page = Fault::page(status, "<html><title>Blocked</title></html>");
-            let told = rig.fails(at, page, code, ONCE).await;
-            assert!(told.message().contains("titled \"Blocked\""), "{told}");
-            assert!(told.message().contains(&status.to_string()), "{told}");
+            let status = fixture.fails(at, page, code, ONCE).await;
+            assert!(status.message().contains("titled \"Blocked\""), "{status}");
+            assert!(status.message().contains(&status.to_string()), "{status}");
         }
     }
 }
@@ -42,60 +42,60 @@ async fn pages_of_proxies_and_firewalls() {
 /// Nor is what goes on and on, and no more of it is taken than any answer of Azure's has.
 #[tokio::test]
 async fn a_body_of_200_megabytes() {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     for at in [At::Vault, At::Entra] {
         for fault in [Fault::HugeBody(200_000_000), Fault::UnannouncedBody(200_000_000)] {
-            rig.fails(at, fault, FailedPrecondition, ONCE).await;
+            fixture.fails(at, fault, FailedPrecondition, ONCE).await;
         }
     }
 }
 
 #[tokio::test]
 async fn a_body_that_comes_in_small_pieces_is_read_to_its_end() {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     for at in [At::Vault, At::Entra] {
         let pause = std::time::Duration::from_millis(2);
-        rig.heals(at, Fault::Slow { step: 50, pause }, 1).await;
+        fixture.recovers_from(at, Fault::Slow { step: 50, pause }, 1).await;
     }
 }
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     for at in [At::Vault, At::Entra] {
         let to = "https://evil.vault.azure.net/secrets/db-password/".to_owned();
-        rig.azure.faults().inject(at.route(), Fault::Redirect(to));
-        let told = rig.mount().await.unwrap_err();
-        assert_eq!(told.code(), FailedPrecondition, "{at:?}: {told}");
+        fixture.azure.faults().inject(at.route(), Fault::Redirect(to));
+        let status = fixture.mount().await.unwrap_err();
+        assert_eq!(status.code(), FailedPrecondition, "{at:?}: {status}");
         let sent = akv_emulator::Route::any().matching(|head| head.host.contains("evil"));
-        assert_eq!(rig.azure.journal().count(&sent), 0, "{at:?}");
-        rig.azure.faults().clear();
-        rig.heals(at, Fault::status(503), 2).await;
+        assert_eq!(fixture.azure.journal().count(&sent), 0, "{at:?}");
+        fixture.azure.faults().clear();
+        fixture.recovers_from(at, Fault::status(503), 2).await;
     }
 }
 
 #[tokio::test]
 async fn a_list_that_breaks_off_is_asked_for_again() {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     let lists = At::Vault.route().path_suffix("/versions");
     let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
-    let call = MountCall::of(objects).workload(&rig.azure);
-    rig.azure.faults().inject_times(1, lists.clone(), Fault::CutBody { after: 10 });
-    rig.driver().mount(&call.of_another_pod()).await.unwrap();
-    assert_eq!(rig.azure.journal().count(&lists), 2);
-    rig.azure.journal().clear();
-    rig.azure.faults().inject(lists.clone(), Fault::CutBody { after: 10 });
-    let told = rig.driver().mount(&call.of_another_pod()).await.unwrap_err();
-    assert_eq!(told.code(), FailedPrecondition, "{told}");
-    assert_eq!(rig.azure.journal().count(&lists), *TRIES.end());
+    let call = MountCall::of(objects).workload(&fixture.azure);
+    fixture.azure.faults().inject_times(1, lists.clone(), Fault::CutBody { after: 10 });
+    fixture.driver().mount(&call.of_another_pod()).await.unwrap();
+    assert_eq!(fixture.azure.journal().count(&lists), 2);
+    fixture.azure.journal().clear();
+    fixture.azure.faults().inject(lists.clone(), Fault::CutBody { after: 10 });
+    let status = fixture.driver().mount(&call.of_another_pod()).await.unwrap_err();
+    assert_eq!(status.code(), FailedPrecondition, "{status}");
+    assert_eq!(fixture.azure.journal().count(&lists), *TRIES.end());
 }
 
 #[tokio::test]
 async fn a_list_of_versions_that_leads_to_itself() {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     let lists = At::Vault.route().path_suffix("/versions");
     let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
-    let call = MountCall::of(objects).workload(&rig.azure);
+    let call = MountCall::of(objects).workload(&fixture.azure);
     let again = "https://lab.vault.azure.net/secrets/db-password/versions?x=y";
     let version =
         r#"{"id":"https://lab.vault.azure.net/secrets/db-password/v","attributes":{"enabled":true}}"#;
@@ -104,26 +104,26 @@ async fn a_list_of_versions_that_leads_to_itself() {
     {
         let value = vec![version; versions].join(",");
         let body = format!(r#"{{"value":[{value}],"nextLink":"{again}"}}"#);
-        rig.azure.faults().inject(lists.clone(), json(body));
-        rig.azure.journal().clear();
-        let told = rig.driver().mount(&call.of_another_pod()).await.unwrap_err();
-        assert_eq!(told.code(), FailedPrecondition, "{told}");
-        assert!(told.message().contains("AKV-UnexpectedAnswer"), "{told}");
-        assert!(told.message().contains(because), "{told}");
-        assert_eq!(rig.azure.journal().count(&lists), most, "{versions} versions on a page");
-        rig.azure.faults().clear();
+        fixture.azure.faults().inject(lists.clone(), json(body));
+        fixture.azure.journal().clear();
+        let status = fixture.driver().mount(&call.of_another_pod()).await.unwrap_err();
+        assert_eq!(status.code(), FailedPrecondition, "{status}");
+        assert!(status.message().contains("AKV-UnexpectedAnswer"), "{status}");
+        assert!(status.message().contains(because), "{status}");
+        assert_eq!(fixture.azure.journal().count(&lists), most, "{versions} versions on a page");
+        fixture.azure.faults().clear();
     }
     // With so many on each page that a few pages are too many. The newest fault is the first to happen.
     for page in (0..5).rev() {
         let version = |index| version.replace("/v\"", &format!("/v{index}\""));
         let value: Vec<_> = (page * 5_000..(page + 1) * 5_000).map(version).collect();
         let body = format!(r#"{{"value":[{}],"nextLink":"{again}"}}"#, value.join(","));
-        rig.azure.faults().inject_times(1, lists.clone(), json(body));
+        fixture.azure.faults().inject_times(1, lists.clone(), json(body));
     }
-    rig.azure.journal().clear();
-    let told = rig.driver().mount(&call.of_another_pod()).await.unwrap_err();
-    assert!(told.message().contains("20000 entries or 800 pages"), "{told}");
-    assert_eq!(rig.azure.journal().count(&lists), 5);
-    rig.azure.faults().clear();
-    rig.driver().mount(&call.of_another_pod()).await.unwrap();
+    fixture.azure.journal().clear();
+    let status = fixture.driver().mount(&call.of_another_pod()).await.unwrap_err();
+    assert!(status.message().contains("20000 entries or 800 pages"), "{status}");
+    assert_eq!(fixture.azure.journal().count(&lists), 5);
+    fixture.azure.faults().clear();
+    fixture.driver().mount(&call.of_another_pod()).await.unwrap();
 }

@@ -4,7 +4,7 @@ use akv_emulator::{Fault, Route};
 use akv_provider::proto::MountRequest;
 use tonic::Code::{FailedPrecondition, OutOfRange};
 
-use super::rig::{At, Rig};
+use super::fixture::{At, FaultFixture};
 use crate::{
     harness::{Azure, MountCall, Provider},
     process::Process,
@@ -12,11 +12,11 @@ use crate::{
 
 #[tokio::test]
 async fn a_request_over_the_limit_of_grpc_disturbs_no_other() {
-    let rig = Rig::new().await;
-    let driver = rig.driver();
-    let good = rig.call();
+    let fixture = FaultFixture::new().await;
+    let driver = fixture.driver();
+    let good = fixture.call();
     let large = MountRequest { attributes: "x".repeat((4 << 20) + 1), ..good.request() };
-    rig.azure.latency().set_for(At::Vault.route(), std::time::Duration::from_millis(100));
+    fixture.azure.latency().set_for(At::Vault.route(), std::time::Duration::from_millis(100));
     let (mounted, refused) = tokio::join!(driver.mount(&good), driver.send(large));
     mounted.unwrap();
     assert_eq!(refused.unwrap_err().code(), OutOfRange);
@@ -36,11 +36,11 @@ async fn the_largest_volume_follows_the_drivers_flag() {
         let provider = Provider::start_with(&azure, &[format!("--max-call-recv-msg-size={limit}")]);
         match provider.driver().mount(&MountCall::of_secrets(&azure, &names)).await {
             Ok(mounted) => assert!(well && mounted.files.len() == 5),
-            Err(told) => {
-                assert!(!well, "{told}");
-                assert_eq!(told.code(), FailedPrecondition, "{told}");
+            Err(status) => {
+                assert!(!well, "{status}");
+                assert_eq!(status.code(), FailedPrecondition, "{status}");
                 for part in ["secret-3", "21000", "--max-call-recv-msg-size"] {
-                    assert!(told.message().contains(part), "no {part} in {told}");
+                    assert!(status.message().contains(part), "no {part} in {status}");
                 }
             }
         }

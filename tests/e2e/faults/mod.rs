@@ -6,9 +6,9 @@
 
 mod answers;
 mod connections;
+mod fixture;
 mod load;
 mod node;
-mod rig;
 mod statuses;
 mod time;
 mod trust;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use akv_emulator::{Fault, Route, Service};
 use tonic::Code::FailedPrecondition;
 
-use super::rig::Rig;
+use super::fixture::FaultFixture;
 use crate::harness::{Azure, MountCall};
 
 fn managed() -> MountCall {
@@ -19,10 +19,10 @@ fn managed() -> MountCall {
 async fn imds_that_fails_once() {
     let faults = [404, 410, 429, 500, 503].map(Fault::status).into_iter().chain([Fault::Hang, Fault::Drop]);
     let rows = faults.map(|fault| async move {
-        let rig = Rig::new().await;
-        rig.azure.faults().inject_times(1, Route::service(Service::Imds), fault.clone());
-        rig.driver().mount(&managed()).await.unwrap_or_else(|status| panic!("{fault:?}: {status}"));
-        assert_eq!(rig.azure.journal().count(&Route::service(Service::Imds)), 2, "{fault:?}");
+        let fixture = FaultFixture::new().await;
+        fixture.azure.faults().inject_times(1, Route::service(Service::Imds), fault.clone());
+        fixture.driver().mount(&managed()).await.unwrap_or_else(|status| panic!("{fault:?}: {status}"));
+        assert_eq!(fixture.azure.journal().count(&Route::service(Service::Imds)), 2, "{fault:?}");
     });
     futures::future::join_all(rows).await;
 }
@@ -35,15 +35,15 @@ async fn imds_that_fails_for_good() {
         let limit = |config: &mut akv_provider::cli::Config| {
             config.mounts.token_limit = Duration::from_secs(1);
         };
-        let rig = Rig::over(azure, limit, |_| {});
-        rig.azure.faults().inject(Route::service(Service::Imds), fault.clone());
-        let told = rig.driver().mount(&managed()).await.unwrap_err();
-        assert_eq!(told.code(), FailedPrecondition, "{fault:?}: {told}");
-        assert!(told.message().contains("IMDS at 169.254.169.254"), "{fault:?}: {told}");
+        let fixture = FaultFixture::over(azure, limit, |_| {});
+        fixture.azure.faults().inject(Route::service(Service::Imds), fault.clone());
+        let status = fixture.driver().mount(&managed()).await.unwrap_err();
+        assert_eq!(status.code(), FailedPrecondition, "{fault:?}: {status}");
+        assert!(status.message().contains("IMDS at 169.254.169.254"), "{fault:?}: {status}");
         if let Fault::Status { code, .. } = fault {
-            assert!(told.message().contains(&code.to_string()), "{told}");
+            assert!(status.message().contains(&code.to_string()), "{status}");
         }
-        let asked = rig.azure.journal().count(&Route::service(Service::Imds));
+        let asked = fixture.azure.journal().count(&Route::service(Service::Imds));
         assert_eq!(asked, 1, "{fault:?}: the pause that IMDS wants is longer than a second");
     });
     futures::future::join_all(rows).await;

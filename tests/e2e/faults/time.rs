@@ -3,61 +3,61 @@
 use std::time::Duration;
 
 use akv_emulator::{Fault, Route};
-use akv_provider::{cli::Config, transport::Patience};
+use akv_provider::{cli::Config, transport::Timeouts};
 use tonic::Code::{FailedPrecondition, Unauthenticated};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use super::rig::{At, Rig};
+use super::fixture::{At, FaultFixture};
 use crate::harness::{Azure, MountCall};
 
 #[tokio::test]
 async fn clocks_that_disagree() {
     let hour = 3_600;
     for (offset, well) in [(-2 * hour, false), (-200, true), (200, true), (1_800, true), (2 * hour, false)] {
-        let rig = Rig::new().await;
+        let fixture = FaultFixture::new().await;
         let managed = MountCall::of("- objectName: db-password\n  objectType: secret\n")
             .with("useVMManagedIdentity", "true");
         // A pod's token was made by our clock, and Entra goes by its own.
-        let call = rig.call();
-        rig.azure.clock().set_offset(offset);
-        let mounted = rig.driver().mount(&managed).await;
+        let call = fixture.call();
+        fixture.azure.clock().set_offset(offset);
+        let mounted = fixture.driver().mount(&managed).await;
         mounted.unwrap_or_else(|status| panic!("managed identity, {offset} s: {status}"));
-        match rig.driver().mount(&call).await {
+        match fixture.driver().mount(&call).await {
             Ok(_) => assert!(well, "{offset} s"),
-            Err(told) => {
-                assert!(!well, "{offset} s: {told}");
-                assert_eq!(told.code(), Unauthenticated, "{told}");
-                assert!(told.message().contains("AADSTS"), "{told}");
+            Err(status) => {
+                assert!(!well, "{offset} s: {status}");
+                assert_eq!(status.code(), Unauthenticated, "{status}");
+                assert!(status.message().contains("AADSTS"), "{status}");
             }
         }
     }
 }
 
 /// With the waits that belong to a `--mount-timeout`.
-fn within(azure: Azure, seconds: u64) -> Rig {
+fn within(azure: Azure, seconds: u64) -> FaultFixture {
     let budget = Duration::from_secs(seconds);
-    let transports = azure.transports_with(Patience::within(budget));
+    let transports = azure.transports_with(Timeouts::within(budget));
     let limits = |config: &mut Config| {
         config.mounts.budget = budget;
         config.mounts.token_limit = budget / 2;
     };
-    Rig::over(azure, limits, |ways| *ways = transports)
+    FaultFixture::over(azure, limits, |ways| *ways = transports)
 }
 
 #[tokio::test]
 async fn who_hangs_is_told_of_before_the_time_is_up() {
     let rows = [At::Vault, At::Probe, At::Entra].map(|at| async move {
-        let rig = within(Azure::with_secrets(&[("db-password", "x")]).await, 6);
+        let fixture = within(Azure::with_secrets(&[("db-password", "x")]).await, 6);
         // By what hung, and not by the mount's end, which does not name an object.
         let tries = if at == At::Probe { 0..=9 } else { 2..=5 };
-        rig.azure.faults().inject(at.route(), Fault::Hang);
-        let told = rig.mount().await.unwrap_err();
-        assert_eq!(told.code(), FailedPrecondition, "{told}");
+        fixture.azure.faults().inject(at.route(), Fault::Hang);
+        let status = fixture.mount().await.unwrap_err();
+        assert_eq!(status.code(), FailedPrecondition, "{status}");
         let host = if at == At::Entra { "login.microsoftonline.com" } else { "lab" };
         for part in ["secret/db-password", host] {
-            assert!(told.message().contains(part), "{at:?}: no {part} in {told}");
+            assert!(status.message().contains(part), "{at:?}: no {part} in {status}");
         }
-        let asked = rig.azure.journal().count(&at.route());
+        let asked = fixture.azure.journal().count(&at.route());
         assert!(tries.contains(&asked), "{at:?}: {asked} requests");
     });
     futures::future::join_all(rows).await;
@@ -69,30 +69,31 @@ async fn a_mount_that_finds_no_place_says_so_and_others_go_on() {
     azure.vaults().put_secret("other", "db-password", "y");
     azure.faults().inject(Route::vault("lab").credentials(true), Fault::Hang);
     let transports = azure.transports();
-    let rig = Rig::over(azure, |config| config.admin.metrics_port = Some(0), |ways| *ways = transports);
+    let fixture =
+        FaultFixture::over(azure, |config| config.admin.metrics_port = Some(0), |ways| *ways = transports);
     let mount = |call: MountCall, seconds| {
-        let driver = rig.driver();
+        let driver = fixture.driver();
         tokio::spawn(async move {
             let mut request = tonic::Request::new(call.of_another_pod().request());
             request.set_timeout(Duration::from_secs(seconds));
             driver.client().mount(request).await.map(drop)
         })
     };
-    let places: Vec<_> = (0..50).map(|_| mount(rig.call(), 60)).collect();
-    rig.provider.wait_for_metric("akv_mounts_in_flight 50").await;
-    rig.provider.wait_for_metric("akv_mounts_waiting 0").await;
-    let waits = mount(rig.call(), 1);
-    rig.provider.wait_for_metric("akv_mounts_waiting 1").await;
+    let places: Vec<_> = (0..50).map(|_| mount(fixture.call(), 60)).collect();
+    fixture.provider.wait_for_metric("akv_mounts_in_flight 50").await;
+    fixture.provider.wait_for_metric("akv_mounts_waiting 0").await;
+    let waits = mount(fixture.call(), 1);
+    fixture.provider.wait_for_metric("akv_mounts_waiting 1").await;
     // Neither a probe nor another vault's mount stands in that line.
-    let mut health = HealthClient::new(rig.driver().channel());
+    let mut health = HealthClient::new(fixture.driver().channel());
     health.check(HealthCheckRequest { service: String::new() }).await.unwrap();
-    rig.driver().mount(&rig.call().with("keyvaultName", "other")).await.unwrap();
-    let told = waits.await.unwrap().unwrap_err();
-    assert_eq!(told.code(), FailedPrecondition, "{told}");
+    fixture.driver().mount(&fixture.call().with("keyvaultName", "other")).await.unwrap();
+    let status = waits.await.unwrap().unwrap_err();
+    assert_eq!(status.code(), FailedPrecondition, "{status}");
     assert!(
-        told.message().contains("in the mount queue: vault lab, or the node, is at its limit of mounts"),
-        "{told}"
+        status.message().contains("in the mount queue: vault lab, or the node, is at its limit of mounts"),
+        "{status}"
     );
     places.iter().for_each(tokio::task::JoinHandle::abort);
-    rig.provider.wait_for_metric("akv_mounts_in_flight 0").await;
+    fixture.provider.wait_for_metric("akv_mounts_in_flight 0").await;
 }

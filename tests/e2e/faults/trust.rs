@@ -3,7 +3,7 @@
 use akv_emulator::{Fault, Route};
 use tonic::Code::{FailedPrecondition, Unauthenticated};
 
-use super::rig::{At, ONCE, Rig};
+use super::fixture::{At, FaultFixture, ONCE};
 use crate::harness::MountCall;
 
 fn elsewhere() -> Route {
@@ -11,24 +11,27 @@ fn elsewhere() -> Route {
 }
 
 async fn is_refused(challenge: &str, because: &str) {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     let fault = Fault::Challenge(challenge.to_owned());
-    let told = rig.fails(At::Probe, fault.clone(), FailedPrecondition, 1..=2).await;
-    assert!(told.message().contains("AKV-UnexpectedAnswer") && told.message().contains(because), "{told}");
+    let status = fixture.fails(At::Probe, fault.clone(), FailedPrecondition, 1..=2).await;
+    assert!(
+        status.message().contains("AKV-UnexpectedAnswer") && status.message().contains(because),
+        "{status}"
+    );
 
-    rig.azure.journal().clear();
-    rig.azure.faults().inject(At::Vault.route(), fault.clone());
-    rig.azure.faults().inject(At::Probe.route(), fault);
-    // What the rig's last mount learned of the vault is forgotten with the first refusal, and nothing that stands in it
+    fixture.azure.journal().clear();
+    fixture.azure.faults().inject(At::Vault.route(), fault.clone());
+    fixture.azure.faults().inject(At::Probe.route(), fault);
+    // What the fixture's last mount learned of the vault is forgotten with the first refusal, and nothing that stands in it
     // is followed: one more token for the cloud's own audience is asked for, and not sent.
-    rig.mount().await.unwrap_err();
-    rig.saw(At::Entra, 2..=2, "the pod's own token, and one more");
-    rig.saw(At::Vault, ONCE, "the read with it");
-    assert_eq!(rig.azure.journal().count(&elsewhere()), 0, "{told}");
-    rig.azure.journal().clear();
-    rig.mount().await.unwrap_err();
-    assert_eq!(rig.azure.journal().count(&At::Vault.route()), 0, "{:?}", rig.azure.journal().lines());
-    assert_eq!(rig.azure.journal().count(&elsewhere()), 0, "{told}");
+    fixture.mount().await.unwrap_err();
+    fixture.saw(At::Entra, 2..=2, "the pod's own token, and one more");
+    fixture.saw(At::Vault, ONCE, "the read with it");
+    assert_eq!(fixture.azure.journal().count(&elsewhere()), 0, "{status}");
+    fixture.azure.journal().clear();
+    fixture.mount().await.unwrap_err();
+    assert_eq!(fixture.azure.journal().count(&At::Vault.route()), 0, "{:?}", fixture.azure.journal().lines());
+    assert_eq!(fixture.azure.journal().count(&elsewhere()), 0, "{status}");
 }
 
 #[tokio::test]
@@ -53,14 +56,19 @@ async fn a_vault_that_refuses_a_token_does_not_choose_the_next() {
         let named = format!(r#"Bearer resource="{resource}""#);
         // The list is answered, and the read of a version behind it is not.
         let read = At::Vault.route().matching(|head| !head.path.ends_with("/versions"));
-        let rig = Rig::new().await;
-        let call = MountCall::of(objects).workload(&rig.azure);
-        rig.azure.faults().inject(read.clone(), Fault::Challenge(named));
-        let told = rig.driver().mount(&call).await.unwrap_err();
-        assert_eq!(told.code(), Unauthenticated, "{told}");
-        assert!(told.message().contains("AKV-VaultRefusedToken"), "{told}");
-        rig.saw(At::Entra, 2..=2, resource);
-        assert_eq!(rig.azure.journal().count(&read), 2, "{resource}: {:?}", rig.azure.journal().lines());
+        let fixture = FaultFixture::new().await;
+        let call = MountCall::of(objects).workload(&fixture.azure);
+        fixture.azure.faults().inject(read.clone(), Fault::Challenge(named));
+        let status = fixture.driver().mount(&call).await.unwrap_err();
+        assert_eq!(status.code(), Unauthenticated, "{status}");
+        assert!(status.message().contains("AKV-VaultRefusedToken"), "{status}");
+        fixture.saw(At::Entra, 2..=2, resource);
+        assert_eq!(
+            fixture.azure.journal().count(&read),
+            2,
+            "{resource}: {:?}",
+            fixture.azure.journal().lines()
+        );
     }
 }
 
@@ -74,23 +82,23 @@ async fn a_challenge_that_names_another_authority_is_met_with_the_clouds_own_tok
         "Bearer authorization=https://login.microsoftonline.com/t, resource=https://vault.azure.net"
             .to_owned(),
     ] {
-        let rig = Rig::new().await;
-        rig.heals(At::Probe, Fault::Challenge(challenge), 1).await;
+        let fixture = FaultFixture::new().await;
+        fixture.recovers_from(At::Probe, Fault::Challenge(challenge), 1).await;
         let elsewhere = akv_emulator::Route::any().matching(|head| {
             !head.host.starts_with("lab.vault.azure.net")
                 && !head.host.starts_with("login.microsoftonline.com")
         });
-        assert_eq!(rig.azure.journal().count(&elsewhere), 0, "{:?}", rig.azure.journal().lines());
+        assert_eq!(fixture.azure.journal().count(&elsewhere), 0, "{:?}", fixture.azure.journal().lines());
     }
 }
 
 #[tokio::test]
 async fn a_vault_that_refuses_the_token_and_names_another_authority_gives_a_hint() {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     let named =
         r#"Bearer authorization="https://login.microsoftonline.us/t", resource="https://vault.azure.net""#;
-    rig.azure.faults().inject(At::Vault.route(), Fault::Challenge(named.to_owned()));
-    let status = rig.mount().await.unwrap_err();
+    fixture.azure.faults().inject(At::Vault.route(), Fault::Challenge(named.to_owned()));
+    let status = fixture.mount().await.unwrap_err();
     assert_eq!(status.code(), Unauthenticated, "{status}");
     let hint = "names the authority \"https://login.microsoftonline.us/t\", so check cloudName";
     assert!(status.message().contains(hint), "{status}");
@@ -98,16 +106,16 @@ async fn a_vault_that_refuses_the_token_and_names_another_authority_gives_a_hint
 
 #[tokio::test]
 async fn a_challenge_that_names_an_older_name_of_the_authority_is_met() {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     let challenge =
         r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
-    rig.heals(At::Probe, Fault::Challenge(challenge.to_owned()), 1).await;
+    fixture.recovers_from(At::Probe, Fault::Challenge(challenge.to_owned()), 1).await;
 }
 
 /// On Azure Stack the audience may be at a host of the tenant's, and the vaults at those of the stack.
 #[tokio::test]
 async fn a_vault_elsewhere_than_its_clouds_audience_is_read() {
-    let rig = Rig::new().await;
+    let fixture = FaultFixture::new().await;
     let file = tempfile::NamedTempFile::new().unwrap();
     let cloud = serde_json::json!({
         "activeDirectoryEndpoint": "https://login.localhost/",
@@ -117,11 +125,11 @@ async fn a_vault_elsewhere_than_its_clouds_audience_is_read() {
     std::fs::write(file.path(), cloud.to_string()).unwrap();
     // The emulator's vault takes tokens for its own host alone.
     let secret = r#"{"id":"https://lab.vault.localhost/secrets/db-password/v","value":"x"}"#;
-    let answer = Fault::Rubbish { content_type: "application/json".to_owned(), body: secret.into() };
-    rig.azure.faults().inject(At::Vault.route(), answer);
-    let call = rig.call().with("cloudName", "AzureStackCloud");
+    let answer = Fault::InvalidBody { content_type: "application/json".to_owned(), body: secret.into() };
+    fixture.azure.faults().inject(At::Vault.route(), answer);
+    let call = fixture.call().with("cloudName", "AzureStackCloud");
     let call = call.with("cloudEnvFileName", file.path().to_str().unwrap());
-    rig.driver().mount(&call).await.unwrap();
-    rig.saw(At::Entra, ONCE, "one token, for what the file says");
-    rig.saw(At::Vault, ONCE, "the read with it");
+    fixture.driver().mount(&call).await.unwrap();
+    fixture.saw(At::Entra, ONCE, "one token, for what the file says");
+    fixture.saw(At::Vault, ONCE, "the read with it");
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use akv_emulator::{Emulator, EmulatorBuilder, Keys, VaultSet};
-use akv_provider::transport::{self, Client, Names, Patience, Proxy, Resolve, Roots, Transports};
+use akv_provider::transport::{self, Client, Proxy, Resolve, Resolver, Roots, Timeouts, Transports};
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -91,24 +91,24 @@ impl Azure {
 
     /// The production transports, but trusting the emulator and led to it under production's own names.
     pub(crate) fn transports(&self) -> Transports {
-        self.transports_with(Patience::within(Duration::from_secs(90)))
+        self.transports_with(Timeouts::within(Duration::from_secs(90)))
     }
 
     /// The same, waiting as a test can.
-    pub(crate) fn transports_with(&self, patience: Patience) -> Transports {
+    pub(crate) fn transports_with(&self, timeouts: Timeouts) -> Transports {
         let roots = Roots::from_pem(self.ca_pem().as_bytes()).expect("the CA is PEM");
         let node = NodeServices {
-            client: transport::node(patience),
+            client: transport::node(timeouts),
             imds: self.imds_address(),
             nmi: self.nmi_address(),
         };
-        let azure = transport::azure(roots, Proxy::all(&self.proxy_url()), patience);
+        let azure = transport::azure(roots, Proxy::all(&self.proxy_url()), timeouts);
         Transports {
             azure: Transport::new(Arc::new(azure.clone())),
-            ahead: azure,
+            azure_client: azure,
             node: Transport::new(Arc::new(node)),
-            cluster: Names(Arc::new(AllNames(self.https_address(), self.1.clone()))),
-            patience,
+            cluster: Resolver(Arc::new(AllNames(self.https_address(), self.1.clone()))),
+            timeouts,
         }
     }
 }

@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use akv_provider::transport::{Client, Names, Patience, Proxy, Resolve, Roots, Route as WayOut, Transports};
+use akv_provider::transport::{
+    Client, Proxy, Resolve, Resolver, Roots, Route as WayOut, Timeouts, Transports,
+};
 use azure_core::http::Transport;
 use futures::future::BoxFuture;
 use tonic::Code;
@@ -34,10 +36,10 @@ pub(super) fn over(azure: &Azure, ca: &str, proxy: Proxy, vaults: Option<SocketA
     let client = Client::new(WayOut {
         roots: Some(Roots::from_pem(ca.as_bytes()).unwrap()),
         proxy,
-        names: Names(Arc::new(VaultsAt { others: azure.https_address(), vaults })),
-        patience: Patience::within(Duration::from_secs(90)),
+        names: Resolver(Arc::new(VaultsAt { others: azure.https_address(), vaults })),
+        timeouts: Timeouts::within(Duration::from_secs(90)),
     });
-    Transports { azure: Transport::new(Arc::new(client.clone())), ahead: client, ..azure.transports() }
+    Transports { azure: Transport::new(Arc::new(client.clone())), azure_client: client, ..azure.transports() }
 }
 
 /// An address where nobody listens.
@@ -71,7 +73,7 @@ async fn a_way_that_leads_nowhere_is_told_by_where_it_ends() {
         (
             over(&azure, &own, Proxy::none(), None),
             vec![
-                "[AKV-VaultNotInDns] cannot read secret/db-password from vault lab: the vault cannot be reached: ".to_owned(),
+                "[AKV-VaultDnsFailed] cannot read secret/db-password from vault lab: the vault cannot be reached: ".to_owned(),
                 "no address for lab.vault.azure.net".to_owned(),
                 "check the name of vault lab, cloudName, and the private DNS zone".to_owned(),
             ],
@@ -105,12 +107,12 @@ async fn a_way_that_leads_nowhere_is_told_by_where_it_ends() {
             ],
         ),
     ];
-    let told = ways.map(|(transports, parts)| {
+    let status = ways.map(|(transports, parts)| {
         let provider = Provider::start_over(&azure, transports);
         let call = MountCall::of_secrets(&azure, &["db-password"]);
         async move { (provider.driver().mount(&call).await.unwrap_err(), parts) }
     });
-    for (status, parts) in futures::future::join_all(told).await {
+    for (status, parts) in futures::future::join_all(status).await {
         assert_told(&status, Code::FailedPrecondition, &parts.iter().map(String::as_str).collect::<Vec<_>>());
     }
 }

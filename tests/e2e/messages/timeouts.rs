@@ -26,7 +26,7 @@ async fn a_timeout_says_for_which_token_it_waited() {
     let asked = format!(
         "asked tenant 11111111-2222-3333-4444-555555555555 at login.microsoftonline.com as workload identity {WORKLOAD}"
     );
-    let start = "[AKV-TimeOutToken] cannot read secret/db-password from vault lab: timed out after 0.7s while waiting for \
+    let start = "[AKV-TimeoutToken] cannot read secret/db-password from vault lab: timed out after 0.7s while waiting for \
                  a token from Entra; kubelet tries again";
     assert_told(&status, Code::FailedPrecondition, &[start, &asked]);
 
@@ -38,7 +38,7 @@ async fn a_timeout_says_for_which_token_it_waited() {
         &status,
         Code::FailedPrecondition,
         &[
-            "[AKV-TimeOutToken] ",
+            "[AKV-TimeoutToken] ",
             "a token from IMDS; ",
             "asked IMDS at 169.254.169.254 as system-assigned managed identity",
         ],
@@ -54,7 +54,7 @@ async fn a_timeout_says_which_objects_were_missing_and_what_was_answered_last() 
         &status,
         Code::FailedPrecondition,
         &[
-            "[AKV-TimeOutRead] cannot read secret/a, secret/b, secret/c from vault lab: timed out after 0.7s while waiting \
+            "[AKV-TimeoutRead] cannot read secret/a, secret/b, secret/c from vault lab: timed out after 0.7s while waiting \
              for answers from lab.vault.azure.net; ",
         ],
     );
@@ -65,7 +65,7 @@ async fn a_timeout_says_which_objects_were_missing_and_what_was_answered_last() 
     assert_told(
         &status,
         Code::FailedPrecondition,
-        &["[AKV-TimeOutRead] cannot read secret/a from vault lab: timed out after 0.7s while "],
+        &["[AKV-TimeoutRead] cannot read secret/a from vault lab: timed out after 0.7s while "],
     );
 }
 
@@ -77,7 +77,7 @@ async fn a_timeout_says_that_the_vault_throttles() {
     assert_told(
         &status,
         Code::FailedPrecondition,
-        &["[AKV-TimeOutThrottled] ", "while waiting in the queue of lab.vault.azure.net, which throttles; "],
+        &["[AKV-TimeoutThrottled] ", "while waiting in the queue of lab.vault.azure.net, which throttles; "],
     );
 }
 
@@ -95,7 +95,7 @@ async fn a_timeout_says_how_far_the_connection_was() {
         &status,
         Code::FailedPrecondition,
         &[
-            "[AKV-TimeOutConnect] ",
+            "[AKV-TimeoutConnect] ",
             "timed out at the caller's deadline while waiting for answers from lab.vault.azure.net (the TLS handshake); ",
         ],
     );

@@ -6,11 +6,11 @@ use azure_core::{
 };
 
 use crate::{
-    identity::{Asked, Presented, TokenAnswer, TokenSource},
+    identity::{TokenErrorResponse, TokenRequestInfo, TokenSource, UnverifiedClaims},
     mount::ObjectError,
 };
 
-use super::{super::waiting::Waiting, *};
+use super::{super::timeout_cause::TimeoutCause, *};
 
 const OBJECT_ID: &str = "66d10cbf-3a73-4326-9a8d-b1b082e7c3fc";
 
@@ -179,13 +179,17 @@ fn the_first_250_bytes_have_the_code_the_objects_the_cause_and_the_action() {
     }
 }
 
-fn refused(source: TokenSource, presented: Option<Presented>, description: &str) -> MountError {
+fn refused(source: TokenSource, presented: Option<UnverifiedClaims>, description: &str) -> MountError {
     let body = serde_json::json!({"error": "invalid_client", "error_description": description});
-    let asked =
-        Asked { identity: "workload identity c".to_owned(), client: Some("c".to_owned()), source, presented };
+    let asked = TokenRequestInfo {
+        identity: "workload identity c".to_owned(),
+        client: Some("c".to_owned()),
+        source,
+        presented,
+    };
     let error = IdentityError::Refused {
         asked: Box::new(asked),
-        answer: Box::new(TokenAnswer::parse(401, body.to_string().as_bytes())),
+        answer: Box::new(TokenErrorResponse::parse(401, body.to_string().as_bytes())),
     };
     let wanted = vec!["secret/a".to_owned(), "secret/b".to_owned()];
     MountError::Identity {
@@ -202,7 +206,7 @@ fn entra() -> TokenSource {
 
 #[test]
 fn a_federated_credential_can_be_made_from_the_message() {
-    let presented = Presented {
+    let presented = UnverifiedClaims {
         issuer: "https://oidc.example/".to_owned(),
         subject: "system:serviceaccount:default:app".to_owned(),
         audience: "api://AzureADTokenExchange".to_owned(),
@@ -237,25 +241,25 @@ fn an_unknown_number_of_entra_is_reported_with_entras_own_words() {
 
 #[test]
 fn a_timeout_names_its_phase_and_the_log_has_what_was_missing() {
-    let error = |budget, spent| MountError::OutOfTime {
+    let error = |budget, spent| MountError::Timeout {
         wanted: (0..20).map(|index| format!("secret/{index}")).collect(),
         vault: "lab".parse().unwrap(),
         budget,
-        waiting: Box::new(Waiting::Reads {
+        waiting: Box::new(TimeoutCause::Reads {
             host: "lab.vault.azure.net".to_owned(),
             missing: vec!["secret/2".to_owned(), "secret/3".to_owned()],
             wanted: 20,
-            stage: None,
+            connect_phase: None,
             throttled: false,
             last: Some(503),
         }),
         spent: Duration::from_millis(spent),
     };
     let budget = Budget::Configured(Duration::from_secs(90));
-    let code = FailureCode::TimeOutRead;
+    let code = FailureCode::TimeoutRead;
     assert_eq!(
         error(budget, 89_500).message(code),
-        "[AKV-TimeOutRead] cannot read secret/0, secret/1, secret/2 and 17 more from vault lab: timed out after 90s while \
+        "[AKV-TimeoutRead] cannot read secret/0, secret/1, secret/2 and 17 more from vault lab: timed out after 90s while \
          waiting for answers from lab.vault.azure.net; kubelet tries again; check what is slow between node and Azure"
     );
     assert_eq!(error(budget, 89_500).message(code), error(budget, 71_200).message(code));
@@ -268,7 +272,7 @@ fn a_timeout_names_its_phase_and_the_log_has_what_was_missing() {
 
 /// The examples of docs/errors.md and docs/codes.md, as they stand there.
 fn documented() -> Vec<String> {
-    let pages = [include_str!("../../../docs/errors.md"), include_str!("../../../docs/codes.md")];
+    let pages = [include_str!("../../../../docs/errors.md"), include_str!("../../../../docs/codes.md")];
     let examples =
         |page: &'static str| page.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
     pages.into_iter().flat_map(examples).map(|example| example.trim().to_owned()).collect()
@@ -284,19 +288,23 @@ fn the_examples_of_the_documentation_are_messages_that_the_code_makes() {
     let client = "cccccccc-0000-0000-0000-000000000002".to_owned();
     let source =
         TokenSource::Entra { tenant: TENANT.parse().unwrap(), host: "login.microsoftonline.com".to_owned() };
-    let presented = Presented {
+    let presented = UnverifiedClaims {
         issuer: "https://oidc.example/".to_owned(),
         subject: "system:serviceaccount:default:app".to_owned(),
         audience: "api://AzureADTokenExchange".to_owned(),
     };
-    let asked =
-        Asked { identity: IDENTITY.to_owned(), client: Some(client), source, presented: Some(presented) };
+    let asked = TokenRequestInfo {
+        identity: IDENTITY.to_owned(),
+        client: Some(client),
+        source,
+        presented: Some(presented),
+    };
     let body = serde_json::json!({
         "error": "invalid_client",
         "error_description": "AADSTS700213: No matching federated identity record found for presented assertion subject \
                               'system:serviceaccount:default:app'. https://learn.microsoft.com/x Trace ID: 1",
     });
-    let answer = Box::new(TokenAnswer::parse(401, body.to_string().as_bytes()));
+    let answer = Box::new(TokenErrorResponse::parse(401, body.to_string().as_bytes()));
     let refused = MountError::Identity {
         wanted: wanted(5),
         vault: vault(),
@@ -312,15 +320,15 @@ fn the_examples_of_the_documentation_are_messages_that_the_code_makes() {
         error
     };
     let unauthorized = "Caller is not authorized to perform action on resource.";
-    let timeout = MountError::OutOfTime {
+    let timeout = MountError::Timeout {
         wanted: wanted(20),
         vault: vault(),
         budget: Budget::Configured(Duration::from_secs(90)),
-        waiting: Box::new(Waiting::Reads {
+        waiting: Box::new(TimeoutCause::Reads {
             host: "demo.vault.azure.net".to_owned(),
             missing: Vec::new(),
             wanted: 20,
-            stage: None,
+            connect_phase: None,
             throttled: false,
             last: None,
         }),
@@ -334,7 +342,7 @@ fn the_examples_of_the_documentation_are_messages_that_the_code_makes() {
             failure("cert/web", 403, "ForbiddenByRbac", unauthorized, "r"),
         ])
         .message(FailureCode::ForbiddenByRbac),
-        timeout.message(FailureCode::TimeOutRead),
+        timeout.message(FailureCode::TimeoutRead),
         objects(vec![failure("secret/db-password", 403, "ForbiddenByRbac", unauthorized, "r")])
             .message(FailureCode::ForbiddenByRbac),
     ];

@@ -13,7 +13,7 @@ use crate::transport::{NetworkFailure, Resolve};
 fn a_connection_that_was_given_up_within_a_second_does_not_say_zero() {
     let stuck = |millis| {
         let after = Duration::from_millis(millis);
-        NoConnection { host: "lab.example".to_owned(), stage: Stage::Tls, after }.to_string()
+        NoConnection { host: "lab.example".to_owned(), connect_phase: ConnectPhase::Tls, after }.to_string()
     };
     assert_eq!(
         stuck(10_000),
@@ -22,7 +22,7 @@ fn a_connection_that_was_given_up_within_a_second_does_not_say_zero() {
     assert!(stuck(555).contains("within 0.555 seconds"), "{}", stuck(555));
 }
 
-/// Names that all lead to one address, or nowhere, or have no answer.
+/// Resolver that all lead to one address, or nowhere, or have no answer.
 #[derive(Clone)]
 struct Counting {
     leads: Leads,
@@ -46,8 +46,8 @@ impl Counting {
     }
 
     fn connector(&self, proxy: Proxy) -> Connector {
-        let patience = Patience::within(Duration::from_secs(9));
-        Connector::new(Route { roots: None, proxy, names: Names(Arc::new(self.clone())), patience })
+        let timeouts = Timeouts::within(Duration::from_secs(9));
+        Connector::new(Route { roots: None, proxy, names: Resolver(Arc::new(self.clone())), timeouts })
     }
 }
 
@@ -71,7 +71,7 @@ async fn connections_made_ahead_share_one_look_up_of_the_hosts_name_or_of_the_pr
     for proxy in [Proxy::none(), Proxy::all("http://proxy.example")] {
         let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let names = Counting::new(Leads::To(host.local_addr().unwrap()));
-        names.connector(proxy).warm(&lab(), 20);
+        names.connector(proxy).prewarm(&lab(), 20);
         let mut connections = Vec::new();
         while connections.len() < 20 {
             connections.push(host.accept().await.unwrap());
@@ -84,9 +84,9 @@ async fn connections_made_ahead_share_one_look_up_of_the_hosts_name_or_of_the_pr
 async fn a_name_that_is_not_known_is_looked_up_once_for_all_that_are_made_ahead() {
     let names = Counting::new(Leads::Nowhere);
     let connector = names.connector(Proxy::none());
-    connector.warm(&lab(), 20);
+    connector.prewarm(&lab(), 20);
     for _ in 0..20 {
-        assert!(connector.ahead.take("lab.example").unwrap().await.unwrap().is_err());
+        assert!(connector.prewarmed.take("lab.example").unwrap().await.unwrap().is_err());
     }
     assert_eq!(names.lookups(), 1);
     // It may be known by now, so that a request asks for itself, and tells what it hears.
@@ -98,11 +98,11 @@ async fn a_name_that_is_not_known_is_looked_up_once_for_all_that_are_made_ahead(
 async fn connections_that_wait_for_one_name_each_say_so() {
     let names = Counting::new(Leads::Silence);
     let connector = names.connector(Proxy::none());
-    connector.warm(&lab(), 3);
+    connector.prewarm(&lab(), 3);
     tokio::task::yield_now().await;
-    assert_eq!(connector.shared.dials.to("lab.example"), Some((3, Stage::Name)));
+    assert_eq!(connector.shared.dials.to("lab.example"), Some((3, ConnectPhase::Dns)));
     for _ in 0..3 {
-        let error = connector.ahead.take("lab.example").unwrap().await.unwrap().err().unwrap();
+        let error = connector.prewarmed.take("lab.example").unwrap().await.unwrap().err().unwrap();
         assert!(error.to_string().ends_with("it waited for an answer of DNS"), "{error}");
     }
     assert_eq!(names.lookups(), 1);

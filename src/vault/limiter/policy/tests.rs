@@ -10,8 +10,8 @@ use super::*;
 
 /// A policy whose jitter is always in the middle of its range.
 fn policy() -> LimiterPolicy {
-    let patience = Patience::within(Duration::from_secs(90));
-    LimiterPolicy { jitter: || 0.5, ..LimiterPolicy::new("lab".into(), Metrics::new(false), patience) }
+    let timeouts = Timeouts::within(Duration::from_secs(90));
+    LimiterPolicy { jitter: || 0.5, ..LimiterPolicy::new("lab".into(), Metrics::new(false), timeouts) }
 }
 
 fn request() -> Request {

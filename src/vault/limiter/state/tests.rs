@@ -14,7 +14,7 @@ const MAX_IN_FLIGHT: usize = 64;
 const BURST: f64 = 1_500.0;
 const PER_SECOND: f64 = 250.0;
 /// The longest that the limiter takes from one request to the next of a vault that is not closed: five a second.
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+const MAX_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -259,7 +259,7 @@ impl Model {
         if self.named.is_none() {
             assert!(tokens < 1.001, "it waits, and nothing was refused: {tokens} more may go");
         }
-        let paced = self.last_sent.map_or(self.now, |sent| sent + LONGEST_PAUSE);
+        let paced = self.last_sent.map_or(self.now, |sent| sent + MAX_PAUSE);
         let latest = published.max(paced).max(self.open_again.unwrap_or(self.now));
         assert!(moment <= latest + Duration::from_millis(1), "it waits for {:?}", moment - self.now);
     }
@@ -291,7 +291,7 @@ proptest! {
             model.play(step);
         }
         let number = u32::try_from(model.waiting.len()).expect("a few thousand");
-        let latest = model.now.max(model.open_again.unwrap_or(model.now)) + LONGEST_PAUSE * (number + 1);
+        let latest = model.now.max(model.open_again.unwrap_or(model.now)) + MAX_PAUSE * (number + 1);
         while !model.waiting.is_empty() {
             model.play(Step::Answer { which: 0, number: MAX_IN_FLIGHT });
             model.play(Step::AdvanceToNext);

@@ -1,4 +1,4 @@
-//! An Azure with one secret, a provider with little patience, and what a row asserts on.
+//! An Azure with one secret, a provider with little timeouts, and what a row asserts on.
 
 use std::{
     ops::RangeInclusive,
@@ -9,7 +9,7 @@ use std::{
 use akv_emulator::{Fault, Route, Service};
 use akv_provider::{
     cli::Config,
-    transport::{Patience, Transports},
+    transport::{Timeouts, Transports},
 };
 use tonic::{Code, Status};
 
@@ -28,16 +28,17 @@ pub(super) const ONCE: Tries = 1..=1;
 pub(super) const TRIES_AND_DEAD_CONNECTIONS: Tries = 5..=7;
 
 /// As a mount's own, but for a test: what hangs is given up after half a second, and repetitions come at once.
-pub(super) const PATIENCE: Patience = Patience {
+pub(super) const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(2),
-    silence: Duration::from_millis(500),
-    again: Duration::from_secs(10),
-    pause: Duration::from_millis(1),
-    throttled: Duration::from_millis(20),
+    read_idle: Duration::from_millis(500),
+    retry_window: Duration::from_secs(10),
+    initial_backoff: Duration::from_millis(1),
+    throttle_backoff: Duration::from_millis(20),
+    throttle_wait: Duration::from_secs(15),
 };
 
 /// Within this everything has come to an end, as Azure's journal tells it: a thirtieth of what kubelet waits would do
-/// for a mount with [`PATIENCE`], and a busy machine takes longer.
+/// for a mount with [`TIMEOUTS`], and a busy machine takes longer.
 const WITHIN: Duration = Duration::from_secs(20);
 
 /// Whose answers a row spoils.
@@ -70,13 +71,13 @@ impl At {
 }
 
 /// A row's Azure and provider.
-pub(super) struct Rig {
+pub(super) struct FaultFixture {
     pub(super) azure: Azure,
     pub(super) provider: Provider,
     pods: AtomicU64,
 }
 
-impl Rig {
+impl FaultFixture {
     pub(super) async fn new() -> Self {
         Self::over(Azure::with_secrets(&[("db-password", "x")]).await, |_| {}, |_| {})
     }
@@ -87,7 +88,7 @@ impl Rig {
         settings: impl FnOnce(&mut Config),
         ways: impl FnOnce(&mut Transports),
     ) -> Self {
-        let mut transports = azure.transports_with(PATIENCE);
+        let mut transports = azure.transports_with(TIMEOUTS);
         ways(&mut transports);
         let provider = Provider::start_over_changed(&azure, transports, settings);
         Self { azure, provider, pods: AtomicU64::new(1) }
@@ -112,7 +113,7 @@ impl Rig {
     }
 
     /// The fault once, and the mount is none the worse for it; `requests` are what it took.
-    pub(super) async fn heals(&self, at: At, fault: Fault, requests: usize) {
+    pub(super) async fn recovers_from(&self, at: At, fault: Fault, requests: usize) {
         self.azure.journal().clear();
         let id = self.azure.faults().inject_times(1, at.route(), fault.clone());
         let mounted = self.mount().await.unwrap_or_else(|status| panic!("{at:?} {fault:?}: {status}"));

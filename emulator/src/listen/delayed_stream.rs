@@ -11,10 +11,10 @@ use std::{
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::flight::Flight;
+use super::delay_queue::Flight;
 use crate::{
-    alarm::{Alarm, Alarms},
     latency::RoundTrip,
+    timer::{Alarm, Alarms},
 };
 
 /// Whether TCP's own handshake has been played already.

@@ -26,7 +26,7 @@ const AFTERMATH: Duration = Duration::from_secs(16);
 /// How old what a new pod gets may be: a read that went out less than a second ago is joined, and takes a while.
 const JOINED: Duration = Duration::from_secs(3);
 
-pub(crate) struct Weather {
+pub(crate) struct FaultSchedule {
     azure: Rc<Azure>,
     on: Cell<bool>,
     /// Faults and when they ended; the last may still be in force.
@@ -36,7 +36,7 @@ pub(crate) struct Weather {
     rotations: RefCell<Vec<Vec<Instant>>>,
 }
 
-impl Weather {
+impl FaultSchedule {
     pub(crate) fn new(azure: Rc<Azure>) -> Self {
         Self {
             azure,
@@ -138,7 +138,7 @@ fn fault(number: usize, known: u64) -> (&'static str, Route, Fault) {
         _ => (
             "the vault answers what is not JSON",
             some(10),
-            Fault::Rubbish { content_type: "text/html".to_owned(), body: "<html>".into() },
+            Fault::InvalidBody { content_type: "text/html".to_owned(), body: "<html>".into() },
         ),
     }
 }

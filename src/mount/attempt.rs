@@ -1,0 +1,189 @@
+//! One attempt at a mount, step by step: the token, the reads, perhaps a second round with a new token, the files.
+
+use std::{future::Future, pin::pin, sync::Arc};
+
+use futures::future::{Either, select};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cloud::{CloudEnvironment, VaultEndpoint},
+    identity::{Authenticated, Authentication, TokenRequest, TokenSource},
+    spec::{
+        MountSpec, file::FileMode, misspelling::Misspelling, mount_kind::MountKind, object::ObjectSpec,
+        principal::TokenGeneration, vault::VaultName,
+    },
+    vault::{Reader, VaultClient},
+};
+
+use super::{
+    Mounter, Volume,
+    failure::{Caller, MountError, Phase, Progress},
+    fetch::{self, Fetched},
+    layout::{self, Layout, NoVolume},
+    volume::TooLarge,
+};
+
+/// What one mount needs until it has its volume.
+pub(super) struct MountAttempt<'a> {
+    mounter: &'a Mounter,
+    kind: MountKind,
+    progress: &'a Progress,
+    objects: Arc<[ObjectSpec]>,
+    vault: VaultName,
+    endpoint: VaultEndpoint,
+    request: Arc<TokenRequest>,
+    misspellings: Vec<Misspelling>,
+    default_mode: FileMode,
+}
+
+/// The objects that were read, and as whom.
+struct Read {
+    fetched: Vec<Fetched>,
+    caller: Box<Caller>,
+}
+
+impl<'a> MountAttempt<'a> {
+    /// Resolves the cloud of `spec`, whose objects are `objects`.
+    pub(super) async fn begin(
+        mounter: &'a Mounter,
+        spec: MountSpec,
+        objects: &Arc<[ObjectSpec]>,
+        kind: MountKind,
+        progress: &'a Progress,
+    ) -> Result<Self, MountError> {
+        let MountSpec { pod, cloud, vault, identity, objects: _, default_mode, misspellings } = spec;
+        let cloud = CloudEnvironment::resolve(&cloud, &mounter.settings.clouds).await?;
+        let endpoint = cloud.vault(&vault);
+        let request = Arc::new(TokenRequest { identity, pod, cloud });
+        let objects = objects.clone();
+        Ok(Self { mounter, kind, progress, objects, vault, endpoint, request, misspellings, default_mode })
+    }
+
+    /// Reads the objects and makes the volume.
+    pub(super) async fn run(self) -> Result<Volume, MountError> {
+        let read = self.read();
+        let read = match self.kind {
+            MountKind::Initial => {
+                run_alongside(read, self.mounter.vaults.prewarm(&self.endpoint, self.objects.len())).await
+            }
+            // It likely needs no connection.
+            MountKind::Republish => read.await,
+        };
+        self.convert(read?).await
+    }
+
+    async fn read(&self) -> Result<Read, MountError> {
+        let identities = &self.mounter.identities;
+        let token = self.token(identities.authenticate(&self.request)).await?;
+        let mut caller =
+            Box::new(Caller::new(&self.request.identity, self.endpoint.name(), self.misspellings.clone()));
+        caller.object_id = token.principal.as_ref().map(|principal| principal.object_id().to_owned());
+
+        let client = self.connect(&token, None)?;
+        let mut fetched = self.fetch(&client, Vec::new()).await?;
+        if let Some(refusal) = fetch::refusal(&fetched)
+            && let Some(renewal) = identities.renew(&self.request, &token, refusal, client.shared())
+        {
+            let token = self.token(renewal).await?;
+            let client = self.connect(&token, Some(token.generation()))?;
+            fetched = self.fetch(&client, fetch::without_refused(fetched)).await?;
+        }
+        caller.other_authority = self.mounter.vaults.status(&self.endpoint).other_authority;
+        Ok(Read { fetched, caller })
+    }
+
+    async fn token(&self, token: Authentication) -> Result<Authenticated, MountError> {
+        let source = self.mounter.identities.source(&self.request);
+        let is_entra = matches!(source, TokenSource::Entra { .. });
+        self.progress.enter(Phase::Token {
+            identity: self.request.identity.to_string(),
+            source,
+            authority: is_entra.then(|| self.request.cloud.authority().clone()),
+            last: token.last(),
+        });
+        token.outcome().await.map_err(|error| MountError::Identity {
+            wanted: names(&self.objects),
+            vault: self.vault.clone(),
+            error,
+            misspellings: self.misspellings.clone(),
+        })
+    }
+
+    fn connect(
+        &self,
+        token: &Authenticated,
+        renewed: Option<TokenGeneration>,
+    ) -> Result<VaultClient, MountError> {
+        let reader = Reader { principal: token.principal.clone(), kind: self.kind, renewed };
+        self.mounter
+            .vaults
+            .connect(&self.endpoint, token.credential.clone(), reader)
+            .map_err(|error| MountError::Connect { vault: self.vault.clone(), error: Box::new(error) })
+    }
+
+    /// Reads the objects that are not among those read `before`.
+    async fn fetch(
+        &self,
+        client: &VaultClient,
+        before: Vec<Option<Fetched>>,
+    ) -> Result<Vec<Fetched>, MountError> {
+        self.progress.read(&self.endpoint, &self.objects);
+        let limit = self.mounter.settings.largest_volume;
+        fetch::fetch(client, &self.objects, before, self.progress, limit)
+            .await
+            .map_err(|error| self.too_large(error))
+    }
+
+    async fn convert(self, Read { fetched, caller }: Read) -> Result<Volume, MountError> {
+        self.progress.enter(Phase::Conversion);
+        let layout = Layout {
+            default_mode: self.default_mode,
+            certificates: self.mounter.settings.certificates,
+            largest_volume: self.mounter.settings.largest_volume,
+        };
+        let is_slow = layout::is_slow(&fetched);
+        // Canceled with this attempt: the thread that converts would go on without it.
+        let canceled = CancellationToken::new();
+        let _cancel_on_drop = canceled.clone().drop_guard();
+        let objects = self.objects.clone();
+        let build = move || layout::build_volume(&objects, fetched, layout, || canceled.is_cancelled());
+        match if is_slow { run_blocking(build).await } else { build() } {
+            Ok(volume) => Ok(volume),
+            Err(NoVolume::Failures(failures)) => {
+                Err(MountError::Objects { vault: self.vault, caller, failures })
+            }
+            Err(NoVolume::TooLarge(error)) => Err(self.too_large(error)),
+            // Only a dropped attempt cancels its conversion.
+            Err(NoVolume::Abandoned) => std::future::pending().await,
+        }
+    }
+
+    fn too_large(&self, TooLarge { size, largest }: TooLarge) -> MountError {
+        MountError::TooLarge { size, limit: self.mounter.settings.largest_volume, largest }
+    }
+}
+
+/// Objects as messages name them.
+pub(super) fn names(objects: &[ObjectSpec]) -> Vec<String> {
+    objects.iter().map(ToString::to_string).collect()
+}
+
+/// Runs `work`, and `other` beside it until `work` has ended.
+async fn run_alongside<T>(work: impl Future<Output = T>, other: impl Future<Output = ()>) -> T {
+    match select(pin!(work), pin!(other)).await {
+        Either::Left((result, _)) => result,
+        Either::Right(((), work)) => work.await,
+    }
+}
+
+/// Runs what computes rather than waits beside the threads that serve all other mounts. A panic comes through.
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that shuts down drops blocking work that has not begun, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

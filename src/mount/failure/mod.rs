@@ -1,0 +1,18 @@
+//! What a mount can fail with, and how that is reported: the errors, their codes, and the text of each.
+
+mod classify;
+mod error;
+mod listed;
+mod message;
+mod progress;
+mod remediation;
+mod timeout_cause;
+
+pub use self::{
+    error::{Caller, MountError, ObjectError, ObjectFailure},
+    listed::{Names, listed},
+    message::{Budget, LogDetails},
+    timeout_cause::TimeoutCause,
+};
+
+pub(super) use self::progress::{Phase, Progress};

@@ -1,0 +1,208 @@
+//! Calls that concurrent callers share: of those with equal keys one runs at a time.
+//!
+//! The callers drive the call together. A caller that goes away leaves it to the others, and the call ends with the last
+//! of them. Nothing is kept of a call that has ended, whatever its outcome.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+
+/// The result of a call, to be awaited by any number of callers.
+pub(crate) type Call<V> = Shared<BoxFuture<'static, V>>;
+
+/// A group of calls by key. `P` shows how far a call has come. Clones share the calls.
+pub(crate) struct Singleflight<K, V, P>(Arc<Mutex<HashMap<K, InFlight<V, P>>>>);
+
+/// A call that was joined or begun.
+pub(crate) struct Joined<V, P> {
+    /// Its result.
+    pub(crate) call: Call<V>,
+    /// How far it is.
+    pub(crate) progress: P,
+    /// Whether another caller began it.
+    pub(crate) is_shared: bool,
+}
+
+struct InFlight<V, P> {
+    call: WeakShared<BoxFuture<'static, V>>,
+    progress: P,
+    id: Arc<()>,
+}
+
+impl<K, V, P> Singleflight<K, V, P>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+    P: Clone + Send + 'static,
+{
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Joins the call of `key` that is in flight, where `may_join` agrees with its progress, or makes one with `begin`.
+    pub(crate) fn join<F>(
+        &self,
+        key: &K,
+        may_join: impl FnOnce(&P) -> bool,
+        begin: impl FnOnce() -> (P, F),
+    ) -> Joined<V, P>
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let mut calls = self.lock();
+        if let Some(InFlight { call, progress, .. }) = calls.get(key)
+            && let Some(call) = call.upgrade()
+            && may_join(progress)
+        {
+            return Joined { call, progress: progress.clone(), is_shared: true };
+        }
+        let (progress, future) = begin();
+        let id = Arc::new(());
+        let removal = RemoveOnDrop { calls: self.clone(), key: key.clone(), id: id.clone() };
+        let call = async move {
+            let _removal = removal;
+            future.await
+        };
+        let call = call.boxed().shared();
+        if let Some(weak) = call.downgrade() {
+            calls.insert(key.clone(), InFlight { call: weak, progress: progress.clone(), id });
+        }
+        Joined { call, progress, is_shared: false }
+    }
+}
+
+impl<K, V, P> Singleflight<K, V, P> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, InFlight<V, P>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K, V, P> Clone for Singleflight<K, V, P> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, V, P> Default for Singleflight<K, V, P> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K, V, P> fmt::Debug for Singleflight<K, V, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Singleflight")
+    }
+}
+
+/// Removes a call when it has ended, or when the last caller has gone away.
+struct RemoveOnDrop<K: Eq + Hash, V, P> {
+    calls: Singleflight<K, V, P>,
+    key: K,
+    id: Arc<()>,
+}
+
+impl<K: Eq + Hash, V, P> Drop for RemoveOnDrop<K, V, P> {
+    fn drop(&mut self) {
+        let mut calls = self.calls.lock();
+        // A later call may be in its place.
+        if calls.get(&self.key).is_some_and(|call| Arc::ptr_eq(&call.id, &self.id)) {
+            calls.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    type Calls = Singleflight<&'static str, Result<u32, u32>, ()>;
+
+    fn any((): &()) -> bool {
+        true
+    }
+
+    fn never() -> ((), BoxFuture<'static, Result<u32, u32>>) {
+        unreachable!("there is a call to join")
+    }
+
+    fn ok(value: u32) -> ((), impl Future<Output = Result<u32, u32>> + Send) {
+        ((), async move { Ok(value) })
+    }
+
+    #[tokio::test]
+    async fn callers_with_equal_keys_share_a_call_and_its_failure() {
+        let calls = Calls::new();
+        let (end, ended) = oneshot::channel();
+        let first = calls.join(&"a", any, || ((), async { Err(ended.await.unwrap()) }));
+        assert!(!first.is_shared);
+        let second = calls.join(&"a", any, never);
+        assert!(second.is_shared);
+        let other = calls.join(&"b", any, || ok(2));
+        assert!(!other.is_shared);
+        end.send(5).unwrap();
+        assert_eq!(first.call.clone().await, Err(5));
+        let third = calls.join(&"a", any, || ok(3));
+        assert!(!third.is_shared, "the first has ended, though two still hold it");
+        assert_eq!((second.call.await, other.call.await, third.call.await), (Err(5), Ok(2), Ok(3)));
+        assert!(calls.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_call_ends_with_its_last_caller_and_not_with_the_first() {
+        let calls = Calls::new();
+        let (mut end, ended) = oneshot::channel();
+        let first = calls.join(&"a", any, || ((), async { Ok(ended.await.unwrap_or_default()) }));
+        let first = tokio::spawn(first.call);
+        tokio::task::yield_now().await;
+        let second = tokio::spawn(calls.join(&"a", any, never).call);
+        tokio::task::yield_now().await;
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        assert!(!end.is_closed(), "the second waits for it");
+        second.abort();
+        assert!(second.await.unwrap_err().is_cancelled());
+        end.closed().await;
+        assert!(calls.lock().is_empty());
+        let third = calls.join(&"a", any, || ok(3));
+        assert_eq!((third.call.await, third.is_shared), (Ok(3), false));
+    }
+
+    #[tokio::test]
+    async fn a_call_goes_on_when_the_caller_that_drove_it_goes_away() {
+        let calls = Calls::new();
+        let (end, ended) = oneshot::channel();
+        let first = calls.join(&"a", any, || ((), async { Ok(ended.await.unwrap()) }));
+        let first = tokio::spawn(first.call);
+        tokio::task::yield_now().await;
+        let second = tokio::spawn(calls.join(&"a", any, never).call);
+        tokio::task::yield_now().await;
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        end.send(7).unwrap();
+        assert_eq!(second.await.unwrap(), Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_may_not_be_joined_leaves_its_place_to_a_newer_one() {
+        let calls = Calls::new();
+        let first = calls.join(&"a", any, || ((), std::future::pending()));
+        let second = calls.join(&"a", |()| false, || ((), std::future::pending()));
+        assert!(!second.is_shared);
+        drop(first);
+        assert_eq!(calls.lock().len(), 1, "the older call leaves the newer one in place");
+        drop(second);
+        assert!(calls.lock().is_empty());
+    }
+}

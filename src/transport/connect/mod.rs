@@ -1,0 +1,26 @@
+//! Connections: names, proxies, TCP and TLS, and those that are opened ahead of the requests that need them.
+
+mod connect_phase;
+mod connection;
+mod connection_count;
+mod connector;
+mod dns;
+mod prewarm;
+mod proxy;
+mod tls;
+mod tunnel;
+
+pub use self::{
+    connect_phase::ConnectPhase,
+    connector::Route,
+    dns::{Resolve, Resolver},
+    proxy::{NotAProxy, Proxy},
+    tls::{Roots, RootsError},
+};
+
+pub(super) use self::{
+    connection::Uses,
+    connector::{Connector, NoConnection},
+    dns::NoAddress,
+    tunnel::ProxyError,
+};

@@ -1,0 +1,13 @@
+//! What is not asked of a vault twice.
+
+mod cache_policy;
+mod read_cache;
+mod ttl_cache;
+
+pub use self::{
+    cache_policy::{CacheSettings, MaxAge},
+    read_cache::{Answer, Reader},
+    ttl_cache::{MemorySize, TtlCache},
+};
+
+pub(super) use self::read_cache::ReadCache;
