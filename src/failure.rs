@@ -83,6 +83,8 @@ codes! {
     EntraDnsFailed,
     /// The vault's host has no address.
     VaultDnsFailed,
+    /// The name servers do not answer.
+    DnsTimeout,
     /// No connection.
     ConnectFailed,
     /// Connections end before the answer.

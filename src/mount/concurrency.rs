@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vault_has_half_of_the_places_and_who_came_first_goes_first() {
+    fn a_vault_has_half_of_the_permits_in_order_of_arrival() {
         let limiter = MountLimiter::new(Metrics::new(false));
         let [lab, shouted, other] = ["lab", "LAB", "other"].map(|name| name.parse::<VaultName>().unwrap());
         let wait = |vault| Box::pin(limiter.acquire(vault, MountKind::Initial));

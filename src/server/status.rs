@@ -101,6 +101,7 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::NoTokenProxy
         | FailureCode::EntraDnsFailed
         | FailureCode::VaultDnsFailed
+        | FailureCode::DnsTimeout
         | FailureCode::ConnectFailed
         | FailureCode::ConnectionLost
         | FailureCode::NoAnswer

@@ -14,6 +14,8 @@ use super::{
 pub enum NetworkFailure {
     /// The host's name has no address.
     Name,
+    /// The name servers do not answer.
+    NameTimeout,
     /// No connection.
     Connect,
     /// The connection ended before the answer did.
@@ -63,7 +65,8 @@ impl NetworkFailure {
         if let Some(NoConnection { connect_phase, .. }) = error.downcast_ref::<NoConnection>() {
             return Some(match connect_phase {
                 ConnectPhase::Proxy => Self::Proxy,
-                ConnectPhase::Dns | ConnectPhase::Tcp | ConnectPhase::Tls => Self::Connect,
+                ConnectPhase::Dns => Self::NameTimeout,
+                ConnectPhase::Tcp | ConnectPhase::Tls => Self::Connect,
             });
         }
         if let Some(Unanswered { failure, .. }) = error.downcast_ref() {
@@ -168,7 +171,7 @@ mod tests {
             (wrapped(NoAddress { name: "n".to_owned(), source: refused() }), NetworkFailure::Name),
             (wrapped(ResponseError::Silence(Duration::from_secs(1))), NetworkFailure::Silence),
             (wrapped(stuck(ConnectPhase::Proxy)), NetworkFailure::Proxy),
-            (wrapped(stuck(ConnectPhase::Dns)), NetworkFailure::Connect),
+            (wrapped(stuck(ConnectPhase::Dns)), NetworkFailure::NameTimeout),
             (wrapped(stuck(ConnectPhase::Tls)), NetworkFailure::Connect),
             (
                 wrapped(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)),

@@ -63,7 +63,7 @@ async fn a_probe_tells_why_it_failed() {
 }
 
 #[tokio::test]
-async fn metrics_tell_what_was_asked_of_whom_and_how_it_went() {
+async fn metrics_count_requests_by_service_and_result() {
     let azure = Azure::with_secrets(&[("db-password", "canary")]).await;
     azure.faults().inject_times(1, Route::service(Service::Vault).credentials(true), Fault::throttled(0));
     let (provider, ports) = Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(0));

@@ -189,7 +189,7 @@ async fn work_shared_with_others_goes_on_when_its_caller_goes_away() {
 }
 
 #[tokio::test]
-async fn whom_the_vault_denies_finds_nothing_that_was_read_before() {
+async fn a_denied_principal_gets_no_cached_value() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let call = MountCall::of_secrets(&azure, &["db-password"]);

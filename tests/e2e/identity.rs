@@ -225,7 +225,7 @@ async fn failure_messages(provider: &Provider, pods: &[MountCall]) -> Vec<String
 }
 
 #[tokio::test]
-async fn pods_are_told_of_a_token_proxy_that_is_not_found_in_time_and_look_for_it_together() {
+async fn pods_share_the_search_for_a_token_proxy_and_report_its_timeout() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start_changed(&azure, |config| {
         config.mounts.token_limit = Duration::from_secs(2);

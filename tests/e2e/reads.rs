@@ -64,7 +64,7 @@ async fn an_object_wanted_twice_is_read_once() {
 }
 
 #[tokio::test]
-async fn every_failing_object_is_told_in_the_users_order() {
+async fn every_failing_object_is_reported_in_order() {
     let azure = Azure::with_secrets(&[("good", "x"), ("off", "x")]).await;
     azure.vaults().set_enabled("lab", ObjectKind::Secret, "off", None, false).unwrap();
     let provider = Provider::start(&azure);
@@ -87,7 +87,7 @@ async fn every_failing_object_is_told_in_the_users_order() {
 }
 
 #[tokio::test]
-async fn an_identity_without_a_role_is_told_so() {
+async fn an_identity_without_a_role_is_reported_with_the_role() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.directory().revoke_all("cccccccc-0000-0000-0000-000000000002");
     let provider = Provider::start(&azure);

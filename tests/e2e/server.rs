@@ -79,7 +79,7 @@ async fn a_caller_with_a_deadline_hears_from_us_and_not_from_its_own_clock() {
 }
 
 #[tokio::test]
-async fn work_for_a_caller_who_went_away_stops() {
+async fn work_for_a_canceled_call_stops() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.faults().inject(Route::service(Service::Vault), Fault::Hang);
     let mut provider = Provider::start(&azure);

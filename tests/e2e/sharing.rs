@@ -194,7 +194,7 @@ async fn a_refusal_is_not_remembered() {
 
 /// The first of them asks IMDS, and the others have not asked at all.
 #[tokio::test]
-async fn pods_that_start_together_are_all_told_what_imds_answered() {
+async fn pods_that_start_together_all_report_what_imds_answered() {
     for (answered, code) in [(429, "[AKV-TokenThrottled] "), (503, "[AKV-TokenSourceDown] ")] {
         let azure = Azure::with_secrets(&[("db-password", "x")]).await;
         let provider = Provider::start_changed(&azure, |config| {
@@ -218,7 +218,7 @@ async fn pods_that_start_together_are_all_told_what_imds_answered() {
 }
 
 #[tokio::test]
-async fn pods_that_start_together_share_a_failure_of_entra_and_each_is_told_it() {
+async fn pods_that_start_together_share_a_failure_of_entra_and_report_it() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let timeouts =
         Timeouts { initial_backoff: Duration::from_millis(1), ..Timeouts::within(Duration::from_secs(90)) };

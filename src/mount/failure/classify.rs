@@ -5,7 +5,7 @@ use crate::{
     content::error::ContentError,
     failure::FailureCode as Code,
     identity::{IdentityError, LastAnswer, TokenErrorResponse, TokenSource},
-    transport::NetworkFailure,
+    transport::{ConnectPhase, NetworkFailure},
     vault::{Reason, VaultError},
 };
 
@@ -37,6 +37,10 @@ impl TimeoutCause {
     pub(in crate::mount) fn code(&self) -> Code {
         match self {
             Self::Cloud => Code::TimeoutCloudFile,
+            Self::Token { connect_phase: Some(ConnectPhase::Dns), .. }
+            | Self::Reads { throttled: false, connect_phase: Some(ConnectPhase::Dns), .. } => {
+                Code::DnsTimeout
+            }
             Self::Token { connect_phase: Some(_), .. } => Code::TimeoutConnect,
             Self::Token { .. } => Code::TimeoutToken,
             Self::Reads { throttled: true, .. } => Code::TimeoutThrottled,
@@ -118,7 +122,9 @@ fn unanswered(source: &TokenSource, failure: NetworkFailure) -> Code {
         (TokenSource::Imds, _) => Code::ImdsUnreachable,
         (TokenSource::Nmi { .. }, _) => Code::NmiUnreachable,
         (TokenSource::TokenProxy { .. }, failure) => match network(failure, Code::NoTokenProxy) {
-            Code::ConnectFailed | Code::ConnectionLost | Code::NoAnswer => Code::NoTokenProxy,
+            Code::DnsTimeout | Code::ConnectFailed | Code::ConnectionLost | Code::NoAnswer => {
+                Code::NoTokenProxy
+            }
             other => other,
         },
         (TokenSource::Entra { .. }, failure) => network(failure, Code::EntraDnsFailed),
@@ -128,6 +134,7 @@ fn unanswered(source: &TokenSource, failure: NetworkFailure) -> Code {
 fn network(failure: NetworkFailure, no_address: Code) -> Code {
     match failure {
         NetworkFailure::Name => no_address,
+        NetworkFailure::NameTimeout => Code::DnsTimeout,
         NetworkFailure::Connect => Code::ConnectFailed,
         NetworkFailure::Lost => Code::ConnectionLost,
         NetworkFailure::Silence => Code::NoAnswer,

@@ -133,6 +133,7 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
             "check the name of {}, cloudName, and the private DNS zone of a private endpoint",
             about.vault()
         ),
+        Code::DnsTimeout => said("check the DNS servers of the node and the way to them"),
         Code::ConnectFailed => said("check egress rules, firewalls and routes from the node"),
         Code::ConnectionLost => {
             said("check for a firewall or proxy between node and Azure that ends connections")

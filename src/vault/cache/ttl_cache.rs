@@ -97,7 +97,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn an_answer_is_recalled_until_it_is_too_old_for_who_asks() {
+    fn an_entry_is_a_hit_until_its_maximum_age() {
         let (memory, begin) = (TtlCache::new(), Instant::now());
         memory.insert("a", Arc::new(Value(1)), begin, MINUTE * 5);
         let recalled = |max_age, now| memory.get(&"a", max_age, now).is_some();

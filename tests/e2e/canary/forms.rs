@@ -45,7 +45,7 @@ fn forms(canary: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn a_canary_is_found_in_every_dress() {
+fn canary_is_detected_in_every_encoding() {
     let canary = VALUE.as_bytes();
     let found = |text: String| forms(canary).iter().any(|form| text.contains(form));
     assert!(found(format!("value={VALUE}")) && found(format!("{VALUE:?}")) && found(format!("{canary:?}")));

@@ -12,7 +12,7 @@ fn json(body: impl Into<bytes::Bytes>) -> Fault {
 
 /// What cannot be understood is not asked for again: the vault would say it again.
 #[tokio::test]
-async fn answers_that_are_not_json_or_of_another_shape() {
+async fn an_answer_that_is_not_json_fails_after_one_request() {
     let fixture = FaultFixture::new().await;
     for at in [At::Vault, At::Entra] {
         for body in
@@ -26,22 +26,23 @@ async fn answers_that_are_not_json_or_of_another_shape() {
 
 /// Nor is the page of a proxy or a firewall, which asks for no other token either.
 #[tokio::test]
-async fn pages_of_proxies_and_firewalls() {
+async fn a_page_of_a_proxy_or_firewall_is_reported_as_such() {
     let fixture = FaultFixture::new().await;
     for at in [At::Vault, At::Entra] {
-        for (status, code) in [(403, PermissionDenied), (407, FailedPrecondition), (404, FailedPrecondition)]
+        for (answered, code) in
+            [(403, PermissionDenied), (407, FailedPrecondition), (404, FailedPrecondition)]
         {
-            let page = Fault::page(status, "<html><title>Blocked</title></html>");
+            let page = Fault::page(answered, "<html><title>Blocked</title></html>");
             let status = fixture.fails(at, page, code, ONCE).await;
             assert!(status.message().contains("titled \"Blocked\""), "{status}");
-            assert!(status.message().contains(&status.to_string()), "{status}");
+            assert!(status.message().contains(&answered.to_string()), "{status}");
         }
     }
 }
 
 /// Nor is what goes on and on, and no more of it is taken than any answer of Azure's has.
 #[tokio::test]
-async fn a_body_of_200_megabytes() {
+async fn a_body_of_200_megabytes_is_refused() {
     let fixture = FaultFixture::new().await;
     for at in [At::Vault, At::Entra] {
         for fault in [Fault::HugeBody(200_000_000), Fault::UnannouncedBody(200_000_000)] {
@@ -91,7 +92,7 @@ async fn a_list_that_breaks_off_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_list_of_versions_that_leads_to_itself() {
+async fn a_list_of_versions_that_does_not_end_is_refused() {
     let fixture = FaultFixture::new().await;
     let lists = At::Vault.route().path_suffix("/versions");
     let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";

@@ -22,7 +22,7 @@ use crate::harness::Azure;
 const BREAKS: [Fault; 4] = [Fault::Drop, Fault::Reset, Fault::Hang, Fault::HangInBody];
 
 #[tokio::test]
-async fn a_vault_that_breaks_off_or_hangs() {
+async fn a_vault_that_breaks_off_or_hangs_is_asked_again_and_then_reported() {
     let faults = BREAKS.into_iter().chain([Fault::CutBody { after: 5 }]);
     let rows = faults.map(|fault| async move {
         let fixture = FaultFixture::new().await;
@@ -33,7 +33,7 @@ async fn a_vault_that_breaks_off_or_hangs() {
 }
 
 #[tokio::test]
-async fn a_vault_that_hangs_before_it_knows_who_asks() {
+async fn a_probe_that_hangs_fails_all_waiting_reads_together() {
     let fixture = FaultFixture::new().await;
     fixture.azure.faults().inject(At::Probe.route(), Fault::Hang);
     let names: Vec<String> = (0..20).map(|index| format!("secret-{index}")).collect();
@@ -53,7 +53,7 @@ async fn a_vault_that_hangs_before_it_knows_who_asks() {
 }
 
 #[tokio::test]
-async fn entra_that_breaks_off_or_hangs() {
+async fn entra_that_breaks_off_or_hangs_is_asked_again_and_then_reported() {
     let faults = BREAKS.into_iter().chain([Fault::CutBody { after: 5 }]);
     let rows = faults.map(|fault| async move {
         let fixture = FaultFixture::new().await;
@@ -64,7 +64,7 @@ async fn entra_that_breaks_off_or_hangs() {
 }
 
 #[tokio::test]
-async fn all_pooled_connections_die_at_once() {
+async fn dead_pooled_connections_are_replaced_at_once() {
     let (azure, names) = Azure::with_numbered_secrets(40).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Nothing hangs here, and a busy machine is not to look as if.
@@ -166,17 +166,17 @@ async fn mounts_once_names_lead_there(before: Before, proxy: Option<&str>, menti
 }
 
 #[tokio::test]
-async fn connections_that_are_refused() {
+async fn a_refused_connection_is_reported_with_its_host() {
     mounts_once_names_lead_there(Before::Nobody(nobody()), None, "login.microsoftonline.com").await;
 }
 
 #[tokio::test]
-async fn names_that_are_not_known() {
+async fn an_unknown_name_is_reported_with_its_host() {
     mounts_once_names_lead_there(Before::Unknown, None, "login.microsoftonline.com").await;
 }
 
 #[tokio::test]
-async fn name_servers_that_do_not_answer() {
+async fn name_servers_that_do_not_answer_are_reported_as_dns() {
     for (lookups, well) in [(1, true), (FOR_GOOD, false)] {
         let azure = Azure::with_secrets(&[("db-password", "x")]).await;
         let switch =
@@ -189,7 +189,7 @@ async fn name_servers_that_do_not_answer() {
             Err(status) => {
                 assert!(!well, "{status}");
                 assert_eq!(status.code(), FailedPrecondition, "{status}");
-                for part in ["AKV-TimeoutConnect", "a token from Entra (an answer of DNS)"] {
+                for part in ["AKV-DnsTimeout", "a token from Entra (an answer of DNS)"] {
                     assert!(status.message().contains(part), "no {part} in {status}");
                 }
             }
@@ -198,13 +198,13 @@ async fn name_servers_that_do_not_answer() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_down() {
+async fn a_proxy_that_is_down_is_reported_as_the_proxy() {
     let proxy = Some("http://proxy.example");
     mounts_once_names_lead_there(Before::Nobody(nobody()), proxy, "proxy.example").await;
 }
 
 #[tokio::test]
-async fn a_vault_alone_that_cannot_be_reached() {
+async fn an_unreachable_vault_is_reported_with_its_name() {
     for before in [Before::Nobody(nobody()), Before::Unknown] {
         let azure = Azure::with_secrets(&[("db-password", "x")]).await;
         let names = VaultGone { before, entra: azure.https_address() };
@@ -248,7 +248,7 @@ impl Resolve for VaultGone {
 }
 
 #[tokio::test]
-async fn certificates_that_nobody_trusts() {
+async fn an_untrusted_certificate_is_reported_as_such() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let other = Azure::with_own_authority().await;
     let roots = Roots::from_pem(other.ca_pem().as_bytes()).unwrap();

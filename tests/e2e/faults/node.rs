@@ -16,7 +16,7 @@ fn managed() -> MountCall {
 
 /// Microsoft's advice for IMDS has longer pauses than those for Entra, so each fault has an Azure of its own, all at once.
 #[tokio::test]
-async fn imds_that_fails_once() {
+async fn imds_that_fails_once_is_asked_again() {
     let faults = [404, 410, 429, 500, 503].map(Fault::status).into_iter().chain([Fault::Hang, Fault::Drop]);
     let rows = faults.map(|fault| async move {
         let fixture = FaultFixture::new().await;
@@ -28,7 +28,7 @@ async fn imds_that_fails_once() {
 }
 
 #[tokio::test]
-async fn imds_that_fails_for_good() {
+async fn imds_that_fails_each_time_is_reported() {
     let faults = [404, 410, 429, 500, 503].map(Fault::status).into_iter().chain([Fault::Hang, Fault::Drop]);
     let rows = faults.map(|fault| async move {
         let azure = Azure::with_secrets(&[("db-password", "x")]).await;

@@ -13,7 +13,7 @@ fn status(code: u16, retry_after: Option<u64>) -> Fault {
 }
 
 #[tokio::test]
-async fn a_vault_that_is_out_of_order() {
+async fn a_vault_that_fails_is_asked_again_and_then_reported() {
     let fixture = FaultFixture::new().await;
     for code in [500, 502, 503, 504] {
         fixture.recovers_from(At::Vault, Fault::status(code), 2).await;
@@ -23,7 +23,7 @@ async fn a_vault_that_is_out_of_order() {
 }
 
 #[tokio::test]
-async fn a_vault_that_throttles() {
+async fn a_vault_that_throttles_is_asked_again_and_then_reported() {
     let fixture = FaultFixture::new().await;
     for retry_after in [Some(0), None] {
         fixture.recovers_from(At::Vault, status(429, retry_after), 2).await;
@@ -33,7 +33,7 @@ async fn a_vault_that_throttles() {
 }
 
 #[tokio::test]
-async fn a_vault_that_wants_to_be_left_alone_for_longer_than_a_mount_may_take() {
+async fn a_retry_after_beyond_the_mount_timeout_fails_at_once() {
     // A line of its own for each, since a vault that throttles keeps all others waiting.
     for code in [429, 503] {
         let fixture = FaultFixture::new().await;
@@ -46,7 +46,7 @@ async fn a_vault_that_wants_to_be_left_alone_for_longer_than_a_mount_may_take() 
 }
 
 #[tokio::test]
-async fn a_vault_that_is_out_of_order_before_it_knows_who_asks() {
+async fn a_probe_that_fails_is_repeated_and_then_reported() {
     for code in [500, 503] {
         let fixture = FaultFixture::new().await;
         fixture.azure.faults().inject_times(1, At::Probe.route(), Fault::status(code));
@@ -67,7 +67,7 @@ async fn a_vault_that_is_out_of_order_before_it_knows_who_asks() {
 /// What became of one probe is told to all who waited for it: one after the other they would ask for longer than a mount
 /// may take.
 #[tokio::test]
-async fn a_vault_that_throttles_before_it_knows_who_asks() {
+async fn a_throttled_probe_fails_all_waiting_reads_together() {
     for (fault, code, most) in [
         (status(429, Some(0)), "AKV-Throttled", 2 * TRIES.end()),
         (status(429, Some(300)), "AKV-Throttled", 2),
@@ -91,7 +91,7 @@ async fn a_vault_that_throttles_before_it_knows_who_asks() {
 }
 
 #[tokio::test]
-async fn entra_out_of_order() {
+async fn entra_that_fails_is_asked_again_and_then_reported() {
     let fixture = FaultFixture::new().await;
     for code in [500, 502, 503, 504] {
         fixture.recovers_from(At::Entra, Fault::status(code), 2).await;
@@ -101,7 +101,7 @@ async fn entra_out_of_order() {
 }
 
 #[tokio::test]
-async fn entra_that_throttles() {
+async fn entra_that_throttles_is_asked_again_and_then_reported() {
     let fixture = FaultFixture::new().await;
     for retry_after in [Some(0), None] {
         fixture.recovers_from(At::Entra, status(429, retry_after), 2).await;
@@ -114,7 +114,7 @@ async fn entra_that_throttles() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_revoked() {
+async fn a_revoked_token_is_renewed_once() {
     let fixture = FaultFixture::new().await;
     let call = fixture.call();
     let mount = async || fixture.driver().mount(&call.of_another_pod()).await;
@@ -136,7 +136,7 @@ async fn a_token_that_was_revoked() {
 }
 
 #[tokio::test]
-async fn a_vault_that_is_behind_with_tokens() {
+async fn a_new_token_that_is_refused_once_is_renewed() {
     let fixture = FaultFixture::new().await;
     fixture.azure.faults().inject_times(1, At::Vault.route(), Fault::status(401));
     fixture.mount().await.unwrap();
@@ -145,7 +145,7 @@ async fn a_vault_that_is_behind_with_tokens() {
 }
 
 #[tokio::test]
-async fn twenty_objects_of_a_vault_that_is_out_of_order_fail_together() {
+async fn twenty_objects_of_a_failing_vault_are_one_failure() {
     let fixture = FaultFixture::new().await;
     let names: Vec<String> = (0..20).map(|index| format!("secret-{index}")).collect();
     for name in &names {
@@ -164,7 +164,7 @@ async fn twenty_objects_of_a_vault_that_is_out_of_order_fail_together() {
 }
 
 #[tokio::test]
-async fn one_slow_object_among_twenty() {
+async fn one_slow_object_among_twenty_fails_alone() {
     let fixture = FaultFixture::new().await;
     let names: Vec<String> = (0..20).map(|index| format!("secret-{index:02}")).collect();
     for name in &names {

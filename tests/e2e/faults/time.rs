@@ -11,7 +11,7 @@ use super::fixture::{At, FaultFixture};
 use crate::harness::{Azure, MountCall};
 
 #[tokio::test]
-async fn clocks_that_disagree() {
+async fn clocks_that_disagree_do_not_fail_a_mount() {
     let hour = 3_600;
     for (offset, well) in [(-2 * hour, false), (-200, true), (200, true), (1_800, true), (2 * hour, false)] {
         let fixture = FaultFixture::new().await;
@@ -45,7 +45,7 @@ fn within(azure: Azure, seconds: u64) -> FaultFixture {
 }
 
 #[tokio::test]
-async fn who_hangs_is_told_of_before_the_time_is_up() {
+async fn hanging_host_is_reported_before_mount_timeout() {
     let rows = [At::Vault, At::Probe, At::Entra].map(|at| async move {
         let fixture = within(Azure::with_secrets(&[("db-password", "x")]).await, 6);
         // By what hung, and not by the mount's end, which does not name an object.
@@ -64,7 +64,7 @@ async fn who_hangs_is_told_of_before_the_time_is_up() {
 }
 
 #[tokio::test]
-async fn a_mount_that_finds_no_place_says_so_and_others_go_on() {
+async fn a_mount_without_a_permit_is_reported_and_others_go_on() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.vaults().put_secret("other", "db-password", "y");
     azure.faults().inject(Route::vault("lab").credentials(true), Fault::Hang);
