@@ -15,9 +15,9 @@ pub(super) fn nothing_secret_is_in(said: &str, canaries: &[(&str, &[u8])]) {
         }
     }
     // Whatever is issued at run time: Entra's tokens, and what kubelet gave.
-    assert!(!said.contains("eyJ"), "a token is status:\n{said}");
+    assert!(!said.contains("eyJ"), "the text has a token:\n{said}");
     // Archives of PKCS#12 and keys in base64 begin with a long SEQUENCE.
-    assert!(!said.contains("MII"), "an archive or a key is status:\n{said}");
+    assert!(!said.contains("MII"), "the text has an archive or a key:\n{said}");
 }
 
 /// As it is, and as what it is written as: base64 at each of its three places, hex, URL, and a list of numbers.
