@@ -4,7 +4,7 @@
 //! of this node to a vault, with initial mounts before republishes. After a 429 the whole queue waits until the same
 //! time, and then continues at the rate that the vault answers.
 //!
-//! [`LimiterState`] decides. It is a value without clock or I/O; [`Limiter`] gives it the time, and wakes the first
+//! [`LimiterState`] decides. It is a value without clock or I/O; `Limiter` gives it the time, and wakes the first
 //! request of the queue.
 
 mod adaptive;
