@@ -1,4 +1,4 @@
-//! The composition root: from a [`Config`] to running servers under one shutdown.
+//! The composition root: builds the servers from a [`Config`] and runs them under one shutdown.
 
 use std::future::Future;
 
@@ -14,7 +14,7 @@ use crate::{
     transport::Transports,
 };
 
-/// A provider that already has its socket and ports: callers may connect, and wait until [`App::run`].
+/// A provider that already has its socket and ports. Callers may connect; their calls wait until [`App::run`].
 #[derive(Debug)]
 pub struct App {
     listener: Listener,
@@ -24,10 +24,10 @@ pub struct App {
 }
 
 impl App {
-    /// Takes the socket, then the ports. Must be called within a tokio runtime.
+    /// Binds the socket, then the ports. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// Where the socket cannot be had. A port that cannot is told of, and tried again later.
+    /// The socket cannot be bound. A port that cannot be bound is logged, and tried again while serving.
     pub fn bind(config: Config) -> Result<Self, BindError> {
         let metrics = Metrics::new(config.object_names_in_metrics);
         Ok(Self {
@@ -38,7 +38,7 @@ impl App {
         })
     }
 
-    /// What serves probes, metrics and profiles.
+    /// Returns the HTTP server of probes, metrics and profiles.
     pub fn admin(&self) -> &Admin {
         &self.admin
     }
@@ -46,7 +46,7 @@ impl App {
     /// Serves over these transports until `shutdown`, then lets running mounts finish.
     ///
     /// # Errors
-    /// Where the listener breaks.
+    /// The listener breaks.
     pub async fn run(
         self,
         transports: Transports,

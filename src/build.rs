@@ -1,22 +1,22 @@
-//! Which build of the provider this is.
+//! The version of the provider and how it was built.
 
 use std::fmt;
 
-/// What `--version`, `Version` and the metrics tell of a build.
+/// A description of a build, as `--version`, `Version` and the metrics show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Build {
-    /// The release.
+    /// The release, from Cargo.toml.
     pub version: &'static str,
-    /// The commit, where the build knew it.
+    /// The commit; empty if the build did not know it.
     pub commit: &'static str,
-    /// The compiler.
+    /// The compiler, as `rustc --version` prints it.
     pub rustc: &'static str,
-    /// Operating system and architecture.
+    /// Operating system and architecture, with a slash between them.
     pub platform: &'static str,
 }
 
 impl Build {
-    /// The build that runs.
+    /// Returns the running build.
     pub const fn this() -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -28,7 +28,7 @@ impl Build {
 }
 
 impl fmt::Display for Build {
-    /// As JSON.
+    /// Formats the build as a JSON object.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { version, commit, rustc, platform } = self;
         let json = serde_json::json!({
@@ -44,9 +44,9 @@ mod tests {
 
     #[test]
     fn the_build_tells_of_itself_in_json() {
-        let told: serde_json::Value = serde_json::from_str(&Build::this().to_string()).unwrap();
-        assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
-        assert!(told["platform"].as_str().unwrap().contains('/'));
-        assert!(told["rustc"].as_str().unwrap().starts_with("rustc "));
+        let shown: serde_json::Value = serde_json::from_str(&Build::this().to_string()).unwrap();
+        assert_eq!(shown["version"], env!("CARGO_PKG_VERSION"));
+        assert!(shown["platform"].as_str().unwrap().contains('/'));
+        assert!(shown["rustc"].as_str().unwrap().starts_with("rustc "));
     }
 }

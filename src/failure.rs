@@ -1,24 +1,24 @@
-//! The stable short names of all that a mount can fail with.
+//! The stable short names of every way in which a mount can fail.
 //!
-//! A leaf: one name for each thing that an operator does next, and no word of how it came about. Each has a section in
-//! docs/codes.md, stands in brackets before its message, and is a label of `akv_failures_total`. A name that was
-//! published is never given another meaning.
+//! The names depend on no other module. There is one for each action that an operator takes next, and it says nothing
+//! of how the failure came about. Each name has a section in docs/codes.md, stands in brackets before its message,
+//! and is a label of `akv_failures_total`. A published name never gets another meaning.
 
 use std::fmt;
 
 macro_rules! codes {
     ($($(#[$doc:meta])+ $name:ident,)+) => {
-        /// Why a mount failed, as documentation and dashboards name it.
+        /// A reason why a mount failed, as documentation and dashboards name it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum FailureCode {
             $($(#[$doc])+ $name,)+
         }
 
         impl FailureCode {
-            /// Every code there is.
+            /// Every code.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// `AKV-NotFound`
+            /// Returns the name with its prefix: `AKV-NotFound`.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => concat!("AKV-", stringify!($name)),)+
@@ -31,94 +31,94 @@ macro_rules! codes {
 codes! {
     /// The SecretProviderClass or the request is wrong.
     BadParameters,
-    /// The cluster gives no token or Secret to ask with.
+    /// The cluster provides no token or Secret to authenticate with.
     NoCredentials,
-    /// `AzureStackCloud`, and nobody says in which file it is described.
+    /// The cloud is `AzureStackCloud`, and no file describes it.
     NoCloudFile,
-    /// The file that describes the cloud cannot be used.
+    /// The file that describes the cloud is missing or invalid.
     BadCloudFile,
 
     /// No federated credential of the identity fits the pod's token.
     NoFederatedCredential,
     /// The directory does not allow federation.
     FederationNotAllowed,
-    /// Entra does not trust whoever signed the pod's token.
+    /// Entra does not trust the issuer of the pod's token.
     PodTokenNotTrusted,
-    /// The pod's token is expired, or not valid yet.
+    /// The pod's token has expired, or is not valid yet.
     PodTokenNotValidNow,
     /// The client secret is wrong.
     WrongClientSecret,
-    /// The client secret was right once.
+    /// The client secret has expired.
     ClientSecretExpired,
-    /// There is no such directory in this cloud.
+    /// This cloud has no such directory.
     UnknownTenant,
     /// The directory has no such application or identity.
     UnknownClient,
-    /// The application is switched off.
+    /// The application is disabled.
     ClientDisabled,
-    /// The directory does not know Key Vault as this cloud names it.
+    /// The directory does not know Key Vault under the name that this cloud uses.
     UnknownVaultService,
-    /// A Conditional Access policy is in the way.
+    /// A Conditional Access policy blocks the identity.
     ConditionalAccess,
     /// The node does not have the identity.
     IdentityNotOnNode,
-    /// The node has several identities, and none was chosen.
+    /// The node has several identities, and the SecretProviderClass chooses none.
     IdentityNotChosen,
-    /// NMI knows no identity for the pod.
+    /// NMI has no identity for the pod.
     NoPodIdentity,
     /// The identity was refused for another reason.
     IdentityRefused,
-    /// Whoever gives tokens is asked too often.
+    /// The token source throttles.
     TokenThrottled,
-    /// Whoever gives tokens is out of order.
+    /// The token source fails with a server error.
     TokenSourceDown,
-    /// The provider does not reach IMDS.
+    /// The provider cannot reach IMDS.
     ImdsUnreachable,
-    /// The provider does not reach NMI.
+    /// The provider cannot reach NMI.
     NmiUnreachable,
-    /// There is no way to the token proxy of identity binding.
+    /// The token proxy of identity binding is not available.
     NoTokenProxy,
 
-    /// The authority's host has no address.
+    /// DNS has no address for the authority's host.
     EntraDnsFailed,
-    /// The vault's host has no address.
+    /// DNS has no address for the vault's host.
     VaultDnsFailed,
     /// The name servers do not answer.
     DnsTimeout,
-    /// No connection.
+    /// The connection cannot be established.
     ConnectFailed,
-    /// Connections end before the answer.
+    /// The connection ends before the answer.
     ConnectionLost,
-    /// A connection, and no answer on it.
+    /// The host accepts the connection and does not answer.
     NoAnswer,
-    /// The host's certificate is by somebody whom nobody trusts here.
+    /// The issuer of the host's certificate is not trusted.
     TlsNotTrusted,
-    /// The host's certificate is not valid at this time.
+    /// The host's certificate has expired, or is not valid yet.
     TlsNotValidNow,
     /// TLS failed for another reason.
     TlsFailed,
     /// The proxy cannot be reached.
     ProxyUnreachable,
-    /// The proxy does not let us through.
+    /// The proxy refuses the connection to the host.
     ProxyRefused,
-    /// A proxy demands a user and a password.
+    /// The proxy demands a user and a password.
     ProxyAuthRequired,
-    /// A proxy, firewall or gateway in between answers 403 in place of Azure.
+    /// A proxy, firewall or gateway on the way answers 403 in place of Azure.
     ForbiddenByProxy,
-    /// Somebody answered who is not Azure, or not in its language.
+    /// Something other than Azure answered, or the answer is not in Azure's format.
     UnexpectedAnswer,
 
-    /// No role.
+    /// The identity has no role on the vault.
     ForbiddenByRbac,
-    /// No access policy.
+    /// The identity has no access policy on the vault.
     ForbiddenByPolicy,
-    /// The vault's firewall does not know our address.
+    /// The vault's firewall does not allow the node's address.
     ForbiddenByFirewall,
-    /// The vault takes private connections alone.
+    /// The vault accepts private connections only.
     ForbiddenByConnection,
-    /// Forbidden for another reason.
+    /// The vault forbids the read for another reason.
     Forbidden,
-    /// The vault does not take the token.
+    /// The vault does not accept the token.
     VaultRefusedToken,
     /// The vault demands a token with claims that the identity does not get.
     ClaimsChallenge,
@@ -126,50 +126,50 @@ codes! {
     VaultInOtherTenant,
     /// The token is for another cloud's vaults.
     WrongAudience,
-    /// No such object or version.
+    /// The vault has no such object or version.
     NotFound,
-    /// The object was deleted, and can be had back.
+    /// The object was deleted, and can be recovered.
     SoftDeleted,
-    /// The object or its version is switched off.
+    /// The object or its version is disabled.
     ObjectDisabled,
-    /// The object's time has not come yet.
+    /// The object's start date has not come yet.
     NotYetValid,
-    /// The object's time is over.
+    /// The object has expired.
     Expired,
-    /// The vault finds the request wrong.
+    /// The vault rejects the request as invalid.
     RequestRejected,
-    /// The vault is asked too often.
+    /// The vault throttles.
     Throttled,
-    /// The vault is out of order.
+    /// The vault fails with a server error.
     VaultDown,
 
-    /// The secret's value has another encoding than `objectEncoding` says.
+    /// The secret's value is not in the encoding that `objectEncoding` names.
     WrongEncoding,
     /// The certificate is not issued yet.
     CertificateNotIssued,
-    /// The object's content cannot become the file that was asked for.
+    /// The object's content cannot be converted to the requested file.
     CannotConvert,
-    /// Two objects want the same file.
+    /// Two objects write the same file.
     FileClash,
-    /// More than the driver takes in one answer.
+    /// The volume is larger than the driver accepts in one answer.
     TooLarge,
 
-    /// No time left, and the cloud's file was still being read.
+    /// The mount timed out while it read the cloud's file.
     TimeoutCloudFile,
-    /// No time left, and there was no token yet.
+    /// The mount timed out while it waited for a token.
     TimeoutToken,
-    /// No time left, and there was no connection yet.
+    /// The mount timed out while it connected.
     TimeoutConnect,
-    /// No time left, since the vault throttles.
+    /// The mount timed out while the vault throttled.
     TimeoutThrottled,
-    /// No time left, and the vault had not answered all reads.
+    /// The mount timed out while it waited for the vault to answer all reads.
     TimeoutRead,
-    /// No time left, and the content was still being converted.
+    /// The mount timed out while it converted the content.
     TimeoutConvert,
-    /// It waited for a place among the mounts under way.
+    /// The mount timed out in the queue of mounts.
     TimeoutQueued,
 
-    /// A bug of the provider.
+    /// The provider has a bug.
     InternalError,
 }
 

@@ -1,13 +1,13 @@
-//! The process's memory, closed to everyone else on the node: it holds secrets of every pod.
+//! Protection of the process's memory against other processes on the node: it holds secrets of every pod.
 
 use std::io;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
-/// What could not be closed.
+/// An error of a protection that the kernel refused.
 #[derive(Debug, thiserror::Error)]
 pub enum HardeningError {
-    /// A crash may leave the memory in a file.
+    /// Core dumps stay on: a crash may write the memory to a file.
     #[error("cannot turn core dumps off")]
     CoreDumps(#[source] io::Error),
     /// Processes of the same user may read the memory.
@@ -17,13 +17,13 @@ pub enum HardeningError {
 
 /// Turns core dumps off, and closes the process to debuggers and `/proc/<pid>/mem` of the same user; root remains.
 ///
-/// For all of the process and whatever it starts; to be called first of all, before there are secrets
-/// (setrlimit(2), `RLIMIT_CORE`; prctl(2), `PR_SET_DUMPABLE`).
+/// Both apply to the whole process and its children. Call this function before there are secrets (setrlimit(2),
+/// `RLIMIT_CORE`; prctl(2), `PR_SET_DUMPABLE`).
 ///
 /// # Errors
-/// Where the kernel refuses one of the two. Both are tried.
+/// The kernel refuses one of the two. Both are tried.
 pub fn close_memory() -> Result<(), HardeningError> {
-    // Both, since a handler of core dumps that is a pipe (core(5)) takes no notice of the limit.
+    // Both, since a core dump handler that is a pipe (core(5)) ignores the limit.
     let memory = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
         .map_err(|error| HardeningError::CoreDumps(error.into()))?;

@@ -1,8 +1,9 @@
 //! Azure Key Vault provider for the Kubernetes Secrets Store CSI driver.
 //!
-//! In the order that a mount flows through it: [`server`] takes the call, [`parameters`] turns its strings into the
-//! vocabulary of [`spec`], [`mount`] gets a token from [`identity`], objects from [`vault`] over [`transport`], and
-//! files out of them with [`content`]. [`admin`] serves probes and metrics beside it. [`app`] puts it all together; ARCHITECTURE.md tells it as prose.
+//! The modules in the order in which a mount passes through them: [`server`] receives the call, and [`parameters`]
+//! parses its strings into the types of [`spec`]. [`mount`] gets a token from [`identity`] and objects from [`vault`]
+//! over [`transport`], and makes files of them with [`content`]. [`admin`] serves probes and metrics over HTTP.
+//! [`app`] composes them all; ARCHITECTURE.md explains the design.
 
 pub mod admin;
 pub mod app;

@@ -1,4 +1,4 @@
-//! Log lines on stderr.
+//! Logging to stderr.
 
 use std::io::{self, IsTerminal};
 
@@ -7,11 +7,11 @@ use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util
 
 use crate::cli::{LogFormat, LogSettings};
 
-/// Sends the provider's own events to stderr, of other crates only warnings: the SDK tells of every credential that it
-/// makes.
+/// Sends the provider's own events to stderr, and from other crates only warnings: the SDK logs every credential that
+/// it creates.
 ///
-/// The process's panic hook is replaced as well, since a panic's message may hold what was worked on: the log says
-/// where, not what.
+/// Replaces the process's panic hook as well. A panic's message may hold the data in use, so the log has the location
+/// and not the message.
 pub fn init(settings: &LogSettings) {
     let lines = match settings.format {
         LogFormat::Text => fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).boxed(),

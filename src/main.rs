@@ -1,4 +1,4 @@
-//! `akv-provider`: reads its flags, takes its socket, serves until told to stop.
+//! `akv-provider`: parses its flags, binds its socket, and serves until a signal stops it.
 
 use std::{error::Error, future::Future, io, process::ExitCode};
 
@@ -43,22 +43,22 @@ fn main() -> ExitCode {
         Err(error) => {
             #[allow(clippy::print_stderr, reason = "the log is not set up, and the caller is a person")]
             {
-                eprintln!("akv-provider: {error}\n--help tells of every flag");
+                eprintln!("akv-provider: {error}\n--help lists every flag");
             }
             ExitCode::from(2)
         }
     }
 }
 
-// One thread: what there is to do is to wait for the network, and what computes for long runs beside it. A second one
-// would cost memory, and a wake-up of the other for each answer.
+// One thread is enough: the provider mostly waits for the network, and long computations run on other threads. A
+// second thread would cost memory, and a wake-up across threads for each answer.
 #[tokio::main(flavor = "current_thread")]
 async fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let shutdown = shutdown()?;
     let endpoint = config.endpoint.clone();
     let timeouts = Timeouts::within(config.mounts.budget);
     let app = App::bind(config)?;
-    // Compat: a value that names no proxy is no reason not to start.
+    // Compat: a proxy variable with an invalid value does not prevent the start.
     let proxy = Proxy::of_environment(|name| variable(name)?.into_string().ok()).unwrap_or_else(|error| {
         tracing::warn!(error = %Report(&error), "there is no proxy");
         Proxy::none()

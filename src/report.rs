@@ -1,8 +1,8 @@
-//! An error as a person reads it.
+//! Errors, formatted for people.
 
 use std::{error::Error, fmt};
 
-/// An error with everything that caused it, on one line as far as its parts are.
+/// A formatter that shows an error and all its causes, on one line if each of them is one line.
 #[derive(Debug)]
 pub struct Report<'a>(pub &'a dyn Error);
 
@@ -13,7 +13,7 @@ impl fmt::Display for Report<'_> {
         let mut next = self.0.source();
         while let Some(error) = next {
             let text = error.to_string();
-            // Errors of other crates repeat their source; saying it once is enough.
+            // Errors of other crates repeat their source; once is enough.
             if !shown.contains(&text) {
                 write!(f, ": {text}")?;
                 shown = text;

@@ -1,7 +1,7 @@
-//! Calls that concurrent callers share: of those with equal keys one runs at a time.
+//! Calls that concurrent callers share: calls with equal keys run one at a time.
 //!
-//! The callers drive the call together. A caller that goes away leaves it to the others, and the call ends with the last
-//! of them. Nothing is kept of a call that has ended, whatever its outcome.
+//! The callers drive the call together. If a caller goes away, the others drive the call on; if the last one goes
+//! away, the call ends. Nothing is kept of a call that has ended, whatever its outcome.
 
 use std::{
     collections::HashMap,
@@ -16,19 +16,19 @@ use futures::{
     future::{BoxFuture, Shared, WeakShared},
 };
 
-/// The result of a call, to be awaited by any number of callers.
+/// A call whose result any number of callers can await.
 pub(crate) type Call<V> = Shared<BoxFuture<'static, V>>;
 
-/// A group of calls by key. `P` shows how far a call has come. Clones share the calls.
+/// A group of calls by key. `P` is the progress of a call. Clones share the calls.
 pub(crate) struct Singleflight<K, V, P>(Arc<Mutex<HashMap<K, InFlight<V, P>>>>);
 
-/// A call that was joined or begun.
+/// A call that the caller joined or began.
 pub(crate) struct Joined<V, P> {
-    /// Its result.
+    /// The result.
     pub(crate) call: Call<V>,
-    /// How far it is.
+    /// The progress.
     pub(crate) progress: P,
-    /// Whether another caller began it.
+    /// True if another caller began the call.
     pub(crate) is_shared: bool,
 }
 
@@ -48,7 +48,7 @@ where
         Self::default()
     }
 
-    /// Joins the call of `key` that is in flight, where `may_join` agrees with its progress, or makes one with `begin`.
+    /// Joins the call of `key` that is in flight if `may_join` accepts its progress, or else makes one with `begin`.
     pub(crate) fn join<F>(
         &self,
         key: &K,
@@ -104,7 +104,7 @@ impl<K, V, P> fmt::Debug for Singleflight<K, V, P> {
     }
 }
 
-/// Removes a call when it has ended, or when the last caller has gone away.
+/// A guard that removes a call when it has ended, or when the last caller has gone away.
 struct RemoveOnDrop<K: Eq + Hash, V, P> {
     calls: Singleflight<K, V, P>,
     key: K,

@@ -1,14 +1,14 @@
 //! The one sanitizer of text that a service, a proxy or a pod author wrote, before a message or the log shows it.
 //!
-//! A message must fit on one line, do nothing to a terminal, and be the same for each try of the same failure: Kubernetes
-//! counts equal events, and shows different ones each for itself.
+//! A message must fit on one line, have no effect on a terminal, and be the same for each try of the same failure.
+//! Kubernetes counts equal events, and shows each different one separately.
 
 /// The longest message of a failure, in bytes: what an event holds
 /// (<https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>).
 pub const MAX_MESSAGE_BYTES: usize = 1_000;
 
-/// Returns `text` on one line: runs of blanks and control characters are one space. At most `max_chars` characters are
-/// kept, and `…` stands for the rest.
+/// Returns `text` on one line: each run of blanks and control characters becomes one space. Keeps at most `max_chars`
+/// characters, with `…` for the rest.
 pub fn one_line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
     let mut chars = 0;
@@ -33,22 +33,22 @@ pub fn one_line(text: &str, max_chars: usize) -> String {
     line
 }
 
-/// Characters that reorder or hide what stands around them, as Unicode's security report warns of
+/// Returns whether a character reorders or hides the characters around it, as Unicode's security report describes
 /// (<https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>).
 fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// What a service said, without what differs from try to try.
+/// A message of a service, without the parts that differ from try to try.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServiceText {
-    /// Its words on one line; times are `<time>`, and sentences that only lead to a help page are left out.
+    /// The message on one line. Times are `<time>`, and sentences that only lead to a help page are left out.
     pub message: String,
     /// The ids and times that Azure's support asks for: `Trace ID: 1 Timestamp: 2026-01-01 00:00:00Z`.
     pub ids: String,
 }
 
-/// The most bytes of a service's text that are read. Azure's longest have two thousand.
+/// The most bytes of a service's text that are read. Azure's longest texts have two thousand.
 const MAX_TEXT_BYTES: usize = 8 << 10;
 
 /// The labels of ids and times in Azure's texts.
@@ -61,7 +61,7 @@ const LABELS: [&str; 12] = [
     "ActivityId:",
     "CorrelationId:",
     "Timestamp:",
-    // Of firewalls and content networks.
+    // Labels of firewalls and content networks.
     "Ray ID:",
     "Incident ID:",
     "Support ID:",
@@ -72,7 +72,7 @@ const LABELS: [&str; 12] = [
 const HELP: [&str; 5] =
     ["go.microsoft.com/", "learn.microsoft.com/", "docs.microsoft.com/", "aka.ms/", "support.microsoft.com/"];
 
-/// What sentences begin with that say nothing of the failure.
+/// The beginnings of sentences that say nothing about the failure.
 const BOILERPLATE: [&str; 4] = [
     "For help resolving this issue",
     "For more information",
@@ -81,7 +81,7 @@ const BOILERPLATE: [&str; 4] = [
 ];
 
 impl ServiceText {
-    /// Reads what a service wrote; at most `max_chars` characters of its message are kept.
+    /// Parses a service's text; keeps at most `max_chars` characters of its message.
     pub fn read(text: &str, max_chars: usize) -> Self {
         let text = one_line(&text[..text.floor_char_boundary(MAX_TEXT_BYTES)], usize::MAX);
         let (text, ids) = without_ids(&text);
@@ -90,7 +90,7 @@ impl ServiceText {
     }
 }
 
-/// The text without labelled ids, and these.
+/// Returns the text without labelled ids, and the ids with their labels.
 fn without_ids(text: &str) -> (String, String) {
     let (mut kept, mut ids) = (String::new(), Vec::new());
     let mut words = text.split(' ').peekable();
@@ -127,7 +127,7 @@ fn is_label(words: &str) -> bool {
     LABELS.iter().any(|label| label.eq_ignore_ascii_case(words))
 }
 
-/// The text with `<time>` for each date and time.
+/// Returns the text with `<time>` in place of each date and time.
 fn without_times(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -146,7 +146,8 @@ fn without_times(text: &str) -> String {
     kept
 }
 
-/// How long the date that `text` begins with is, and the time behind it: ISO 8601, or `12/31/2030 11:59:59 PM +00:00`.
+/// Returns the length of the date at the beginning of `text`, with the time behind it: ISO 8601, or `12/31/2030
+/// 11:59:59 PM +00:00`.
 fn time_length(text: &str) -> Option<usize> {
     let date = digits(text, &["dddd-dd-dd", "dd/dd/dddd", "d/dd/dddd", "dd/d/dddd", "d/d/dddd"])?;
     let (_, rest) = text.split_at(date);
@@ -171,7 +172,7 @@ fn time_length(text: &str) -> Option<usize> {
     Some(length)
 }
 
-/// The length of the first of these patterns that `text` begins with; `d` is a digit.
+/// Returns the length of the first of these patterns that `text` begins with; `d` is a digit.
 fn digits(text: &str, patterns: &[&str]) -> Option<usize> {
     let fits = |pattern: &&&str| {
         text.len() >= pattern.len()
@@ -183,7 +184,7 @@ fn digits(text: &str, patterns: &[&str]) -> Option<usize> {
     patterns.iter().find(fits).map(|pattern| pattern.len())
 }
 
-/// The text without sentences that lead to a help page.
+/// Returns the text without sentences that lead to a help page.
 fn without_help(text: &str) -> String {
     let is_help = |sentence: &str| {
         HELP.iter().any(|host| sentence.contains(host))

@@ -1,4 +1,4 @@
-//! Probes that ask what the driver would find: gRPC health over the real socket, within a time limit.
+//! Probes that check what the driver would find: gRPC health over the real socket, within a time limit.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use crate::{proto::csi_driver_provider_server::SERVICE_NAME, report::Report, ser
 
 use super::HealthzSettings;
 
-/// `ok`, or 503 with the reason: `/healthz` whether the server answers at all, `/readyz` whether it takes mounts.
+/// Returns routes that answer `ok`, or 503 with the reason. `/healthz` checks that the server answers; `/readyz`,
+/// that it accepts mounts.
 pub(super) fn routes(settings: &HealthzSettings, endpoint: Endpoint) -> Router {
     let timeout = settings.timeout;
     let probe = move |service: &'static str| {
@@ -25,7 +26,7 @@ pub(super) fn routes(settings: &HealthzSettings, endpoint: Endpoint) -> Router {
 
 const READYZ: &str = "/readyz";
 
-/// Why a probe failed.
+/// An error of a probe.
 #[derive(Debug, thiserror::Error)]
 enum Unhealthy {
     #[error("the provider's socket {0} does not answer within {1:?}")]
@@ -65,7 +66,7 @@ async fn ask(endpoint: &Endpoint, service: &str) -> Result<(), Unhealthy> {
     }
 }
 
-/// A connection of its own for each probe: what is asked is whether a driver could connect now.
+/// Opens a new connection for each probe, since the probe checks whether a driver could connect now.
 async fn connect(endpoint: &Endpoint) -> Result<Channel, tonic::transport::Error> {
     let uri = match endpoint {
         Endpoint::Unix(path) => format!("unix://{}", path.display()),

@@ -1,4 +1,4 @@
-//! HTTP beside gRPC: probes for kubelet, metrics for Prometheus, profiles for whoever looks for the slow part.
+//! The HTTP servers: probes for kubelet, metrics for Prometheus, CPU profiles for developers.
 
 mod healthz;
 mod port;
@@ -13,29 +13,29 @@ use crate::{metrics::Metrics, report::Report, server::endpoint::Endpoint};
 
 use self::port::{Port, Reach};
 
-/// What is served beside gRPC; what is `None` is off.
+/// The settings of the HTTP servers; `None` turns one off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminSettings {
-    /// `/healthz` and `/readyz`.
+    /// The settings of `/healthz` and `/readyz`.
     pub healthz: Option<HealthzSettings>,
-    /// `--prometheus-port`: `/metrics`.
+    /// The port of `/metrics` (`--prometheus-port`).
     pub metrics_port: Option<u16>,
-    /// `--pprof-port`, with `--enable-pprof`.
+    /// The port of CPU profiles (`--pprof-port`, with `--enable-pprof`).
     pub pprof_port: Option<u16>,
 }
 
-/// Probes.
+/// The settings of the probes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthzSettings {
-    /// `--healthz-port`
+    /// The port of both probes (`--healthz-port`).
     pub port: u16,
-    /// `--healthz-path`, beginning with a slash.
+    /// The path of the liveness probe (`--healthz-path`); it begins with a slash.
     pub path: String,
-    /// `--healthz-timeout`: how long the provider may take to answer over its socket.
+    /// How long the provider may take to answer over its socket (`--healthz-timeout`).
     pub timeout: Duration,
 }
 
-/// Pages, and the ports that they are served on.
+/// A set of HTTP pages and their ports.
 #[derive(Debug, Default)]
 pub struct Admin {
     pages: Vec<Page>,
@@ -49,10 +49,10 @@ struct Page {
 }
 
 impl Admin {
-    /// Takes every port that can be had now. Must be called within a tokio runtime.
+    /// Binds every port that is free. Must be called within a tokio runtime.
     ///
-    /// A port that somebody else has is told of and tried again while serving: pods wait for their secrets, and nobody
-    /// waits for metrics.
+    /// If another process holds a port, the error is logged and the port is tried again while serving: pods must not
+    /// wait for metrics.
     pub fn bind(settings: &AdminSettings, endpoint: &Endpoint, metrics: &Metrics) -> Self {
         let healthz = settings.healthz.as_ref().map(|healthz| {
             let port = Port {
@@ -82,12 +82,12 @@ impl Admin {
         Self { pages: pages.collect() }
     }
 
-    /// Where the listeners are, in the order of the settings.
+    /// Returns the addresses of the listeners, in the order of the settings.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.pages.iter().filter_map(|page| page.listener.as_ref()?.local_addr().ok()).collect()
     }
 
-    /// Serves until dropped. A listener that breaks is told of and given up; mounts go on.
+    /// Serves until dropped. A listener that breaks is logged and stays closed; mounts go on.
     pub async fn serve(self) {
         let mut servers = JoinSet::new();
         for Page { port, routes, listener } in self.pages {

@@ -1,4 +1,4 @@
-//! TCP ports: on every address of the node, or on loopback alone.
+//! TCP ports: on every address of the node, or on loopback only.
 
 use std::{
     io,
@@ -9,26 +9,26 @@ use std::{
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
-/// A port to listen on, and what for.
+/// A port to listen on, and its purpose.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Port {
     pub(super) what: &'static str,
-    /// The flag that sets another.
+    /// The flag that sets another number.
     pub(super) flag: &'static str,
     pub(super) number: u16,
     pub(super) reach: Reach,
 }
 
-/// Who can connect.
+/// The reach of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Whoever reaches the node.
+    /// Every host that reaches the node can connect.
     Everywhere,
-    /// The node itself.
+    /// Only the node itself can connect.
     Loopback,
 }
 
-/// A port that cannot be had.
+/// An error of a port that cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on port {} for {}; --{} sets another, 0 turns it off", port.number, port.what, port.flag)]
 pub(super) struct PortError {
@@ -36,11 +36,11 @@ pub(super) struct PortError {
     source: io::Error,
 }
 
-/// How long until a port that somebody has is tried again.
+/// The interval between tries to bind a port that another process holds.
 const AGAIN: Duration = Duration::from_secs(1);
 
 impl Port {
-    /// Listens, on IPv4 and, where the node has it, on IPv6.
+    /// Listens on IPv6 and IPv4; on IPv4 alone if the node has no IPv6.
     pub(super) fn bind(self) -> Result<TcpListener, PortError> {
         let ipv4 = match self.reach {
             Reach::Everywhere => Ipv4Addr::UNSPECIFIED,
@@ -61,7 +61,7 @@ impl Port {
         listener.map_err(|source| PortError { port: self, source })
     }
 
-    /// Listens as soon as the port is free, as it is when a predecessor has gone.
+    /// Waits until the port is free, as it is after a predecessor has ended, and listens.
     pub(super) async fn wait(self) -> TcpListener {
         loop {
             tokio::time::sleep(AGAIN).await;
@@ -78,7 +78,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
-    // A successor need not wait until the connections of its predecessor are forgotten.
+    // Without it a successor would wait until the kernel forgets the connections of its predecessor.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(128)?;

@@ -1,4 +1,4 @@
-//! CPU profiles, as Go serves them: `go tool pprof http://localhost:6060/debug/pprof/profile?seconds=10`.
+//! CPU profiles under Go's path: `go tool pprof http://localhost:6060/debug/pprof/profile?seconds=10`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,20 +12,20 @@ use axum::{
 use pprof::{ProfilerGuardBuilder, protos::Message};
 use tokio::sync::Mutex;
 
-/// Samples a second: what Go's profiles have.
+/// Samples a second; Go's profiles have the same rate.
 const FREQUENCY: i32 = 100;
 
-/// How long a profile takes where nothing else is asked for, and at the most.
+/// The default duration of a profile, and the longest, in seconds.
 const DEFAULT_SECONDS: u64 = 30;
 const MAX_SECONDS: u64 = 300;
 
-/// `/debug/pprof/profile`, one at a time.
+/// Returns the route `/debug/pprof/profile`, which takes one profile at a time.
 pub(super) fn routes() -> Router {
     let one = Arc::new(Mutex::new(()));
     let profile = async move |RawQuery(query): RawQuery| {
         let Some(seconds) = seconds(query.as_deref().unwrap_or_default()) else {
-            let most = format!("seconds must be a number from 1 to {MAX_SECONDS}\n");
-            return (StatusCode::BAD_REQUEST, most).into_response();
+            let message = format!("seconds must be a number from 1 to {MAX_SECONDS}\n");
+            return (StatusCode::BAD_REQUEST, message).into_response();
         };
         let Ok(_one) = one.try_lock() else {
             return (StatusCode::CONFLICT, "another profile is being taken\n").into_response();
@@ -45,11 +45,11 @@ fn seconds(query: &str) -> Option<u64> {
     }
 }
 
-/// Samples the process, and gives what it saw in pprof's format.
+/// Samples the process, and returns the profile in pprof's format.
 async fn profile(seconds: u64) -> Result<Vec<u8>, pprof::Error> {
     let guard = ProfilerGuardBuilder::default()
         .frequency(FREQUENCY)
-        // Unwinding out of these can deadlock, says the profiler's manual.
+        // The profiler's manual warns that unwinding out of these can deadlock.
         .blocklist(&["libc", "libgcc", "pthread", "vdso"])
         .build()?;
     tokio::time::sleep(Duration::from_secs(seconds)).await;

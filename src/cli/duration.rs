@@ -1,8 +1,8 @@
-//! Durations as Go writes them: `5s`, `1m30s`, `1.5h`, `300ms`.
+//! Durations in Go's format: `5s`, `1m30s`, `1.5h`, `300ms`.
 
 use std::time::Duration;
 
-/// Reads what Go's `time.ParseDuration` reads, but nothing negative.
+/// Parses what Go's `time.ParseDuration` parses, except negative durations.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let refuse = || "is not a duration such as 5s or 1m30s".to_owned();
     if text == "0" {

@@ -1,4 +1,4 @@
-//! Every flag: its name, what it takes, its default, and what it does.
+//! All flags: names, values, defaults and help texts.
 
 use std::fmt::Write as _;
 
@@ -10,37 +10,37 @@ use super::{
     value::{age, boolean, budget, bytes, header, host, https, optional, path, port},
 };
 
-/// One flag.
+/// A command-line flag.
 #[derive(Debug)]
 pub struct Flag {
-    /// Its name, without dashes.
+    /// The name, without dashes.
     pub name: &'static str,
-    /// What it takes.
+    /// The kind of value.
     pub kind: Kind,
-    /// Its value when it is not given; empty for none.
+    /// The default value; empty for none.
     pub default: &'static str,
-    /// What it does.
+    /// The help text.
     pub help: &'static str,
-    /// Sets it; the error says what is wrong with the value.
+    /// Applies a value to the settings; the error says why the value is invalid.
     pub(super) set: fn(&mut Settings, &'static str, &str) -> Result<(), String>,
 }
 
-/// What a flag takes.
+/// A kind of flag value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `true` or `false`, and `true` where nothing stands behind `=`.
+    /// `true` or `false`; without `=` it is `true`.
     Boolean,
-    /// A value, named so in the usage text.
+    /// A value, with its name in the usage text.
     Value(&'static str),
 }
 
-/// The flags of today's provider, ours, and those of klog.
+/// The flags of provider-azure, the provider's own, and those of klog.
 pub const FLAGS: &[Flag] = &[
     Flag {
         name: "endpoint",
         kind: Kind::Value("ENDPOINT"),
         default: "unix:///tmp/azure.sock",
-        help: "where the driver finds the provider: unix:///path or tcp://host:port",
+        help: "address to listen on: unix:///path or tcp://host:port",
         set: |settings, _, value| {
             settings.endpoint = value.parse().map_err(|_| "is neither unix:///path nor tcp://host:port")?;
             Ok(())
@@ -50,7 +50,7 @@ pub const FLAGS: &[Flag] = &[
         name: "cloud-name",
         kind: Kind::Value("NAME"),
         default: "AzurePublicCloud",
-        help: "the cloud of a SecretProviderClass without cloudName",
+        help: "cloud of a SecretProviderClass without cloudName",
         set: |settings, _, value| {
             settings.cloud = if value.is_empty() {
                 Settings::default().cloud
@@ -71,14 +71,14 @@ pub const FLAGS: &[Flag] = &[
         name: "write-cert-and-key-in-separate-files",
         kind: Kind::Boolean,
         default: "false",
-        help: "write a secret that backs a certificate as .crt and .key too",
+        help: "also write a certificate's secret as separate .crt and .key files",
         set: |settings, _, value| boolean(value).map(|on| settings.separate_files = on),
     },
     Flag {
         name: "token-proxy-url",
         kind: Kind::Value("URL"),
         default: "",
-        help: "the token proxy of AKS identity binding; the API server where it is not given",
+        help: "URL of the token proxy of AKS identity binding; empty means the API server",
         set: |settings, _, value| {
             settings.token_proxy_url = optional(value).map(https).transpose()?;
             Ok(())
@@ -88,7 +88,7 @@ pub const FLAGS: &[Flag] = &[
         name: "sni-name",
         kind: Kind::Value("NAME"),
         default: "",
-        help: "the token proxy's TLS server name; computed from the API server's certificate where it is not given",
+        help: "TLS server name of the token proxy; empty means computed from the API server's certificate",
         set: |settings, _, value| {
             settings.sni_name = optional(value).map(host).transpose()?;
             Ok(())
@@ -98,7 +98,7 @@ pub const FLAGS: &[Flag] = &[
         name: "custom-user-agent",
         kind: Kind::Value("TEXT"),
         default: "",
-        help: "added to the User-Agent of every request to Azure",
+        help: "text to add to the User-Agent of every request to Azure",
         set: |settings, _, value| {
             settings.user_agent = optional(value).map(header).transpose()?;
             Ok(())
@@ -108,28 +108,28 @@ pub const FLAGS: &[Flag] = &[
         name: "republish-max-age",
         kind: Kind::Value("DURATION"),
         default: "1m",
-        help: "how old a value may be that a volume gets again, read by the same identity; 0 reads anew each time",
+        help: "maximum age of a cached value for a republish, read by the same identity; 0 reads anew each time",
         set: |settings, _, value| age(value).map(|age| settings.cache.republish_max_age = age),
     },
     Flag {
         name: "object-cache-ttl",
         kind: Kind::Value("DURATION"),
         default: "0s",
-        help: "how old a value may be that a new pod gets, read by the same identity; 0 reads anew for each pod",
+        help: "maximum age of a cached value for a new pod, read by the same identity; 0 reads anew for each pod",
         set: |settings, _, value| age(value).map(|age| settings.cache.object_cache_ttl = age),
     },
     Flag {
         name: "mount-timeout",
         kind: Kind::Value("DURATION"),
         default: "90s",
-        help: "how long a mount may take, at most 110s: kubelet waits two minutes and must hear why it failed",
+        help: "timeout of a mount, at most 110s: kubelet waits two minutes, and needs the error before that",
         set: |settings, _, value| budget(value).map(|budget| settings.mount_timeout = budget),
     },
     Flag {
         name: "max-call-recv-msg-size",
         kind: Kind::Value("BYTES"),
         default: "4194304",
-        help: "the largest volume, in bytes: what the driver's flag of that name says",
+        help: "largest volume in bytes; use the value of the driver's flag of the same name",
         set: |settings, _, value| bytes(value).map(|bytes| settings.largest_volume = bytes),
     },
     Flag {
@@ -150,7 +150,7 @@ pub const FLAGS: &[Flag] = &[
         name: "healthz-timeout",
         kind: Kind::Value("DURATION"),
         default: "5s",
-        help: "how long the provider may take to answer a probe",
+        help: "timeout of a probe",
         set: |settings, _, value| duration::parse(value).map(|timeout| settings.healthz.timeout = timeout),
     },
     Flag {
@@ -177,7 +177,7 @@ pub const FLAGS: &[Flag] = &[
         name: "metrics-object-name",
         kind: Kind::Boolean,
         default: "false",
-        help: "name objects in metrics: a series for each object",
+        help: "put object names into metrics: one series for each object",
         set: |settings, _, value| boolean(value).map(|on| settings.object_names_in_metrics = on),
     },
     Flag {
@@ -198,7 +198,7 @@ pub const FLAGS: &[Flag] = &[
         name: "log-format-json",
         kind: Kind::Boolean,
         default: "false",
-        help: "log lines are JSON objects",
+        help: "write log lines as JSON objects",
         set: |settings, _, value| {
             boolean(value).map(|on| settings.log_format = if on { LogFormat::Json } else { LogFormat::Text })
         },
@@ -207,7 +207,7 @@ pub const FLAGS: &[Flag] = &[
         name: "v",
         kind: Kind::Value("LEVEL"),
         default: "0",
-        help: "how much the log tells: 0 what fails, 2 every mount, 5 every request",
+        help: "log level: 0 logs failures, 2 every mount, 5 every request",
         set: |settings, _, value| {
             settings.verbosity = value.parse().map_err(|_| "is not a number")?;
             Ok(())
@@ -237,7 +237,7 @@ pub const FLAGS: &[Flag] = &[
     klog("vmodule", Kind::Value("PATTERN=LEVEL")),
 ];
 
-/// A flag of klog that is accepted and has no effect: log lines go to stderr, and nowhere else.
+/// Returns a flag of klog that is accepted and has no effect: the log goes to stderr only.
 const fn klog(name: &'static str, kind: Kind) -> Flag {
     Flag { name, kind, default: "", help: "", set: ignore }
 }
@@ -249,7 +249,7 @@ fn ignore(settings: &mut Settings, name: &'static str, _: &str) -> Result<(), St
     Ok(())
 }
 
-/// How to use the provider.
+/// Returns the usage text.
 pub fn usage() -> String {
     let mut text = String::from(
         "Azure Key Vault provider for the Secrets Store CSI driver\n\nUsage: akv-provider [flags]\n\n",

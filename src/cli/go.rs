@@ -1,17 +1,17 @@
-//! How Go's flag package splits a command line: <https://pkg.go.dev/flag#hdr-Command_line_flag_syntax>
+//! Command-line parsing by the rules of Go's flag package: <https://pkg.go.dev/flag#hdr-Command_line_flag_syntax>
 
 use super::{
     UsageError,
     flags::{FLAGS, Flag, Kind},
 };
 
-/// One flag and its value.
+/// A flag with its value.
 pub(super) struct Token {
     pub(super) flag: &'static Flag,
     pub(super) value: String,
 }
 
-/// The flags of a command line, in order.
+/// An iterator over the flags of a command line, in order.
 pub(super) struct Tokens<I> {
     arguments: I,
 }
@@ -21,7 +21,8 @@ impl<I: Iterator<Item = String>> Tokens<I> {
         Self { arguments }
     }
 
-    /// One dash or two; the value behind `=`, or as the next argument where the flag is no boolean.
+    /// Parses a flag with one dash or two. The value is behind `=`, or is the next argument if the flag is not a
+    /// boolean.
     fn token(&mut self, argument: String) -> Result<Token, UsageError> {
         let text = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'));
         let Some(text) = text.filter(|text| !text.is_empty() && !text.starts_with(['-', '='])) else {
@@ -52,7 +53,7 @@ impl<I: Iterator<Item = String>> Iterator for Tokens<I> {
     }
 }
 
-/// The flag that a misspelt one was meant to be.
+/// Returns the flag whose name is most similar to an unknown one.
 fn nearest(name: &str) -> Option<&'static str> {
     FLAGS
         .iter()

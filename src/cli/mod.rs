@@ -1,4 +1,4 @@
-//! The command line, as Go's flag package reads it, so that the arguments of today's DaemonSet go on working.
+//! The command line, by the rules of Go's flag package, so that provider-azure's arguments stay valid.
 
 mod duration;
 mod flags;
@@ -13,50 +13,50 @@ pub use self::{
 
 use self::{go::Token, settings::Settings};
 
-/// What the command line asks for.
+/// A command of the command line.
 #[derive(Debug)]
 pub enum Command {
     /// Run the provider.
     Serve(Box<Config>),
     /// Print the version, as JSON.
     Version,
-    /// Print how to use it.
+    /// Print the usage text.
     Help,
 }
 
-/// A command line that cannot be followed.
+/// An error of an invalid command line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
-    /// No such flag.
+    /// The flag does not exist.
     #[error("unknown flag {given}{}", nearest.map(|name| format!("; did you mean --{name}?")).unwrap_or_default())]
     Unknown {
-        /// As it was given.
+        /// The argument as given.
         given: String,
-        /// The flag that looks most like it.
+        /// The most similar flag.
         nearest: Option<&'static str>,
     },
-    /// A flag at the end that needs a value.
+    /// The last flag needs a value and has none.
     #[error("flag --{0} needs a value")]
     NoValue(&'static str),
-    /// A value that the flag cannot take.
+    /// The value is invalid for the flag.
     #[error("flag --{flag}: {value:?} {reason}")]
     Value {
-        /// The flag.
+        /// The name of the flag.
         flag: &'static str,
-        /// What it was given.
+        /// The value as given.
         value: String,
-        /// Why not.
+        /// The reason, as the predicate of a sentence about the value.
         reason: String,
     },
-    /// Something that is no flag. Go would stop reading there, and leave all flags behind it without effect.
+    /// The argument is not a flag. Go would stop parsing there, and all flags behind it would have no effect.
     #[error("unexpected argument {0:?}; a value of a boolean flag goes behind \"=\"")]
     Surplus(String),
 }
 
-/// Reads the arguments, without the program's name. The last of several values wins.
+/// Parses the arguments, without the program's name. If a flag is given several times, the last value counts.
 ///
 /// # Errors
-/// The first argument that cannot be followed.
+/// The first invalid argument.
 pub fn parse(
     arguments: impl IntoIterator<Item = String>,
     environment: Environment,

@@ -1,4 +1,4 @@
-//! What the flags say, gathered and made a [`Config`].
+//! The values of the flags, and their conversion to a [`Config`].
 
 use std::{path::PathBuf, time::Duration};
 
@@ -19,52 +19,52 @@ use crate::{
     vault::CacheSettings,
 };
 
-/// Everything that the operator decides.
+/// The operator's configuration of the provider.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the driver finds the provider.
+    /// The address of the gRPC server.
     pub endpoint: Endpoint,
-    /// How volumes are mounted.
+    /// The settings of mounts.
     pub mounts: MountSettings,
-    /// What is served beside gRPC.
+    /// The settings of the HTTP servers.
     pub admin: AdminSettings,
-    /// `--metrics-object-name`: whether metrics name objects.
+    /// True if metrics name objects (`--metrics-object-name`).
     pub object_names_in_metrics: bool,
-    /// What is said of it.
+    /// The settings of the log.
     pub log: LogSettings,
 }
 
-/// Log lines: their form, and how many.
+/// The settings of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
-    /// Their form.
+    /// The format of log lines.
     pub format: LogFormat,
-    /// How much they tell.
+    /// The least severe level that is logged.
     pub level: LevelFilter,
-    /// klog flags that were given and have no effect.
+    /// The given klog flags that have no effect.
     pub ignored: Vec<&'static str>,
 }
 
-/// The form of a log line.
+/// A format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// A JSON object a line.
+    /// One JSON object a line.
     Json,
 }
 
-/// What else the process was given: the environment, read once in `main`.
+/// The environment of the process, read once in `main`.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// `AZURE_ENVIRONMENT_FILEPATH`
+    /// The path in `AZURE_ENVIRONMENT_FILEPATH`.
     pub cloud_file: Option<PathBuf>,
-    /// `KUBERNETES_SERVICE_PORT`, of the API server.
+    /// The API server's port in `KUBERNETES_SERVICE_PORT`.
     pub api_server_port: Option<u16>,
 }
 
-/// The flags' values so far.
+/// The values of the flags so far.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) endpoint: Endpoint,
@@ -119,7 +119,7 @@ impl Default for Settings {
     }
 }
 
-/// Where a pod finds its cluster's CA.
+/// The path of the cluster's CA in a pod.
 const CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
 impl Settings {
@@ -150,7 +150,7 @@ impl Settings {
                 },
                 user_agent: self.user_agent,
                 cache: self.cache,
-                // As much is left for the vault.
+                // The other half is left for the vault.
                 token_limit: self.mount_timeout / 2,
                 budget: self.mount_timeout,
                 largest_volume: self.largest_volume,
@@ -166,8 +166,8 @@ impl Settings {
     }
 }
 
-/// klog's verbosity in our levels: 0 and 1 tell of what fails and of start and stop, 2 to 4 of each mount, 5 and more
-/// of each request.
+/// Returns the log level for klog's verbosity: 0 and 1 log failures, start and stop; 2 to 4 also each mount; 5 and
+/// more also each request.
 fn level(verbosity: i32) -> LevelFilter {
     match verbosity {
         ..=1 => LevelFilter::INFO,

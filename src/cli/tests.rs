@@ -1,4 +1,4 @@
-//! A command line at a time.
+//! Tests of whole command lines.
 
 use tracing::level_filters::LevelFilter;
 
@@ -107,7 +107,7 @@ fn flags_of_klog_are_accepted_and_remembered() {
     assert_eq!(log.ignored, ["logtostderr", "stderrthreshold", "vmodule"]);
 }
 
-/// What AKS's add-on, the plain manifest and the chart of today's provider pass.
+/// The arguments that AKS's add-on, the plain manifest and the chart of provider-azure pass.
 const TODAY: [&[&str]; 10] = [
     &["--endpoint=unix:///provider/azure.sock"],
     &["--log-format-json=false", "--log-format-json"],
@@ -128,7 +128,7 @@ const TODAY: [&[&str]; 10] = [
 
 #[test]
 fn every_combination_of_todays_arguments_starts_the_provider() {
-    // Of each group none or one: a number whose digits count the choices.
+    // None or one of each group: a number whose digits count the choices.
     let choices: Vec<usize> = TODAY.iter().map(|group| group.len() + 1).collect();
     for mut number in 0..choices.iter().product() {
         let mut arguments = Vec::new();
@@ -196,10 +196,10 @@ fn a_command_line_that_cannot_be_followed_is_refused() {
 #[test]
 fn the_usage_text_tells_of_every_flag() {
     let usage = usage();
-    let told: Vec<_> =
+    let listed: Vec<_> =
         usage.lines().filter_map(|line| line.trim().strip_prefix("--")?.split('=').next()).collect();
     for flag in FLAGS.iter().filter(|flag| !flag.help.is_empty() && flag.name != "h") {
-        assert!(told.contains(&flag.name), "{}", flag.name);
+        assert!(listed.contains(&flag.name), "{}", flag.name);
     }
 }
 

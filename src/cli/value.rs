@@ -1,4 +1,4 @@
-//! What a flag's value must be; the error says what it is not.
+//! Parsers of flag values. The error is the predicate of a sentence about the value.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     boolean::parse(text).map_err(|error| error.to_string())
 }
 
-/// Manifests give empty values for what is not set.
+/// Returns the value, or `None` if it is empty: manifests pass empty values for unset options.
 pub(super) fn optional(value: &str) -> Option<&str> {
     Some(value.trim()).filter(|value| !value.is_empty())
 }
 
-/// How old a value may be: beyond a day somebody has mistaken the unit.
+/// Parses a maximum age. More than a day is a mistake of the unit.
 pub(super) fn age(value: &str) -> Result<Duration, String> {
     let age = duration::parse(value)?;
     if age <= Duration::from_secs(24 * 3600) { Ok(age) } else { Err("is longer than a day".to_owned()) }
 }
 
-/// How long a mount may take. Kubelet waits two minutes, and an answer takes its way too.
+/// Parses the mount timeout. Kubelet waits two minutes, and the answer takes some time too.
 pub(super) fn budget(value: &str) -> Result<Duration, String> {
     let budget = duration::parse(value)?;
     if budget < Duration::from_secs(1) {
@@ -35,7 +35,7 @@ pub(super) fn budget(value: &str) -> Result<Duration, String> {
     Ok(budget)
 }
 
-/// A size as the driver takes it: a whole number of bytes. Below a hundred of them there is no room for any file.
+/// Parses a size as the driver does: a whole number of bytes. Below a hundred bytes there is no room for any file.
 pub(super) fn bytes(value: &str) -> Result<usize, String> {
     let bytes = value.parse().ok().filter(|bytes| (100..=i32::MAX as usize).contains(bytes));
     bytes.ok_or_else(|| "is not a size in bytes from 100 to 2147483647".to_owned())
@@ -70,6 +70,6 @@ pub(super) fn header(value: &str) -> Result<String, String> {
     if value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
         Ok(value.to_owned())
     } else {
-        Err("holds characters that cannot stand in an HTTP header".to_owned())
+        Err("contains characters that are not allowed in an HTTP header".to_owned())
     }
 }

@@ -1,20 +1,20 @@
-//! One vault of a cloud, and who may be named as the authority of its tokens.
+//! One vault of a cloud, and the authority of its tokens.
 
 use azure_core::http::Url;
 
-/// Where a vault is, and where tokens for it come from.
+/// The URL of a vault and the authority of its tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct VaultEndpoint {
     /// The vault's base URL; it has a host.
     pub url: Url,
     /// The base URL of the cloud's authority.
     pub authority: Url,
-    /// What tokens for the cloud's vaults are for, as the cloud names it.
+    /// The audience of tokens for the cloud's vaults.
     pub audience: String,
 }
 
-/// Hosts that are one authority under several names, a line for each cloud: what Entra's own instance discovery says
-/// (`/common/discovery/instance`, `metadata[].aliases`). Vaults of long ago name the older ones.
+/// Hosts that are one authority under several names, a line for each cloud, from Entra's own instance discovery
+/// (`/common/discovery/instance`, `metadata[].aliases`). Very old vaults name the older hosts.
 const SAME_AUTHORITY: [&[&str]; 3] = [
     &["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"],
     &["login.microsoftonline.us", "login.usgovcloudapi.net"],
@@ -22,17 +22,17 @@ const SAME_AUTHORITY: [&[&str]; 3] = [
 ];
 
 impl VaultEndpoint {
-    /// The vault's host and port, as messages and metrics name it.
+    /// Returns the vault's host and port, for messages and metrics.
     pub fn name(&self) -> &str {
         self.url.authority()
     }
 
-    /// The vault's host.
+    /// Returns the vault's host.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// Whether `named` is the cloud's authority, by any of its names and in any region.
+    /// Returns whether `named` is the cloud's authority, under any of its names and in any region.
     pub fn has_authority(&self, named: &Url) -> bool {
         let (Some(ours), Some(named)) = (self.authority.host_str(), named.host_str()) else {
             return false;
@@ -46,7 +46,7 @@ impl VaultEndpoint {
             })
     }
 
-    /// Whether `domain` is that of the service that this vault belongs to: what is behind the vault's own label, or the
+    /// Returns whether `domain` is the domain of this vault's service: the part behind the vault's own label, or the
     /// host of the cloud's audience.
     pub fn is_of(&self, domain: &str) -> bool {
         let audience = Url::parse(&self.audience).ok();

@@ -1,4 +1,4 @@
-//! The file that describes a cloud which is none of Azure's own.
+//! The file that describes a cloud other than Azure's own clouds.
 
 use std::{
     collections::HashMap,
@@ -12,10 +12,10 @@ use tokio::io::AsyncReadExt;
 
 use super::CloudEnvironment;
 
-/// Why a cloud's endpoints are not known.
+/// An error of a cloud whose endpoints are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
-    /// `AzureStackCloud`, but no file.
+    /// The cloud is `AzureStackCloud`, and there is no file.
     #[error(
         "AzureStackCloud needs a cloud environment file: set cloudEnvFileName, or AZURE_ENVIRONMENT_FILEPATH for the \
          provider"
@@ -24,44 +24,45 @@ pub enum CloudError {
     /// The file cannot be read.
     #[error("cannot read the cloud environment file {}", path.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// The file is no JSON object of strings. Where, not what: the file may be anything.
+    /// The file is not a JSON object of strings. The error has the position and not the content, since the file may
+    /// be any file.
     #[error("the cloud environment file {} is not a JSON object with activeDirectoryEndpoint, keyVaultEndpoint and keyVaultDNSSuffix, at line {line} column {column}", path.display())]
     NotJson {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// From 1.
+        /// The line, counted from 1.
         line: usize,
-        /// From 1.
+        /// The column, counted from 1.
         column: usize,
     },
-    /// The file is larger than any that describes a cloud.
+    /// The file is longer than any that describes a cloud.
     #[error("the cloud environment file {} is longer than {MAX_FILE} bytes", path.display())]
     TooLong {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// A field is missing, or is no endpoint.
+    /// A field is missing, or is not an endpoint.
     #[error("the cloud environment file {} has no usable {field}: {reason}", path.display())]
     Field {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The field.
+        /// The name of the field.
         field: &'static str,
-        /// What it should be.
+        /// The requirement that the field's value does not meet.
         reason: &'static str,
     },
 }
 
 impl CloudEnvironment {
-    /// The endpoints that `text` names; `path` is where it is from, for messages.
+    /// Parses the endpoints in `text`; `path` is its origin, for messages.
     ///
     /// # Errors
-    /// It is no JSON, or a field is missing or no endpoint.
+    /// The text is not JSON, or a field is missing or not an endpoint.
     pub fn parse(path: &Path, text: &str) -> Result<Self, CloudError> {
         let fields: CloudFile = serde_json::from_str(text).map_err(|error| CloudError::NotJson {
             path: path.to_owned(),
@@ -78,10 +79,11 @@ impl CloudEnvironment {
         };
         let suffix = fields.text("keyVaultDNSSuffix").trim_start_matches('.');
         let probe = Url::parse(&format!("https://vault.{suffix}/"));
-        // Behind a label of ASCII, a name of ASCII stays a name. Of other scripts that depends on both.
+        // Behind an ASCII label an ASCII suffix makes a valid name. With other scripts, validity depends on both
+        // parts.
         let plain = suffix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':'))
             && !suffix.to_ascii_lowercase().split('.').any(|label| label.starts_with("xn--"));
-        // Without a domain, the vault's name is all of the host, and a number is an address.
+        // Without a domain the vault's name would be the whole host, and a number would be an address.
         let domain = suffix.split(':').next().unwrap_or_default();
         if domain.is_empty()
             || !plain
@@ -98,7 +100,7 @@ impl CloudEnvironment {
             ));
         }
         let audience = match fields.text("keyVaultEndpoint") {
-            // Compat: the incumbent asks for what the vault's challenge names, which is this.
+            // Compat: provider-azure requests a token for the audience in the vault's challenge, which is this one.
             "" => endpoint("keyVaultDNSSuffix", &format!("https://{domain}"))?,
             text => endpoint("keyVaultEndpoint", text)?,
         };
@@ -112,7 +114,7 @@ impl CloudEnvironment {
 
 /// The fields of the file that Azure Stack's tools write.
 ///
-/// Compat: their names are known in any case, as Go's JSON reader knows them, and null is as good as absent.
+/// Compat: field names match in any case, as in Go's JSON parser, and null counts as absent.
 #[derive(Deserialize)]
 struct CloudFile(HashMap<String, serde_json::Value>);
 
@@ -123,11 +125,11 @@ impl CloudFile {
     }
 }
 
-/// Of the file, in bytes. Azure Stack's tools write less than three thousand.
+/// The longest file, in bytes. Azure Stack's tools write less than three thousand.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Reads a file, but no device and no more than a cloud needs: its name comes from a SecretProviderClass. `None` where
-/// it is longer.
+/// Reads a regular file up to [`MAX_FILE`]; its name comes from a SecretProviderClass. Returns `None` if it is
+/// longer.
 pub(super) async fn read(path: &Path) -> io::Result<Option<String>> {
     if !tokio::fs::metadata(path).await?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -194,7 +196,7 @@ mod tests {
         }
     }
 
-    /// A vault's URL is made of both, and must be one for every pair.
+    /// A vault's URL consists of both, and must be valid for every pair.
     #[test]
     fn every_suffix_that_is_accepted_makes_a_url_with_every_vault_name() {
         let names = ["lab", "---", "1--", "0x7f", "127", "a--b", "xn-"].map(|name| name.parse().unwrap());

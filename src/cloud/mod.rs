@@ -1,4 +1,4 @@
-//! Where a cloud's authority and vaults are: built in for Azure's own, from a file for Azure Stack.
+//! The endpoints of clouds: built in for Azure's own clouds, from a file for Azure Stack.
 
 mod endpoint;
 mod file;
@@ -17,7 +17,7 @@ use crate::spec::{
 
 pub use self::{endpoint::VaultEndpoint, file::CloudError};
 
-/// The endpoints of one cloud.
+/// The authority and the vaults of one cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudEnvironment {
     authority: Url,
@@ -25,17 +25,17 @@ pub struct CloudEnvironment {
     vault_audience: String,
 }
 
-/// What to do where a SecretProviderClass leaves the cloud open.
+/// The defaults for a SecretProviderClass that does not name its cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudDefaults {
-    /// For a SecretProviderClass without `cloudName`; not itself [`CloudChoice::Default`].
+    /// The cloud of a SecretProviderClass without `cloudName`; not itself [`CloudChoice::Default`].
     pub cloud: CloudChoice,
-    /// For `AzureStackCloud` without `cloudEnvFileName`: the file that `AZURE_ENVIRONMENT_FILEPATH` names.
+    /// The file of `AzureStackCloud` without `cloudEnvFileName`, from `AZURE_ENVIRONMENT_FILEPATH`.
     pub file: Option<PathBuf>,
 }
 
 impl CloudEnvironment {
-    /// One of Azure's own clouds.
+    /// Returns one of Azure's own clouds.
     pub fn named(cloud: CloudName) -> Self {
         let (authority, vault_suffix) = match cloud {
             CloudName::Public => ("https://login.microsoftonline.com/", "vault.azure.net"),
@@ -50,7 +50,7 @@ impl CloudEnvironment {
         }
     }
 
-    /// The endpoints of the cloud that a mount asks for.
+    /// Returns the endpoints of the cloud that a mount names.
     ///
     /// # Errors
     /// Only for a cloud that a file describes.
@@ -70,24 +70,24 @@ impl CloudEnvironment {
         }
     }
 
-    /// The base URL of the authority, with a slash at its end.
+    /// Returns the base URL of the authority, with a slash at its end.
     pub fn authority(&self) -> &Url {
         &self.authority
     }
 
-    /// The SDK's own form of it.
+    /// Returns the configuration for the SDK.
     pub fn configuration(&self) -> CloudConfiguration {
         let mut configuration = CustomConfiguration::default();
         configuration.authority_host = self.authority.to_string();
         configuration.into()
     }
 
-    /// What a token for a vault is asked for.
+    /// Returns the scope of tokens for this cloud's vaults.
     pub fn vault_scope(&self) -> String {
         format!("{}/.default", self.vault_audience)
     }
 
-    /// A vault of this cloud.
+    /// Returns a vault of this cloud.
     pub fn vault(&self, vault: &VaultName) -> VaultEndpoint {
         VaultEndpoint {
             url: Url::parse(&format!("https://{vault}.{}/", self.vault_suffix))

@@ -1,4 +1,4 @@
-//! One attempt at a token, which all who want the same token at that moment share.
+//! One attempt to get a token. Concurrent requests for the same token share it.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ use super::{
     principal,
 };
 
-/// All that an attempt needs, so that it can outlive the mount that began it.
+/// The inputs of an attempt, owned, so that it can outlive the mount that began it.
 pub(super) struct Attempt {
     pub(super) identities: Identities,
     pub(super) request: Arc<TokenRequest>,
     pub(super) key: Option<CredentialKey>,
     pub(super) kept: Arc<Kept>,
     pub(super) last: LastExchange,
-    /// Claims that the token must have beside the usual ones: a JSON object.
+    /// Claims that the token must have in addition to the usual ones: a JSON object.
     pub(super) claims: Option<Arc<str>>,
 }
 
 impl Attempt {
-    /// The token within the limit, or why there is none.
+    /// Returns the credential with its token, or the error, within the time limit.
     pub(super) async fn outcome(self) -> Attempted {
         self.authenticated().await.map_err(|error| {
             self.forget_what_led_nowhere(&error);
@@ -50,7 +50,7 @@ impl Attempt {
         Ok(Authenticated { credential, principal, reused, issued, key, kept })
     }
 
-    /// The credential that is kept, or a new one.
+    /// Returns the cached credential, or a new one.
     async fn credential(&self, until: Instant) -> Result<Arc<dyn TokenCredential>, IdentityError> {
         if let Some(credential) = self.kept.credential() {
             return Ok(credential);
@@ -64,7 +64,7 @@ impl Attempt {
         Ok(self.kept.keep(credential))
     }
 
-    /// The way to the token proxy, for identity binding.
+    /// Returns the transport to the token proxy, for identity binding.
     async fn bound(&self, until: Instant) -> Result<Option<Transport>, IdentityError> {
         if !self.is_binding() {
             return Ok(None);
@@ -97,7 +97,7 @@ impl Attempt {
         }
     }
 
-    /// The next attempt begins anew: the token proxy may have moved.
+    /// Drops the cached credential after a failure to reach the source: the token proxy may have moved.
     fn forget_what_led_nowhere(&self, error: &IdentityError) {
         if matches!(error, IdentityError::Unreachable { .. } | IdentityError::Late { .. }) {
             self.key.iter().for_each(|key| self.identities.kept.forget(key, &self.kept));

@@ -1,9 +1,9 @@
-//! Credentials that pods share, and with them the tokens that they hold.
+//! A cache of credentials, which hold their tokens and which pods share.
 //!
-//! A credential of the SDK keeps its token until five minutes before it expires, and remembers no failure. So it is
-//! credentials that are kept here, not tokens. Of its concurrent callers one asks, though, and after a failure the next
-//! one asks for itself: they would hear of it one after the other, and the last of them not in time. So those who want
-//! a token of the same credential at the same moment wait for one attempt.
+//! A credential of the SDK keeps its token until five minutes before it expires, and caches no failure. So this cache
+//! holds credentials and not tokens. The SDK lets one of several concurrent callers request the token; after a
+//! failure the next caller requests it again. The callers would fail one after the other, and the last ones too late.
+//! So concurrent requests for a token of one credential share one attempt.
 
 use std::{
     convert::Infallible,
@@ -19,31 +19,31 @@ use crate::{singleflight::Singleflight, spec::principal::TokenGeneration, transp
 
 use super::{Authenticated, IdentityError, key::CredentialKey};
 
-/// How an attempt at a token ended.
+/// The result of an attempt to get a token.
 pub(super) type Attempted = Result<Authenticated, Arc<IdentityError>>;
 
-/// How many credentials are kept: a node runs a few hundred pods at the most.
+/// The most cached credentials: a node runs a few hundred pods at the most.
 const MAX_CREDENTIALS: usize = 1_000;
 
-/// How long one is kept that nobody asks for, and with it the assertion or secret in it. A service-account token lives
-/// an hour, and a rotating volume comes by every few minutes.
+/// How long an unused credential stays, and with it the assertion or secret in it. A service-account token lives an
+/// hour, and a rotating volume is mounted again every few minutes.
 const MAX_IDLE: Duration = Duration::from_secs(3600);
 
-/// Credentials by what was proved. Clones share it.
+/// A cache of credentials by what the pod proved. Clones share it.
 #[derive(Clone)]
 pub(super) struct CredentialCache(Arc<Cache<CredentialKey, Arc<Kept>>>);
 
-/// What is kept for those who have proved the same.
+/// A cache entry, shared by all requests that have proved the same.
 #[derive(Debug)]
 pub(super) struct Kept {
     credential: OnceLock<Arc<dyn TokenCredential>>,
-    /// Asks it for a token.
+    /// The attempt in flight to get a token from the credential.
     pub(super) attempt: Singleflight<(), Attempted, LastExchange>,
     used: Mutex<Instant>,
     issued: Mutex<Option<Issued>>,
 }
 
-/// When a token was issued, and its number.
+/// The time at which a token was issued, and its generation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Issued {
     pub(super) at: Instant,
@@ -58,12 +58,12 @@ impl Default for Kept {
 }
 
 impl Kept {
-    /// The credential, where one was made.
+    /// Returns the credential, if there is one yet.
     pub(super) fn credential(&self) -> Option<Arc<dyn TokenCredential>> {
         self.credential.get().cloned()
     }
 
-    /// When the token was issued, which is now where it `is_new`.
+    /// Returns when the token was issued: now if it `is_new`.
     pub(super) fn issued(&self, is_new: bool, next: impl FnOnce() -> TokenGeneration) -> Issued {
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         if is_new {
@@ -72,7 +72,7 @@ impl Kept {
         *issued.get_or_insert_with(|| Issued { at: Instant::now(), generation: next() })
     }
 
-    /// Keeps `made`, unless there is one already. The one that is kept.
+    /// Stores `made`, unless there is a credential already. Returns the stored one.
     pub(super) fn keep(&self, made: Arc<dyn TokenCredential>) -> Arc<dyn TokenCredential> {
         self.credential.get_or_init(|| made).clone()
     }
@@ -83,7 +83,7 @@ impl CredentialCache {
         Self(Arc::new(Cache::new(MAX_CREDENTIALS)))
     }
 
-    /// What is kept for `key`.
+    /// Returns the entry of `key`, and marks it as used.
     pub(super) fn of(&self, key: &CredentialKey) -> Arc<Kept> {
         let kept = self.0.get_or_insert_with(key, || Ok(Arc::default()));
         let kept: Arc<Kept> = kept.unwrap_or_else(|never: Infallible| match never {});
@@ -91,12 +91,12 @@ impl CredentialCache {
         kept
     }
 
-    /// Forgets a credential that led nowhere, unless a newer one is in its place.
+    /// Removes an entry after a failure, unless a newer one is in its place.
     pub(super) fn forget(&self, key: &CredentialKey, nowhere: &Arc<Kept>) {
         self.0.remove_if(key, |kept| Arc::ptr_eq(kept, nowhere));
     }
 
-    /// Drops those that nobody asks for.
+    /// Drops entries that have not been used for [`MAX_IDLE`].
     pub(super) fn evict_expired(&self) {
         self.0
             .retain(|_, kept| kept.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < MAX_IDLE);
@@ -130,7 +130,7 @@ mod tests {
             _: &[&str],
             _: Option<TokenRequestOptions<'_>>,
         ) -> azure_core::Result<AccessToken> {
-            unreachable!("nobody asks for a token here")
+            unreachable!("this test requests no token")
         }
     }
 

@@ -1,4 +1,4 @@
-//! How many tokens are asked for at once.
+//! A limit of concurrent token requests.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use tokio::sync::Semaphore;
 
 use crate::transport::below;
 
-/// Each request has a connection, and a connection has memory and a handshake: a node that fills up gets its tokens
-/// sooner over a few connections than over one for each pod.
+/// The most concurrent token requests to one authority. Each request has a connection, and a connection costs memory
+/// and a handshake. A node that fills up gets its tokens sooner over a few connections than over one for each pod.
 const MAX_TOKEN_REQUESTS: usize = 16;
 
-/// How many authorities are told apart.
+/// The most authorities with a limit of their own.
 const AUTHORITIES: usize = 100;
 
-/// The line before each authority, so that one that hangs keeps no other waiting.
+/// A semaphore for each authority, so that an authority that hangs does not delay the others.
 #[derive(Clone)]
 pub(super) struct ConcurrencyLimit(Arc<Cache<String, Arc<Semaphore>>>);
 
@@ -30,14 +30,15 @@ impl ConcurrencyLimit {
         Self(Arc::new(Cache::new(AUTHORITIES)))
     }
 
-    /// What each request of a credential goes through.
+    /// Returns the pipeline policy that each token request passes.
     pub(super) fn policy(&self) -> Arc<dyn Policy> {
         Arc::new(AtOncePolicy(self.clone()))
     }
 
     fn line(&self, authority: &str) -> Arc<Semaphore> {
-        let line = self.0.get_or_insert_with(authority, || Ok(Arc::new(Semaphore::new(MAX_TOKEN_REQUESTS))));
-        line.unwrap_or_else(|never: std::convert::Infallible| match never {})
+        let semaphore =
+            self.0.get_or_insert_with(authority, || Ok(Arc::new(Semaphore::new(MAX_TOKEN_REQUESTS))));
+        semaphore.unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 }
 
@@ -53,8 +54,8 @@ struct AtOncePolicy(ConcurrencyLimit);
 #[async_trait::async_trait]
 impl Policy for AtOncePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let line = self.0.line(request.url().authority());
-        let _turn = line.acquire().await.map_err(|closed| Error::new(ErrorKind::Other, closed))?;
+        let semaphore = self.0.line(request.url().authority());
+        let _permit = semaphore.acquire().await.map_err(|closed| Error::new(ErrorKind::Other, closed))?;
         below(ctx, request, next).await
     }
 }

@@ -1,4 +1,4 @@
-//! Tokens from Entra itself: for a pod's assertion, or for a client secret.
+//! Credentials for Entra: with a pod's assertion, or with a client secret.
 
 use std::sync::Arc;
 
@@ -24,11 +24,10 @@ use crate::{
     transport,
 };
 
-/// The options of a credential of `tenant` at an authority.
+/// Returns the options of a credential of `tenant` at the cloud's authority.
 ///
-/// An Azure Stack without Entra has AD FS for a directory, under the tenant `adfs`. It knows the older token endpoint
-/// alone: `/adfs/oauth2/token`
-/// (<https://learn.microsoft.com/azure-stack/user/authenticate-azure-stack-hub>).
+/// An Azure Stack without Entra has AD FS as its directory, under the tenant `adfs`. AD FS knows only the older token
+/// endpoint `/adfs/oauth2/token` (<https://learn.microsoft.com/azure-stack/user/authenticate-azure-stack-hub>).
 pub(super) fn at_authority(
     mut options: ClientOptions,
     cloud: &CloudEnvironment,
@@ -41,7 +40,7 @@ pub(super) fn at_authority(
     options
 }
 
-/// Takes what the SDK sends to Entra's endpoint to that of AD FS.
+/// A policy that sends the SDK's token requests to the endpoint of AD FS.
 #[derive(Debug)]
 struct AdfsEndpoint;
 
@@ -53,7 +52,7 @@ impl Policy for AdfsEndpoint {
     }
 }
 
-/// Workload identity: the pod's service-account token is the client assertion
+/// Returns a credential for workload identity: the pod's service-account token is the client assertion
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation>).
 pub(super) fn workload(
     tenant: &TenantId,
@@ -69,7 +68,7 @@ pub(super) fn workload(
     )?)
 }
 
-/// Service principal: an application's own secret.
+/// Returns a credential for a service principal with a client secret.
 pub(super) fn service_principal(
     tenant: &TenantId,
     client: ClientId,

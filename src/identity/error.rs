@@ -1,4 +1,4 @@
-//! Why there is no token.
+//! Errors of token requests.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -10,66 +10,66 @@ use super::{
     error_response::TokenErrorResponse, token_proxy::TokenProxyError, token_request_info::TokenRequestInfo,
 };
 
-/// A token that was not had, and who did not give it.
+/// An error of a token request, with the identity and the token source.
 ///
-/// The text names both and says what happened. The source's own words, which differ from try to try, are in the
+/// Its text names both and the cause. The source's message, which differs from try to try, is in the
 /// [`TokenErrorResponse`].
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// The token source knows better: who asks is not whom they say, or may not ask.
+    /// The token source rejects the identity, or does not let it have a token.
     #[error("{} refused the identity: {}", asked.source.name(), answer.summary())]
     Refused {
-        /// Who asked whom.
+        /// The request: identity and source.
         asked: Box<TokenRequestInfo>,
-        /// Status and the source's own words.
+        /// The status and the message of the source.
         answer: Box<TokenErrorResponse>,
     },
-    /// The token source is throttled or out of order.
+    /// The token source throttles or fails with a server error.
     #[error("{} has no token now: {}", asked.source.name(), answer.with_status())]
     Unavailable {
-        /// Who asked whom.
+        /// The request: identity and source.
         asked: Box<TokenRequestInfo>,
-        /// Status and the source's own words.
+        /// The status and the message of the source.
         answer: Box<TokenErrorResponse>,
     },
-    /// A proxy, a firewall or a gateway answered in the token source's place.
+    /// A proxy, a firewall or a gateway answered in place of the token source.
     #[error("something other than {} answered the request for a token: {}", asked.source.name(), answer.summary())]
     Foreign {
-        /// Who asked whom.
+        /// The request: identity and source.
         asked: Box<TokenRequestInfo>,
-        /// Status and the words of what answered.
+        /// The status and the text of the answer.
         answer: Box<TokenErrorResponse>,
     },
-    /// The token source did not answer, or not in its own language.
+    /// The token source did not answer, or not in its own format.
     #[error("cannot get a token from {}", asked.source.name())]
     Unreachable {
-        /// Who asked whom.
+        /// The request: identity and source.
         asked: Box<TokenRequestInfo>,
-        /// Why.
+        /// The error of the transport.
         source: BoxError,
     },
-    /// The token source was given up.
+    /// The request timed out.
     #[error("no token from {} within {}s: {last}", asked.source.name(), limit.as_secs_f32())]
     Late {
-        /// Who asked whom.
+        /// The request: identity and source.
         asked: Box<TokenRequestInfo>,
-        /// How long it had.
+        /// The timeout.
         limit: Duration,
-        /// What it answered last.
+        /// The last answer within the timeout.
         last: LastAnswer,
     },
-    /// There is no way to the token proxy of identity binding.
+    /// The token proxy of identity binding is not available.
     #[error("cannot get a token")]
     TokenProxy {
-        /// Who asked whom.
+        /// The request: identity and source.
         asked: Box<TokenRequestInfo>,
-        /// Why.
+        /// The error of the token proxy's configuration.
         source: Arc<TokenProxyError>,
     },
 }
 
 impl IdentityError {
-    /// What a credential's error means.
+    /// Classifies a credential's error.
     pub(super) fn new(asked: Box<TokenRequestInfo>, error: Error) -> Self {
         match TokenErrorResponse::find(&error) {
             Some(answer) if answer.is_foreign(&asked.source) => {
@@ -83,7 +83,7 @@ impl IdentityError {
         }
     }
 
-    /// Who asked whom.
+    /// Returns the request: identity and source.
     pub fn asked(&self) -> &TokenRequestInfo {
         match self {
             Self::Refused { asked, .. }
@@ -95,7 +95,7 @@ impl IdentityError {
         }
     }
 
-    /// What the token source answered, where it did.
+    /// Returns the token source's answer, if there was one.
     pub fn answer(&self) -> Option<&TokenErrorResponse> {
         match self {
             Self::Refused { answer, .. }
@@ -106,7 +106,7 @@ impl IdentityError {
     }
 }
 
-/// What a token source that was given up answered last.
+/// The status of the last answer before a timeout; `None` if there was no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastAnswer(pub Option<u16>);
 

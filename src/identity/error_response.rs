@@ -1,4 +1,4 @@
-//! What a token source answers instead of a token.
+//! Error responses of token sources.
 
 use std::fmt;
 
@@ -15,50 +15,51 @@ use crate::{
 
 use super::token_request_info::TokenSource;
 
-/// The longest text of a source's own that is kept, in characters.
+/// The longest message of a source that is kept, in characters.
 const MAX_WORDS: usize = 600;
 
-/// A token source's error answer.
+/// An error response of a token source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenErrorResponse {
     status: u16,
     /// The number after `AADSTS`.
     number: Option<u32>,
-    /// OAuth's own word: `invalid_client`.
+    /// The error code of OAuth: `invalid_client`.
     error: String,
     words: String,
     /// Trace and correlation ids and the time.
     trace: String,
-    /// An answer in no form of a token source.
+    /// Set if the answer is not in the format of a token source.
     foreign: Option<ForeignAnswer>,
 }
 
 impl TokenErrorResponse {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// Entra's error number, the one after `AADSTS`
+    /// Returns Entra's error number, the one after `AADSTS`
     /// (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>).
     pub fn number(&self) -> Option<u32> {
         self.number
     }
 
-    /// The source's own words, on one line and without what differs from try to try at their end; may be empty.
+    /// Returns the source's message on one line, without the ids and times that differ from try to try; may be empty.
     pub fn words(&self) -> &str {
         &self.words
     }
 
-    /// Trace and correlation ids and the time, which Azure's support asks for; may be empty.
+    /// Returns the trace and correlation ids and the time, which Azure's support needs; may be empty.
     pub fn trace(&self) -> &str {
         &self.trace
     }
 
-    /// Whether something other than `source` answered, so that the status says nothing of the identity.
+    /// Returns whether something other than `source` answered, so that the status says nothing about the identity.
     ///
-    /// Entra always answers in JSON. The services on the node and in the cluster have plain texts too, and whatever is in
-    /// the way of one that throttles or is down passes with it.
+    /// Entra always answers in JSON. The services on the node and in the cluster also answer in plain text. A foreign
+    /// answer with a status of throttling or an outage counts as the source's own: whatever is in the way passes with
+    /// it.
     pub(super) fn is_foreign(&self, source: &TokenSource) -> bool {
         let passes = matches!(self.status, 408 | 429 | 500..);
         match (source, &self.foreign) {
@@ -73,7 +74,7 @@ impl TokenErrorResponse {
         }
     }
 
-    /// The status, and Entra's error number where there is one: `status 503, AADSTS90033`.
+    /// Returns the status, and Entra's error number if there is one: `status 503, AADSTS90033`.
     pub(super) fn with_status(&self) -> String {
         match self.number {
             Some(number) => format!("status {}, AADSTS{number}", self.status),
@@ -81,12 +82,12 @@ impl TokenErrorResponse {
         }
     }
 
-    /// In one word what was answered.
+    /// Returns the answer in one word.
     pub fn summary(&self) -> Summary<'_> {
         Summary(self)
     }
 
-    /// The answer that an SDK error carries somewhere in its chain.
+    /// Returns the response that an SDK error carries somewhere in its chain.
     pub(super) fn find(error: &Error) -> Option<Self> {
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(error) = next {
@@ -104,7 +105,7 @@ impl TokenErrorResponse {
         None
     }
 
-    /// Reads an OAuth 2.0 error (RFC 6749 section 5.2) with Entra's additions.
+    /// Parses an OAuth 2.0 error (RFC 6749 section 5.2) with Entra's additions.
     pub fn parse(status: u16, body: &[u8]) -> Self {
         Self::of(status, &Headers::new(), body)
     }
@@ -124,14 +125,15 @@ impl TokenErrorResponse {
     }
 }
 
-/// `AADSTS70021: No matching …` as number and text.
+/// Splits `AADSTS70021: No matching …` into number and text.
 fn number(words: &str) -> Option<(u32, &str)> {
     let rest = words.strip_prefix("AADSTS")?;
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     Some((rest[..end].parse().ok()?, rest[end..].trim_start_matches(':').trim_start()))
 }
 
-/// `AADSTS70021`, `invalid_request`, or `status 503`, at times with what answered.
+/// A short form of a response: `AADSTS70021`, `invalid_request`, or `status 503`, for a foreign page with what
+/// answered.
 #[derive(Debug)]
 pub struct Summary<'a>(&'a TokenErrorResponse);
 

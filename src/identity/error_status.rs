@@ -1,7 +1,7 @@
-//! What Entra answers instead of a token, past the SDK's own reader.
+//! Error responses of Entra, taken before the SDK's own parser.
 //!
-//! The SDK reads such an answer into borrowed text, and so none that has an escape in it. Entra's descriptions have line
-//! ends, so that the SDK would tell of its own JSON reader where Entra said what is wrong.
+//! The SDK parses an error response into borrowed text, and so fails on every one with an escape in it. Entra's
+//! descriptions have line ends, so the SDK would report its own JSON error in place of Entra's message.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use azure_core::http::{
 
 use crate::transport::{below, error_for_status};
 
-/// Makes an error of each answer that is none of success, once all retries are done.
+/// A policy that turns each response without a success status into an error, after all retries.
 #[derive(Debug)]
 pub(super) struct ErrorStatusPolicy;
 

@@ -1,4 +1,4 @@
-//! Under what a credential is shared between pods: what was proved, and nothing else.
+//! The cache key of a credential: what the pod proved, and nothing else.
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -8,16 +8,16 @@ use crate::{
 };
 
 /// A hash of everything that decides which token a credential gets: the whole assertion or client secret, the client,
-/// the tenant where the mode has one, the authority and the scope.
+/// the tenant if the mode has one, the authority and the scope.
 ///
-/// The pod's name, its UID and the claims of its token are no part of it. A pod author can write them where the
-/// CSIDriver object has no `tokenRequests`; whoever presents the same whole token, though, has proved the same, and a
-/// forged one is another key and goes to Entra to be refused.
+/// The pod's name, its UID and the claims of its token are not part of the key. A pod author can write them if the
+/// CSIDriver object has no `tokenRequests`. A pod that presents the same whole token has proved the same. A
+/// forged token has another key, and Entra refuses it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct CredentialKey([u8; 32]);
 
 impl CredentialKey {
-    /// The key; `None` for a mode whose caller is only named, not proved.
+    /// Returns the key; `None` for a mode that only names its pod and proves nothing.
     pub(super) fn of(identity: &IdentityMode, cloud: &CloudEnvironment) -> Option<Self> {
         let (client, proof) = match identity {
             IdentityMode::WorkloadIdentity { client, assertion, .. }
@@ -27,7 +27,7 @@ impl CredentialKey {
             IdentityMode::ServicePrincipal { client, secret, .. } => {
                 (client.as_str(), secret.expose().as_str())
             }
-            // The node's own: every pod on it may use them.
+            // The node's own identities: every pod on the node may use them.
             IdentityMode::ManagedIdentity { user_assigned } => {
                 (user_assigned.as_ref().map_or("", |client| client.as_str()), "")
             }
@@ -42,7 +42,7 @@ impl CredentialKey {
             cloud.authority().as_str(),
             &cloud.vault_scope(),
         ] {
-            // With its length before it, so that no part can run into the next.
+            // Each part follows its length, so that no part can run into the next.
             hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }

@@ -1,4 +1,4 @@
-//! The node's own identities, from IMDS at 169.254.169.254.
+//! Credentials for the node's own identities, from IMDS at 169.254.169.254.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use azure_identity::{ManagedIdentityCredential, ManagedIdentityCredentialOptions
 
 use crate::spec::identity::ClientId;
 
-/// The system-assigned identity, or a user-assigned one by its client id.
+/// Returns a credential for the system-assigned identity, or for a user-assigned one by its client id.
 pub(super) fn credential(
     user_assigned: Option<ClientId>,
     client_options: ClientOptions,

@@ -1,4 +1,4 @@
-//! From an identity mode to a token, and one way for all modes to fail.
+//! Tokens for identity modes, with one error type for all modes.
 
 mod attempt;
 mod cache;
@@ -59,37 +59,37 @@ use self::{
     source::Sources,
 };
 
-/// Where credentials come from. Clones share them.
+/// The credentials of the provider, with their cache. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Identities {
     sources: Arc<Sources>,
     kept: CredentialCache,
     renewals: Renewals,
-    /// How many tokens were issued.
+    /// The number of tokens issued so far.
     issued: Arc<AtomicU64>,
     metrics: Metrics,
     limit: Duration,
 }
 
-/// What a token is asked for.
+/// A request for a token.
 #[derive(Debug)]
 pub struct TokenRequest {
-    /// As whom.
+    /// The identity that the token is for.
     pub identity: IdentityMode,
-    /// For which pod; what decides on the token is the identity alone, but for pod identity.
+    /// The pod. It decides on the token in pod identity only.
     pub pod: PodRef,
-    /// For the vaults of this cloud.
+    /// The cloud whose vaults accept the token.
     pub cloud: CloudEnvironment,
 }
 
 /// A credential that holds a token.
 #[derive(Debug, Clone)]
 pub struct Authenticated {
-    /// For the clients of a vault.
+    /// The credential for the clients of a vault.
     pub credential: Arc<dyn TokenCredential>,
-    /// Whom the token is for, as Entra says; `None` where it does not.
+    /// The principal of the token, from Entra's claims; `None` if it has none.
     pub principal: Option<Principal>,
-    /// It was issued before it was asked for.
+    /// True if the token was issued before this request.
     reused: bool,
     issued: Issued,
     key: Option<CredentialKey>,
@@ -97,25 +97,25 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    /// Resolver the token among all that were issued.
+    /// Returns the token's number among all that were issued.
     pub(crate) fn generation(&self) -> TokenGeneration {
         self.issued.generation
     }
 }
 
-/// A token that is being asked for, perhaps for others too.
+/// A token request in flight, perhaps shared with other mounts.
 #[derive(Debug)]
 pub(crate) struct Authentication {
     call: Call<Attempted>,
     last: LastExchange,
-    /// Another mount began it.
+    /// True if another mount began the request.
     is_shared: bool,
     mode: &'static str,
     metrics: Metrics,
 }
 
 impl Identities {
-    /// Credentials whose requests go out as `clients` says, and that have their token within `limit` or not at all.
+    /// Returns credentials that send requests as `clients` configures, each with a token within `limit` or an error.
     pub fn new(clients: &ClientFactory, token_proxy: TokenProxySettings, limit: Duration) -> Self {
         Self {
             sources: Arc::new(Sources::new(clients, token_proxy)),
@@ -127,11 +127,11 @@ impl Identities {
         }
     }
 
-    /// Begins to ask for the token of `request`: an identity that is refused is refused here, once for the mount, and
-    /// not again for every object.
+    /// Begins to request the token of `request`. A refused identity fails here once for the mount, and not again for
+    /// every object.
     ///
-    /// Who has proved the same before shares its credential, and the token in it; who proves the same while it is being
-    /// asked for shares the outcome, whatever it is.
+    /// Requests that have proved the same share a credential and its token. If the token is still being requested,
+    /// they share the outcome, whatever it is.
     pub(crate) fn authenticate(&self, request: &Arc<TokenRequest>) -> Authentication {
         let key = CredentialKey::of(&request.identity, &request.cloud);
         let kept = key.as_ref().map(|key| self.kept.of(key)).unwrap_or_default();
@@ -159,33 +159,33 @@ impl Identities {
         Authentication { call, last: progress, is_shared, mode, metrics }
     }
 
-    /// Forgets a token that a vault refused, so that the next one is new.
+    /// Removes the credential of a token that a vault refused, so that the next token is new.
     fn forget(&self, refused: &Authenticated) {
         refused.key.iter().for_each(|key| self.kept.forget(key, &refused.kept));
     }
 
-    /// Drops what nobody asks for any more.
+    /// Drops cached entries that are no longer used.
     pub fn evict_expired(&self) {
         self.kept.evict_expired();
         self.renewals.evict_expired();
     }
 
-    /// Who gives the token, for messages.
+    /// Returns the token source of a request, for messages.
     pub fn source(&self, request: &TokenRequest) -> TokenSource {
         self.sources.of(request)
     }
 }
 
 impl Authentication {
-    /// What was answered so far, also for those who do not wait for the end.
+    /// Returns the progress of the request, also for callers that do not wait for its end.
     pub(crate) fn last(&self) -> LastExchange {
         self.last.clone()
     }
 
-    /// A credential that already holds its token.
+    /// Waits for a credential that already holds its token.
     ///
     /// # Errors
-    /// Who refused the identity, or could not be asked.
+    /// The source refused the identity, or cannot be reached.
     pub(crate) async fn outcome(self) -> Attempted {
         let attempted = self.call.await;
         self.metrics.token(self.mode, token_result(&attempted, self.is_shared));
@@ -195,7 +195,7 @@ impl Authentication {
 
 fn token_result(attempted: &Attempted, is_shared: bool) -> TokenResult {
     match attempted.as_ref().map_err(|error| &**error) {
-        // One token is issued once, however many wait for it.
+        // A token is issued once, however many mounts wait for it.
         Ok(authenticated) if authenticated.reused || is_shared => TokenResult::Reused,
         Ok(_) => TokenResult::Issued,
         Err(IdentityError::Refused { .. }) => TokenResult::Refused,

@@ -1,6 +1,6 @@
 //! Claims that a vault demands, as a field of the token request.
 //!
-//! The SDK's credentials have no parameter for them, but its form passes by here on the way out
+//! The SDK's credentials have no parameter for claims, but their form passes this policy before it is sent
 //! (<https://learn.microsoft.com/entra/identity-platform/claims-challenge>).
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ impl Policy for MoreClaimsPolicy {
         if let Some(MoreClaims(claims)) = ctx.value()
             && let Body::Bytes(form) = request.body()
         {
-            // The query of a URL and the body of a form are written alike.
+            // The query of a URL and the body of a form have the same encoding.
             let mut field = request.url().clone();
             field.set_query(None);
             field.query_pairs_mut().append_pair("claims", claims);
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    /// An authority that keeps the form it was sent.
+    /// An authority that keeps the form of the request.
     #[derive(Debug, Default)]
     struct Authority(Mutex<Vec<u8>>);
 

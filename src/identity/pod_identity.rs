@@ -1,7 +1,7 @@
 //! AAD pod identity: a token from NMI on the node, for a pod that is only named.
 //!
-//! Retired by its makers in favour of workload identity; kept for clusters that still run it. Its tokens are never
-//! shared between mounts, since NMI gives them to whoever names a pod.
+//! Microsoft has retired it in favour of workload identity; it stays for clusters that still run it. Mounts never
+//! share its tokens, since NMI gives them to any client that names a pod.
 
 use std::sync::Arc;
 
@@ -18,11 +18,10 @@ use crate::spec::pod::PodRef;
 
 use super::token_response::{TokenResponse, unreadable};
 
-/// Where NMI listens on each node, and what it is asked
-/// (aad-pod-identity, `pkg/nmi/server`).
+/// The URL of NMI on each node (aad-pod-identity, `pkg/nmi/server`).
 const NMI: &str = "http://localhost:2579/host/token/";
 
-/// A credential for the identity that NMI finds bound to `pod`.
+/// Returns a credential for the identity that NMI finds bound to `pod`.
 pub(super) fn credential(pod: PodRef, options: ClientOptions) -> Result<Arc<dyn TokenCredential>> {
     let pipeline = Pipeline::new(
         Some(env!("CARGO_PKG_NAME")),
@@ -40,7 +39,7 @@ struct PodIdentityCredential {
     pod: PodRef,
     endpoint: Url,
     pipeline: Pipeline,
-    /// Requested once: the credential serves one mount, and that has three clients.
+    /// Requested once: the credential serves one mount, and a mount has three clients.
     token: OnceCell<AccessToken>,
 }
 

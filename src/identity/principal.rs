@@ -7,12 +7,12 @@ use crate::spec::{identity::IdentityMode, principal::Principal};
 
 use super::jwt;
 
-/// Whom `token` is for: its claims `tid` and `oid`
+/// Returns the principal of `token`, from its claims `tid` and `oid`
 /// (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
 ///
-/// The token comes from the authority itself over a connection that we opened, so that its claims need no other proof.
-/// Never pass a token that came with a request. `None` where it has no such claims, as AD FS's have none, and for pod
-/// identity, whose token NMI gives to whoever names a pod.
+/// The token comes from the authority itself, over a connection that the provider opened, so its claims need no other
+/// proof. Never pass a token that came with a request. Returns `None` if the token has no such claims, as with AD FS.
+/// Also returns `None` for pod identity, since NMI gives its token to any client that names a pod.
 pub fn of(token: &AccessToken, identity: &IdentityMode, authority: &Url) -> Option<Principal> {
     if matches!(identity, IdentityMode::PodIdentity) {
         return None;

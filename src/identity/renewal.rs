@@ -1,8 +1,9 @@
-//! One new token for all the mounts of a principal whose token a vault refused.
+//! One new token for all mounts of a principal whose token a vault refused.
 //!
-//! A vault refuses a token that was revoked, that is older than a role which comes by way of a group, that a vault which
-//! is behind does not take yet, or that lacks claims. One new token tells whether that is it, and one is enough for a
-//! principal, however many pods have a token of their own: what it may read does not depend on the pod.
+//! A vault refuses a token that was revoked, that is older than a role assigned through a group, or that lacks
+//! claims. A vault that lags behind may also refuse a token that is still too new for it. One new token shows whether
+//! the token was the cause. One is enough for a principal, however many pods have a token of their own: the
+//! permissions do not depend on the pod.
 
 use std::{
     fmt,
@@ -24,28 +25,28 @@ use super::{
     key::CredentialKey,
 };
 
-/// What a vault refused a token with.
+/// A vault's reason to refuse a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenRefusal {
-    /// 403: whom the token is for may not do this.
+    /// 403: the principal of the token has no permission.
     Forbidden,
-    /// 401: the token is not taken.
+    /// 401: the token is not accepted.
     Unauthorized,
-    /// 401, and a token with these claims is wanted: a JSON object.
+    /// 401, with a demand for a token with these claims: a JSON object.
     MoreClaims(Arc<str>),
 }
 
-/// The shortest time between two renewals for one principal: a token that is younger than that is as good as a new one.
+/// The shortest time between two renewals for one principal. A younger token is as good as a new one.
 const MIN_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many principals' renewed tokens are kept.
+/// The most principals whose renewed tokens are kept.
 const MAX_PRINCIPALS: usize = 1_000;
 
-/// Renewed credentials by principal. Clones share them.
+/// A cache of renewed credentials by principal. Clones share it.
 #[derive(Clone)]
 pub(super) struct Renewals(Arc<Cache<RenewalKey, Arc<Renewal>>>);
 
-/// Whose tokens are interchangeable: those of one principal, for one audience and with the same claims.
+/// A key of interchangeable tokens: one principal, one audience, the same claims.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct RenewalKey {
     principal: Principal,
@@ -53,7 +54,7 @@ struct RenewalKey {
     claims: Option<Arc<str>>,
 }
 
-/// The newest token of one principal that a refusal led to.
+/// The newest token of one principal after a refusal.
 #[derive(Default)]
 struct Renewal {
     newest: Mutex<Option<Authenticated>>,
@@ -61,7 +62,7 @@ struct Renewal {
 }
 
 impl Renewal {
-    /// The newest token, where it is young enough to stand for a new one.
+    /// Returns the newest token, if it is young enough to serve as a new one.
     fn young(&self) -> Option<Authenticated> {
         self.lock().clone().filter(|newest| newest.issued.at.elapsed() < MIN_RENEWAL_INTERVAL)
     }
@@ -81,17 +82,17 @@ impl Renewals {
         renewal.unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 
-    /// Drops those that stand for no new token any more.
+    /// Drops tokens that are too old to serve as new ones.
     pub(super) fn evict_expired(&self) {
         self.0.retain(|_, renewal| renewal.young().is_some());
     }
 }
 
 impl Identities {
-    /// The token with which to read again what a vault refused to `refused`; `None` where no other token would help.
+    /// Returns the token for a second read after a vault refused `refused`; `None` if no other token would help.
     /// `shared` says that some of the answers were to requests with another mount's token.
     ///
-    /// The node's own identities are never renewed: IMDS and NMI keep a token for hours, and would give it again.
+    /// The node's own identities are never renewed: IMDS and NMI cache a token for hours, and would return it again.
     pub(crate) fn renew(
         &self,
         request: &Arc<TokenRequest>,
@@ -106,7 +107,7 @@ impl Identities {
             TokenRefusal::MoreClaims(claims) => Some(claims.clone()),
             TokenRefusal::Forbidden | TokenRefusal::Unauthorized => None,
         };
-        // Without a principal, as with AD FS, nobody shares the token.
+        // Without a principal, as with AD FS, no other mount shares the token.
         let Some(principal) = refused.principal.clone() else {
             let helps = refused.reused || refusal != TokenRefusal::Forbidden;
             return helps.then(|| self.begin_renewal(request, refused, claims, None));
@@ -117,20 +118,20 @@ impl Identities {
             if young.generation() != refused.generation() || shared {
                 return Some(self.known(request, young));
             }
-            // Who the token is for, and what that one may do, a token that is issued now would not say otherwise.
+            // A token issued now would have the same principal with the same permissions.
             if refusal == TokenRefusal::Forbidden {
                 return None;
             }
         }
         if refusal == TokenRefusal::Forbidden && !refused.reused {
-            // A token that was issued for this mount knows of every role that there is.
+            // A token that was issued for this mount includes every role that exists.
             *renewal.lock() = Some(refused.clone());
             return shared.then(|| self.known(request, refused.clone()));
         }
         Some(self.begin_renewal(request, refused, claims, Some(renewal)))
     }
 
-    /// Asks for a new token, unless that is under way for the same principal.
+    /// Requests a new token, unless a request for the same principal is in flight.
     fn begin_renewal(
         &self,
         request: &Arc<TokenRequest>,

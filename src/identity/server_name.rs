@@ -4,25 +4,25 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE32HEX_NOPAD;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-/// Why the name is not known.
+/// An error of a server name that cannot be computed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerNameError {
     /// The API server does not answer.
     #[error("the API server cannot be reached")]
     Unreachable(#[from] std::io::Error),
-    /// TLS without a certificate, or with one that is none.
+    /// TLS without a certificate, or with an invalid one.
     #[error("the API server shows no certificate that can be read")]
     NoCertificate,
-    /// A certificate of another kind of cluster.
+    /// The certificate is not from an AKS cluster: it has no cluster id.
     #[error("the API server's certificate has no DNS name hcp-kubernetes.<id>.svc.cluster.local")]
     NoClusterId,
 }
 
-/// The name that belongs to the API server with this certificate, in DER:
-/// `"a"` + base32hex(SHA-256(`"identity-binding"` + cluster id)) + `".ests.aks"`.
+/// Returns the name that belongs to the API server with this certificate, in DER: `"a"` +
+/// base32hex(SHA-256(`"identity-binding"` + cluster id)) + `".ests.aks"`.
 ///
 /// # Errors
-/// The certificate cannot be read, or is that of another kind of cluster.
+/// The certificate is invalid, or comes from another kind of cluster.
 pub fn of_certificate(der: &[u8]) -> Result<String, ServerNameError> {
     let (_, certificate) = X509Certificate::from_der(der).map_err(|_| ServerNameError::NoCertificate)?;
     let names = certificate.subject_alternative_name().map_err(|_| ServerNameError::NoCertificate)?;

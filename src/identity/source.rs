@@ -1,4 +1,4 @@
-//! Who gives tokens in each mode, and the credential that asks them.
+//! The token source of each mode, and the credential that requests tokens from it.
 
 use std::sync::{Arc, Once};
 
@@ -16,7 +16,7 @@ use super::{
     token_response::TokenResponsePolicy,
 };
 
-/// All token sources, and the ways there.
+/// All token sources, with their pipeline options.
 #[derive(Debug)]
 pub(super) struct Sources {
     entra: ClientOptions,
@@ -29,11 +29,11 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn new(clients: &ClientFactory, token_proxy: TokenProxySettings) -> Self {
-        let at_once = ConcurrencyLimit::new();
+        let concurrency = ConcurrencyLimit::new();
         let options = |upstream| {
             let mut options = clients.client_options(upstream);
-            // Above what counts requests: what waits is not sent yet.
-            options.per_try_policies.insert(0, at_once.policy());
+            // Above the policy that counts requests: a request that waits is not sent yet.
+            options.per_try_policies.insert(0, concurrency.policy());
             options.per_call_policies.insert(0, Arc::new(ErrorStatusPolicy));
             options.per_call_policies.push(Arc::new(MoreClaimsPolicy));
             options.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
@@ -52,7 +52,7 @@ impl Sources {
         }
     }
 
-    /// Whom `request` goes to, for messages.
+    /// Returns the token source of `request`, for messages.
     pub(super) fn of(&self, request: &TokenRequest) -> TokenSource {
         match &request.identity {
             IdentityMode::ManagedIdentity { .. } => TokenSource::Imds,
@@ -68,7 +68,7 @@ impl Sources {
         }
     }
 
-    /// Who asks whom with `request`, for messages.
+    /// Returns a description of `request`, for messages.
     pub(super) fn asked(&self, request: &TokenRequest) -> Box<TokenRequestInfo> {
         let identity = &request.identity;
         Box::new(TokenRequestInfo {
@@ -79,10 +79,10 @@ impl Sources {
         })
     }
 
-    /// A new credential. `bound` is the way to the token proxy, for identity binding.
+    /// Creates a credential. `bound` is the transport to the token proxy, for identity binding.
     ///
     /// # Errors
-    /// The SDK does not take what it is made of.
+    /// The SDK rejects the parameters.
     pub(super) fn credential(
         &self,
         request: &TokenRequest,

@@ -1,8 +1,8 @@
-//! The way to the token proxy of AKS identity binding, where a pod's token is exchanged instead of at Entra
+//! The token proxy of AKS identity binding, which exchanges a pod's token in place of Entra
 //! (<https://learn.microsoft.com/azure/aks/identity-bindings-concepts>).
 //!
-//! The SDK's own proxy option reads its address from the process's environment and the token from a file, and so knows
-//! one pod; here both come with the mount.
+//! The SDK's own proxy option reads the proxy's address from the process's environment and the token from a file, and
+//! so serves one pod. Here both come with the mount.
 
 use std::{
     io,
@@ -23,42 +23,42 @@ use crate::transport::{self, Client, Resolver, Roots, RootsError, Timeouts, Tran
 
 use super::server_name::{self, ServerNameError};
 
-/// Where the token proxy is, as far as the operator says it.
+/// The operator's settings of the token proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenProxySettings {
-    /// `--token-proxy-url`; the API server where it is not given.
+    /// The proxy's URL (`--token-proxy-url`); the API server if not given.
     pub url: Option<Url>,
-    /// `--sni-name`; computed from the API server's certificate where it is not given.
+    /// The proxy's TLS server name (`--sni-name`); computed from the API server's certificate if not given.
     pub server_name: Option<String>,
-    /// Where the API server listens.
+    /// The port of the API server.
     pub api_server_port: u16,
-    /// The cluster's CA; the system's roots where there is no such file.
+    /// The cluster's CA. If there is no such file, the system's roots apply.
     pub ca_file: PathBuf,
 }
 
-/// Why there is no way to the token proxy.
+/// An error of a token proxy that is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenProxyError {
-    /// The TLS server name is not known.
+    /// The TLS server name cannot be computed.
     #[error("cannot compute the token proxy's TLS server name; --sni-name sets it")]
     ServerName(#[from] ServerNameError),
-    /// The cluster's CA cannot be used.
+    /// The file of the cluster's CA is unreadable or invalid.
     #[error("cannot use the cluster's CA {}", path.display())]
     Ca {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the file or of its content.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The proxy has no address.
+    /// DNS has no address for the proxy.
     #[error("cannot resolve the token proxy {host}")]
     Resolve {
-        /// Its name.
+        /// The host name of the proxy.
         host: String,
-        /// Why.
+        /// The error of the name lookup.
         source: io::Error,
     },
-    /// It took too long.
+    /// The set-up of the proxy timed out. The duration is the timeout.
     #[error("the token proxy was not found within {} seconds", .0.as_secs_f32())]
     Late(Duration),
     /// The node has no TLS roots, and the cluster no CA.
@@ -66,8 +66,8 @@ pub enum TokenProxyError {
     Roots(#[from] RootsError),
 }
 
-/// The token proxy: found when it is first needed, and again after each failure, so that neither the start waits for
-/// the API server nor a first try that failed lasts.
+/// A token proxy that is set up when it is first needed, and again after each failure. So the start does not wait for
+/// the API server, and a first failure does not last.
 #[derive(Debug)]
 pub(super) struct TokenProxy {
     settings: TokenProxySettings,
@@ -78,7 +78,7 @@ pub(super) struct TokenProxy {
 }
 
 impl TokenProxy {
-    /// As `settings` say, over the names and the timeouts of `transports`.
+    /// Creates a token proxy from `settings`, with the resolver and the timeouts of `transports`.
     pub(super) fn new(settings: TokenProxySettings, transports: &Transports) -> Self {
         let Transports { cluster, timeouts, .. } = transports;
         Self {
@@ -90,12 +90,12 @@ impl TokenProxy {
         }
     }
 
-    /// Where the proxy is, for messages.
+    /// Returns the proxy's URL, for messages.
     pub(super) fn url(&self) -> Url {
         self.settings.url.clone().unwrap_or_else(|| api_server(443))
     }
 
-    /// The way there, found now if it is not known; of all who want it meanwhile one looks for it.
+    /// Returns the transport to the proxy, and sets it up if there is none yet. Concurrent callers share one set-up.
     pub(super) async fn transport(self: &Arc<Self>) -> Result<Transport, Arc<TokenProxyError>> {
         if let Some(transport) = &*self.found() {
             return Ok(transport.clone());
@@ -116,7 +116,7 @@ impl TokenProxy {
         search.call.await
     }
 
-    /// Forgets the way, since it led nowhere: the cluster's CA or addresses may have changed.
+    /// Drops the transport after a failure: the cluster's CA or addresses may have changed.
     pub(super) fn forget(&self) {
         *self.found() = None;
     }
@@ -142,7 +142,7 @@ impl TokenProxy {
         transport::cluster(roots, names, self.timeouts)
     }
 
-    /// Asks the API server for nothing but its certificate.
+    /// Computes the server name. A TLS handshake with the API server shows its certificate; no request is sent.
     async fn compute_server_name(&self, client: Client) -> Result<String, ServerNameError> {
         let api_server = api_server(self.settings.api_server_port);
         let uri = api_server.as_str().parse().map_err(io::Error::other)?;
@@ -163,7 +163,7 @@ fn api_server(port: u16) -> Url {
     url
 }
 
-/// The cluster's CA alone, where there is one.
+/// Returns the cluster's CA alone if there is one, or else the system's roots.
 fn roots(ca_file: &Path) -> Result<Roots, TokenProxyError> {
     let failed = |source| TokenProxyError::Ca { path: ca_file.to_owned(), source };
     match std::fs::read(ca_file) {
@@ -173,7 +173,7 @@ fn roots(ca_file: &Path) -> Result<Roots, TokenProxyError> {
     }
 }
 
-/// Takes what an Entra credential sends to its authority to the proxy instead.
+/// An HTTP client that sends the requests of an Entra credential to the proxy instead of the authority.
 #[derive(Debug)]
 struct ProxiedClient {
     client: Client,
@@ -189,9 +189,9 @@ impl HttpClient for ProxiedClient {
         url.set_path(&path);
         url.set_query(request.url().query());
         url.set_host(Some(&self.server_name))
-            .map_err(|_| Error::with_message(ErrorKind::Other, "the TLS server name is no host name"))?;
+            .map_err(|_| Error::with_message(ErrorKind::Other, "the TLS server name is not a host name"))?;
         let mut request = request.clone();
-        // TLS is for the server name, HTTP for the proxy.
+        // TLS uses the server name; HTTP uses the proxy's host.
         request.insert_header("host", self.url.authority().to_owned());
         *request.url_mut() = url;
         HttpClient::execute_request(&self.client, &request).await

@@ -1,4 +1,4 @@
-//! Who asked for a token, whom, and with what: for messages.
+//! Descriptions of token requests, for messages.
 
 use std::fmt;
 
@@ -11,20 +11,20 @@ use crate::{
 
 use super::jwt;
 
-/// One request for a token, without anything secret.
+/// A description of a token request, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRequestInfo {
     /// Mode and client id: `workload identity cccccccc-0000-0000-0000-000000000002`.
     pub identity: String,
-    /// The client id alone, where the mode names one.
+    /// The client id alone, if the mode names one.
     pub client: Option<String>,
-    /// Who gives the token.
+    /// The token source that receives the request.
     pub source: TokenSource,
-    /// What the pod's token says of itself, for the modes that present one.
+    /// The claims of the pod's token, for modes that present one.
     pub presented: Option<UnverifiedClaims>,
 }
 
-/// Who gives tokens.
+/// A service that issues tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenSource {
     /// Entra, or the AD FS of an Azure Stack.
@@ -45,13 +45,13 @@ pub enum TokenSource {
     Imds,
     /// The agent of AAD pod identity on the node.
     Nmi {
-        /// For which pod, `namespace/name`.
+        /// The pod that the token is for, as `namespace/name`.
         pod: String,
     },
 }
 
 impl TokenSource {
-    /// `Entra`
+    /// Returns the short name, such as `Entra`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Entra { .. } => "Entra",
@@ -73,8 +73,8 @@ impl fmt::Display for TokenSource {
     }
 }
 
-/// The claims of a service-account token that a federated credential must have too. Not verified: the one who reads
-/// them compares them with a credential, and does not trust them.
+/// The claims of a service-account token that a federated credential must match. They are not verified: messages show
+/// them for comparison with the credential, and nothing trusts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnverifiedClaims {
     /// `iss`
@@ -86,7 +86,7 @@ pub struct UnverifiedClaims {
 }
 
 impl UnverifiedClaims {
-    /// What the identity's own proof says, where it is a token that can be read.
+    /// Returns the claims of the identity's assertion; `None` if the mode has none, or it cannot be parsed.
     pub(super) fn by(identity: &IdentityMode) -> Option<Self> {
         match identity {
             IdentityMode::WorkloadIdentity { assertion, .. }
@@ -95,7 +95,7 @@ impl UnverifiedClaims {
         }
     }
 
-    /// What a token says of itself; `None` where it cannot be read.
+    /// Parses a token's claims; `None` if the token is not readable.
     pub fn of(token: &ServiceAccountToken) -> Option<Self> {
         let claims: Claims = jwt::decode_unverified(token.expose())?;
         let audience = match claims.aud {

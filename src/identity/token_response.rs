@@ -1,8 +1,8 @@
-//! A token source's successful answer, read once for all sources.
+//! Successful responses of all token sources, parsed in one place.
 //!
-//! The SDK's own readers take one form each: numbers from Entra, and from IMDS a text of digits beside `token_type` and
-//! `resource`. Sources of the same protocol answer otherwise: Entra at times sends texts, and what stands in for IMDS
-//! on a node (Azure Arc, App Service, emulators) sends numbers, dates, or an expiry alone.
+//! Each of the SDK's own parsers accepts one form: numbers from Entra, and from IMDS a text of digits beside
+//! `token_type` and `resource`. Sources of the same protocol differ. Entra at times sends texts. Replacements of IMDS
+//! on a node (Azure Arc, App Service, emulators) send numbers, dates, or an expiry alone.
 
 use std::sync::Arc;
 
@@ -31,62 +31,62 @@ use crate::{
     transport::{ForeignAnswer, below},
 };
 
-/// The longest time that a token is kept, in days. No token of Entra's is valid for longer than 28 hours.
+/// The longest time that a token is kept, in days. No token of Entra is valid for longer than 28 hours.
 const MAX_LIFETIME_DAYS: i64 = 365;
 
-/// An access token, and the time when it expires.
+/// An access token with its expiry.
 #[derive(Debug)]
 pub struct TokenResponse {
     token: Sensitive<String>,
     expires_on: OffsetDateTime,
 }
 
-/// Why a successful answer cannot be used. No text holds a part of the answer that may be a token.
+/// An error of a successful response that cannot be used. No text holds a part of the response that may be a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenResponseError {
-    /// No JSON object.
+    /// The body is not a JSON object.
     #[error("the answer is not a JSON object")]
     NotAnObject,
-    /// A page with this title.
+    /// The body is an HTML page with this title.
     #[error("the answer is an HTML page titled {0}")]
     Page(Excerpt),
-    /// A JSON object with other fields.
+    /// The body is a JSON object with other fields.
     #[error("the answer is a JSON object, but not that of a token")]
     NotAToken,
-    /// No token, or an empty one.
+    /// The token is missing or empty.
     #[error("the answer has no access_token")]
     NoToken,
     /// An error in a successful answer (RFC 6749 section 5.2).
     #[error("the answer has no access_token but the error {0}")]
     Failed(Excerpt),
-    /// A token that no request can carry.
+    /// The token contains bytes that no HTTP header can carry.
     #[error("the answer's access_token cannot be sent in a header")]
     UnusableToken,
-    /// None of the fields that an expiry is read from.
+    /// None of the fields has a readable expiry.
     #[error("the answer has no expiry: neither expires_on nor expires_in can be read")]
     NoExpiry,
 }
 
 impl TokenResponse {
-    /// Reads the answer of Entra, of the token proxy or of IMDS, as it came at `now`.
+    /// Parses a response of Entra, of the token proxy or of IMDS that arrived at `now`.
     ///
-    /// The expiry is `expires_on` where that can be read, then `expires_in`, in any form that MSAL Go or Azure's
-    /// documentation has: a number or a text of seconds, or a date. A token that comes with `refresh_in` alone is kept
-    /// until then, since it expires later.
+    /// The expiry is `expires_on` if it is readable, or else `expires_in`, in any form that MSAL Go or Azure's
+    /// documentation has: a number or a text of seconds, or a date. A token with `refresh_in` alone is kept until
+    /// then, since it expires later.
     ///
     /// # Errors
-    /// There is no token, or, as for MSAL Go, no expiry.
+    /// There is no token, or, as in MSAL Go, no expiry.
     pub fn read(body: &[u8], now: OffsetDateTime) -> Result<Self, TokenResponseError> {
         let fields: Fields = parse(body)?;
         let expires_on = fields.expires_on(now).ok_or(TokenResponseError::NoExpiry);
-        // A missing token says more than a missing expiry.
+        // A missing token is the more useful error than a missing expiry.
         let token = fields.token()?;
         Ok(Self { token, expires_on: expires_on? })
     }
 
-    /// Reads the answer of NMI, which has the token one level deeper.
+    /// Parses a response of NMI, which has the token one level deeper.
     ///
-    /// Compat: a token without an expiry is good for the mount that asked for it.
+    /// Compat: a token without an expiry serves the mount that requested it.
     ///
     /// # Errors
     /// There is no token.
@@ -96,17 +96,18 @@ impl TokenResponse {
         Ok(Self { token: fields.token()?, expires_on })
     }
 
-    /// When the token expires, at the latest a year from when it came.
+    /// Returns the time when the token expires, at most a year after it arrived.
     pub fn expires_on(&self) -> OffsetDateTime {
         self.expires_on
     }
 
-    /// The token for the SDK, which keeps it.
+    /// Returns the token as the SDK's type. The SDK keeps it.
     pub(super) fn into_access_token(self) -> AccessToken {
         AccessToken::new(self.token.into_exposed(), self.expires_on)
     }
 
-    /// The answer as the SDK's readers of Entra's and of IMDS's answers both take it, in memory that is wiped.
+    /// Returns the response in a form that the SDK's parsers for Entra and for IMDS both accept, in memory that is
+    /// wiped.
     fn canonical(&self, now: OffsetDateTime) -> Bytes {
         let expires_in = (self.expires_on - now).whole_seconds();
         let canonical = Canonical {
@@ -117,16 +118,16 @@ impl TokenResponse {
             expires_on: self.expires_on.unix_timestamp().to_string(),
             resource: "",
         };
-        // With room for all of it: a vector that grows leaves its contents behind.
+        // With room for all of it: a vector that grows leaves its content behind.
         let mut body = Zeroizing::new(Vec::with_capacity(2 * self.token.expose().len() + 256));
         serde_json::to_writer(&mut *body, &canonical).expect("texts and numbers have a JSON form");
         Bytes::from_owner(body)
     }
 }
 
-/// The JSON of an answer. Errors of the JSON reader quote what they stumble over, so that none is passed on.
+/// Parses a JSON object. The JSON parser's errors quote its input, so none of them is passed on.
 fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, TokenResponseError> {
-    // The JSON reader would take an array for the fields in their order.
+    // The JSON parser would accept an array of the fields in their order.
     if body.trim_ascii_start().first() != Some(&b'{') {
         let title = ForeignAnswer::title_of(body).filter(|title| !title.is_empty());
         return Err(title
@@ -143,7 +144,7 @@ struct Nested {
     token: Fields,
 }
 
-/// The fields of a token's answer that are looked at, in any form.
+/// The fields of a token response that are read, in any form.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Fields {
@@ -182,7 +183,7 @@ impl Fields {
     }
 }
 
-/// Seconds, as a number or a text of one, whole or not.
+/// Parses seconds: a number or a text of one, whole or not.
 fn seconds(field: &Value) -> Option<i64> {
     match field {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
@@ -196,7 +197,7 @@ fn whole(seconds: f64) -> Option<i64> {
     (seconds.abs() < 1e12).then_some(seconds as i64)
 }
 
-/// Seconds since 1970, or a date.
+/// Parses a point in time: seconds since 1970, or a date.
 fn moment(field: &Value) -> Option<OffsetDateTime> {
     match seconds(field) {
         Some(seconds) => OffsetDateTime::from_unix_timestamp(seconds).ok(),
@@ -204,9 +205,9 @@ fn moment(field: &Value) -> Option<OffsetDateTime> {
     }
 }
 
-/// Dates without `T`, and those of App Service: `12/31/2030 11:59:59 PM +00:00`
+/// Dates without `T`, and dates of App Service: `12/31/2030 11:59:59 PM +00:00`
 /// (<https://learn.microsoft.com/azure/app-service/overview-managed-identity?tabs=http#rest-endpoint-reference>).
-/// Where the offset is missing, it is UTC.
+/// Without an offset, a date is in UTC.
 const DATES: [&[BorrowedFormatItem<'_>]; 4] = [
     format_description!(
         version = 2,
@@ -240,7 +241,7 @@ fn date(text: &str) -> Option<OffsetDateTime> {
     rfc_3339.or_else(|| DATES.into_iter().find_map(dated))
 }
 
-/// The form that both readers of the SDK take.
+/// A response in the form that both parsers of the SDK accept.
 #[derive(Serialize)]
 struct Canonical<'a> {
     token_type: &'static str,
@@ -251,7 +252,7 @@ struct Canonical<'a> {
     resource: &'static str,
 }
 
-/// Reads each successful answer of a token source, and passes it on in the SDK's own form.
+/// A policy that parses each successful response of a token source, and passes it on in the SDK's own form.
 #[derive(Debug)]
 pub(super) struct TokenResponsePolicy;
 
@@ -269,7 +270,7 @@ impl Policy for TokenResponsePolicy {
     }
 }
 
-/// The SDK error of an answer that cannot be used.
+/// Returns the SDK error of a response that cannot be used.
 pub(super) fn unreadable(error: TokenResponseError) -> Error {
     Error::with_error(ErrorKind::DataConversion, error, "no token in the answer")
 }
@@ -283,7 +284,7 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2030-06-15 12:00 UTC);
 
-    /// The expiry that is read from these fields beside a token.
+    /// Returns the expiry from these fields beside a token.
     fn expiry(mut fields: Value) -> Result<OffsetDateTime, TokenResponseError> {
         fields["access_token"] = json!("t0ken");
         let response = TokenResponse::read(fields.to_string().as_bytes(), NOW)?;
@@ -295,10 +296,10 @@ mod tests {
     fn an_expiry_is_read_in_every_form_that_a_token_source_writes() {
         let (hour, on) = (datetime!(2030-06-15 13:00 UTC), datetime!(2030-12-31 23:59:59 UTC));
         for (fields, expected) in [
-            // Entra, and Entra at times.
+            // Entra's usual form, and its other form.
             (json!({"token_type": "Bearer", "expires_in": 3600, "ext_expires_in": 3600}), hour),
             (json!({"token_type": "Bearer", "expires_in": "3600", "ext_expires_in": "3600"}), hour),
-            // IMDS, and what stands in for it.
+            // IMDS, and its replacements.
             (json!({"expires_in": "86399", "expires_on": "1924991999", "resource": "r"}), on),
             (json!({"expires_in": 86399, "expires_on": 1_924_991_999, "not_before": 1}), on),
             (json!({"expires_on": "1924991999"}), on),
@@ -317,7 +318,7 @@ mod tests {
             (json!({"expires_on": "2030-12-31T23:59:59"}), on),
             (json!({"expires_on": "2030-12-31 23:59:59"}), on),
             (json!({"expires_on": "2030-12-31 23:59:59 +00:00"}), on),
-            // What cannot be read is passed over.
+            // Unreadable fields are skipped.
             (json!({"expires_on": "soon", "expires_in": "3600"}), hour),
             (json!({"expires_on": null, "expires_in": 3600}), hour),
             (json!({"expires_on": [], "expires_in": 3600.9}), hour),

@@ -1,6 +1,6 @@
-//! The closed sets that labels are from.
+//! Closed sets of label values.
 
-/// Who is asked.
+/// A destination of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upstream {
     /// Microsoft Entra.
@@ -14,7 +14,7 @@ pub enum Upstream {
 }
 
 impl Upstream {
-    /// The label.
+    /// Returns the label value.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Entra => "entra",
@@ -25,23 +25,23 @@ impl Upstream {
     }
 }
 
-/// How a request for a token ended.
+/// A result of a token request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenResult {
-    /// With a token that was there.
+    /// A cached token was used.
     Reused,
-    /// With a new token.
+    /// A new token was issued.
     Issued,
     /// The identity was refused.
     Refused,
-    /// Whoever gives tokens is throttled or out of order.
+    /// The token source throttles or fails with a server error.
     Unavailable,
     /// There was no answer.
     Unreachable,
 }
 
 impl TokenResult {
-    /// The label.
+    /// Returns the label value.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reused => "reused",
@@ -53,19 +53,19 @@ impl TokenResult {
     }
 }
 
-/// Where the answer to a call of a vault is from.
+/// A source of the answer to a call of a vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VaultCall {
-    /// From the vault.
+    /// The call was sent to the vault.
     Miss,
-    /// From a call that another mount was making at the moment.
+    /// The call joined one in flight for another mount.
     Shared,
-    /// From a call that was made a moment ago.
+    /// The answer came from the cache.
     Hit,
 }
 
 impl VaultCall {
-    /// The label.
+    /// Returns the label value.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Miss => "miss",

@@ -1,6 +1,6 @@
-//! Every metric: its name, what it counts, and what its labels say.
+//! Every metric: its name, its meaning and its labels.
 //!
-//! A leaf: handles are passed down to whoever measures, and nothing is reached for. Durations are in seconds.
+//! Components get the metrics as an argument; there is no global registry. Durations are in seconds.
 
 mod label;
 
@@ -20,13 +20,13 @@ use crate::{build::Build, failure::FailureCode, spec::object::ObjectType};
 
 pub use self::label::{TokenResult, Upstream, VaultCall};
 
-/// Upper bounds of the histograms. Compat: from 0.1 on they are those that dashboards know; below are ours, since a
-/// mount takes tens of milliseconds.
+/// Upper bounds of the histograms. Compat: from 0.1 on, the bounds that dashboards know. The smaller ones are new,
+/// since a mount takes tens of milliseconds.
 const BUCKETS: [f64; 19] = [
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0, 15.0, 30.0,
 ];
 
-/// Compat: the labels that every sample of the incumbent's histograms carries, and what they say.
+/// Compat: the constant labels of provider-azure's histograms.
 const COMMON: [(&str, &str); 3] =
     [("os_type", "linux"), ("provider", "azure"), ("service_name", "csi-secrets-store-provider-azure")];
 
@@ -52,11 +52,12 @@ struct Inner {
     panics: IntCounter,
 }
 
-/// How many vaults have a label of their own; the others share one. Their names come from SecretProviderClasses.
+/// The most vaults with a label of their own; the others share one. Vault names come from SecretProviderClasses.
 const VAULTS: usize = 100;
 
 impl Metrics {
-    /// Metrics that start at nothing. `object_names` fills the label `object_name`, of which there may be thousands.
+    /// Creates metrics without samples. `object_names` fills the label `object_name`, which may have thousands of
+    /// values.
     pub fn new(object_names: bool) -> Self {
         let histogram = |name, help, labels: &[&str]| {
             let mut options = HistogramOpts::new(name, help).buckets(BUCKETS.to_vec());
@@ -73,29 +74,29 @@ impl Metrics {
             object_names,
             grpc_request: histogram(
                 "grpc_request",
-                "Seconds that calls of the driver took, by method and code",
+                "Duration of the driver's calls in seconds, by method and code",
                 &["grpc_method", "grpc_code"],
             ),
             keyvault_request: histogram(
                 "keyvault_request",
-                "Seconds that reading an object or listing its versions took, retries included",
+                "Duration of reading an object or listing its versions in seconds, retries included",
                 &["object_type", "object_name", "error"],
             ),
             token_requests: counter(
                 "akv_token_requests_total",
-                "Tokens that mounts needed, by identity mode and how they were had",
+                "Tokens that mounts needed, by identity mode and result",
                 &["identity_mode", "result"],
             ),
             exchanges: counter(
                 "akv_upstream_requests_total",
-                "HTTP requests sent, by whom they went to, operation and status; no status means no answer",
+                "HTTP requests sent, by upstream, operation and status; an empty status means no answer",
                 &["upstream", "operation", "status"],
             ),
             retries: counter("akv_upstream_retries_total", "HTTP requests sent again", &["upstream"]),
             throttles: counter("akv_upstream_throttled_total", "HTTP requests answered 429", &["upstream"]),
             vault_calls: counter(
                 "akv_vault_calls_total",
-                "Calls of a vault that mounts needed, by vault, kind, and whether they were made, joined or remembered",
+                "Calls of a vault that mounts needed, by vault, kind and result (miss, shared or hit)",
                 &["vault", "kind", "result"],
             ),
             vault_throttles: counter(
@@ -106,14 +107,14 @@ impl Metrics {
             vaults: Mutex::default(),
             failures: counter(
                 "akv_failures_total",
-                "Mounts that failed, by the code of docs/codes.md",
+                "Mounts that failed, by failure code (docs/codes.md)",
                 &["code"],
             ),
-            mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts under way")
+            mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts in flight")
                 .expect("names of metrics are constants"),
             mounts_waiting: IntGauge::new("akv_mounts_waiting", "Mounts waiting in the queue")
                 .expect("names of metrics are constants"),
-            panics: IntCounter::new("akv_panics_total", "Mounts that ended by a bug of the provider")
+            panics: IntCounter::new("akv_panics_total", "Mounts that ended in a panic of the provider")
                 .expect("names of metrics are constants"),
             registry: Registry::new(),
         };
@@ -121,7 +122,7 @@ impl Metrics {
         Self(Arc::new(inner))
     }
 
-    /// The page that Prometheus scrapes, in its text format 0.0.4.
+    /// Returns the page that Prometheus scrapes, in its text format 0.0.4.
     pub fn page(&self) -> String {
         let mut page = Vec::new();
         let encoded = TextEncoder::new().encode(&self.0.registry.gather(), &mut page);
@@ -129,40 +130,40 @@ impl Metrics {
         String::from_utf8(page).expect("the text format is text")
     }
 
-    /// The content type of [`Self::page`].
+    /// Returns the content type of [`Self::page`].
     pub fn content_type(&self) -> String {
         TextEncoder::new().format_type().to_owned()
     }
 
-    /// A call of the driver ended.
+    /// Records a call of the driver that has ended.
     pub fn call(&self, method: &str, code: &str, took: Duration) {
         self.0.grpc_request.with_label_values(&[method, code]).observe(took.as_secs_f64());
     }
 
-    /// An object was read, or its versions listed. `error` is from the closed set of the vault's errors.
+    /// Records a read of an object, or a list of its versions. `error` is from the closed set of the vault's errors.
     pub fn read(&self, object_type: ObjectType, name: &str, error: Option<&'static str>, took: Duration) {
         let name = if self.0.object_names { name } else { "" };
         let labels = [object_type.as_str(), name, error.unwrap_or_default()];
         self.0.keyvault_request.with_label_values(&labels).observe(took.as_secs_f64());
     }
 
-    /// A token was asked for.
+    /// Records a token request.
     pub fn token(&self, identity_mode: &'static str, result: TokenResult) {
         self.0.token_requests.with_label_values(&[identity_mode, result.as_str()]).inc();
     }
 
-    /// A call of a vault was needed, of a kind from a closed set.
-    pub fn vault_call(&self, vault: &str, kind: &'static str, how: VaultCall) {
-        let labels = [self.vault(vault), kind, how.as_str()];
+    /// Records a call of a vault, of a kind from a closed set.
+    pub fn vault_call(&self, vault: &str, kind: &'static str, result: VaultCall) {
+        let labels = [self.vault(vault), kind, result.as_str()];
         self.0.vault_calls.with_label_values(&labels).inc();
     }
 
-    /// A vault answered with 429.
+    /// Records a 429 of a vault.
     pub fn vault_throttled(&self, vault: &str) {
         self.0.vault_throttles.with_label_values(&[self.vault(vault)]).inc();
     }
 
-    /// The label of a vault.
+    /// Returns the label value of a vault.
     fn vault<'a>(&self, vault: &'a str) -> &'a str {
         let mut known = self.0.vaults.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains(vault) {
@@ -174,7 +175,7 @@ impl Metrics {
         vault
     }
 
-    /// A request went out, and was answered with `status`, or not at all.
+    /// Records a request and the status of its answer; `None` if there was no answer.
     pub fn exchange(&self, upstream: Upstream, operation: &'static str, status: Option<u16>) {
         let text = status.map(|status| status.to_string()).unwrap_or_default();
         self.0.exchanges.with_label_values(&[upstream.as_str(), operation, &text]).inc();
@@ -183,29 +184,29 @@ impl Metrics {
         }
     }
 
-    /// A request went out again.
+    /// Records a request that was sent again.
     pub fn retry(&self, upstream: Upstream) {
         self.0.retries.with_label_values(&[upstream.as_str()]).inc();
     }
 
-    /// A mount is under way until the guard is dropped.
+    /// Counts a mount as in flight until the guard is dropped.
     pub fn mount(&self) -> MountInFlight {
         self.0.mounts_in_flight.inc();
         MountInFlight(self.0.mounts_in_flight.clone())
     }
 
-    /// A mount failed.
+    /// Records a failed mount.
     pub fn failure(&self, code: FailureCode) {
         self.0.failures.with_label_values(&[code.as_str()]).inc();
     }
 
-    /// A mount waits for its turn until the guard is dropped.
+    /// Counts a mount as waiting in the queue until the guard is dropped.
     pub fn waiting(&self) -> MountInFlight {
         self.0.mounts_waiting.inc();
         MountInFlight(self.0.mounts_waiting.clone())
     }
 
-    /// A mount ended by a panic.
+    /// Records a mount that panicked.
     pub fn panic(&self) {
         self.0.panics.inc();
     }
@@ -221,7 +222,7 @@ impl Inner {
     fn register(&self) {
         let build = Build::this();
         let info = IntGaugeVec::new(
-            Opts::new("akv_build_info", "Which build this is; always 1"),
+            Opts::new("akv_build_info", "Version, commit and compiler of the provider; always 1"),
             &["version", "commit", "rustc"],
         )
         .expect("names of metrics and labels are constants");
@@ -248,7 +249,7 @@ impl Inner {
     }
 }
 
-/// One mount that is counted.
+/// A guard that counts one mount.
 #[derive(Debug)]
 pub struct MountInFlight(IntGauge);
 

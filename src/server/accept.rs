@@ -1,27 +1,27 @@
-//! Connections that cannot be accepted, without running hot.
+//! Accepting connections without a busy loop on errors.
 
 use std::{io, time::Duration};
 
 use tokio_stream::{Stream, StreamExt};
 
-/// How long to wait after a connection that could not be accepted.
+/// The pause after an error.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The same connections, and a pause after each error: where all descriptors are in use, the next try fails at once too,
-/// and the server would do nothing but try. It is told of once in a row.
+/// Returns the same connections, with a pause after each error. If the process has no descriptors left, each try
+/// fails at once, and without the pause the server would only try. The first error in a row is logged.
 pub(super) fn with_backoff<T>(
     incoming: impl Stream<Item = io::Result<T>>,
 ) -> impl Stream<Item = io::Result<T>> {
     let mut failing = false;
     incoming
         .map(move |connection| {
-            let news = connection.is_err() && !failing;
+            let is_first = connection.is_err() && !failing;
             failing = connection.is_err();
-            (connection, news)
+            (connection, is_first)
         })
-        .then(|(connection, news)| async move {
+        .then(|(connection, is_first)| async move {
             if let Err(error) = &connection {
-                if news {
+                if is_first {
                     tracing::error!(%error, "cannot accept connections; trying on");
                 }
                 tokio::time::sleep(PAUSE).await;

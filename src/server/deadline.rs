@@ -1,20 +1,20 @@
-//! The caller's own deadline, from the header that gRPC sends it in.
+//! The caller's own deadline, from the gRPC header that carries it.
 
 use std::time::Duration;
 
 use tonic::metadata::MetadataMap;
 
-/// How long before the caller's deadline it has an answer: who waits until then hears `DeadlineExceeded` from its own
-/// side, one of the codes that leave a pod with an empty volume.
+/// How long before the caller's deadline the answer is due. At the deadline the caller's own side reports
+/// `DeadlineExceeded`, one of the codes that leave a pod with an empty volume.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
 
-/// How long a mount may take for this caller; `None` where it waits for ever.
+/// Returns how long a mount may take for this caller; `None` if the caller has no deadline.
 pub(super) fn time_left(metadata: &MetadataMap) -> Option<Duration> {
     let timeout = parse(metadata.get("grpc-timeout")?.to_str().ok()?)?;
     Some(timeout.saturating_sub(DEADLINE_MARGIN).max(timeout / 2))
 }
 
-/// The value of `grpc-timeout`: up to eight digits and a unit. `None` where it is anything else
+/// Parses the value of `grpc-timeout`: up to eight digits and a unit. Returns `None` for anything else
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>, `TimeoutValue` and `TimeoutUnit`).
 pub fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;

@@ -1,8 +1,8 @@
-//! Where the server listens, as `--endpoint` says it.
+//! The address of the gRPC server, as `--endpoint` gives it.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-/// A Unix socket, or a TCP address.
+/// An address that is a Unix socket or a TCP address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// `unix:///path`
@@ -11,7 +11,7 @@ pub enum Endpoint {
     Tcp(String),
 }
 
-/// An endpoint that is none.
+/// An error for an invalid endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid endpoint {0:?}: use unix:///path/to/azure.sock or tcp://host:port")]
 pub struct InvalidEndpoint(String);
@@ -19,7 +19,7 @@ pub struct InvalidEndpoint(String);
 impl FromStr for Endpoint {
     type Err = InvalidEndpoint;
 
-    /// The scheme in any case.
+    /// Parses `unix://` or `tcp://`, in upper or lower case, and the address.
     fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
         let invalid = || InvalidEndpoint(text.to_owned());
         let (scheme, address) = text.split_once("://").ok_or_else(invalid)?;

@@ -25,13 +25,13 @@ use crate::{
 
 use self::{observe::ObserveLayer, peers::PeerFilter, provider::Provider, socket::Listener};
 
-/// How long a connection may take to close once no mount is under way.
+/// How long connections may take to close after the last mount has ended.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 /// Serves mounts and gRPC health until `shutdown`, then lets running mounts finish.
 ///
 /// # Errors
-/// Where the listener breaks.
+/// The listener breaks.
 pub async fn serve(
     listener: Listener,
     mounter: Mounter,
@@ -71,7 +71,7 @@ pub async fn serve(
     tracing::info!(mounts = mounts.len(), "stopping: running mounts finish first");
     health.set_service_status(SERVICE_NAME, ServingStatus::NotServing).await;
     health.set_service_status("", ServingStatus::NotServing).await;
-    // Gone before the last mount ends, so that the driver reconnects to whoever comes next.
+    // Removed before the last mount ends, so that the driver reconnects to the successor.
     drop(socket_file);
     drop(stop);
     mounts.close();

@@ -1,4 +1,4 @@
-//! One histogram sample for each call, whatever becomes of it.
+//! Measurement of every call, whatever its outcome: one histogram sample each.
 
 use std::{
     pin::Pin,
@@ -11,7 +11,7 @@ use tower::{Layer, Service};
 
 use crate::metrics::Metrics;
 
-/// Measures the calls of the service below.
+/// A tower layer that measures the calls of the service below.
 #[derive(Debug, Clone)]
 pub(super) struct ObserveLayer {
     pub(super) metrics: Metrics,
@@ -55,7 +55,8 @@ where
         let response = self.below.call(request);
         Box::pin(async move {
             let response = response.await?;
-            // An error has its status in the headers; what has none there is under way to an OK.
+            // An error has its status in the headers. A response without one there is still sending its body, and
+            // ends in OK.
             let status =
                 response.headers().get("grpc-status").and_then(|status| status.to_str().ok()?.parse().ok());
             sample.code = CODES.get(status.unwrap_or(0usize)).copied().unwrap_or("Unknown");
@@ -65,7 +66,7 @@ where
     }
 }
 
-/// A call under way; measured when it is dropped, also where its caller went away.
+/// A guard that records the call when it is dropped, also if the caller went away.
 struct Sample {
     method: &'static str,
     code: &'static str,
@@ -79,7 +80,7 @@ impl Drop for Sample {
     }
 }
 
-/// Paths come from the caller, labels are from a closed set.
+/// Returns the label of a method. Callers choose paths, so labels come from a closed set.
 fn method(path: &str) -> &'static str {
     const KNOWN: [&str; 4] = [
         "/v1alpha1.CSIDriverProvider/Mount",
@@ -92,7 +93,7 @@ fn method(path: &str) -> &'static str {
 
 const CANCELED: &str = "Canceled";
 
-/// The names that Go's `codes.Code` has, by number: what dashboards know.
+/// The names of Go's `codes.Code`, by number: the ones that dashboards know.
 const CODES: [&str; 17] = [
     "OK",
     CANCELED,

@@ -1,34 +1,34 @@
-//! Who may call: root, as whom the driver runs, and the provider's own user, as whom its probes do.
+//! Access control by user: root, which runs the driver, and the provider's own user, which runs its probes.
 
 use std::{collections::BTreeSet, io};
 
 use tokio::net::UnixStream;
 use tokio_stream::{Stream, StreamExt};
 
-/// How many strangers are told of: a user namespace has thousands of users, and a log line is not theirs to write.
+/// The most users that are logged. A user namespace has thousands, and none of them may fill the log.
 const MAX_LOGGED_USERS: usize = 16;
 
-/// The decision on each connection, by what the kernel says of its other end.
+/// A filter of connections by the user that the kernel reports for their other end.
 ///
-/// The socket's mode already keeps others out. This holds where someone opens the mode or the directory up, and for
-/// whoever got hold of the socket's file in another way.
+/// The socket's mode already keeps other users out. The filter still holds if someone opens the mode or the
+/// directory, or if a process gets the socket's file in another way.
 #[derive(Debug)]
 pub(super) struct PeerFilter {
     own: u32,
-    told: BTreeSet<u32>,
+    logged: BTreeSet<u32>,
 }
 
 impl PeerFilter {
-    /// Root and the user of this process.
+    /// Returns a filter that admits root and the user of this process.
     pub(super) fn of_this_process() -> Self {
         Self::of(rustix::process::geteuid().as_raw())
     }
 
     fn of(own: u32) -> Self {
-        Self { own, told: BTreeSet::new() }
+        Self { own, logged: BTreeSet::new() }
     }
 
-    /// The connections of those who may call. Those of others are closed, and each such user is told of once.
+    /// Returns the admitted connections. Connections of other users are closed, and each such user is logged once.
     pub(super) fn filter(
         mut self,
         incoming: impl Stream<Item = io::Result<UnixStream>>,
@@ -65,7 +65,7 @@ impl PeerFilter {
     }
 
     fn is_news(&mut self, uid: u32) -> bool {
-        self.told.len() < MAX_LOGGED_USERS && self.told.insert(uid)
+        self.logged.len() < MAX_LOGGED_USERS && self.logged.insert(uid)
     }
 }
 

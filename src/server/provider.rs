@@ -1,4 +1,4 @@
-//! `Version` and `Mount`: protocol in, protocol out, no decisions.
+//! The gRPC methods `Version` and `Mount`: they convert between protocol and domain types, and decide nothing.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -27,16 +27,16 @@ use super::{
     status::{self, Failed},
 };
 
-/// The protocol's version.
+/// The version of the provider protocol.
 const PROTOCOL: &str = "v1alpha1";
 
-/// The name that the driver knows the provider by.
+/// The name under which the driver knows the provider.
 const RUNTIME_NAME: &str = "akv-provider";
 
 /// The most files that a log line names.
 const MAX_NAMED: usize = 10;
 
-/// The provider service.
+/// The gRPC service.
 #[derive(Debug)]
 pub struct Provider {
     mounter: Mounter,
@@ -45,7 +45,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// A service that mounts with `mounter`, and counts the mounts under way in `mounts`.
+    /// Returns a service that mounts with `mounter`, and tracks the running mounts in `mounts`.
     pub fn new(mounter: Mounter, metrics: Metrics, mounts: TaskTracker) -> Self {
         Self { mounter, metrics, mounts }
     }
@@ -113,10 +113,10 @@ impl CsiDriverProvider for Provider {
     }
 
     async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
-        let _under_way = (self.mounts.token(), self.metrics.mount());
+        let _in_flight = (self.mounts.token(), self.metrics.mount());
         let time_left = deadline::time_left(request.metadata());
         let request = request.into_inner();
-        // A panic would end the connection, and with it every other mount that the driver has on it.
+        // A panic would end the connection, and with it every other mount on it.
         let result = AssertUnwindSafe(self.mount_one(&request, time_left)).catch_unwind().await;
         let result = result.unwrap_or_else(|_| {
             let Failed { code, status, .. } = status::panicked();

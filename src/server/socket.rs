@@ -1,4 +1,4 @@
-//! The listening socket: a stale one removed, the new one its owner's alone from the moment it exists.
+//! The listening socket. A stale socket is removed; the new one is its owner's alone from the moment it exists.
 
 use std::{
     fs::{self, File, Permissions},
@@ -15,10 +15,10 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::endpoint::Endpoint;
 
-/// How many callers may wait to be accepted.
+/// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// A socket that callers can already connect to.
+/// A listening socket: callers can already connect.
 #[derive(Debug)]
 pub struct Listener {
     incoming: Incoming,
@@ -32,21 +32,21 @@ pub(super) enum Incoming {
     Tcp(TcpListener),
 }
 
-/// Why there is no socket.
+/// An error of a socket that cannot be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address cannot be listened on.
     #[error("cannot listen on {endpoint}")]
     Listen {
-        /// Where.
+        /// The address, as configured.
         endpoint: Endpoint,
-        /// Why.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// Something that is no socket is in the way, and stays.
+    /// A file that is not a socket is in the way. It is not removed.
     #[error("cannot listen on {endpoint}: the path exists and is not a socket")]
     Occupied {
-        /// Where.
+        /// The address, as configured.
         endpoint: Endpoint,
     },
 }
@@ -55,7 +55,7 @@ impl Listener {
     /// Listens on `endpoint`. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// Where the endpoint cannot be had.
+    /// The endpoint cannot be bound.
     pub fn bind(endpoint: &Endpoint) -> Result<Self, BindError> {
         let listen = |source| BindError::Listen { endpoint: endpoint.clone(), source };
         match endpoint {
@@ -81,7 +81,7 @@ impl Listener {
     }
 }
 
-/// Makes room for a socket; false where something else is there.
+/// Removes a stale socket. Returns false if the path is something other than a socket.
 ///
 /// A provider that still listens there loses its socket too: in a rolling update the successor takes over, and the
 /// driver reconnects to it.
@@ -96,9 +96,9 @@ fn remove_stale(path: &Path) -> io::Result<bool> {
 
 /// Binds a socket whose file only its owner can connect to.
 ///
-/// The mode is set on the socket before it has a name: Linux gives the file the socket inode's own mode, so there is
-/// no moment at which it is open to others, and no umask of the whole process to change
-/// (unix(7): "the permissions of the socket file").
+/// The mode is set on the socket before it has a name, since Linux gives the file the socket inode's own mode. So the
+/// file is at no moment open to others, and the umask of the whole process stays as it is (unix(7): "the permissions
+/// of the socket file").
 fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     let nameless = File::from(OwnedFd::from(socket));
@@ -110,7 +110,7 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
     UnixListener::from_std(socket.into())
 }
 
-/// The socket's file, removed when dropped, unless a successor has put its own there.
+/// A guard that removes the socket's file when it is dropped, unless a successor has put its own there.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -203,7 +203,7 @@ mod tests {
         let runtime = tokio::runtime::Handle::current();
         let bound = std::thread::scope(|scope| {
             let bind = scope.spawn(|| {
-                // Root may write anywhere, so this thread gives up being root.
+                // Root may write anywhere, so this thread drops its root privileges.
                 if rustix::process::geteuid().is_root() {
                     rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(54_321)).unwrap();
                 }

@@ -1,10 +1,10 @@
-//! The one table from what a mount can fail with to gRPC codes, and how it is answered.
+//! The one table from failure codes to gRPC codes, and the answer to each failure.
 //!
-//! What the caller does with a code decides which one it is. Kubelet takes `Canceled`, `DeadlineExceeded`,
-//! `Unavailable`, `ResourceExhausted` and `Aborted` for "perhaps still under way" and leaves the volume's directory in
-//! place; with rotation on, the driver then finds that directory fresh and answers kubelet's retry with OK, with
-//! nothing mounted, and the pod starts with an empty volume. So those five are never said here: throttling, outages
-//! and running out of time are `FailedPrecondition`.
+//! The reaction of the caller decides the gRPC code. Kubelet takes `Canceled`, `DeadlineExceeded`, `Unavailable`,
+//! `ResourceExhausted` and `Aborted` to mean "perhaps still in progress", and leaves the volume's directory in place.
+//! With rotation on, the driver then finds that directory fresh and answers kubelet's retry with OK. Nothing is
+//! mounted, and the pod starts with an empty volume. So the provider never returns those five: throttling, outages
+//! and timeouts are `FailedPrecondition`.
 
 use tonic::{Code, Status};
 
@@ -14,18 +14,18 @@ use crate::{
     parameters::{Fault, ParametersError},
 };
 
-/// What a failed call is answered, and what it is counted as.
+/// A failed call: its answer, its metric label and its log fields.
 #[derive(Debug)]
 pub struct Failed {
-    /// What an operator knows it by.
+    /// The code that operators see.
     pub code: FailureCode,
-    /// What the caller gets.
+    /// The gRPC status for the caller.
     pub status: Status,
-    /// What the log gets beside it.
+    /// The details that only the log has.
     pub details: LogDetails,
 }
 
-/// The answer to a request that cannot be understood, or that asks for what the cluster does not give.
+/// Returns the answer to a request that is invalid, or that needs credentials which the cluster does not provide.
 pub fn from_parameters(error: &ParametersError) -> Failed {
     let code = match error.fault() {
         Fault::Request => FailureCode::BadParameters,
@@ -41,7 +41,7 @@ pub fn from_parameters(error: &ParametersError) -> Failed {
     }
 }
 
-/// The answer to a mount that failed.
+/// Returns the answer to a mount that failed.
 pub fn from_mount(error: &MountError) -> Failed {
     let code = error.code(|code| precedence(answered(code)));
     Failed {
@@ -51,7 +51,7 @@ pub fn from_mount(error: &MountError) -> Failed {
     }
 }
 
-/// The answer to a mount that ran into a bug of ours.
+/// Returns the answer to a mount that panicked.
 pub fn panicked() -> Failed {
     let code = FailureCode::InternalError;
     let message =
@@ -59,7 +59,7 @@ pub fn panicked() -> Failed {
     Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
 }
 
-/// The table.
+/// Returns the gRPC code of a failure code.
 pub fn answered(code: FailureCode) -> Code {
     match code {
         FailureCode::BadParameters
@@ -132,7 +132,8 @@ pub fn answered(code: FailureCode) -> Code {
     }
 }
 
-/// Of several objects' codes the lowest wins: what will stay wrong until someone changes it goes before what may pass.
+/// Returns the precedence of a code among the codes of several objects: the lowest wins. A failure that lasts until
+/// someone changes something goes before one that may pass.
 fn precedence(code: Code) -> u8 {
     match code {
         Code::InvalidArgument => 0,

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client over pooled connections, as the SDK drives it.
+//! An HTTP/1.1 client with pooled connections, as a transport of the SDK.
 
 use std::{
     fmt, io,
@@ -26,17 +26,19 @@ use super::{
     timeouts::MAX_DEAD_CONNECTIONS,
 };
 
-/// How long a connection is kept that nobody uses. Key Vault and Entra keep it longer.
+/// How long an idle connection is kept. Key Vault and Entra keep it longer.
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
-/// How many of them are kept for a host.
+/// The most idle connections to a host.
 const MAX_IDLE_CONNECTIONS: usize = 64;
 
-/// The longest answer that is read, in bytes. The longest that Azure gives is a page of a list, or a secret of 25,000
-/// characters, far below; beyond it is somebody who means to fill the memory, and the allocator keeps what it has had.
+/// The longest answer that is read, in bytes. Azure's longest answers, a page of a list or a secret of 25,000
+/// characters, are far below. A longer answer is an attempt to fill the memory, and the allocator keeps memory once
+/// it has it.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// A client with a pool of connections. Clones share it. Redirects are never followed, since a token would go along.
+/// A client with a pool of connections. Clones share the pool. It never follows redirects, since the token would be
+/// sent along.
 #[derive(Clone)]
 pub struct Client {
     connector: Connector,
@@ -46,22 +48,22 @@ pub struct Client {
 
 type Pool = legacy::Client<Connector, Full<Bytes>>;
 
-/// Why a request has no answer.
+/// An error of a response that is missing or unusable.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResponseError {
-    /// Nothing came for too long.
+    /// The host sent nothing for this time.
     #[error("no answer within {} seconds", .0.as_secs_f32())]
     Silence(Duration),
-    /// The answer began, and did not go on.
+    /// The answer began, and its next part did not arrive within this time.
     #[error("the answer stopped in its middle for {} seconds", .0.as_secs_f32())]
     Stopped(Duration),
-    /// The answer goes on and on.
+    /// The answer is longer than the limit.
     #[error("the answer is longer than {MAX_ANSWER_BYTES} bytes")]
     TooLong,
 }
 
 impl Client {
-    /// A client that connects as `route` says.
+    /// Creates a client that connects as `route` configures.
     pub fn new(route: Route) -> Self {
         let read_idle = route.timeouts.read_idle;
         let connector = Connector::new(route);
@@ -69,15 +71,16 @@ impl Client {
         Self { connector, pool, read_idle }
     }
 
-    /// Sees to it that there are, or soon will be, so many connections to the host of `url`. Returns at once; what
-    /// goes wrong is found out by the request that needs the connection.
+    /// Opens connections to the host of `url` until there are `connections` of them. Returns at once. If a connection
+    /// fails, the request that needs it reports the error.
     pub(super) fn prewarm(&self, url: &azure_core::http::Url, connections: usize) {
         if let Ok(uri) = url.as_str().parse() {
             self.connector.prewarm(&uri, connections.min(MAX_IDLE_CONNECTIONS));
         }
     }
 
-    /// What those wait for who want a connection to the host of `url`; `None` where there is one, or nobody does.
+    /// Returns the phase that connections to the host of `url` wait in; `None` if one is established, or none is
+    /// requested.
     pub(crate) fn connect_phase(&self, url: &azure_core::http::Url) -> Option<ConnectPhase> {
         self.connector.connect_phase(&url.as_str().parse().ok()?)
     }
@@ -88,8 +91,8 @@ impl Client {
         Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers(&head.headers), body))
     }
 
-    /// The answer's head. A connection that was used before may have died since, and with it all others that went the
-    /// same way: then none of them is used again, and the request goes out again without a pause.
+    /// Returns the head of the answer. A reused connection may have died since its last use, and with it all others
+    /// to the host. Then none of them is used again, and the request is sent again without a pause.
     async fn answer(
         &self,
         request: http::Request<Full<Bytes>>,
@@ -119,7 +122,8 @@ impl Client {
                     return Err(Error::with_error(kind, error, "the request failed"));
                 }
                 Err(_) => {
-                    // It may be the host that is slow. If it is the way there, the next try is to find another.
+                    // The host may be slow, or the path to it may be broken. In case of the path, the next try takes
+                    // a new connection.
                     if reused {
                         self.renew();
                     }
@@ -133,7 +137,7 @@ impl Client {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Drops the connections that nobody uses at the moment.
+    /// Drops all idle connections.
     fn renew(&self) {
         let old = {
             let mut current = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,8 +156,8 @@ fn pool(connector: Connector) -> Pool {
         .build(connector)
 }
 
-/// The headers as the SDK keeps them, one value for a name. Repeated ones are a list (RFC 9110, section 5.3), as two
-/// challenges in two lines are; but `Set-Cookie` cannot be one, and who says the same twice says it once.
+/// Returns the headers as the SDK stores them, one value for a name. Repeated headers are a list (RFC 9110, section
+/// 5.3), such as two challenges in two lines. `Set-Cookie` cannot be a list, and equal values in a row count once.
 fn headers(of: &http::HeaderMap) -> Headers {
     let mut headers = Headers::new();
     for name in of.keys() {
@@ -169,13 +173,14 @@ fn headers(of: &http::HeaderMap) -> Headers {
     headers
 }
 
-/// The whole body, in memory that is wiped when the last of its readers is done: there may be a secret in it.
+/// Returns the whole body, in memory that is wiped when its last reader is done: it may hold a secret.
 async fn read(mut body: Incoming, read_idle: Duration) -> azure_core::Result<Bytes> {
     let announced = usize::try_from(hyper::body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
     if announced > MAX_ANSWER_BYTES {
         return Err(refused(ResponseError::TooLong));
     }
-    // As large as announced from the start: what grows is copied, and wiping costs time for each byte that is reserved.
+    // Reserves the announced length at once: a buffer that grows is copied, and wiping costs time for each reserved
+    // byte.
     let mut whole = Zeroizing::new(Vec::with_capacity(announced));
     let stopped = |_| lost(ResponseError::Stopped(read_idle));
     while let Some(frame) = timeout(read_idle, body.frame()).await.map_err(stopped)? {
@@ -189,7 +194,7 @@ async fn read(mut body: Incoming, read_idle: Duration) -> azure_core::Result<Byt
     Ok(Bytes::from_owner(whole))
 }
 
-/// Appends, moving to a new place where the old one is too small, and wiping that.
+/// Appends to the buffer. If it is too small, moves it to a larger one and wipes the old one.
 fn append(whole: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
     if whole.capacity() - whole.len() < data.len() {
         let mut larger = Zeroizing::new(Vec::with_capacity((whole.len() + data.len()) * 2));
@@ -199,12 +204,12 @@ fn append(whole: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
     whole.extend_from_slice(data);
 }
 
-/// An error that another try may mend.
+/// Returns an error that the SDK may retry.
 fn lost(error: ResponseError) -> Error {
     Error::with_error(ErrorKind::Io, error, "the request failed")
 }
 
-/// An error that no other try mends.
+/// Returns an error that the SDK does not retry.
 fn refused(error: ResponseError) -> Error {
     Error::with_error(ErrorKind::Other, error, "the answer was refused")
 }
@@ -228,10 +233,10 @@ impl HttpClient for Client {
 }
 
 impl Client {
-    /// The certificate that the host of `uri` shows, in DER: what it stands for is the caller's to say.
+    /// Returns the certificate that the host of `uri` shows, in DER. The caller decides what it means.
     ///
     /// # Errors
-    /// Where there is no connection over TLS.
+    /// There is no connection over TLS.
     pub(crate) async fn peer_certificate(&self, uri: &http::Uri) -> io::Result<Vec<u8>> {
         self.connector.peer_certificate(uri).await
     }

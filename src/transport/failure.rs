@@ -1,4 +1,4 @@
-//! What is behind a request without an answer, by what an operator does about it.
+//! Causes of requests without an answer, classified by what an operator can do about them.
 
 use std::{error::Error, io, iter, sync::Arc};
 
@@ -9,36 +9,36 @@ use super::{
     connect::{ConnectPhase, NoAddress, NoConnection, ProxyError},
 };
 
-/// What failed between us and whoever was asked.
+/// The cause of a request without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkFailure {
-    /// The host's name has no address.
+    /// DNS has no address for the host's name.
     Name,
     /// The name servers do not answer.
     NameTimeout,
-    /// No connection.
+    /// The connection cannot be established.
     Connect,
     /// The connection ended before the answer did.
     Lost,
-    /// The connection stands, and nothing comes.
+    /// The connection is open, and the host sends nothing.
     Silence,
-    /// The host's certificate leads to no root that is trusted.
+    /// The host's certificate does not lead to a trusted root.
     NotTrusted,
-    /// The host's certificate is expired, or not valid yet.
+    /// The host's certificate has expired, or is not valid yet.
     NotValidNow,
-    /// TLS failed otherwise.
+    /// TLS failed for another reason.
     Tls,
     /// The proxy cannot be reached.
     Proxy,
-    /// The proxy does not let us through.
+    /// The proxy refuses the connection to the host.
     ProxyRefused,
     /// The proxy demands a user and a password.
     ProxyAuthRequired,
-    /// None of these: an answer that cannot be understood, for one.
+    /// Another cause, such as a malformed answer.
     Other,
 }
 
-/// A failure that somebody else has met already, in the words that were found for it then.
+/// A failure of another request, shared with the requests that waited for it.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}")]
 pub(crate) struct Unanswered {
@@ -47,9 +47,9 @@ pub(crate) struct Unanswered {
 }
 
 impl NetworkFailure {
-    /// Looks for the outermost cause that says which it is.
+    /// Returns the outermost cause that can be classified.
     pub fn of(error: &(dyn Error + 'static)) -> Self {
-        // An error of the system's says little where one of ours is behind it.
+        // An error of the operating system says less than a typed error behind it.
         let found = links(error).find_map(Self::typed).or_else(|| links(error).find_map(Self::kind));
         found.unwrap_or(Self::Other)
     }
@@ -110,7 +110,7 @@ impl NetworkFailure {
 
     fn tls(error: &rustls::Error) -> Self {
         match error {
-            // The second is a root of the name that is trusted, but with another key.
+            // The second means a trusted root's name with another key.
             rustls::Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::BadSignature,
             ) => Self::NotTrusted,
@@ -125,7 +125,8 @@ impl NetworkFailure {
     }
 }
 
-/// An error and everything behind it. What an `io::Error` wraps is passed over by its own `source`.
+/// Returns an error and its chain of causes. The `source` of an `io::Error` skips the error that it wraps, so this
+/// function does not use it.
 fn links<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
         let error: &'a (dyn Error + 'static) = *error;

@@ -1,4 +1,5 @@
-//! Error answers that are not the asked service's own: the page of a proxy, a firewall or a gateway in between.
+//! Error answers from something other than the Azure service: the page of a proxy, a firewall or a gateway on the
+//! way.
 
 use std::fmt;
 
@@ -11,19 +12,19 @@ use crate::text::one_line;
 /// The longest title that is shown, in characters.
 const MAX_TITLE: usize = 100;
 
-/// The most of a text that is shown, in characters.
+/// The longest text that is shown, in characters.
 const MAX_WORDS: usize = 200;
 
-/// The most of a page that is looked at, in bytes.
+/// The longest part of a page that is searched, in bytes.
 const MAX_PAGE: usize = 64 * 1024;
 
 /// The longest run of letters and digits that is shown. A page may repeat the request, and a token is longer.
 const MAX_RUN: usize = 32;
 
-/// What another program answered in the place of an Azure service.
+/// An answer of another program in place of an Azure service.
 ///
-/// Of a page its title and first words are shown, of a plain text the first words, of JSON the fields that messages are
-/// in. A body of any other form is not shown, since it may hold what was asked for.
+/// It shows a page's title and first words, a plain text's first words, and the fields of JSON that usually hold
+/// messages. A body in any other format is not shown, since it may hold the requested secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignAnswer {
     format: Format,
@@ -39,9 +40,10 @@ enum Format {
 }
 
 impl ForeignAnswer {
-    /// Looks at an error answer. `None` where it is the service's own, or has no body to tell it by.
+    /// Detects a foreign error answer. Returns `None` if the answer is the service's own, or has no body to decide
+    /// by.
     ///
-    /// Azure's services answer in JSON of a known form, which `known` says of the body, or in headers named `x-ms-…`.
+    /// Azure's services answer in JSON of a known form, for which `known` is true, or with headers named `x-ms-…`.
     /// None of them answers with a page, whatever the headers are.
     pub fn detect(headers: &Headers, body: &[u8], known: bool) -> Option<Self> {
         let body = body.trim_ascii();
@@ -57,7 +59,7 @@ impl ForeignAnswer {
         if headers.iter().any(|(name, _)| name.as_str().starts_with("x-ms-")) {
             return None;
         }
-        // The JSON reader would take an array for the fields in their order.
+        // The JSON parser would accept an array of the fields in their order.
         if body.starts_with('{')
             && let Ok(fields) = serde_json::from_str::<Messages>(&body)
         {
@@ -68,25 +70,26 @@ impl ForeignAnswer {
         Some(Self { format: Format::Text, title: String::new(), words })
     }
 
-    /// The title of a page in a successful answer, of which nothing else may be shown: it may hold a secret.
+    /// Returns the title of a page in a successful answer. Nothing else of it may be shown, since it may hold a
+    /// secret.
     pub fn title_of(body: &[u8]) -> Option<String> {
         let body = String::from_utf8_lossy(body.trim_ascii());
         is_markup(&body).then(|| Page::read(&body).title)
     }
 
-    /// Whether it is HTML or XML, which none of Azure's services writes.
+    /// Returns whether the answer is HTML or XML, which no Azure service sends.
     pub fn is_page(&self) -> bool {
         self.format == Format::Page
     }
 
-    /// Its first words behind the title, on one line; may be empty.
+    /// Returns the first words behind the title, on one line; may be empty.
     pub fn words(&self) -> &str {
         &self.words
     }
 }
 
 impl fmt::Display for ForeignAnswer {
-    /// `an HTML page titled "Access Denied"`
+    /// Formats the answer's kind: `an HTML page titled "Access Denied"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.format {
             Format::Page => "an HTML page",
@@ -97,14 +100,14 @@ impl fmt::Display for ForeignAnswer {
     }
 }
 
-/// Whether a text begins as HTML or XML does.
+/// Returns whether a text begins like HTML or XML.
 fn is_markup(text: &str) -> bool {
     let mut characters = text.trim_start_matches('\u{feff}').trim_start().chars();
     characters.next() == Some('<')
         && characters.next().is_some_and(|next| next.is_ascii_alphabetic() || ['!', '?'].contains(&next))
 }
 
-/// The fields that gateways put their messages into.
+/// The fields in which gateways put their messages.
 #[derive(Deserialize)]
 struct Messages {
     #[serde(default)]
@@ -130,7 +133,7 @@ impl Messages {
     }
 }
 
-/// What a page shows.
+/// The visible text of a page.
 struct Page {
     title: String,
     words: String,
@@ -152,7 +155,7 @@ impl Page {
             }
             at = end_of(">");
             words.push(' ');
-            // Elements whose content is not text of the page.
+            // The content of these elements is not text of the page.
             let name =
                 lower[open + 1..].split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
             if ["title", "script", "style"].contains(&name) {
@@ -168,10 +171,10 @@ impl Page {
     }
 }
 
-/// With the references that titles have in place of characters (HTML section 13.5).
+/// Replaces the character references that are common in titles (HTML section 13.5).
 fn unescaped(text: &str) -> String {
     let mut plain = text.to_owned();
-    // The ampersand last, since it begins all others.
+    // The ampersand is last, since it begins all others.
     for (reference, character) in [
         ("&nbsp;", " "),
         ("&#160;", " "),
@@ -187,7 +190,7 @@ fn unescaped(text: &str) -> String {
     plain
 }
 
-/// At most so many characters, on one line, without words that a token may be part of.
+/// Returns at most `max_chars` characters on one line, without words that may contain part of a token.
 fn shown(text: &str, max_chars: usize) -> String {
     let is_long = |run: &str| run.chars().count() > MAX_RUN;
     let in_run = |character: char| character.is_ascii_alphanumeric() || "_~+=".contains(character);

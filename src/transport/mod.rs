@@ -1,7 +1,7 @@
-//! How bytes reach Azure: the process's HTTP clients, made once and handed down.
+//! HTTP transports, created once for the process and passed down.
 //!
-//! The pool is hyper's; the connector below it is ours, since no client library opens connections before a request
-//! asks for them, and a mount knows how many it will need while its token is still being fetched.
+//! The pool is hyper's, and the connector below it is the provider's own. No client library opens connections before
+//! a request needs them, and a mount knows how many it will need while its token is still being requested.
 
 mod client;
 mod connect;
@@ -38,28 +38,29 @@ pub(crate) use self::{
 
 use self::policy::{AddedUserAgent, CallPolicy, ExchangePolicy};
 
-/// The ways out of the provider. Tests put their own in place.
+/// The transports of the provider. Tests replace them.
 #[derive(Debug, Clone)]
 pub struct Transports {
-    /// To Entra and Key Vault, over TLS, through the proxy that the environment names.
+    /// The transport to Entra and Key Vault: over TLS, through the proxy that the environment names.
     pub azure: Transport,
-    /// Whose connections to vaults are opened before their reads begin: the client behind `azure`.
+    /// The client behind `azure`, which opens connections to vaults before their reads begin.
     pub azure_client: Client,
-    /// To the node's own token sources, IMDS and NMI: never through a proxy
+    /// The transport to the node's own token sources, IMDS and NMI: never through a proxy
     /// (<https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#proxies>).
     pub node: Transport,
-    /// Names of the cluster, for the token proxy of AKS identity binding. An address with a port other than 0 goes
-    /// before the URL's default port.
+    /// The resolver of the cluster's names, for the token proxy of AKS identity binding. An address with a port other
+    /// than 0 replaces the URL's default port.
     pub cluster: Resolver,
-    /// How long all of these wait.
+    /// The timeouts of all transports.
     pub timeouts: Timeouts,
 }
 
 impl Transports {
-    /// What production uses: the system's TLS roots (or those of `SSL_CERT_FILE`), and this proxy to Azure.
+    /// Returns the transports for production: with the system's TLS roots (or those of `SSL_CERT_FILE`), and this
+    /// proxy to Azure.
     ///
     /// # Errors
-    /// Where there are no TLS roots.
+    /// There are no TLS roots.
     pub fn system(proxy: Proxy, timeouts: Timeouts) -> Result<Self, RootsError> {
         let azure = azure(Roots::system()?, proxy, timeouts);
         Ok(Self {
@@ -72,35 +73,35 @@ impl Transports {
     }
 }
 
-/// The client for Entra and Key Vault.
+/// Returns the client for Entra and Key Vault.
 pub fn azure(roots: Roots, proxy: Proxy, timeouts: Timeouts) -> Client {
     Client::new(Route { roots: Some(roots), proxy, names: Resolver::system(), timeouts })
 }
 
-/// The client for IMDS and NMI. Both are on the node: who does not answer at once is not there.
+/// Returns the client for IMDS and NMI. Both are on the node, so one that does not answer at once is not there.
 pub fn node(timeouts: Timeouts) -> Client {
     let timeouts = timeouts.on_node();
     Client::new(Route { roots: None, proxy: Proxy::none(), names: Resolver::system(), timeouts })
 }
 
-/// The client for what is in the cluster: over TLS, and never through a proxy.
+/// Returns the client for services in the cluster: over TLS, and never through a proxy.
 pub fn cluster(roots: Roots, names: Resolver, timeouts: Timeouts) -> Client {
     Client::new(Route { roots: Some(roots), proxy: Proxy::none(), names, timeouts })
 }
 
-/// What the clients of a mount have in common.
+/// A factory of SDK client options.
 #[derive(Debug, Clone)]
 pub struct ClientFactory {
-    /// Where requests go.
+    /// The transports of all clients.
     pub transports: Transports,
-    /// `--custom-user-agent`: added to the `User-Agent` of every request to Azure.
+    /// The text to add to the `User-Agent` of every request to Azure (`--custom-user-agent`).
     pub user_agent: Option<String>,
-    /// Where they are counted.
+    /// The metrics that count requests.
     pub metrics: Metrics,
 }
 
 impl ClientFactory {
-    /// The SDK options of a client of `upstream`.
+    /// Returns the SDK options of a client of `upstream`.
     pub fn client_options(&self, upstream: Upstream) -> ClientOptions {
         let transport = match upstream {
             Upstream::Entra | Upstream::KeyVault | Upstream::TokenProxy => &self.transports.azure,
@@ -125,17 +126,17 @@ impl ClientFactory {
 }
 
 impl ClientFactory {
-    /// Opens connections to the vault at `url`, so that there are so many when its reads begin.
+    /// Opens connections to the vault at `url`, so that there are `connections` of them when its reads begin.
     pub(crate) fn prewarm(&self, url: &Url, connections: usize) {
         self.transports.azure_client.prewarm(url, connections);
     }
 }
 
-/// Why there is no answer, in the words of whoever found out.
+/// The cause of a missing answer, as a boxed error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is behind an error of the SDK's, without its own words around it: those name Rust crates and retry policies,
-/// and push what an operator looks for out of an event's first thousand characters.
+/// Returns the cause of an SDK error, without the SDK's messages around it. Those name Rust crates and retry
+/// policies, and would fill an event's first thousand characters.
 pub(crate) fn cause(error: Error) -> BoxError {
     let message = error.to_string();
     match error.into_inner().map(|inner| inner.downcast::<Error>()) {
@@ -145,7 +146,7 @@ pub(crate) fn cause(error: Error) -> BoxError {
     }
 }
 
-/// Hands a request on to the next policy, the last of which is the transport.
+/// Passes a request on to the next policy. The last one is the transport.
 pub(crate) async fn below(
     ctx: &Context<'_>,
     request: &mut Request,

@@ -1,14 +1,15 @@
 //! Timeouts and retries: how long each request waits, and how often it is sent again.
 //!
-//! Five kinds of retries can follow one another, from the innermost to the outermost. Each has its bound here.
+//! There are five kinds of retries, from the innermost to the outermost. Their bounds are here.
 //!
-//! 1. A request that meets a pooled connection which has died goes out again at once: [`MAX_DEAD_CONNECTIONS`] times.
-//! 2. A 429 of a vault is the limiter's: the request waits with all others of the vault, and is sent
-//!    [`MAX_THROTTLED_TRIES`] times at the most, none of them later than [`Timeouts::throttle_wait`] after the first.
-//! 3. The SDK sends a request again on connection errors and on statuses that pass: [`MAX_RETRIES`] times, with a backoff
-//!    that doubles from [`Timeouts::initial_backoff`], and no later than [`Timeouts::retry_window`] after the first try.
-//! 4. A mount reads once more, with one new token, what a vault refused (`identity/renewal.rs`).
-//! 5. Kubelet tries a mount that failed again, with a backoff of its own.
+//! 1. If a pooled connection has died, its request is sent again at once: [`MAX_DEAD_CONNECTIONS`] times.
+//! 2. The limiter handles a vault's 429. The request waits with all others of the vault, and is sent
+//!    [`MAX_THROTTLED_TRIES`] times at the most, and no later than [`Timeouts::throttle_wait`] after the first try.
+//! 3. The SDK sends a request again after connection errors and transient statuses: [`MAX_RETRIES`] times, with a
+//!    backoff that doubles from [`Timeouts::initial_backoff`], and no later than [`Timeouts::retry_window`] after the
+//!    first try.
+//! 4. A mount repeats reads that a vault refused once, with one new token (`identity/renewal.rs`).
+//! 5. Kubelet retries a failed mount, with a backoff of its own.
 
 use std::time::Duration;
 
@@ -17,40 +18,40 @@ use azure_core::{
     time,
 };
 
-/// How often a request is sent again at once because it met a connection that had died since it was last used.
+/// The most immediate retries of a request because its connection had died since its last use.
 pub(super) const MAX_DEAD_CONNECTIONS: u32 = 2;
 
-/// How often a request is sent to a vault that answers 429 each time.
+/// The most tries of a request to a vault that answers 429 each time.
 pub const MAX_THROTTLED_TRIES: u32 = 5;
 
-/// How often the SDK sends a request again on connection errors and on statuses that pass.
+/// The most retries of the SDK, after connection errors and transient statuses.
 const MAX_RETRIES: u32 = 4;
 
 /// The longest backoff of the SDK, in seconds.
 const MAX_BACKOFF_SECONDS: i64 = 5;
 
-/// The timeouts of one request. All of them together are shorter than a mount may take, so that a host that does not
-/// answer is reported by what it did, and not by the mount's own timeout.
+/// The timeouts of one request. Together they are shorter than the mount timeout, so that the error of a silent host
+/// names the host's failure and not the mount timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// How long a connection may take, TLS included.
+    /// The longest set-up of a connection, TLS included.
     pub connect: Duration,
-    /// How long a connection may be silent: until the answer begins, and between its parts.
+    /// The longest silence of a connection: until the answer begins, and between its parts.
     pub read_idle: Duration,
     /// How long after the end of its first try a request may be sent again.
     pub retry_window: Duration,
-    /// The wait before the first retry. It doubles before each further one, and has some jitter on top.
+    /// The wait before the first retry, without jitter. It doubles before each further one.
     pub initial_backoff: Duration,
-    /// The wait after a 429 that names no moment. It doubles with each further one.
+    /// The wait after a 429 without `Retry-After`. It doubles with each further one.
     pub throttle_backoff: Duration,
-    /// The longest wait of a request for a vault that throttles: half of what the mount may take, so that the mount
-    /// reports the cause before its own timeout.
+    /// The longest wait of a request to a vault that throttles: half of the mount timeout, so that the mount reports
+    /// the cause before it times out.
     pub throttle_wait: Duration,
 }
 
 impl Timeouts {
-    /// Returns the timeouts of mounts that may take `budget`. With the default of 90 seconds a connection gets ten, and an
-    /// answer fifteen; a vault that is silent fails after three tries and 47 seconds.
+    /// Returns the timeouts for a mount timeout of `budget`. With the default of 90 seconds a connection gets ten,
+    /// and an answer fifteen. A silent vault fails after three tries and 47 seconds.
     pub fn within(budget: Duration) -> Self {
         Self {
             connect: budget / 9,
@@ -62,7 +63,7 @@ impl Timeouts {
         }
     }
 
-    /// Returns the same for a service of the node itself, which takes a connection at once or is not there.
+    /// Returns the timeouts for a service on the node, which accepts a connection at once or is not there.
     pub(super) fn on_node(self) -> Self {
         Self { connect: self.connect / 5, ..self }
     }
@@ -71,7 +72,7 @@ impl Timeouts {
     pub(super) fn retries(&self) -> RetryOptions {
         let sdk = |duration: Duration| time::Duration::try_from(duration).unwrap_or(time::Duration::MAX);
         RetryOptions::exponential(ExponentialRetryOptions {
-            // The SDK doubles it before the first retry already.
+            // The SDK doubles the delay before the first retry already.
             initial_delay: sdk(self.initial_backoff),
             max_retries: MAX_RETRIES,
             max_total_elapsed: sdk(self.retry_window),
@@ -90,11 +91,11 @@ mod tests {
             let budget = Duration::from_secs(seconds);
             let Timeouts { connect, read_idle, retry_window, initial_backoff, .. } = Timeouts::within(budget);
             for try_takes in [connect, read_idle] {
-                // As the SDK does it: another try as long as the first one ended no longer ago than `again`.
+                // Like the SDK: another try as long as the first try ended less than `retry_window` ago.
                 let (mut taken, mut tries) = (try_takes, 1);
                 while tries <= MAX_RETRIES && taken - try_takes < retry_window {
                     let pause = initial_backoff * 2_u32.pow(tries);
-                    // What chance adds at the most.
+                    // The largest jitter.
                     taken += pause.min(Duration::from_secs(5)) + Duration::from_millis(255) + try_takes;
                     tries += 1;
                 }

@@ -1,4 +1,4 @@
-//! What a vault answers, with the required fields proven present.
+//! Objects in a vault's answers, with the required fields proven present.
 
 use azure_core::time::OffsetDateTime;
 use azure_security_keyvault_certificates::models as certificates;
@@ -24,7 +24,7 @@ pub enum Bundle {
 }
 
 impl Bundle {
-    /// Which version it is.
+    /// Returns the object's version.
     pub fn version(&self) -> &ObjectVersion {
         match self {
             Self::Secret(bundle) => &bundle.version,
@@ -34,22 +34,22 @@ impl Bundle {
     }
 }
 
-/// A secret.
+/// A secret with its value.
 #[derive(Debug)]
 pub struct SecretBundle {
-    /// Its version.
+    /// The version of the secret.
     pub version: ObjectVersion,
-    /// Its value.
+    /// The value of the secret.
     pub value: Sensitive<String>,
-    /// The value's content type, where the secret backs a certificate (only then the answer has a `kid`); empty where
-    /// the answer names none.
+    /// The value's content type if the secret backs a certificate (only then the answer has a `kid`); empty if the
+    /// answer has none.
     pub backs_certificate: Option<String>,
 }
 
 /// The public part of a key.
 #[derive(Debug)]
 pub struct KeyBundle {
-    /// Its version.
+    /// The version of the key.
     pub version: ObjectVersion,
     /// The JSON Web Key.
     pub key: PublicJwk,
@@ -58,28 +58,28 @@ pub struct KeyBundle {
 /// A certificate without its chain.
 #[derive(Debug)]
 pub struct CertificateBundle {
-    /// Its version.
+    /// The version of the certificate.
     pub version: ObjectVersion,
     /// The certificate in DER.
     pub der: Vec<u8>,
 }
 
-/// A version in a list.
+/// A version in a list of versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionProperties {
-    /// The version.
+    /// The identifier of the version.
     pub version: ObjectVersion,
-    /// Whether it can be read.
+    /// True if the version can be read.
     pub enabled: bool,
-    /// When it was made.
+    /// The creation time.
     pub created: OffsetDateTime,
 }
 
 impl SecretBundle {
-    /// The secret in an answer to `read`.
+    /// Returns the secret in an answer to `read`.
     ///
     /// # Errors
-    /// The answer lacks something, or it is about another object.
+    /// A required field is missing, or the answer is about another object.
     pub fn answering(read: &Read, secret: secrets::Secret) -> Result<Self, VaultError> {
         let version = identifier::accept(read, secret.id)?;
         let value = secret.value.map(Sensitive::new).ok_or(VaultError::Incomplete("value"))?;
@@ -93,10 +93,10 @@ impl SecretBundle {
 }
 
 impl KeyBundle {
-    /// The key in an answer to `read`.
+    /// Returns the key in an answer to `read`.
     ///
     /// # Errors
-    /// The answer lacks something, or it is about another object.
+    /// A required field is missing, or the answer is about another object.
     pub fn answering(read: &Read, key: keys::Key) -> Result<Self, VaultError> {
         let key = key.key.ok_or(VaultError::Incomplete("key"))?;
         let version = identifier::accept(read, key.kid)?;
@@ -116,10 +116,10 @@ impl KeyBundle {
 }
 
 impl CertificateBundle {
-    /// The certificate in an answer to `read`.
+    /// Returns the certificate in an answer to `read`.
     ///
     /// # Errors
-    /// The answer lacks something, or it is about another object.
+    /// A required field is missing, or the answer is about another object.
     pub fn answering(read: &Read, certificate: certificates::Certificate) -> Result<Self, VaultError> {
         let version = identifier::accept(read, certificate.id)?;
         let der = certificate.cer.ok_or(VaultError::Incomplete("cer"))?;

@@ -1,4 +1,4 @@
-//! One vault, asked as one identity.
+//! Clients of one vault with one identity.
 
 use std::sync::{
     Arc,
@@ -27,7 +27,7 @@ use super::{
     sdk::Sdk,
 };
 
-/// Where clients come from: all of them over one transport.
+/// A factory of vault clients that share one transport.
 #[derive(Clone)]
 pub struct Vaults {
     pub(super) clients: ClientFactory,
@@ -37,7 +37,7 @@ pub struct Vaults {
 }
 
 impl Vaults {
-    /// Vaults whose clients ask as `clients` says, and may be answered as `settings` allow.
+    /// Creates a factory whose clients send requests as `clients` configures, and cache answers as `settings` allow.
     pub fn new(clients: &ClientFactory, settings: CacheSettings) -> Self {
         Self {
             options: clients.client_options(Upstream::KeyVault),
@@ -47,10 +47,11 @@ impl Vaults {
         }
     }
 
-    /// A client for the vault at `endpoint`, asking with `credential` for `reader`. Nothing is sent yet.
+    /// Returns a client of the vault at `endpoint` that authenticates with `credential` on behalf of `reader`. Sends
+    /// nothing yet.
     ///
     /// # Errors
-    /// Only where the SDK finds the URL unusable.
+    /// The SDK rejects the URL.
     pub fn connect(
         &self,
         endpoint: &VaultEndpoint,
@@ -69,9 +70,9 @@ impl Vaults {
         })
     }
 
-    /// Prepares for so many reads from the vault at `endpoint`, while the token for them is still being fetched: opens
-    /// connections, and asks for the challenge if it is not known. What the vault answers instead of a challenge goes to
-    /// no read, and what fails is reported by the reads.
+    /// Prepares for a number of reads from the vault at `endpoint`, while their token is still being requested. Opens
+    /// connections, and requests the challenge if it is not known. If the vault answers with something other than a
+    /// challenge, no read gets that answer. The reads report failures.
     pub async fn prewarm(&self, endpoint: &VaultEndpoint, reads: usize) {
         self.clients.prewarm(&endpoint.url, reads);
         let host = self.hosts.of(endpoint);
@@ -89,18 +90,18 @@ impl Vaults {
             Vec::new(),
             None,
         );
-        let mut anything = endpoint.url.clone();
-        anything.set_path("/secrets");
-        anything.set_query(Some(ANY_VERSION));
-        let _ = pipeline.send(&Context::new(), &mut Request::new(anything, Method::Get), None).await;
+        let mut url = endpoint.url.clone();
+        url.set_path("/secrets");
+        url.set_query(Some(ANY_VERSION));
+        let _ = pipeline.send(&Context::new(), &mut Request::new(url, Method::Get), None).await;
     }
 
-    /// Drops what nobody may be given any more.
+    /// Drops cached answers that no mount may get any more.
     pub fn evict_expired(&self) {
         self.sharing.evict_expired();
     }
 
-    /// How the vault at `endpoint` stands.
+    /// Returns the status of the vault at `endpoint`.
     pub fn status(&self, endpoint: &VaultEndpoint) -> HostStatus {
         let host = self.hosts.of(endpoint);
         let limiter = &host.limiter;
@@ -115,7 +116,8 @@ impl Vaults {
     fn options_at(&self, host: &VaultHost) -> ClientOptions {
         let mut options = self.options.clone();
         options.per_try_policies.insert(0, Arc::new(LenientJsonPolicy));
-        // Above what counts requests, since an answer from memory is none; and what waits at the limiter is not sent yet.
+        // Above the policy that counts requests: cached answers are not requests, and a request in the limiter's
+        // queue is not sent yet.
         options.per_try_policies.splice(1..1, host.policies());
         options
     }
@@ -127,23 +129,23 @@ impl std::fmt::Debug for Vaults {
     }
 }
 
-/// What is known of a vault's host.
+/// The status of a vault's host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostStatus {
-    /// What connections to it wait for; `None` where there is one.
+    /// The phase that connections to the host wait in; `None` if one is established.
     pub connect_phase: Option<ConnectPhase>,
-    /// Whether it has asked us to wait.
+    /// True if the host has sent a 429 whose wait is not over.
     pub throttled: bool,
-    /// The status that it answered last.
+    /// The HTTP status of its last answer.
     pub last: Option<u16>,
-    /// The authority that its challenge names, where it is another than the cloud's.
+    /// The authority that its challenge names, if it is not the cloud's.
     pub other_authority: Option<Excerpt>,
 }
 
-/// A version of Key Vault's API. It does not matter which: without a token the answer is always the challenge.
+/// A version of Key Vault's API. Any would do: without a token the answer is always the challenge.
 const ANY_VERSION: &str = "api-version=7.6";
 
-/// A vault's three kinds of objects, read alike.
+/// A client that reads a vault's three kinds of objects in one way.
 pub struct VaultClient {
     vault: Arc<str>,
     reader: Reader,
@@ -153,7 +155,7 @@ pub struct VaultClient {
 }
 
 impl VaultClient {
-    /// Reads one version of an object. The error is what the vault answered instead, or why it did not.
+    /// Reads one version of an object.
     pub fn get(&self, read: &Read) -> Answer<Bundle> {
         self.note(self.sharing.answer(&self.vault, &self.reader, read, |ask| {
             let (sdk, read) = (self.sdk.clone(), read.clone());
@@ -161,8 +163,7 @@ impl VaultClient {
         }))
     }
 
-    /// Every version of an object, in the vault's order; empty where there is no such object. The error is what the
-    /// vault answered instead, or why it did not.
+    /// Lists every version of an object, in the vault's order; empty if there is no such object.
     pub fn versions(&self, read: &Read) -> Answer<Vec<VersionProperties>> {
         self.note(self.sharing.answer(&self.vault, &self.reader, read, |ask| {
             let (sdk, read) = (self.sdk.clone(), read.clone());
@@ -170,7 +171,7 @@ impl VaultClient {
         }))
     }
 
-    /// Whether any answer so far was asked for by another mount, and so with another token.
+    /// Returns whether another mount sent any of the reads so far, and so with another token.
     pub fn shared(&self) -> bool {
         self.shared.load(Ordering::Relaxed)
     }

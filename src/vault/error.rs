@@ -1,4 +1,4 @@
-//! What can go wrong when a vault is asked, by what it means for the one who asked.
+//! Errors of reads, classified by their meaning for the caller.
 
 use azure_core::error::ErrorKind;
 
@@ -12,36 +12,36 @@ use super::{
     error_response::{Reason, VaultErrorResponse},
 };
 
-/// One failed read.
+/// An error of one read.
 ///
-/// The text says what was answered, in Key Vault's own codes. Its words, which name callers and objects, are in the
+/// The text has the vault's status and code. The vault's message, which names callers and objects, is in the
 /// [`VaultErrorResponse`].
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// 404: no such vault object, or no such version of it.
+    /// 404: the vault has no such object, or no such version of it.
     #[error("{0}")]
     NotFound(VaultErrorResponse),
     /// 403 with one of the inner errors `SecretDisabled`, `KeyDisabled` or `CertificateDisabled`.
     #[error("the object is disabled: {0}")]
     Disabled(VaultErrorResponse),
-    /// 403 with an inner error that is about the object's time.
+    /// 403 with an inner error about the object's start date or expiry.
     #[error("the object is not valid now: {0}")]
     NotValidNow(VaultErrorResponse),
-    /// 403: the identity is known, and may not do this.
+    /// 403: the identity is known, and has no permission.
     #[error("{0}")]
     Forbidden(VaultErrorResponse),
-    /// 401 to a request that carried a token.
+    /// 401 to a request with a token.
     #[error("the vault refused the token: {0}")]
     Unauthorized(VaultErrorResponse),
-    /// 401 to a request that carried a token, and a demand for a token with more claims.
+    /// 401 to a request with a token, and a demand for a token with more claims.
     #[error("the vault demands a token with more claims: {answer}")]
     MoreClaims {
-        /// What it answered.
+        /// The response.
         answer: VaultErrorResponse,
-        /// What it demands.
+        /// The claims that the vault demands.
         challenge: ClaimsChallenge,
     },
-    /// 400: the vault finds the request itself wrong.
+    /// 400: the vault rejects the request as invalid.
     #[error("{0}")]
     Rejected(VaultErrorResponse),
     /// 429, after retries.
@@ -50,44 +50,44 @@ pub enum VaultError {
     /// Any other status, after retries.
     #[error("the vault answered {0}")]
     Unavailable(VaultErrorResponse),
-    /// A refusal, or another answer but 429, from a proxy, a firewall or a gateway in the vault's place.
+    /// An error status other than 429, from a proxy, a firewall or a gateway in place of the vault.
     #[error("{0}")]
     Foreign(VaultErrorResponse),
-    /// No answer.
+    /// The vault did not answer.
     #[error("the vault cannot be reached")]
     Unreachable(#[source] BoxError),
-    /// No token to ask with.
+    /// There is no token for the request.
     #[error("no token for the vault")]
     Credential(#[source] BoxError),
-    /// A challenge that leads elsewhere.
+    /// The challenge was rejected.
     #[error("rejected the vault's authentication challenge")]
     NotBelieved(#[source] ChallengeError),
-    /// An answer that is none of Key Vault's.
+    /// The answer is not in Key Vault's format.
     #[error("the vault's answer cannot be understood")]
     Malformed(#[source] BoxError),
-    /// An answer without something that it must have.
+    /// A required field is missing in the answer.
     #[error("the vault's answer has no {0}")]
     Incomplete(&'static str),
-    /// An answer about another object than the one that was asked for, by the identifier in it.
+    /// By its identifier, the answer is about another object than the requested one.
     #[error("the vault answered for another object, {0}")]
     OtherObject(Excerpt),
-    /// A list in which a version stands twice, as where a page is another request's.
+    /// A list names a version twice, as happens if a page belongs to another request.
     #[error("the vault's list names version {0} twice")]
     RepeatedVersion(ObjectVersion),
-    /// A list that goes on and on: perhaps with a next page that is the same again.
+    /// A list does not end: its next page may always be the same one.
     #[error(
         "the vault's list of versions does not end: it has more than {versions} entries or {pages} pages"
     )]
     Endless {
-        /// The most that are taken.
+        /// The most entries that are accepted.
         versions: usize,
-        /// The most that are asked for.
+        /// The most pages that are requested.
         pages: usize,
     },
 }
 
 impl VaultError {
-    /// The vault's answer, where there is one.
+    /// Returns the vault's response, if there is one.
     pub fn answer(&self) -> Option<&VaultErrorResponse> {
         match self {
             Self::NotFound(answer)
@@ -111,7 +111,7 @@ impl VaultError {
         }
     }
 
-    /// The error's kind, as metrics name it.
+    /// Returns the kind of error, as a metric label.
     pub fn label(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "not_found",

@@ -1,4 +1,4 @@
-//! What a vault answers instead of an object.
+//! Error responses of vaults.
 
 use std::fmt;
 
@@ -13,16 +13,16 @@ use crate::{
     transport::ForeignAnswer,
 };
 
-/// The header that Azure's support asks for.
+/// The request id that Azure's support needs.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 
-/// The longest text of the vault's own that is kept, in characters.
+/// The longest message that is kept, in characters.
 const MAX_WORDS: usize = 450;
 
-/// The longest code that is kept, in characters. Key Vault's have about twenty.
+/// The longest code that is kept, in characters. Key Vault's codes have about twenty.
 const MAX_CODE: usize = 64;
 
-/// An error answer: status, the code that says most, and the service's own words.
+/// An error response: the status, the most specific code, and the service's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultErrorResponse {
     status: u16,
@@ -30,54 +30,54 @@ pub struct VaultErrorResponse {
     words: String,
     request_id: Option<String>,
     reason: Reason,
-    /// What something other than Key Vault answered in its place.
+    /// Set if something other than Key Vault answered in its place.
     foreign: Option<Box<ForeignAnswer>>,
 }
 
-/// What an answer is about, as far as Key Vault says more than its status.
+/// A reason that Key Vault gives beyond the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// No role.
+    /// The identity has no role.
     Rbac,
-    /// No access policy.
+    /// The identity has no access policy.
     Policy,
-    /// The vault's firewall.
+    /// The vault's firewall does not allow the address.
     Firewall,
-    /// The vault takes private connections alone.
+    /// The vault accepts private connections only.
     PrivateConnection,
-    /// The object is switched off.
+    /// The object is disabled.
     Disabled,
     /// The object is not valid yet.
     NotYetValid,
-    /// The object is not valid any more.
+    /// The object has expired.
     Expired,
     /// The object was deleted, and can be recovered.
     SoftDeleted,
     /// The token is of another tenant than the vault.
     OtherTenant,
-    /// The token is for somebody else.
+    /// The token is for another audience.
     OtherAudience,
-    /// Nothing more.
+    /// The response gives no reason.
     Unsaid,
 }
 
 impl VaultErrorResponse {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// What it is about.
+    /// Returns the reason.
     pub fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// The service's own words, or those of a foreign answer, on one line; may be empty.
+    /// Returns the service's message, or the text of a foreign answer, on one line; may be empty.
     pub fn words(&self) -> &str {
         &self.words
     }
 
-    /// What says [`Self::words`], as a message begins with it.
+    /// Returns the subject of [`Self::words`], for the beginning of a message.
     pub fn speaker(&self) -> &'static str {
         match &self.foreign {
             None => "Key Vault",
@@ -86,10 +86,11 @@ impl VaultErrorResponse {
         }
     }
 
-    /// Whether something other than Key Vault answered, so that the status says nothing of the object or the identity.
+    /// Returns whether something other than Key Vault answered, so that the status says nothing about the object or
+    /// the identity.
     ///
-    /// A status that other software shares with Key Vault counts where the answer is no page: other vaults' answers have
-    /// other forms. Key Vault never answers 407.
+    /// A status that other software shares with Key Vault counts as the vault's, unless the body is a page: other
+    /// vaults' error bodies have other forms. Key Vault never answers 407.
     pub(super) fn is_foreign(&self) -> bool {
         match (self.status, &self.foreign) {
             (407, _) => true,
@@ -99,12 +100,12 @@ impl VaultErrorResponse {
         }
     }
 
-    /// Azure's id of the request, which differs from try to try.
+    /// Returns Azure's id of the request, which differs from try to try.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// The caller's object id, where the words name it.
+    /// Returns the caller's object id, if the message names it.
     pub fn object_id(&self) -> Option<&str> {
         let (_, rest) = self.words.split_once("oid=").filter(|_| self.foreign.is_none())?;
         let id = rest.split(|c: char| !c.is_ascii_hexdigit() && c != '-').next()?;
@@ -118,10 +119,10 @@ impl VaultErrorResponse {
         }
     }
 
-    /// Reads Key Vault's error body, `{"error":{"code","message","innererror":{"code"}}}`
+    /// Parses Key Vault's error body, `{"error":{"code","message","innererror":{"code"}}}`
     /// (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses#error-responses>).
-    /// The inner error's code says more than the outer one. A body of another shape leaves the status alone, and may be
-    /// the answer of something other than Key Vault.
+    /// The inner error's code is more specific than the outer one. If the body has another shape, only the status
+    /// remains, and the response may come from something other than Key Vault.
     pub fn parse(status: u16, body: &[u8]) -> Self {
         Self::of(status, &Headers::new(), body)
     }
@@ -154,7 +155,7 @@ impl VaultErrorResponse {
 }
 
 impl Reason {
-    /// By the codes that Key Vault has; where there is none for something, by the words that it has for it.
+    /// Returns the reason, by Key Vault's code if there is one for it, and otherwise by the beginning of its message.
     fn of(status: u16, code: &str, words: &str) -> Self {
         match (status, code) {
             (401, _) if words.starts_with("AKV10032") => Self::OtherTenant,
@@ -175,7 +176,8 @@ impl Reason {
 }
 
 impl fmt::Display for VaultErrorResponse {
-    /// `404 SecretNotFound`, or `403 from something other than Key Vault, with an HTML page titled "Access Denied"`
+    /// Formats as `404 SecretNotFound`, or `403 from something other than Key Vault, with an HTML page titled "Access
+    /// Denied"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;
         if !self.code.is_empty() {

@@ -1,4 +1,4 @@
-//! What is known of each vault's host, and shared by all mounts that read from it.
+//! State of each vault's host, shared by all mounts that read from it.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -9,15 +9,15 @@ use crate::{cloud::VaultEndpoint, metrics::Metrics, transport::Timeouts};
 
 use super::{auth::ChallengeCachePolicy, limiter::LimiterPolicy};
 
-/// How many vaults are remembered. Vault names come from SecretProviderClasses, so there is a bound.
+/// The most vaults with a state. Vault names come from SecretProviderClasses, so there is a bound.
 const MAX_HOSTS: usize = 1_000;
 
-/// The hosts. Clones share them.
+/// A map of vault hosts. Clones share it.
 #[derive(Clone)]
 pub(super) struct VaultHosts {
-    /// A challenge names the authority and audience of a cloud, so there is one for each endpoint.
+    /// By endpoint, since a challenge names the authority and audience of a cloud.
     probes: Arc<Cache<VaultEndpoint, Arc<ChallengeCachePolicy>>>,
-    /// Key Vault counts the requests to a vault, whichever cloud file or audience led to it.
+    /// By host, since Key Vault counts the requests to a vault, whichever cloud file or audience led to it.
     limiters: Arc<Limiters>,
     metrics: Metrics,
     timeouts: Timeouts,
@@ -25,19 +25,19 @@ pub(super) struct VaultHosts {
 
 type Limiters = Cache<Arc<str>, Arc<LimiterPolicy>, UnitWeighter, DefaultHashBuilder, KeepsLimits>;
 
-/// A cache policy that never evicts a limiter that is in use, or whose vault throttles. The next mount would get a new one
-/// and ask a vault that wants to be left alone.
+/// A cache policy that never evicts a limiter that is in use, or whose vault throttles. With a new limiter, the next
+/// mount would send requests to a vault that has just asked for a pause.
 #[derive(Debug, Clone)]
 struct KeepsLimits;
 
-/// One vault's host.
+/// The state of one vault's host.
 #[derive(Clone)]
 pub(super) struct VaultHost {
-    /// Its authority.
+    /// The host and port of the vault.
     pub(super) name: Arc<str>,
-    /// Learned once: it says where to get a token, and not who asks.
+    /// The challenge, learned once: it does not depend on the identity.
     pub(super) probe: Arc<ChallengeCachePolicy>,
-    /// When it may be asked.
+    /// The limiter of requests to the host.
     pub(super) limiter: Arc<LimiterPolicy>,
 }
 
@@ -53,7 +53,7 @@ impl VaultHosts {
         Self { probes: Arc::new(Cache::new(MAX_HOSTS)), limiters: Arc::new(limiters), metrics, timeouts }
     }
 
-    /// The host of the vault at `endpoint`.
+    /// Returns the host of the vault at `endpoint`.
     pub(super) fn of(&self, endpoint: &VaultEndpoint) -> VaultHost {
         let name: Arc<str> = endpoint.name().into();
         let make_probe = || Ok::<_, Infallible>(Arc::new(ChallengeCachePolicy::new(endpoint.clone())));
@@ -68,7 +68,7 @@ impl VaultHosts {
 }
 
 impl VaultHost {
-    /// What each request to the host goes through.
+    /// Returns the pipeline policies that each request to the host passes.
     pub(super) fn policies(&self) -> [Arc<dyn Policy>; 2] {
         [self.probe.clone(), self.limiter.clone()]
     }
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// Hosts that remember as many vaults as they may.
+    /// Returns hosts at their capacity.
     fn hosts() -> VaultHosts {
         let hosts = VaultHosts::new(Metrics::new(false), Timeouts::within(Duration::from_secs(90)));
         ask_for_many(&hosts);
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    /// Asks for ten times as many vaults as are remembered.
+    /// Uses ten times as many vaults as there is room for.
     fn ask_for_many(hosts: &VaultHosts) {
         for number in 0..MAX_HOSTS * 10 {
             hosts.of(&endpoint(&format!("vault-{number}"), "https://vault.azure.net"));

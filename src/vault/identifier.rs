@@ -1,7 +1,7 @@
-//! The one place through which every answer about an object passes: is it about the object that was asked for?
+//! The one check that each answer is about the requested object.
 //!
-//! An answer for something else is never taken, wherever it comes from: a proxy that caches, an emulator, a gateway, or
-//! a mistake of ours that hands one request's answer to another.
+//! An answer about another object is never accepted, wherever it comes from: a proxy that caches, an emulator, a
+//! gateway, or a bug of the provider that gives one request the answer to another.
 
 use azure_core::http::Url;
 
@@ -15,11 +15,11 @@ use super::{error::VaultError, read::Read};
 /// Returns the version in the identifier of an answer to `read`: `https://<vault>/<collection>/<name>/<version>`
 /// (<https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#object-identifiers>).
 ///
-/// Key Vault leaves two things open, which are not compared: the case of names and versions, and the host, since a
-/// vault is reached under several names.
+/// Two things vary in Key Vault and are not compared: the case of names and versions, and the host, since a vault has
+/// several names.
 ///
 /// # Errors
-/// There is no identifier, or it is that of another object, kind or version.
+/// The identifier is missing, or names another object, kind or version.
 pub(super) fn accept(read: &Read, id: Option<String>) -> Result<ObjectVersion, VaultError> {
     let id = id.ok_or(VaultError::Incomplete("id"))?;
     let url = id.parse::<Url>().map_err(|_| VaultError::Incomplete("id"))?;
@@ -39,7 +39,7 @@ pub(super) fn accept(read: &Read, id: Option<String>) -> Result<ObjectVersion, V
     Ok(version)
 }
 
-/// The first segment of the paths of a kind of object.
+/// Returns the first path segment of a kind of object.
 fn collection(object_type: ObjectType) -> &'static str {
     match object_type {
         ObjectType::Secret => "secrets",

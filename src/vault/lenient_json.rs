@@ -1,7 +1,7 @@
-//! Vaults' JSON past the SDK's reader, where Go's reader takes more.
+//! JSON that Go's parser accepts and the SDK's parser rejects.
 //!
-//! Compat: provider-azure reads with Go's `encoding/json`, which writes U+FFFD for half of a surrogate pair and for
-//! bytes that are not UTF-8; the SDK's reader refuses both. The same for binary fields in the other alphabet of
+//! Compat: provider-azure parses with Go's `encoding/json`, which writes U+FFFD for half of a surrogate pair and for
+//! bytes that are not UTF-8; the SDK's parser rejects both. It also rejects binary fields in the other alphabet of
 //! base64, which emulators and gateways mix up.
 
 use std::{borrow::Cow, sync::Arc};
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::transport::below;
 
-/// A policy that rewrites what the SDK's reader would refuse. All other answers pass as they are, without a copy.
+/// A policy that rewrites bodies that the SDK's parser would reject. All other bodies pass unchanged, without a copy.
 #[derive(Debug)]
 pub(super) struct LenientJsonPolicy;
 
@@ -40,14 +40,14 @@ impl Policy for LenientJsonPolicy {
     }
 }
 
-/// The body as the SDK reads it; `None` where it needs no change.
+/// Returns the body in a form that the SDK parses; `None` if it needs no change.
 fn readable(path: &str, body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let text = utf8(body);
     let text = surrogates(text.as_deref().map_or(body, Vec::as_slice)).or(text);
     base64(path, text.as_deref().map_or(body, Vec::as_slice)).or(text)
 }
 
-/// With U+FFFD for each byte that is not UTF-8.
+/// Replaces each byte that is not UTF-8 with U+FFFD.
 fn utf8(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     std::str::from_utf8(body).err()?;
     // Reserved at once: a buffer that grows leaves copies behind.
@@ -59,14 +59,14 @@ fn utf8(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(text)
 }
 
-/// U+FFFD.
+/// U+FFFD, which Go writes for an invalid character.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// With `\ufffd` for each escape of half a surrogate pair.
+/// Replaces each escape of half a surrogate pair with `\ufffd`.
 fn surrogates(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut repaired: Option<Zeroizing<Vec<u8>>> = None;
     let mut place = 0;
-    // A backslash in JSON begins an escape, which is two bytes long, or six.
+    // A backslash in JSON begins an escape of two or six bytes.
     while let Some(next) = text.get(place..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\')) {
         place += next;
         let unit = |place: usize| escaped_unit(text.get(place..)?);
@@ -84,7 +84,7 @@ fn surrogates(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     repaired
 }
 
-/// The UTF-16 code unit of an escape `\uXXXX` that `text` begins with.
+/// Parses the UTF-16 code unit of an escape `\uXXXX` at the beginning of `text`.
 fn escaped_unit(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(br"\u")?.get(..4)?;
     let digits =
@@ -92,7 +92,7 @@ fn escaped_unit(text: &[u8]) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok()
 }
 
-/// With a certificate's `cer` in standard base64, and a key's parts in base64url. Neither is secret.
+/// Rewrites a certificate's `cer` to standard base64, and a key's parts to base64url. Neither is secret.
 fn base64(path: &str, body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     type Spelling = fn(&str) -> Cow<'_, str>;
     let (at, fields, spelling): (&str, &[&str], Spelling) = if path.starts_with("/certificates/") {
@@ -117,7 +117,7 @@ fn base64(path: &str, body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(Zeroizing::new(rewritten))
 }
 
-/// In RFC 4648's first alphabet, padded.
+/// Returns the text in RFC 4648's first alphabet, padded.
 fn standard(text: &str) -> Cow<'_, str> {
     if !text.contains(['-', '_']) && text.len().is_multiple_of(4) {
         return text.into();
@@ -129,7 +129,7 @@ fn standard(text: &str) -> Cow<'_, str> {
     spelled.into()
 }
 
-/// In RFC 4648's second alphabet, without padding.
+/// Returns the text in RFC 4648's second alphabet, without padding.
 fn url_safe(text: &str) -> Cow<'_, str> {
     if !text.contains(['+', '/', '=']) {
         return text.into();

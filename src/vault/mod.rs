@@ -1,6 +1,6 @@
-//! Reading a vault: the SDK's three clients behind one, with answers and errors of our own.
+//! Clients of Key Vault: one interface over the SDK's three clients, with its own types for answers and errors.
 //!
-//! SDK models stop here; a credential comes in as the SDK's `TokenCredential`.
+//! SDK models do not leave this module; credentials come in as the SDK's `TokenCredential`.
 
 mod auth;
 mod bundle;

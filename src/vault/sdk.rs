@@ -1,4 +1,4 @@
-//! The SDK's three clients, asked alike. Its models stop here.
+//! One interface to the SDK's three clients. SDK models do not leave this module.
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
@@ -34,14 +34,14 @@ use super::{
     read::Read,
 };
 
-/// The most versions of an object that are listed: one an hour for two years. Key Vault has no limit of its own, and backs
-/// up no object of more than 500. They take two MiB.
+/// The most versions of an object that are listed: one an hour for two years. They take two MiB. Key Vault has no
+/// limit of its own; it backs up no object of more than 500 versions.
 const MAX_VERSIONS: usize = 20_000;
 
-/// The most pages of a list. Key Vault has 25 versions on a full one.
+/// The most pages of a list. A full page of Key Vault has 25 versions.
 const MAX_PAGES: usize = 800;
 
-/// All three clients of one vault.
+/// The SDK's three clients for one vault.
 pub(super) struct Sdk {
     metrics: Metrics,
     secrets: SecretClient,
@@ -50,17 +50,18 @@ pub(super) struct Sdk {
 }
 
 impl Sdk {
-    /// Clients for the vault at `url`.
+    /// Creates the clients for the vault at `url`.
     ///
     /// # Errors
-    /// Only where the SDK finds the URL unusable.
+    /// The SDK rejects the URL.
     pub(super) fn connect(
         url: &str,
         credential: Arc<dyn TokenCredential>,
         client_options: ClientOptions,
         metrics: Metrics,
     ) -> Result<Self, VaultError> {
-        // All that the SDK reads of a challenge is what our cloud says, which may be at another host than its vaults.
+        // The challenge that reaches the SDK is the cloud's own, and its audience may be at another host than the
+        // cloud's vaults.
         let verify_challenge_resource = Some(false);
         Ok(Self {
             metrics,
@@ -150,11 +151,11 @@ impl Sdk {
                     if before == MAX_PAGES || versions.len() + page.value.len() > MAX_VERSIONS {
                         return Err(VaultError::Endless { versions: MAX_VERSIONS, pages: MAX_PAGES });
                     }
-                    // Compat: an entry without attributes is passed over.
+                    // Compat: an entry without attributes is skipped.
                     for item in page.value {
                         let Some(attributes) = item.attributes else { continue };
                         let version = identifier::accept(read, item.$id)?;
-                        // The page of another request, or the same page again.
+                        // The page belongs to another request, or the same page came again.
                         if !listed.insert(version.clone()) {
                             return Err(VaultError::RepeatedVersion(version));
                         }
@@ -193,7 +194,7 @@ impl Sdk {
     }
 }
 
-/// Tells the limiter which request this is.
+/// Returns options that pass the request's queue entry to the limiter.
 fn asking(ask: Arc<QueuedRequest>) -> ClientMethodOptions<'static> {
     let mut context = Context::new();
     context.insert(ask);

@@ -1,4 +1,4 @@
-//! How far the connections have come that are being made, so that whoever gives up can say what they waited for.
+//! The phases of pending connections, so that a timeout can report what it waited for.
 
 use std::{
     collections::HashMap,
@@ -6,14 +6,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What a connection that is being made waits for.
+/// The phase of a connection that is being established.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectPhase {
-    /// The proxy, to be reached and to let us through.
+    /// The connection to the proxy, and its tunnel.
     Proxy,
-    /// The addresses of the host's name.
+    /// The look-up of the host's addresses.
     Dns,
-    /// A TCP connection to the host.
+    /// The TCP connection to the host.
     Tcp,
     /// The TLS handshake.
     Tls,
@@ -30,7 +30,7 @@ impl fmt::Display for ConnectPhase {
     }
 }
 
-/// The connections that are being made, by authority. Clones share it.
+/// A map of pending connections by authority. Clones share it.
 #[derive(Clone, Default)]
 pub(in crate::transport) struct PendingDials(Arc<Mutex<State>>);
 
@@ -40,7 +40,7 @@ struct State {
     hosts: HashMap<String, Vec<(u64, ConnectPhase)>>,
 }
 
-/// One connection that is being made, until it is dropped.
+/// A pending connection. It is removed from the map when this value is dropped.
 pub(in crate::transport) struct Dial {
     dials: PendingDials,
     authority: String,
@@ -57,7 +57,7 @@ impl PendingDials {
         Dial { dials: self.clone(), authority, number }
     }
 
-    /// How many there are to a host, and the connect_phase of the one that was begun first.
+    /// Returns the number of pending connections to a host, and the phase of the oldest one.
     pub(in crate::transport) fn to(&self, authority: &str) -> Option<(usize, ConnectPhase)> {
         let state = self.lock();
         let dials = state.hosts.get(authority)?;
@@ -113,6 +113,6 @@ mod tests {
         drop(first);
         assert_eq!(dials.to("lab"), Some((1, ConnectPhase::Dns)));
         drop(second);
-        assert!(dials.lock().hosts.is_empty(), "a host that nobody connects to is forgotten");
+        assert!(dials.lock().hosts.is_empty(), "a host without connections leaves no entry");
     }
 }

@@ -1,4 +1,4 @@
-//! One connection, whatever it goes over.
+//! Connections over TCP, TLS or a tunnel.
 
 use std::{
     io,
@@ -22,14 +22,14 @@ use tokio_rustls::client::TlsStream;
 
 use super::connection_count::CountGuard;
 
-/// TCP, or TLS over TCP, or over a tunnel that is TLS itself.
+/// A stream over TCP, over TLS on TCP, or over TLS in a tunnel that is TLS itself.
 pub(in crate::transport) enum Stream {
     Tcp(TcpStream),
     Tls(Box<TlsStream<Stream>>),
 }
 
 impl Stream {
-    /// What the TLS peer showed of itself, in DER.
+    /// Returns the certificate of the TLS peer, in DER.
     pub(in crate::transport) fn peer_certificate(&self) -> Option<Vec<u8>> {
         match self {
             Self::Tcp(_) => None,
@@ -92,7 +92,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// A stream that is among those counted for its host as long as it lives.
+/// A pooled connection. It counts among its host's connections until it is dropped.
 pub(in crate::transport) struct PooledConnection {
     stream: TokioIo<Stream>,
     uses: Uses,
@@ -104,31 +104,31 @@ impl PooledConnection {
         Self { stream: TokioIo::new(stream), uses: Uses::default(), _counted: counted }
     }
 
-    /// It has waited for its first request, and so may have died like one that was used.
+    /// Marks the connection as used: it has waited for its first request, and may have died like a used one.
     pub(in crate::transport) fn kept(self) -> Self {
         self.uses.add();
         self
     }
 }
 
-/// How often a connection has been of use so far, or could have been. Clones count together.
+/// A counter of a connection's uses, or waits for use. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(in crate::transport) struct Uses(Arc<AtomicU32>);
 
 impl Uses {
-    /// Those of a connection.
+    /// Returns the counter of a connection.
     pub(in crate::transport) fn of(connected: &Connected) -> Option<Self> {
         let mut extras = http::Extensions::new();
         connected.get_extras(&mut extras);
         extras.remove()
     }
 
-    /// How often.
+    /// Returns the number of uses.
     pub(in crate::transport) fn count(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Once more.
+    /// Counts one more use.
     pub(in crate::transport) fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }

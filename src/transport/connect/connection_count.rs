@@ -1,15 +1,16 @@
-//! How many connections each host has.
+//! The number of connections to each host.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Connections by authority. Clones share it.
+/// A counter of connections by authority. Clones share it.
 #[derive(Clone, Default)]
 pub(in crate::transport) struct ConnectionCounts(Arc<Mutex<HashMap<String, usize>>>);
 
-/// A connection that counts until it is dropped; from before it is made, so that nobody makes it again meanwhile.
+/// A guard that counts a connection until it is dropped. It exists before the connection does, so that no other task
+/// opens the connection too.
 pub(in crate::transport) struct CountGuard {
     connection_count: ConnectionCounts,
     authority: String,
@@ -22,12 +23,12 @@ impl ConnectionCounts {
         CountGuard { connection_count: self.clone(), authority: authority.to_owned() }
     }
 
-    /// How many there are, also those that are being made.
+    /// Returns the number of connections, pending ones included.
     pub(in crate::transport) fn open(&self, authority: &str) -> usize {
         self.lock().get(authority).copied().unwrap_or_default()
     }
 
-    /// As many as are missing to `wanted`, counted.
+    /// Counts the connections that are missing to `wanted`, and returns their guards.
     pub(in crate::transport) fn missing(&self, authority: &str, wanted: usize) -> Vec<CountGuard> {
         (self.open(authority)..wanted).map(|_| self.count(authority)).collect()
     }

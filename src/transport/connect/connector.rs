@@ -1,4 +1,4 @@
-//! Connections: through a proxy where one is named, over TLS, and if need be before a request asks for them.
+//! The connector: opens connections through a proxy if one is set, over TLS, and ahead of requests.
 
 use std::{
     io,
@@ -29,20 +29,20 @@ use super::{
     tunnel::{self, ProxyError},
 };
 
-/// How a client comes to where it is sent.
+/// The settings of a client's connections.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Whom to trust; `None` for plain HTTP, and then nothing goes over TLS.
+    /// The trusted roots; `None` for plain HTTP, and then nothing uses TLS.
     pub roots: Option<Roots>,
-    /// Through which proxy, if any.
+    /// The proxy, if any.
     pub proxy: Proxy,
-    /// How names become addresses.
+    /// The resolver of host names.
     pub names: Resolver,
-    /// How long it waits.
+    /// The timeouts of connections and answers.
     pub timeouts: Timeouts,
 }
 
-/// Makes connections. Clones share those that wait.
+/// A connector with prewarmed connections. Clones share them.
 #[derive(Clone)]
 pub(in crate::transport) struct Connector {
     shared: Arc<Shared>,
@@ -70,14 +70,14 @@ impl Connector {
         }
     }
 
-    /// See [`super::Client::warm`].
+    /// See [`super::super::Client::prewarm`].
     pub(in crate::transport) fn prewarm(&self, uri: &Uri, connections: usize) {
         let authority = authority(uri);
         let missing = self.connection_count.missing(&authority, connections);
         if missing.is_empty() {
             return;
         }
-        // One name, and so one look-up, whose failure is theirs too.
+        // All connections have the same name, so they share one look-up and its failure.
         let addresses = self.shared.look_up(uri).map_err(Arc::new).boxed().shared();
         for counted in missing {
             let (promise, promised) = oneshot::channel();
@@ -87,7 +87,7 @@ impl Connector {
             tokio::spawn(async move {
                 let stream = shared.connect(&uri, addresses).await;
                 let link = stream.map(|stream| PooledConnection::new(stream, counted));
-                // Whoever waited for it may be gone.
+                // The request that waited for it may have ended.
                 let _ = promise.send(link);
             });
         }
@@ -98,14 +98,15 @@ impl Connector {
         });
     }
 
-    /// What those wait for who want a connection to the host of `uri`; `None` where there is one, or nobody does.
+    /// Returns the phase that connections to the host of `uri` wait in; `None` if one is established, or none is
+    /// requested.
     pub(in crate::transport) fn connect_phase(&self, uri: &Uri) -> Option<ConnectPhase> {
         let authority = authority(uri);
         let (dials, connect_phase) = self.shared.dials.to(&authority)?;
         (self.connection_count.open(&authority) <= dials).then_some(connect_phase)
     }
 
-    /// Gives up the connections that were made prewarmed.
+    /// Drops all prewarmed connections.
     pub(in crate::transport) fn give_up(&self) {
         self.prewarmed.give_up();
     }
@@ -118,7 +119,7 @@ impl Connector {
     async fn link(self, uri: Uri) -> io::Result<PooledConnection> {
         let authority = authority(&uri);
         while let Some(promised) = self.prewarmed.take(&authority) {
-            // One that failed is no reason not to try.
+            // If a prewarmed connection failed, a new one may still succeed.
             if let Ok(Ok(link)) = promised.await {
                 return Ok(link.kept());
             }
@@ -184,8 +185,8 @@ impl Shared {
         }
     }
 
-    /// The addresses of whom a connection to the host of `uri` leads to first, the proxy if there is one: as a resolver
-    /// that knows nothing else. A host that is an address has no name.
+    /// Looks up the host that a connection to `uri` leads to first: the proxy if there is one, or else the host.
+    /// Returns a resolver of these addresses alone. An IP address is not looked up.
     fn look_up(&self, uri: &Uri) -> impl Future<Output = io::Result<Resolver>> + Send + use<> {
         let first = self.proxy.to(uri).map_or(uri, Intercept::uri);
         let host = first.host().unwrap_or_default().to_owned();
@@ -204,8 +205,8 @@ impl Shared {
         let mut tcp = HttpConnector::new_with_resolver(names);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // A way that was lost without a word, as a firewall forgets idle connections, is found out by what nobody
-        // acknowledges, and not by waiting for an answer.
+        // A broken path that reports no error, such as a firewall that forgets idle connections, shows in data that
+        // is not acknowledged. This timeout detects it sooner than the wait for an answer does.
         tcp.set_tcp_user_timeout(Some(self.timeouts / 2));
         let stream = tcp.oneshot(uri.clone()).await.map_err(tls::failed)?;
         Ok(Stream::Tcp(stream.into_inner()))
@@ -237,7 +238,7 @@ impl Shared {
     }
 }
 
-/// A connection that was given up.
+/// An error of a connection that timed out.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection to {host} within {} seconds: it waited for {connect_phase}", after.as_secs_f32())]
 pub(in crate::transport) struct NoConnection {
@@ -248,7 +249,7 @@ pub(in crate::transport) struct NoConnection {
 
 async fn secure(tls: &TlsConnector, uri: &Uri, stream: Stream) -> io::Result<Stream> {
     let host = uri.host().unwrap_or_default();
-    // An IPv6 address stands in brackets in a URI, and in none in a certificate.
+    // An IPv6 address is in brackets in a URI, and without brackets in a certificate.
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let name = ServerName::try_from(host.to_owned()).map_err(tls::failed)?;
     Ok(Stream::Tls(Box::new(tls.connect(name, stream).await?)))

@@ -1,4 +1,4 @@
-//! How names of hosts become addresses.
+//! The look-up of host names.
 
 use std::{
     fmt, io,
@@ -12,24 +12,24 @@ use futures::future::BoxFuture;
 use hyper_util::client::legacy::connect::dns::Name;
 use tower::Service;
 
-/// A way from a name to addresses. An address with a port other than 0 goes before the URL's default port.
+/// A look-up of addresses by name. An address with a port other than 0 replaces the URL's default port.
 pub trait Resolve: Send + Sync {
-    /// The addresses of `name`.
+    /// Returns the addresses of `name`.
     fn resolve(&self, name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 }
 
-/// A resolver to hand around.
+/// A shared resolver.
 #[derive(Clone)]
 pub struct Resolver(pub Arc<dyn Resolve>);
 
 impl Resolver {
-    /// The system's resolver, but names under `.localhost` are loopback, as RFC 6761 section 6.3 wants and glibc
-    /// leaves to the network.
+    /// Returns the system's resolver, except that names under `.localhost` are loopback, as RFC 6761 section 6.3
+    /// requires. Glibc leaves those names to the network.
     pub fn system() -> Self {
         Self(Arc::new(System))
     }
 
-    /// These addresses, whatever the name.
+    /// Returns a resolver with these addresses for any name.
     pub(crate) fn fixed(addresses: Vec<SocketAddr>) -> Self {
         Self(Arc::new(Fixed(addresses)))
     }
@@ -61,7 +61,7 @@ impl Service<Name> for Resolver {
     }
 }
 
-/// A host without an address.
+/// An error of a host name without an address.
 #[derive(Debug, thiserror::Error)]
 #[error("no address for {name}")]
 pub(in crate::transport) struct NoAddress {

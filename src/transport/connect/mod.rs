@@ -1,4 +1,4 @@
-//! Connections: names, proxies, TCP and TLS, and those that are opened ahead of the requests that need them.
+//! Connections: names, proxies, TCP and TLS, and connections that are opened ahead of the requests that need them.
 
 mod connect_phase;
 mod connection;

@@ -1,4 +1,4 @@
-//! Connections that are made before a request asks for them.
+//! Connections that are opened before a request needs them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,26 +11,26 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::connection::PooledConnection;
 
-/// How long a connection waits for the request that it was made for.
+/// How long a prewarmed connection waits for a request.
 pub(in crate::transport) const UNCLAIMED: Duration = Duration::from_secs(10);
 
-/// A connection that will be there soon.
+/// A connection that is being opened.
 pub(in crate::transport) type PendingConnection = oneshot::Receiver<io::Result<PooledConnection>>;
 
-/// By authority, those that nobody has come for yet. Clones share it.
+/// A map of unused prewarmed connections by authority. Clones share it.
 #[derive(Clone, Default)]
 pub(in crate::transport) struct PrewarmedConnections(Arc<Mutex<Waiting>>);
 
-/// Each since when, the first that was made before the others.
+/// The connections with their start times, the oldest first.
 type Waiting = HashMap<String, VecDeque<(Instant, PendingConnection)>>;
 
 impl PrewarmedConnections {
-    /// Keeps a connection for whoever asks next.
+    /// Stores a connection for the next request.
     pub(in crate::transport) fn keep(&self, authority: &str, promised: PendingConnection) {
         self.lock().entry(authority.to_owned()).or_default().push_back((Instant::now(), promised));
     }
 
-    /// The connection that was made first.
+    /// Returns the oldest connection.
     pub(in crate::transport) fn take(&self, authority: &str) -> Option<PendingConnection> {
         let mut hosts = self.lock();
         let waiting = hosts.get_mut(authority)?;
@@ -41,14 +41,14 @@ impl PrewarmedConnections {
         Some(first?.1)
     }
 
-    /// Gives up all.
+    /// Drops all connections.
     pub(in crate::transport) fn give_up(&self) {
         let all = std::mem::take(&mut *self.lock());
-        // Outside the lock: closing connections takes its time.
+        // Outside the lock, since closing connections takes time.
         drop(all);
     }
 
-    /// Gives up those to a host that nobody came for.
+    /// Drops the connections to a host that no request has taken in time.
     pub(in crate::transport) fn evict_expired(&self, authority: &str) {
         let stale: Vec<_> = {
             let mut hosts = self.lock();

@@ -1,4 +1,4 @@
-//! Through which proxy a host is reached.
+//! The proxy between the provider and a host.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -6,7 +6,7 @@ use http::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use ipnet::IpNet;
 
-/// The proxy that the operator names, and who is reached without it.
+/// A proxy as the operator configures it, with the hosts that are reached without it.
 #[derive(Debug, Clone)]
 pub struct Proxy(Option<Arc<Named>>);
 
@@ -16,30 +16,31 @@ struct Named {
     past: Vec<Past>,
 }
 
-/// The value names no proxy. It is not told, since there may be a password in it.
+/// An error of an invalid proxy value. It does not show the value, which may contain a password.
 #[derive(Debug, thiserror::Error)]
-#[error("HTTPS_PROXY is no URL of http, https or socks5, and no host and port")]
+#[error("HTTPS_PROXY is neither a URL of http, https or socks5 nor a host and port")]
 pub struct NotAProxy;
 
 impl Proxy {
-    /// None, ever.
+    /// Returns no proxy for any host.
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// This one, for every host.
+    /// Returns this proxy for every host.
     pub fn all(url: &str) -> Self {
         Self(named(url).map(|proxy| Arc::new(Named { proxy, past: Vec::new() })))
     }
 
-    /// That of `HTTPS_PROXY`, but for the hosts of `NO_PROXY`. `variable` gives the value of an environment variable.
+    /// Returns the proxy of `HTTPS_PROXY`, except for the hosts of `NO_PROXY`. `variable` returns the value of an
+    /// environment variable.
     ///
-    /// Compat: read as Go's `golang.org/x/net/http/httpproxy` reads it, which differs from curl in most that is not plain
-    /// (ports, `*.`, leading dots, `ALL_PROXY`, empty values, loopback). `HTTP_PROXY` is for plain HTTP, which nobody is
-    /// asked by.
+    /// Compat: parsed like Go's `golang.org/x/net/http/httpproxy`, which differs from curl in every less common case
+    /// (ports, `*.`, leading dots, `ALL_PROXY`, empty values, loopback). `HTTP_PROXY` is for plain HTTP, which the
+    /// provider does not use through a proxy.
     ///
     /// # Errors
-    /// Where the value can name no proxy.
+    /// The value is not a proxy.
     pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, NotAProxy> {
         let first =
             |names: [&str; 2]| names.into_iter().filter_map(&variable).find(|value| !value.is_empty());
@@ -50,7 +51,7 @@ impl Proxy {
         Ok(Self(Some(Arc::new(Named { proxy, past }))))
     }
 
-    /// The proxy on the way to the host of `uri`.
+    /// Returns the proxy for the host of `uri`.
     pub(in crate::transport) fn to(&self, uri: &Uri) -> Option<&Intercept> {
         let Named { proxy, past } = self.0.as_deref()?;
         let host = uri.host()?.trim_matches(['[', ']']).to_ascii_lowercase();
@@ -61,14 +62,15 @@ impl Proxy {
     }
 }
 
-/// Whom no proxy leads to: an entry of `NO_PROXY`. No port is every port.
+/// An entry of `NO_PROXY`: hosts that are reached without the proxy. Without a port it matches every port.
 #[derive(Debug)]
 enum Past {
     All,
     Loopback,
     Network(IpNet),
     Address(IpAddr, Option<u16>),
-    /// What ends in `suffix`, which begins with a dot; and what comes behind the dot, where it counts `itself`.
+    /// Hosts that end in `suffix`, which begins with a dot; with `itself`, also the host that equals the part behind
+    /// the dot.
     Domain {
         suffix: String,
         itself: bool,
@@ -77,7 +79,7 @@ enum Past {
 }
 
 impl Past {
-    /// `None` where it can match nothing.
+    /// Parses an entry; `None` if it can match nothing.
     fn parse(entry: &str) -> Option<Self> {
         let entry = entry.trim().to_ascii_lowercase();
         if entry == "*" {
@@ -88,7 +90,7 @@ impl Past {
         }
         let (host, port) = match entry.strip_prefix('[') {
             Some(bracketed) => bracketed.split_once("]:")?,
-            // More than one colon is an IPv6 address.
+            // More than one colon means an IPv6 address.
             None => entry.split_once(':').filter(|(_, port)| !port.contains(':')).unwrap_or((&entry, "")),
         };
         let port = if port.is_empty() { None } else { Some(port.parse().ok()?) };
@@ -118,7 +120,7 @@ impl Past {
     }
 }
 
-/// A proxy's address, and what it is told of who asks. Without a scheme it is one of HTTP.
+/// Parses a proxy's address with its user and password. Without a scheme it is an HTTP proxy.
 fn named(url: &str) -> Option<Intercept> {
     let url: Uri = if url.contains("://") { url.parse() } else { format!("http://{url}").parse() }.ok()?;
     let (scheme, authority) = (url.scheme_str()?, url.authority()?);
@@ -129,7 +131,7 @@ fn named(url: &str) -> Option<Intercept> {
     };
     let port = if socks && authority.port().is_none() { ":1080" } else { "" };
     let matcher = Matcher::builder().all(format!("{scheme}://{authority}{port}")).build();
-    // It takes what it is told to for a host of its own choice alone; any will do.
+    // The matcher returns its result only for some host; any will do.
     matcher.intercept(&Uri::from_static("https://any.invalid"))
 }
 
@@ -137,7 +139,7 @@ fn named(url: &str) -> Option<Intercept> {
 mod tests {
     use super::*;
 
-    /// What is between us and `uri`, with these variables set.
+    /// Returns the proxy on the way to `uri`, with these variables set.
     fn way(environment: &[(&str, &str)], uri: &str) -> String {
         let variable = |name: &str| {
             let (_, value) = environment.iter().find(|(known, _)| *known == name)?;
@@ -217,9 +219,10 @@ mod tests {
         ] {
             assert_eq!(way(&[("HTTPS_PROXY", value)], "a.b"), expected, "{value}");
         }
-        let told = |value: &str| Proxy::of_environment(|_| Some(value.to_owned())).map_err(|e| e.to_string());
+        let error_of =
+            |value: &str| Proxy::of_environment(|_| Some(value.to_owned())).map_err(|e| e.to_string());
         for value in ["ftp://p", "socks4://p", "http://", "http://p q:1", " http://p", "user:s3cr3t@"] {
-            let error = told(value).unwrap_err();
+            let error = error_of(value).unwrap_err();
             assert!(error.contains("HTTPS_PROXY") && !error.contains("s3cr3t"), "{value}: {error}");
         }
     }

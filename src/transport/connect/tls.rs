@@ -1,33 +1,33 @@
-//! Whom TLS trusts.
+//! The TLS configuration and its trusted roots.
 
 use std::{io, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-/// The certificate authorities that a client trusts.
+/// A store of the certificate authorities that a client trusts.
 #[derive(Debug, Clone)]
 pub struct Roots(Arc<RootCertStore>);
 
-/// Why nobody can be trusted.
+/// An error of missing or invalid roots.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
-    /// The node has none.
+    /// The node has no roots.
     #[error("there are no TLS roots: neither among the system's certificates nor where SSL_CERT_FILE or SSL_CERT_DIR point{}", why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
     None {
-        /// The first thing that went wrong.
+        /// The first error of the system's certificates.
         why: Option<String>,
     },
-    /// A text that is no list of certificates.
+    /// The text is not a list of certificates.
     #[error("not a list of certificates in PEM: {0}")]
     NotPem(String),
 }
 
 impl Roots {
-    /// The system's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. Single ones that cannot be used are passed over.
+    /// Returns the system's roots, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. Single invalid ones are skipped.
     ///
     /// # Errors
-    /// Where there is none.
+    /// There are no roots.
     pub fn system() -> Result<Self, RootsError> {
         let found = rustls_native_certs::load_native_certs();
         let mut store = RootCertStore::empty();
@@ -38,10 +38,10 @@ impl Roots {
         Ok(Self(Arc::new(store)))
     }
 
-    /// Those in a text of PEM alone.
+    /// Returns the roots in a PEM text alone.
     ///
     /// # Errors
-    /// Where one of them is no certificate, or there is none.
+    /// One of them is not a certificate, or there is none.
     pub fn from_pem(pem: &[u8]) -> Result<Self, RootsError> {
         let mut store = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -54,7 +54,8 @@ impl Roots {
         Ok(Self(Arc::new(store)))
     }
 
-    /// TLS 1.2 and 1.3 for HTTP/1.1. Sessions are resumed, of all connections that are made with one of these.
+    /// Returns the configuration of TLS 1.2 and 1.3 for HTTP/1.1. Connections with the same configuration resume
+    /// sessions.
     pub(in crate::transport) fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::builder().with_root_certificates(self.0.clone()).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -62,7 +63,7 @@ impl Roots {
     }
 }
 
-/// An error of TLS as one of I/O, which is how connecting fails.
+/// Returns an I/O error for a TLS error, as the connector's errors are I/O errors.
 pub(in crate::transport) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::other(error)
 }

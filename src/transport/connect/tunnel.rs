@@ -1,4 +1,4 @@
-//! The way through a proxy.
+//! Tunnels through proxies.
 
 use std::{
     io,
@@ -18,24 +18,24 @@ use tower::Service;
 
 use super::{super::BoxError, connection::Stream};
 
-/// Nobody can be reached, because of the proxy.
+/// An error of the proxy, because of which no host is reachable.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::transport) enum ProxyError {
-    /// It cannot be reached itself.
+    /// The provider cannot connect to the proxy.
     #[error("cannot connect to the proxy {proxy}")]
     Unreachable { proxy: String, source: io::Error },
-    /// It was asked for a tunnel, and there is none.
+    /// The proxy does not open the tunnel.
     #[error("the proxy {proxy} opens no tunnel")]
     Refused { proxy: String, source: BoxError },
-    /// It answered 407.
+    /// The proxy answered 407.
     #[error("the proxy {proxy} answered 407 Proxy Authentication Required")]
     AuthRequired { proxy: String },
 }
 
-/// The error of a tunnel, which its module does not name.
+/// The error of a tunnel, which hyper-util does not export by name.
 type TunnelError = <Tunnel<Ready> as Service<Uri>>::Error;
 
-/// A way to the host of `uri` over a connection to the proxy. The name is the proxy's to look up.
+/// Opens a tunnel to the host of `uri` over a connection to the proxy. The proxy looks up the host's name.
 pub(in crate::transport) async fn open(
     proxy: &Intercept,
     stream: Stream,
@@ -63,12 +63,12 @@ pub(in crate::transport) async fn open(
     Ok(tunnel.call(uri.clone()).await.map_err(refused)?.into_inner())
 }
 
-/// Host and port of a proxy, without its user and password.
+/// Returns the host and port of a proxy, without its user and password.
 pub(in crate::transport) fn name(proxy: &Intercept) -> String {
     proxy.uri().authority().map(ToString::to_string).unwrap_or_default()
 }
 
-/// A connector whose connection is there already.
+/// A connector that returns one existing connection.
 struct Ready(Option<TokioIo<Stream>>);
 
 impl Service<Uri> for Ready {

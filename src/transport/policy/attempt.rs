@@ -1,4 +1,4 @@
-//! Counts every request that really goes out, and those that go out again.
+//! Counting of requests and retries.
 
 use std::{
     sync::{
@@ -18,30 +18,30 @@ use crate::metrics::{Metrics, Upstream};
 
 use super::{super::below, error_for_status, retry_after};
 
-/// Begins a call, of which the exchanges below are tries.
+/// A policy that begins a call. The exchanges below it are tries of that call.
 #[derive(Debug)]
 pub(in crate::transport) struct CallPolicy;
 
-/// Sees each exchange of a call, right above the transport.
+/// A policy that observes each exchange of a call, directly above the transport.
 #[derive(Debug)]
 pub(in crate::transport) struct ExchangePolicy {
     pub(in crate::transport) upstream: Upstream,
     pub(in crate::transport) metrics: Metrics,
-    /// The longest that `Retry-After` may keep a mount waiting.
+    /// The longest `Retry-After` that a mount waits for.
     pub(in crate::transport) longest_wait: Duration,
 }
 
-/// How the newest exchange of a call ended. Whoever begins a call can put one into its context and read it later, also
-/// when the call was given up.
+/// The outcome of a call's newest exchange. A caller can put one into the call's context and read it later, even
+/// after the call was dropped.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LastExchange(Arc<AtomicU16>);
 
-/// What stands for an exchange that is not there yet, and for one without an answer, among statuses.
+/// Values below all statuses: no exchange yet, and an exchange without an answer.
 const NONE: u16 = 0;
 const UNANSWERED: u16 = 1;
 
 impl LastExchange {
-    /// The status that was answered; `None` while there is none.
+    /// Returns the status of the newest answer; `None` while there is none.
     pub(crate) fn status(&self) -> Option<u16> {
         Some(self.0.load(Ordering::Relaxed)).filter(|status| *status > UNANSWERED)
     }
@@ -64,7 +64,7 @@ impl Policy for ExchangePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let last = ctx.value::<LastExchange>();
         match last.map(|last| last.0.load(Ordering::Relaxed)) {
-            // What follows a challenge is its answer, not another try.
+            // The request after a challenge is the reply to it and not a retry.
             None | Some(NONE | 401) => {}
             Some(_) => self.metrics.retry(self.upstream),
         }
@@ -85,7 +85,7 @@ impl Policy for ExchangePolicy {
         );
         match result {
             Ok(response) if self.puts_off(&response) => {
-                // As an error, since the SDK would wait as long as it is told, and the mount end before it.
+                // As an error, since the SDK would wait for the whole time, and the mount would time out first.
                 Err(error_for_status(response, "put off for longer than a mount waits").await)
             }
             result => result,
@@ -94,7 +94,7 @@ impl Policy for ExchangePolicy {
 }
 
 impl ExchangePolicy {
-    /// Whether an answer asks the SDK to wait for longer than there is time.
+    /// Returns whether a response asks the SDK to wait longer than the mount can.
     fn puts_off(&self, response: &AsyncRawResponse) -> bool {
         let waits = match (self.upstream, response.status()) {
             (Upstream::Entra | Upstream::TokenProxy, StatusCode::TooManyRequests) => true,
@@ -106,7 +106,7 @@ impl ExchangePolicy {
     }
 }
 
-/// What a request is for, from a closed set.
+/// Returns the operation of a request, from a closed set of labels.
 fn operation(upstream: Upstream, path: &str, anonymous: bool) -> &'static str {
     if upstream != Upstream::KeyVault {
         return "token";

@@ -1,12 +1,12 @@
-//! An answer of no success as an error, where the SDK would do with the answer what we would not have it do.
+//! Conversion of error responses into errors, for responses that the SDK would handle in another way.
 
 use azure_core::{
     error::{Error, ErrorKind},
     http::AsyncRawResponse,
 };
 
-/// Such an error: whoever gets it finds the whole answer in it, and `why` it is none. Where the body breaks off, the error
-/// is that.
+/// Returns an error with the whole response in it, and `why` as its message. If the body breaks off, returns the
+/// error of reading it.
 pub(crate) async fn error_for_status(response: AsyncRawResponse, why: &'static str) -> Error {
     match response.try_into_raw_response().await {
         Ok(raw) => {

@@ -1,4 +1,4 @@
-//! Policies of the SDK's pipelines that see each call and each attempt.
+//! Pipeline policies that observe each call and each attempt.
 
 mod attempt;
 mod error_for_status;

@@ -1,4 +1,4 @@
-//! `Retry-After` and its kin: when whoever cannot answer now wants to be asked again.
+//! `Retry-After` and similar headers: the time at which a service accepts the next try.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,8 +7,8 @@ use azure_core::{
     time::{OffsetDateTime, parse_rfc7231},
 };
 
-/// What an answer says, if anything: by the first of the headers that can be read, in the SDK's own order, as it waits by
-/// them too.
+/// Returns the wait that a response names, if any. The first readable header counts, in the SDK's own order, since
+/// the SDK waits by these headers too.
 pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
     let milliseconds = |name: HeaderName| {
         let text = headers.get_optional_str(&name)?;
@@ -19,7 +19,8 @@ pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
         .or_else(|| parse(headers.get_optional_str(&RETRY_AFTER)?, SystemTime::now()))
 }
 
-/// Seconds, or a date (RFC 9110 section 10.2.3), as the time from `now` on. One that cannot be read says nothing.
+/// Parses seconds, or a date (RFC 9110 section 10.2.3), as the time from `now` on. Returns `None` for an unreadable
+/// value.
 pub fn parse(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {

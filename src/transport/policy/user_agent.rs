@@ -1,4 +1,4 @@
-//! `--custom-user-agent`
+//! The text of `--custom-user-agent` in requests.
 
 use azure_core::http::{
     Context, Request,
@@ -8,7 +8,8 @@ use azure_core::http::{
 
 use super::super::below;
 
-/// Adds to the SDK's own `User-Agent`, once a call: retries go out with the same headers. The SDK's option for that takes 24 characters and panics at the next.
+/// A policy that adds text to the SDK's own `User-Agent`, once a call: retries are sent with the same headers. The
+/// SDK's own option accepts 24 characters and panics if there are more.
 #[derive(Debug)]
 pub(in crate::transport) struct AddedUserAgent(pub(in crate::transport) String);
 

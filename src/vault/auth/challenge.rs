@@ -1,8 +1,10 @@
-//! What a vault answers to a request without a token: for what, and from which authority, it wants one.
+//! Authentication challenges: a vault's response to a request without a token, with the audience and the authority it
+//! wants.
 //!
-//! Tokens are asked for as the cloud says, whatever a vault names. A challenge for another service comes from
-//! something in between, or from a vault of another cloud, and no token is sent there. A challenge that names another
-//! authority is taken: nothing is sent to that authority, and a vault that does not trust the cloud's says so itself.
+//! Tokens are requested as the cloud configures, whatever a vault names. A challenge for another service comes from
+//! something between provider and vault, or from a vault of another cloud. It is rejected, and no token is sent. A
+//! challenge that names another authority is accepted: the provider sends nothing to that authority, and a vault that
+//! does not trust the cloud's authority says so itself.
 
 use std::{fmt, sync::Arc};
 
@@ -12,33 +14,33 @@ use http_auth::ChallengeRef;
 
 use crate::{cloud::VaultEndpoint, spec::excerpt::Excerpt};
 
-/// A challenge for the vault that was asked
+/// A challenge of the vault that received the request
 /// (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    /// What the cloud says that a token must be for; nothing of what the vault says is kept.
+    /// The audience that the cloud configures; nothing that the vault says is kept.
     audience: String,
-    /// The authority that the vault names, where it is not the cloud's.
+    /// The authority that the vault names, if it is not the cloud's.
     other_authority: Option<Excerpt>,
 }
 
-/// Why a challenge leads nowhere.
+/// An error of a rejected challenge.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChallengeError {
-    /// No challenge that Key Vault would send.
+    /// The header is not a challenge that Key Vault would send.
     #[error("{0} is not a Key Vault challenge")]
     Strange(Excerpt),
-    /// A token for somebody else is wanted.
+    /// The challenge demands a token for another service.
     #[error("it asks for a token for {0}, which is another service")]
     OtherService(Excerpt),
 }
 
 impl Challenge {
-    /// Reads the `WWW-Authenticate` that `vault` answered (RFC 9110 section 11.6.1). Schemes beside `Bearer` are passed
-    /// over.
+    /// Parses the `WWW-Authenticate` of a response of `vault` (RFC 9110 section 11.6.1). Schemes other than `Bearer`
+    /// are skipped.
     ///
     /// # Errors
-    /// It is none, or it is for another service than the vault's.
+    /// The header is not a challenge, or the challenge is for another service than the vault's.
     pub fn for_vault(text: &str, vault: &VaultEndpoint) -> Result<Self, ChallengeError> {
         let strange = || ChallengeError::Strange(Excerpt::of(text));
         let repaired = repaired(text);
@@ -47,7 +49,7 @@ impl Challenge {
             bearer.parameter("scope").or_else(|| bearer.parameter("resource")).ok_or_else(strange)?;
         let url = |text: &str| Url::parse(text).ok().filter(|url| url.scheme() == "https");
         if !url(&audience)
-            // Key Vault names nothing else than a host, and a path of some.
+            // Key Vault names nothing but a host, and at times a path.
             .filter(|url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty())
             .is_some_and(|url| url.host_str().is_some_and(|domain| vault.is_of(domain)))
         {
@@ -60,33 +62,34 @@ impl Challenge {
         Ok(Self { audience: vault.audience.clone(), other_authority })
     }
 
-    /// The authority that the vault names, where it is another than the cloud's.
+    /// Returns the authority that the vault names, if it is not the cloud's.
     pub fn other_authority(&self) -> Option<&Excerpt> {
         self.other_authority.as_ref()
     }
 }
 
 impl fmt::Display for Challenge {
-    /// `Bearer resource="https://vault.azure.net"`: all that the SDK reads of one, in our own words.
+    /// Formats the challenge as `Bearer resource="https://vault.azure.net"`, rewritten, with all that the SDK reads
+    /// of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, r#"Bearer resource="{}""#, self.audience)
     }
 }
 
-/// A demand for a token with more claims, which continuous access evaluation and authentication contexts make
+/// A demand for a token with more claims, from continuous access evaluation or authentication contexts
 /// (<https://learn.microsoft.com/entra/identity-platform/claims-challenge>).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the vault wants a token with more claims")]
 pub struct ClaimsChallenge {
-    /// The JSON object of the claims; `None` where the vault's text is none.
+    /// The JSON object of the claims; `None` if the vault's text is not one.
     pub claims: Option<Arc<str>>,
 }
 
-/// The longest claims that are passed on, in bytes of JSON. Real ones have a few hundred.
+/// The longest claims that are passed on, in bytes of JSON. Real claims have a few hundred.
 const MAX_CLAIMS_BYTES: usize = 4 << 10;
 
 impl ClaimsChallenge {
-    /// Reads the `WWW-Authenticate` of a 401 to a request that had a token; `None` where it demands no claims.
+    /// Parses the `WWW-Authenticate` of a 401 to a request with a token; `None` if it demands no claims.
     pub fn read(text: &str) -> Option<Self> {
         let repaired = repaired(text);
         let bearer = bearer(text, &repaired)?;
@@ -104,7 +107,7 @@ impl ClaimsChallenge {
     }
 }
 
-/// The challenge of scheme `Bearer` in a header's text, or else in the repaired one.
+/// Returns the challenge of scheme `Bearer` in a header's text, or else in the repaired text.
 fn bearer<'a>(text: &'a str, repaired: &'a str) -> Option<Bearer<'a>> {
     let challenges =
         http_auth::parse_challenges(text).or_else(|_| http_auth::parse_challenges(repaired)).ok()?;
@@ -120,9 +123,9 @@ impl Bearer<'_> {
     }
 }
 
-/// The header's text as RFC 9110 has it: with quotes around each value, and commas between parameters.
+/// Returns the header's text in the form of RFC 9110: quotes around each value, and commas between parameters.
 ///
-/// Compat: provider-azure and the SDK need neither.
+/// Compat: provider-azure and the SDK require neither.
 fn repaired(text: &str) -> String {
     let mut repaired = String::with_capacity(text.len() + 16);
     let mut rest = text;
@@ -156,7 +159,7 @@ fn repaired(text: &str) -> String {
     repaired
 }
 
-/// Where a quoted string ends, as the place of its closing quote.
+/// Returns the position of the quote that closes a quoted string.
 fn end_of_quoted(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.bytes().position(|byte| {

@@ -1,12 +1,13 @@
-//! One anonymous probe per vault instead of one per SDK client and concurrent read, and no token to another host.
+//! A cache of authentication challenges: one anonymous probe per vault, instead of one per SDK client and concurrent
+//! read. The policy also keeps tokens from other hosts.
 //!
-//! The SDK learns a vault's audience from the 401 that its first, anonymous request draws, and each of its clients
-//! learns anew. This policy sits below authorization, sees those anonymous requests, lets one through, and answers
-//! the others with the same challenge from memory.
+//! The SDK learns a vault's audience from the 401 to its first, anonymous request, and each of its clients learns it
+//! anew. This policy sits below authorization. It lets one anonymous request through, and answers the others with the
+//! cached challenge.
 //!
-//! Only what says nothing of an object is shared: a challenge, no answer, 429 and 5xx. A vault can also answer an
-//! anonymous request with the object itself, as emulators and gateways with a credential of their own do. Such an
-//! answer belongs to the request that drew it alone, and each further request is sent for itself.
+//! Only outcomes that say nothing about an object are shared: a challenge, no answer, 429 and 5xx. A vault can also
+//! answer an anonymous request with the object itself, as emulators and gateways with a credential of their own do.
+//! Such an answer belongs to its request alone, and each further request is sent.
 
 use std::sync::{
     Arc, Mutex as SyncMutex, Once, PoisonError,
@@ -33,42 +34,43 @@ use crate::{
 
 use super::challenge::{Challenge, ChallengeError, ClaimsChallenge};
 
-/// A policy that remembers one vault's challenge.
+/// A policy that caches one vault's challenge.
 #[derive(Debug)]
 pub(in crate::vault) struct ChallengeCachePolicy {
-    /// The vault; its host is the only one that these clients may talk to, whatever a list's `nextLink` says.
+    /// The vault. Its host is the only one that these clients may reach, whatever a list's `nextLink` says.
     vault: VaultEndpoint,
     state: Mutex<State>,
-    /// How many probes failed.
+    /// The number of failed probes.
     failed: AtomicU64,
-    /// The authority that the vault's last challenge named, where it is not the cloud's.
+    /// The authority that the vault's last challenge named, if it is not the cloud's.
     other_authority: SyncMutex<Option<Excerpt>>,
     logged: Once,
 }
 
-/// What is known of how the vault answers anonymous requests.
+/// The known behaviour of a vault towards anonymous requests.
 #[derive(Debug)]
 enum State {
-    /// Nothing: the next request is a probe. Holds what the last probe came to, for the requests that waited for it.
+    /// Not known: the next request is a probe. Holds the failure of the last probe, for the requests that waited for
+    /// it.
     Unknown(Option<Failure>),
-    /// It asks for a token.
+    /// The vault demands a token.
     Challenged(Challenge),
-    /// It answered an anonymous request with something else than a challenge, so each request is sent for itself.
+    /// The vault answered an anonymous request with something other than a challenge, so each request is sent.
     Open,
 }
 
-/// What a probe comes to that every waiting request may be answered with.
+/// A failed probe's outcome, which may answer every waiting request.
 #[derive(Debug, Clone)]
 enum Failure {
     /// 429 or 5xx.
     Status(RawResponse),
-    /// A 401 without a challenge that can be used.
+    /// A 401 without a usable challenge.
     BadChallenge(ChallengeError),
-    /// No answer, or one that a policy below made an error of: a throttled request, for one.
+    /// No answer, or one that a policy below turned into an error, such as a throttled request.
     Failed { kind: ErrorKind, why: Arc<str>, failure: NetworkFailure },
 }
 
-/// What an anonymous request drew.
+/// The outcome of an anonymous request.
 enum Drawn {
     Challenge(Challenge),
     Failure(Failure),
@@ -87,12 +89,12 @@ impl ChallengeCachePolicy {
         }
     }
 
-    /// Whether a probe would teach nothing.
+    /// Returns whether the vault's behaviour is known, so that a probe is not needed.
     pub(in crate::vault) fn is_known(&self) -> bool {
         self.state.try_lock().is_ok_and(|state| !matches!(*state, State::Unknown(_)))
     }
 
-    /// The authority that the vault's challenge names, where it is another than the cloud's.
+    /// Returns the authority that the vault's challenge names, if it is not the cloud's.
     pub(in crate::vault) fn other_authority(&self) -> Option<Excerpt> {
         self.other_authority.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -113,8 +115,8 @@ impl ChallengeCachePolicy {
         if let Ok(challenge) = Challenge::for_vault(&challenge, &self.vault) {
             self.learn(&challenge);
         }
-        // The SDK would ask for another token, for whatever this answer names, and send it here. A new one for what
-        // the cloud names is the mount's to get, since the SDK's credential only has the refused one again.
+        // The SDK would request another token, for whatever this answer names, and send it here. The mount gets a new
+        // token for the cloud's audience instead, since the SDK's credential would only return the refused one.
         headers.remove(WWW_AUTHENTICATE);
         if let Some(claims) = ClaimsChallenge::read(&challenge) {
             let raw = RawResponse::from_bytes(status, headers, body);
@@ -132,12 +134,13 @@ impl ChallengeCachePolicy {
         next: &[Arc<dyn Policy>],
     ) -> PolicyResult {
         let failed = self.failed.load(Ordering::Acquire);
-        // Held across the probe, so that concurrent first reads wait for its answer instead of asking too.
+        // Held across the probe, so that concurrent first reads wait for its answer instead of sending probes of
+        // their own.
         let mut state = self.state.lock().await;
         match &*state {
             State::Challenged(challenge) => return passed_on(challenge),
-            // A request that waited for a probe that failed has waited long enough: one after the other they would
-            // take longer than a mount may.
+            // A request that waited for a failed probe does not probe again: probes one after the other would take
+            // longer than a mount may.
             State::Unknown(Some(failure)) if self.failed.load(Ordering::Acquire) != failed => {
                 return failure.clone().again();
             }
@@ -173,7 +176,7 @@ impl ChallengeCachePolicy {
         }
     }
 
-    /// Sends an anonymous request, and sorts its answer by what it may be used for.
+    /// Sends an anonymous request, and classifies its outcome.
     async fn draw(&self, ctx: &Context<'_>, request: &mut Request, next: &[Arc<dyn Policy>]) -> Drawn {
         let answer = async { below(ctx, request, next).await?.try_into_raw_response().await };
         match answer.await {
@@ -229,7 +232,7 @@ impl Policy for ChallengeCachePolicy {
 }
 
 impl Failure {
-    /// What an error comes to for others. With its kind goes the answer, if there is one.
+    /// Returns an error's outcome for other requests. Its kind carries the response, if there is one.
     fn of(error: Error) -> Self {
         let (kind, failure) = (error.kind().clone(), NetworkFailure::of(&error));
         let why = Report(&*transport::cause(error)).to_string().into();
@@ -256,7 +259,7 @@ fn answer(raw: RawResponse) -> PolicyResult {
     Ok(AsyncRawResponse::from_bytes(status, headers, body))
 }
 
-/// The answer that makes the SDK ask for a token.
+/// Returns the response that makes the SDK request a token.
 fn passed_on(challenge: &Challenge) -> PolicyResult {
     let mut headers = Headers::new();
     headers.insert(WWW_AUTHENTICATE, challenge.to_string());
@@ -276,11 +279,11 @@ mod tests {
     const OWN: &str =
         r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
 
-    /// A vault that answers with a status, a challenge, or the path that it was asked for.
+    /// A vault that answers with a status, a challenge, or the path of the request.
     #[derive(Debug)]
     struct Vault {
         asked: AtomicUsize,
-        /// One answer after the other; the last one for ever.
+        /// The answers in order; the last one repeats.
         answers: Vec<Answer>,
     }
 
@@ -295,7 +298,7 @@ mod tests {
     impl Policy for Vault {
         async fn send(&self, _: &Context, request: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
             let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-            // So that others come while the answer is under way.
+            // So that other requests arrive while the answer is in flight.
             tokio::task::yield_now().await;
             let mut headers = Headers::new();
             Ok(match self.answers[asked.min(self.answers.len() - 1)] {

@@ -1,4 +1,4 @@
-//! How a vault asks for a token, and what is remembered of that.
+//! Authentication challenges of vaults, and their cache.
 
 mod challenge;
 mod challenge_cache;

@@ -1,4 +1,4 @@
-//! How old an answer may be that a mount gets.
+//! The maximum age of cached answers.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use crate::spec::mount_kind::MountKind;
 
 use super::super::read::Read;
 
-/// What the operator allows.
+/// The operator's settings of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheSettings {
-    /// `--republish-max-age`: how old an answer may be that a volume gets which this process has served before.
+    /// The maximum age of an answer for a volume that this process has served before (`--republish-max-age`).
     pub republish_max_age: Duration,
-    /// `--object-cache-ttl`: how old one may be that any volume gets.
+    /// The maximum age of an answer for any volume (`--object-cache-ttl`).
     pub object_cache_ttl: Duration,
 }
 
-/// How old an answer may be, by what is read.
+/// The maximum age of an answer, by the kind of read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxAge {
     newest: Duration,
     pinned: Duration,
 }
 
-/// How much longer a version that is named may be kept: what is in it never changes, only who may read it.
+/// How many times longer a named version may be kept: its content never changes, only the permission to read it does.
 const PINNED_TTL_FACTOR: u32 = 4;
 
 impl CacheSettings {
-    /// Returns how old an answer may be. A pod that is new gets the newest value, unless the operator says otherwise: a
-    /// deployment that is restarted after a secret was updated wants it.
+    /// Returns the maximum age of answers. An initial mount gets the newest value, unless the operator configures
+    /// otherwise: a deployment that restarts after an update of a secret needs the new value.
     pub fn max_age(&self, kind: MountKind) -> MaxAge {
         let newest = self.object_cache_ttl;
         let pinned = newest.saturating_mul(PINNED_TTL_FACTOR);

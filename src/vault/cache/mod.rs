@@ -1,4 +1,4 @@
-//! What is not asked of a vault twice.
+//! Caches of a vault's answers, shared by mounts.
 
 mod cache_policy;
 mod read_cache;

@@ -1,4 +1,4 @@
-//! A cache of reads by principal: of equal reads at the same moment one is sent, and its answer can be kept for a time.
+//! A cache of reads by principal. Equal concurrent reads share one request, and its answer can be kept for a time.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -25,25 +25,25 @@ use super::{
     ttl_cache::{MemorySize, TtlCache},
 };
 
-/// How long after it was sent a read may be joined. The answer may be as old as that, and an initial mount must not join
-/// an old one: a deployment that is restarted after a secret was updated wants the new value.
+/// How long after it was sent a read may be joined. The answer may be as old as that, and an initial mount must not
+/// join an old read: a deployment that restarts after an update of a secret needs the new value.
 const MAX_SHARED_AGE: Duration = Duration::from_secs(1);
 
 /// An answer that several mounts may wait for.
 pub type Answer<T> = Call<Result<Arc<T>, Arc<VaultError>>>;
 
-/// As whom a mount reads, and for what volume.
+/// The identity of a mount's reads, and the kind of its volume.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    /// Who asks; `None` shares nothing.
+    /// The principal; `None` shares nothing.
     pub principal: Option<Principal>,
-    /// Whether a pod waits for the volume.
+    /// The kind of mount: whether a pod waits for the volume.
     pub kind: MountKind,
-    /// The token that is used in place of one that the vault refused. Such a read joins none with an older token.
+    /// The token that replaces one that the vault refused. Such a read does not join one with an older token.
     pub renewed: Option<TokenGeneration>,
 }
 
-/// What was asked, of which vault, and as whom.
+/// The vault, the principal and the read of a cached answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::vault) struct Key {
     vault: Arc<str>,
@@ -51,10 +51,10 @@ pub(in crate::vault) struct Key {
     read: Read,
 }
 
-/// What is asked, and with which renewed token.
+/// The key of a read in flight, with its renewed token.
 type ReadKey = (Key, Option<TokenGeneration>);
 
-/// All that is shared.
+/// The cache of both kinds of answers.
 pub(in crate::vault) struct ReadCache {
     settings: CacheSettings,
     metrics: Metrics,
@@ -62,17 +62,17 @@ pub(in crate::vault) struct ReadCache {
     lists: Store<Vec<VersionProperties>>,
 }
 
-/// Answers of one kind.
+/// The reads in flight and the cached answers of one kind.
 pub(in crate::vault) struct Store<V> {
     reads: Singleflight<ReadKey, Result<Arc<V>, Arc<VaultError>>, Arc<QueuedRequest>>,
     kept: TtlCache<Key, V>,
 }
 
-/// An answer that has a store.
+/// An answer that can be cached.
 pub(in crate::vault) trait Cacheable: MemorySize + Send + Sync + Sized + 'static {
-    /// Its name among the kinds of calls, as metrics have it.
+    /// Returns the kind of call, as a metric label.
     fn kind(read: &Read) -> &'static str;
-    /// Its store.
+    /// Returns the store of this kind of answer.
     fn store(cache: &ReadCache) -> &Store<Self>;
 }
 
@@ -81,8 +81,8 @@ impl ReadCache {
         Self { settings, metrics, bundles: Store::new(), lists: Store::new() }
     }
 
-    /// The answer to `read`, and where it is from: one that is young enough for `reader`, one that is under way, or the
-    /// one that `ask` gets.
+    /// Returns the answer to `read`, and where it comes from: a cached one that is young enough for `reader`, one in
+    /// flight, or a new one from `ask`.
     pub(in crate::vault) fn answer<V: Cacheable, F>(
         self: &Arc<Self>,
         vault: &Arc<str>,
@@ -138,15 +138,15 @@ impl ReadCache {
         counted(joined.call, VaultCall::Shared)
     }
 
-    /// Drops what nobody may be given any more.
+    /// Drops answers that no mount may get any more.
     pub(in crate::vault) fn evict_expired(&self) {
         let now = Instant::now();
         self.bundles.kept.evict_expired(now);
         self.lists.kept.evict_expired(now);
     }
 
-    /// Forgets what an error shows to be no longer so: a refused principal all that it read in the vault, a missing or
-    /// disabled object all that anybody read of it.
+    /// Removes the entries that an error disproves. If the principal is refused, all that it read in the vault; if an
+    /// object is missing or disabled, all answers about it, whatever principal read them.
     fn invalidate(&self, failed: &Key, error: &VaultError) {
         match error {
             VaultError::Unauthorized(_) | VaultError::Forbidden(_) => {

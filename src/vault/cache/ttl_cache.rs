@@ -1,30 +1,31 @@
-//! Values read a moment ago, for whoever asks as the same principal: bounded, and wiped when they are dropped.
+//! A cache with a maximum age. It is bounded in memory, and wipes values when they are dropped.
 
 use std::{hash::Hash, sync::Arc, time::Duration};
 
 use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
 
-/// The most that is kept, in bytes.
+/// The most that the cache holds, in bytes.
 const MAX_CACHE_BYTES: u64 = 4 << 20;
 
-/// What an entry takes beside its value, in bytes: about that of its key, and so that there are at most eight thousand.
+/// The overhead of an entry, in bytes: about the size of its key, and large enough to limit the cache to eight
+/// thousand entries.
 const ENTRY_OVERHEAD_BYTES: u64 = 512;
 
-/// Answers by what was asked, with the moment that they were asked for. Time comes in as an argument.
+/// A cache of answers by key, with the time of each request. Time comes in as an argument.
 pub struct TtlCache<K, V>(Cache<K, Entry<V>, BySize>);
 
 struct Entry<V> {
     value: Arc<V>,
-    /// When the vault was asked: its answer is not newer.
+    /// The time of the request to the vault: the answer is not newer.
     asked: Instant,
-    /// Until when it may be of use to anybody.
+    /// The time after which no mount may use the answer.
     until: Instant,
 }
 
-/// What is kept in memory, by its size.
+/// A value with a known size in memory.
 pub trait MemorySize {
-    /// Bytes, about.
+    /// Returns the approximate size in bytes.
     fn bytes(&self) -> usize;
 }
 
@@ -44,20 +45,20 @@ impl<K, V: MemorySize> Weighter<K, Entry<V>> for BySize {
 }
 
 impl<K: Eq + Hash + Clone, V: MemorySize> TtlCache<K, V> {
-    /// Nothing entry yet.
+    /// Returns an empty cache.
     pub fn new() -> Self {
         let most = MAX_CACHE_BYTES / ENTRY_OVERHEAD_BYTES;
         Self(Cache::with_weighter(usize::try_from(most).unwrap_or(usize::MAX), MAX_CACHE_BYTES, BySize))
     }
 
-    /// The answer to `key`, if it was asked for within `max_age` before `now`.
+    /// Returns the answer to `key`, if it was requested within `max_age` before `now`.
     pub fn get(&self, key: &K, max_age: Duration, now: Instant) -> Option<Arc<V>> {
         let entry = self.0.get(key)?;
         (now.saturating_duration_since(entry.asked) < max_age).then_some(entry.value)
     }
 
-    /// Keeps an answer that was asked for at `asked` for as long as `keep`, unless there is a newer one. Nothing where
-    /// that is no time at all.
+    /// Inserts an answer that was requested at `asked`, for as long as `keep`, unless there is a newer one or `keep`
+    /// is zero.
     pub fn insert(&self, key: K, value: Arc<V>, asked: Instant, keep: Duration) {
         let newer = self.0.peek(&key).is_some_and(|entry| entry.asked > asked);
         if !keep.is_zero() && !newer {
@@ -65,12 +66,12 @@ impl<K: Eq + Hash + Clone, V: MemorySize> TtlCache<K, V> {
         }
     }
 
-    /// Forgets what `concerned` picks.
+    /// Removes the entries whose keys `concerned` selects.
     pub fn invalidate(&self, concerned: impl Fn(&K) -> bool) {
         self.0.retain(|key, _| !concerned(key));
     }
 
-    /// Drops what is of no use to anybody any more.
+    /// Drops entries that no mount may use any more.
     pub fn evict_expired(&self, now: Instant) {
         self.0.retain(|_, entry| now < entry.until);
     }
@@ -104,7 +105,7 @@ mod tests {
         assert!(recalled(MINUTE, begin) && recalled(MINUTE, begin + MINUTE - Duration::from_millis(1)));
         assert!(!recalled(MINUTE, begin + MINUTE), "too old for one");
         assert!(recalled(MINUTE * 5, begin + MINUTE), "and not for another");
-        assert!(!recalled(Duration::ZERO, begin), "who wants it fresh gets none");
+        assert!(!recalled(Duration::ZERO, begin), "a maximum age of zero is never a hit");
         assert!(memory.get(&"b", MINUTE, begin).is_none());
     }
 

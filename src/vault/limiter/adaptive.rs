@@ -1,19 +1,20 @@
-//! How fast a vault may be asked, learned from its answers.
+//! An adaptive limit of a vault's request rate, learned from its answers.
 //!
 //! The model has three states.
 //!
 //! - **Open.** 64 requests are in flight at once, within Key Vault's published limit.
-//! - **Closed.** After a 429 nothing goes before the moment that the vault named.
-//! - **Limited.** From then on a rate holds too. It falls to [`DECREASE`] of it once for all the refusals of one epoch, and
-//!   rises by a step that doubles each second (additive increase, multiplicative decrease). After about ten seconds without
-//!   a 429 the vault is open again: Key Vault counts over ten seconds.
+//! - **Closed.** After a 429 no request is sent before the time that the vault named.
+//! - **Limited.** After that a rate applies too. It falls to [`DECREASE`] of its value once for all refusals of one
+//!   epoch, and rises by a step that doubles each second: additive increase, multiplicative decrease. After about ten
+//!   seconds without a 429 the vault is open again: Key Vault counts over ten seconds.
 //!
-//! The rate starts at what the vault answered in the second before the first refusal, if as much was asked of it, and
-//! otherwise at [`UNKNOWN_RATE`]. Until the vault has answered for a second at some rate, a refusal shows that this start is
-//! too high. The next one is halfway, in proportion, between what was refused and what was answered.
+//! If at least [`UNKNOWN_RATE`] requests were sent in the second before the first refusal, the rate starts at what
+//! the vault answered in that second. Otherwise it starts at [`UNKNOWN_RATE`]. A refusal before the vault has
+//! answered at a rate for a second shows that the start was too high. The next rate is the geometric mean of the
+//! refused rate and the answered rate.
 //!
-//! An epoch begins with the first 429 to a request that was sent in the epoch before. Later refusals of requests from
-//! before it belong to it: they lengthen the wait, and do not slow the rate once more.
+//! An epoch begins with the first 429 to a request that was sent in the epoch before. Later refusals of earlier
+//! requests belong to the same epoch: they lengthen the wait, and do not lower the rate again.
 
 use std::time::Duration;
 
@@ -21,87 +22,88 @@ use tokio::time::Instant;
 
 use super::{last_second::LastSecond, token_bucket::TokenBucket};
 
-/// How many requests a vault gets from this node at once: each has a connection, and a connection has memory.
+/// The most requests in flight to a vault. Each has a connection, and a connection costs memory.
 const MAX_IN_FLIGHT: usize = 64;
 
 /// Key Vault's published limit is 4,000 requests in ten seconds for a vault
-/// (<https://learn.microsoft.com/azure/key-vault/general/service-limits>). This burst and this rate make as many.
+/// (<https://learn.microsoft.com/azure/key-vault/general/service-limits>). This burst and this interval add up to it.
 const PUBLISHED_BURST: u32 = 1_500;
 const PUBLISHED_INTERVAL: Duration = Duration::from_millis(4);
 
-/// The rate after a first refusal, in requests a second, where too few were asked for to tell what the vault answers. It is
-/// half of the published limit: others use such a vault too.
+/// The rate after a first refusal, in requests a second, if too few requests were sent to know what the vault
+/// answers. It is half of the published limit, since such a vault has other clients too.
 const UNKNOWN_RATE: f64 = 200.0;
 
-/// The most that is concluded from one second of answers, in requests a second: what the published limit allows for long.
+/// The highest start rate that one second of answers can show, in requests a second. The published limit allows it
+/// permanently.
 const MAX_START_RATE: f64 = 250.0;
 
-/// How many times more a vault answers in a second than it is asked for at first. Its second and ours differ, since requests
-/// travel for different times.
+/// By what factor a vault's answers in a second can exceed the requests sent in it. The vault's second and the
+/// provider's differ, since requests travel for different times.
 const START_MARGIN: f64 = 1.1;
 
-/// The least that is asked of a vault, in requests a second.
+/// The lowest rate, in requests a second.
 const MIN_RATE: f64 = 5.0;
 
-/// The part of the rate that is left after the refusals of one epoch.
+/// The factor of the rate after the refusals of one epoch.
 const DECREASE: f64 = 0.85;
 
-/// The first step of the increase is this part of the rate, and not less than [`MIN_STEP`].
+/// The first step of the increase: this part of the rate, at least [`MIN_STEP`].
 const FIRST_STEP: f64 = 0.01;
 const MIN_STEP: f64 = 0.25;
 
-/// Above this rate, in requests a second, only the published limit holds.
+/// Above this rate, in requests a second, only the published limit applies.
 const MAX_RATE: f64 = 1_000.0;
 
-/// For how long requests of a limited vault may be saved up to go at once.
+/// How much unused rate of a limited vault can accumulate and be used at once.
 const RATE_SLACK: Duration = Duration::from_millis(50);
 
-/// A vault that answers at least so many requests for each one that it refuses at the same time is not at its limit.
+/// A vault that answers at least this many requests for each concurrent refusal is not at its limit.
 const STRAY_ANSWERS: u32 = 3;
 
-/// One stray refusal in so long is forgiven.
+/// One stray refusal within this time is forgiven.
 const STRAY_MEMORY: Duration = Duration::from_secs(10);
 
-/// The longest wait of our own doubling.
+/// The longest wait of the limiter's own backoff.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
-/// The longest wait that a vault can name. A header that is wrong must not keep a node from a vault for days.
+/// The longest accepted `Retry-After`. A wrong header must not keep a node from a vault for days.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// Random time on top of each wait is up to this part of it, and never from a smaller range than [`MIN_JITTER`]. The nodes
-/// of a fleet are refused together, and must not come back together.
+/// The largest jitter on top of each wait is the wait divided by this, and at least [`MIN_JITTER`]. The vault refuses
+/// the nodes of a fleet together, and they must not return together.
 const JITTER: u32 = 4;
 const MIN_JITTER: Duration = Duration::from_millis(250);
 
-/// What is known of how fast a vault may be asked. Time comes in as an argument.
+/// A limit of the request rate to one vault. Time comes in as an argument.
 #[derive(Debug)]
 pub(super) struct AdaptiveLimit {
-    /// The first wait after a 429 that names no moment.
+    /// The first wait after a 429 without `Retry-After`.
     first_backoff: Duration,
     in_flight: usize,
     published: TokenBucket,
     sent: LastSecond,
     answered: LastSecond,
     epoch: u64,
-    /// The newest refusals.
+    /// The refusals of the current epoch.
     refusal: Option<Refusal>,
     rate: Option<Rate>,
-    /// How many epochs began in a row, each without an answer to a request that was sent after the one before.
+    /// The number of consecutive epochs without an answer to a request sent after the one before.
     epochs_in_a_row: u32,
-    /// When a stray refusal was forgiven.
+    /// The time of the last forgiven refusal.
     forgiven_at: Option<Instant>,
 }
 
-/// When the next request may go.
+/// The time of the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     Now,
     At(Instant),
-    /// When one that is in flight has ended.
+    /// After the end of a request in flight.
     WhenAnswered,
 }
 
-/// A request that is in flight. It is given back to the limit when it ends.
+/// A request in flight. It is returned to the limit when it ends.
 #[derive(Debug)]
 #[must_use = "the limit counts it until it is given back"]
 pub struct InFlight {
@@ -111,27 +113,27 @@ pub struct InFlight {
 /// The refusals of one epoch.
 #[derive(Debug)]
 struct Refusal {
-    /// The latest moment that was named, with its random time on top.
+    /// The latest time that the vault named, with jitter.
     reopens_at: Instant,
-    /// What part of the range of that random time is waited. It is drawn once for the epoch: of many draws the largest
+    /// The jitter as a part of its range, from 0 to 1. It is drawn once for the epoch: of many draws the largest
     /// would win.
     jitter: f64,
     refused: u32,
-    /// Answers to requests that were in flight when the epoch began.
+    /// The number of answers to requests that were in flight when the epoch began.
     answered: u32,
-    /// The rate to start from, where there was none and this is no stray refusal.
+    /// The measurements for a start rate, if there was no rate before.
     start: Option<Start>,
     closed: bool,
 }
 
-/// What a first refusal says of the vault's limit.
+/// The measurements for the start rate after a first refusal.
 #[derive(Debug, Clone, Copy)]
 struct Start {
-    /// Requests that were sent in the second before.
+    /// The number of requests sent in the second before.
     sent: u32,
-    /// Those that were answered in that second.
+    /// The number of requests answered in that second.
     answered: u32,
-    /// Whether an earlier refusal was forgiven not long ago.
+    /// True if an earlier refusal was forgiven within [`STRAY_MEMORY`].
     forgiven_before: bool,
 }
 
@@ -141,9 +143,9 @@ struct Rate {
     /// Requests a second at `since`.
     base: f64,
     since: Instant,
-    /// Whether the vault has answered at this rate for a second.
+    /// True if the vault has answered at this rate for a second.
     proven: bool,
-    /// Answers since `since`.
+    /// The number of answers since `since`.
     answered: u32,
     bucket: TokenBucket,
 }
@@ -164,7 +166,7 @@ impl AdaptiveLimit {
         }
     }
 
-    /// Returns when the next request may go.
+    /// Returns when the next request may be sent.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         if let Some(until) = self.closed_until(now) {
             return Next::At(until);
@@ -181,20 +183,20 @@ impl AdaptiveLimit {
         }
     }
 
-    /// Returns the moment before which the vault is not asked, where that is not past.
+    /// Returns the time until which the vault is closed, if it is not past.
     pub(super) fn closed_until(&self, now: Instant) -> Option<Instant> {
         let refusal = self.refusal.as_ref().filter(|refusal| refusal.closed)?;
         Some(refusal.reopens_at).filter(|until| now < *until)
     }
 
-    /// Returns whether a refusal holds requests back, now or by the rate that it led to.
+    /// Returns whether a refusal limits requests now, by its wait or by its rate.
     pub(super) fn is_limited(&self, now: Instant) -> bool {
         self.closed_until(now).is_some()
             || self.refusal.as_ref().is_some_and(|refusal| refusal.closed)
             || self.rate.as_ref().is_some_and(|rate| now < rate.ends_at())
     }
 
-    /// A request goes out. [`Self::next`] said so.
+    /// Counts a request that is being sent, after [`Self::next`] allowed it.
     pub(super) fn send(&mut self, now: Instant) -> InFlight {
         self.sent.add(now);
         self.in_flight += 1;
@@ -206,7 +208,7 @@ impl AdaptiveLimit {
         InFlight { epoch: self.epoch }
     }
 
-    /// The vault answered.
+    /// Records an answer of the vault.
     pub(super) fn answered(&mut self, request: InFlight, now: Instant) {
         self.answered.add(now);
         if request.epoch == self.epoch {
@@ -221,7 +223,7 @@ impl AdaptiveLimit {
         self.ended(request);
     }
 
-    /// The vault refused. `retry_after` is the wait that it named, and `jitter` a random number from 0 to 1.
+    /// Records a refusal. `retry_after` is the wait that the vault named, and `jitter` a random number from 0 to 1.
     pub(super) fn refused(
         &mut self,
         request: InFlight,
@@ -234,7 +236,7 @@ impl AdaptiveLimit {
         }
         let doublings = self.epochs_in_a_row.saturating_sub(1).min(5);
         let backoff = (self.first_backoff * 2_u32.pow(doublings)).min(MAX_BACKOFF);
-        // A vault that refuses again, right after the wait that it named, needs more.
+        // A vault that refuses again right after its own wait needs a longer one.
         let least = if self.epochs_in_a_row > 1 { backoff } else { Duration::ZERO };
         let wait = retry_after.map_or(backoff, |named| named.min(MAX_RETRY_AFTER).max(least));
         if let Some(refusal) = &mut self.refusal {
@@ -246,7 +248,7 @@ impl AdaptiveLimit {
         self.ended(request);
     }
 
-    /// A request is over without an answer.
+    /// Records the end of a request without an answer.
     pub(super) fn ended(&mut self, _request: InFlight) {
         self.in_flight -= 1;
     }
@@ -269,7 +271,7 @@ impl AdaptiveLimit {
             }),
         };
         self.refusal = Some(Refusal {
-            // A refusal that came late may have named a moment after that of this epoch.
+            // A late refusal may have named a later time than this epoch.
             reopens_at: self.refusal.as_ref().map_or(now, |earlier| earlier.reopens_at.max(now)),
             jitter: jitter.clamp(0.0, 1.0),
             refused: 0,
@@ -279,7 +281,7 @@ impl AdaptiveLimit {
         });
     }
 
-    /// Ends the wait of the newest refusals.
+    /// Ends the wait of the current epoch.
     fn reopen(&mut self) {
         let Some(refusal) = self.refusal.as_mut().filter(|refusal| refusal.closed) else { return };
         refusal.closed = false;
@@ -292,7 +294,7 @@ impl AdaptiveLimit {
             }
             (_, Some(start)) => (start.rate(refusal.answered), false),
             (Some(rate), None) => (rate.base, rate.proven),
-            // It was forgotten while late refusals kept the vault closed.
+            // The rate ended while late refusals kept the vault closed.
             (None, None) => return,
         };
         self.rate = Some(Rate { base, since, proven, answered: 0, bucket: TokenBucket::new(RATE_SLACK) });
@@ -305,15 +307,16 @@ impl AdaptiveLimit {
 
 impl Refusal {
     fn is_stray(&self, start: Start) -> bool {
-        // A single one proves nothing, also where nothing else was in flight that could have been answered.
+        // A single refusal proves nothing, even if no other request was in flight that could have been answered.
         !start.forgiven_before && (self.refused == 1 || self.answered >= self.refused * STRAY_ANSWERS)
     }
 }
 
 impl Start {
-    /// Returns the rate to start from, in requests a second. `answered_since` are answers to what was in flight.
+    /// Returns the rate to start from, in requests a second. `answered_since` are answers to requests that were in
+    /// flight.
     fn rate(self, answered_since: u32) -> f64 {
-        // Who asked for little does not know how much more the vault would have answered.
+        // After few requests it is not known how many more the vault would have answered.
         if f64::from(self.sent) < UNKNOWN_RATE {
             return UNKNOWN_RATE;
         }
@@ -323,10 +326,10 @@ impl Start {
 }
 
 impl Rate {
-    /// Returns the rate to go on with after the refusals of an epoch, in requests a second.
+    /// Returns the rate after the refusals of an epoch, in requests a second.
     fn after_refusal(&self, now: Instant) -> f64 {
         let refused = self.per_second(now);
-        // No answer at all says that the wait was too short, and nothing of the rate.
+        // If there was no answer at all, the wait was too short, and nothing follows about the rate.
         let halfway = if self.proven || self.answered == 0 {
             refused
         } else {
@@ -339,14 +342,14 @@ impl Rate {
         self.after(now.saturating_duration_since(self.since).as_secs())
     }
 
-    /// Returns the rate after so many whole seconds.
+    /// Returns the rate after a number of whole seconds.
     fn after(&self, seconds: u64) -> f64 {
         let doublings = i32::try_from(seconds.min(64)).unwrap_or(64);
         let step = (self.base * FIRST_STEP).max(MIN_STEP);
         self.base + step * (2_f64.powi(doublings) - 1.0)
     }
 
-    /// Returns when the rate is no limit any more.
+    /// Returns when the rate ceases to limit.
     fn ends_at(&self) -> Instant {
         let seconds = (0..64).find(|seconds| self.after(*seconds) >= MAX_RATE).unwrap_or(64);
         self.since + Duration::from_secs(seconds)

@@ -1,4 +1,4 @@
-//! How often something happened within the last second.
+//! A count of events within the last second.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 const SLOTS: usize = 10;
 const SLOT: Duration = Duration::from_millis(100);
 
-/// A count over the last second, to a tenth of it. Its size does not depend on how much is counted.
+/// A counter of the last second, to a tenth of a second. Its size does not depend on the count.
 #[derive(Debug, Default)]
 pub(super) struct LastSecond {
-    /// When the newest slot began.
+    /// The time at which the newest slot began.
     newest: Option<Instant>,
-    /// The newest slot first.
+    /// The counts by slot, the newest slot first.
     counts: [u32; SLOTS],
 }
 

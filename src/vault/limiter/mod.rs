@@ -1,11 +1,11 @@
-//! A limiter for each vault: which request of the node goes next, and when.
+//! A limiter for each vault. It decides which request of the node is sent next, and when.
 //!
-//! Key Vault allows a vault so many requests, whichever pod they are for. The limiter makes one queue of all that this node
-//! asks of a vault, with initial mounts before republishes. After a 429 all of it waits for one moment, and then goes at the
-//! rate that the vault answers.
+//! Key Vault limits the requests to a vault, whichever pod they are for. The limiter keeps one queue of all requests
+//! of this node to a vault, with initial mounts before republishes. After a 429 the whole queue waits until the same
+//! time, and then continues at the rate that the vault answers.
 //!
-//! [`LimiterState`] decides. It is a value without clock or I/O; [`Limiter`] gives it the time, and wakes the request that
-//! is first.
+//! [`LimiterState`] decides. It is a value without clock or I/O; `Limiter` gives it the time, and wakes the first
+//! request of the queue.
 
 mod adaptive;
 mod last_second;
@@ -33,37 +33,37 @@ pub(super) struct Limiter(Mutex<State>);
 
 type State = LimiterState<Arc<Waiter>>;
 
-/// What the limiter keeps of a request that waits.
+/// The limiter's state of a request in the queue.
 #[derive(Debug)]
 struct Waiter {
-    /// The moment until which it can wait.
+    /// The latest time at which the request may still wait.
     latest: Instant,
-    /// Wakes it when it may be the first, or cannot wait as long as it would have to.
+    /// Wakes the request if it may be the first of the queue, or if its wait would end after `latest`.
     woken: Notify,
 }
 
-/// Leave to send one request. It counts as in flight until it is dropped.
+/// A permit to send one request. The request counts as in flight until the permit is dropped.
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
     request: Option<InFlight>,
 }
 
-/// The error of a vault that wants to be left alone for longer than a request can wait.
+/// An error for a request whose wait would end too late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WaitTooLong;
 
 impl Limiter {
-    /// A limiter for a vault that has not been asked yet. After a 429 that names no moment it waits for `first_backoff`,
-    /// and twice as long after each further one in a row.
+    /// Creates a limiter for a vault without history. After a 429 without `Retry-After` the limiter waits for
+    /// `first_backoff`, and twice as long after each further one in a row.
     pub(super) fn new(first_backoff: Duration) -> Self {
         Self(Mutex::new(LimiterState::new(first_backoff)))
     }
 
-    /// Waits until `request` may be sent. It can be promoted meanwhile.
+    /// Waits until `request` may be sent. Other tasks may promote it while it waits.
     ///
     /// # Errors
-    /// The vault wants to be left alone until after `latest`.
+    /// The vault's wait ends after `latest`.
     pub(super) async fn acquire(
         &self,
         request: &QueuedRequest,
@@ -93,13 +93,14 @@ impl Limiter {
         }
     }
 
-    /// Returns whether requests wait since the vault throttles: until a moment, or for the rate that it answers.
+    /// Returns whether requests wait because the vault throttles: for the end of its wait, or for the rate that it
+    /// answers.
     pub(super) fn is_throttling(&self) -> bool {
         let (state, now) = (self.lock(), Instant::now());
         state.closed_until(now).is_some() || state.is_limited(now) && state.first().is_some()
     }
 
-    /// Returns whether the vault's refusals still decide when it is asked.
+    /// Returns whether the vault's refusals still limit its requests.
     pub(super) fn is_limited(&self) -> bool {
         self.lock().is_limited(Instant::now())
     }
@@ -111,11 +112,11 @@ impl Limiter {
 
 enum Admission<'a> {
     Granted(Permit<'a>),
-    /// Until this moment, or until woken.
+    /// Wait until this time, or until woken.
     Wait(Option<Instant>),
 }
 
-/// A request in the queue. It leaves when this is dropped.
+/// A request in the queue. It leaves the queue when this value is dropped.
 struct Waiting<'a> {
     limiter: &'a Limiter,
     ticket: Ticket,
@@ -168,14 +169,14 @@ impl Drop for Waiting<'_> {
 }
 
 impl Permit<'_> {
-    /// The vault answered.
+    /// Records an answer of the vault.
     pub(super) fn answered(mut self) {
         if let Some(request) = self.request.take() {
             self.limiter.lock().answered(request, Instant::now());
         }
     }
 
-    /// The vault answered 429. `retry_after` is the wait that it named, and `jitter` a random number from 0 to 1.
+    /// Records a 429. `retry_after` is the wait that the vault named, and `jitter` a random number from 0 to 1.
     pub(super) fn refused(mut self, retry_after: Option<Duration>, jitter: f64) {
         let Some(request) = self.request.take() else { return };
         let (mut state, now) = (self.limiter.lock(), Instant::now());
@@ -199,7 +200,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// Wakes the request that goes next, so that it finds out when.
+/// Wakes the first request of the queue, which then computes when it may be sent.
 fn wake_first(state: &State) {
     if let Some(first) = state.first() {
         first.woken.notify_one();

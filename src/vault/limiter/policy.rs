@@ -1,4 +1,4 @@
-//! Sends each request to a vault when the vault's limiter says so, and again after a 429.
+//! The pipeline policy that applies a vault's limiter, and retries after a 429.
 
 use std::sync::{
     Arc,
@@ -23,18 +23,18 @@ use crate::{
 
 use super::{Limiter, QueuedRequest};
 
-/// A policy that sends each request when the vault's limiter says so, and again after a 429.
+/// A policy that sends each request when the vault's limiter permits it, and again after a 429.
 ///
-/// It is below the SDK's retries. Those know nothing of each other, and each would come back at a time of its own.
+/// It is below the SDK's retries. SDK retries do not know of each other, so each would return at a time of its own.
 #[derive(Debug)]
 pub(in crate::vault) struct LimiterPolicy {
     vault: Arc<str>,
     limiter: Limiter,
     metrics: Metrics,
     timeouts: Timeouts,
-    /// The status that was answered last; 0 before there was one.
+    /// The status of the last answer; 0 before the first one.
     last: AtomicU16,
-    /// From 0 to 1.
+    /// Returns a random number from 0 to 1.
     jitter: fn() -> f64,
 }
 
@@ -44,17 +44,17 @@ impl LimiterPolicy {
         Self { vault, limiter, metrics, timeouts, last: AtomicU16::new(0), jitter: fastrand::f64 }
     }
 
-    /// Returns whether requests wait since the vault throttles.
+    /// Returns whether requests wait because the vault throttles.
     pub(in crate::vault) fn is_throttling(&self) -> bool {
         self.limiter.is_throttling()
     }
 
-    /// Returns whether the vault's refusals still decide when it is asked.
+    /// Returns whether the vault's refusals still limit its requests.
     pub(in crate::vault) fn is_limited(&self) -> bool {
         self.limiter.is_limited()
     }
 
-    /// Returns the status that the vault answered last.
+    /// Returns the status of the vault's last answer.
     pub(in crate::vault) fn last_status(&self) -> Option<u16> {
         Some(self.last.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
@@ -65,7 +65,7 @@ impl Policy for LimiterPolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let unqueued = Arc::new(QueuedRequest::new(MountKind::Initial));
         let queued = ctx.value::<Arc<QueuedRequest>>().unwrap_or(&unqueued);
-        // Half of what the mount may take: a request that waits longer cannot report why it failed.
+        // Half of the mount timeout: a request that waits longer could not report why it failed.
         let latest = Instant::now() + self.timeouts.throttle_wait;
         let mut tries = 1;
         loop {
@@ -95,7 +95,7 @@ impl Policy for LimiterPolicy {
             permit.refused(wait, (self.jitter)());
             let left = latest.saturating_duration_since(Instant::now());
             if tries == MAX_THROTTLED_TRIES || wait.unwrap_or_default() > left {
-                // As an error, since the SDK would try a response of this status again.
+                // As an error, since the SDK would retry a response with this status.
                 return Err(error_for_status(response, "throttled").await);
             }
             tries += 1;

@@ -1,10 +1,10 @@
-//! The order of the requests that wait for one vault.
+//! The order of the requests in the queue of one vault.
 
 use std::collections::BTreeMap;
 
 use crate::spec::mount_kind::MountKind;
 
-/// How many requests of initial mounts may go in a row while one of a republish waits. The next permit is the republish's,
+/// How many requests of initial mounts may go in a row while a republish waits. The next permit is the republish's,
 /// so that new pods slow republishes down but never stop them.
 const MAX_INITIAL_IN_A_ROW: u32 = 3;
 
@@ -13,12 +13,12 @@ const MAX_INITIAL_IN_A_ROW: u32 = 3;
 pub(super) struct RequestQueue<T> {
     initial: BTreeMap<Position, T>,
     republish: BTreeMap<Position, T>,
-    /// How many requests of initial mounts went since a republish waits.
+    /// How many requests of initial mounts have gone since a republish began to wait.
     initial_in_a_row: u32,
     next_number: u64,
 }
 
-/// A place in the queue.
+/// A position in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     kind: MountKind,
@@ -28,17 +28,17 @@ pub struct Ticket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Position {
     arrival: u64,
-    /// Tells requests apart that came back with the same arrival.
+    /// Distinguishes requests that return to the queue with the same arrival.
     number: u64,
 }
 
 impl Ticket {
-    /// The number of its arrival. A request that comes back with it keeps its place.
+    /// Returns the number of the request's arrival. A request that returns with it keeps its position.
     pub fn arrival(&self) -> u64 {
         self.position.arrival
     }
 
-    /// The kind of the mount that it is for.
+    /// Returns the kind of mount that the request is for.
     pub fn kind(&self) -> MountKind {
         self.kind
     }
@@ -49,7 +49,7 @@ impl<T> RequestQueue<T> {
         Self { initial: BTreeMap::new(), republish: BTreeMap::new(), initial_in_a_row: 0, next_number: 0 }
     }
 
-    /// Adds a request: the newest, or one that `arrival` says has waited before.
+    /// Adds a request: as the newest, or at its earlier position if `arrival` is given.
     pub(super) fn join(&mut self, kind: MountKind, arrival: Option<u64>, request: T) -> Ticket {
         let number = self.next_number;
         self.next_number += 1;
@@ -58,7 +58,7 @@ impl<T> RequestQueue<T> {
         Ticket { kind, position }
     }
 
-    /// Makes a request one of an initial mount. It keeps its arrival.
+    /// Moves a request to the initial mounts. It keeps its arrival.
     pub(super) fn promote(&mut self, ticket: &mut Ticket) {
         if let Some(request) = self.remove(ticket) {
             ticket.kind = MountKind::Initial;
@@ -66,7 +66,7 @@ impl<T> RequestQueue<T> {
         }
     }
 
-    /// Takes a request out that does not go.
+    /// Removes a request that will not be sent.
     pub(super) fn leave(&mut self, ticket: &Ticket) {
         self.remove(ticket);
     }
@@ -83,7 +83,7 @@ impl<T> RequestQueue<T> {
         Some((Ticket { kind, position: *position }, request))
     }
 
-    /// Takes out the request that goes next.
+    /// Removes the request that goes next.
     pub(super) fn pop_first(&mut self) -> Option<(Ticket, T)> {
         let (ticket, _) = self.first()?;
         let request = self.remove(&ticket)?;

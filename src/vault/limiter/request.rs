@@ -1,4 +1,4 @@
-//! A request that waits for a vault: its priority, and what has become of it so far.
+//! A request in a vault's queue: its priority and its progress.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -6,41 +6,42 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::spec::mount_kind::MountKind;
 
-/// A request to a vault that one mount or several wait for, of which the most urgent decides.
+/// A request to a vault that one or several mounts wait for. The most urgent mount decides its priority.
 #[derive(Debug)]
 pub(crate) struct QueuedRequest {
     kind: watch::Sender<MountKind>,
-    /// The number of its arrival at the limiter. With it a request that was refused keeps its place.
+    /// The number of its arrival at the limiter. With it a refused request keeps its position.
     arrival: OnceLock<u64>,
     sent: Mutex<Sent>,
 }
 
-/// A request, or the requests for the pages of a list one after the other: the list is as old as its first page.
+/// The progress of a request, or of the requests for the pages of a list in turn: the list is as old as its first
+/// page.
 #[derive(Debug, Default)]
 struct Sent {
-    /// When it went out.
+    /// The time at which it was sent.
     at: Option<Instant>,
-    /// Whether there is an answer that will be part of the result.
+    /// True if there is an answer that will be part of the result.
     answered: bool,
 }
 
 impl QueuedRequest {
-    /// A request that a mount of this kind waits for.
+    /// Creates a request that a mount of this kind waits for.
     pub(crate) fn new(kind: MountKind) -> Self {
         Self { kind: watch::Sender::new(kind), arrival: OnceLock::new(), sent: Mutex::default() }
     }
 
-    /// An initial mount waits for it too.
+    /// Raises the priority: an initial mount waits for the request too.
     pub(crate) fn promote(&self) {
         self.kind.send_if_modified(|kind| std::mem::replace(kind, MountKind::Initial) != MountKind::Initial);
     }
 
-    /// Returns when the request went out whose answer is the oldest part of the result; `None` while it waits.
+    /// Returns when the request was sent whose answer is the oldest part of the result; `None` while it waits.
     pub(crate) fn sent_at(&self) -> Option<Instant> {
         self.lock().at
     }
 
-    /// A request goes out now: the first or another try, or that for a further page.
+    /// Records that a request is sent: a first try, a retry, or the request for a further page.
     pub(in crate::vault) fn mark_sent(&self) {
         let mut sent = self.lock();
         if !sent.answered {
@@ -48,7 +49,7 @@ impl QueuedRequest {
         }
     }
 
-    /// The vault refused it, and it waits again.
+    /// Records a refusal; the request waits again.
     pub(in crate::vault) fn mark_refused(&self) {
         let mut sent = self.lock();
         if !sent.answered {
@@ -56,12 +57,12 @@ impl QueuedRequest {
         }
     }
 
-    /// The vault answered with what was asked for.
+    /// Records a successful answer.
     pub(in crate::vault) fn mark_answered(&self) {
         self.lock().answered = true;
     }
 
-    /// Returns the kind of the most urgent mount that waits for it, now and later.
+    /// Returns the kind of the most urgent mount that waits, with its later changes.
     pub(in crate::vault) fn kind(&self) -> watch::Receiver<MountKind> {
         self.kind.subscribe()
     }

@@ -1,4 +1,5 @@
-//! The limiter as a state machine without clock or I/O: requests that wait, and when the first of them goes.
+//! The limiter as a state machine without clock or I/O: the queue of requests, and the time at which the first one
+//! goes.
 
 use std::time::Duration;
 
@@ -13,59 +14,59 @@ use super::{
 
 pub use super::{adaptive::InFlight, queue::Ticket};
 
-/// The state of one vault's limiter. `T` is what the caller keeps with each request that waits.
+/// The state of one vault's limiter. `T` is the caller's data for each request in the queue.
 #[derive(Debug)]
 pub struct LimiterState<T> {
     limit: AdaptiveLimit,
     queue: RequestQueue<T>,
 }
 
-/// What the requests that wait have to wait for.
+/// The next step of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// This one goes now.
+    /// This request goes now.
     Go(Ticket),
-    /// The first of them goes at this moment, if nothing happens before.
+    /// The first request goes at this time, if nothing happens before.
     At(Instant),
-    /// The first of them goes when a request that is in flight ends.
+    /// The first request goes when a request in flight ends.
     WhenAnswered,
-    /// No request waits.
+    /// The queue is empty.
     Idle,
 }
 
 impl<T> LimiterState<T> {
-    /// A limiter for a vault that has not been asked yet. After a 429 that names no moment it waits for `first_backoff`,
-    /// and twice as long after each further one in a row.
+    /// Creates a limiter for a vault without history. After a 429 without `Retry-After` the limiter waits for
+    /// `first_backoff`, and twice as long after each further one in a row.
     pub fn new(first_backoff: Duration) -> Self {
         Self { limit: AdaptiveLimit::new(first_backoff), queue: RequestQueue::new() }
     }
 
-    /// Adds a request to those that wait. With the `arrival` of an earlier ticket it keeps that one's place.
+    /// Adds a request to the queue. With the `arrival` of an earlier ticket it takes that ticket's position.
     pub fn join(&mut self, kind: MountKind, arrival: Option<u64>, request: T) -> Ticket {
         self.queue.join(kind, arrival, request)
     }
 
-    /// Makes a request that waits one of an initial mount.
+    /// Moves a request in the queue to the initial mounts.
     pub fn promote(&mut self, ticket: &mut Ticket) {
         self.queue.promote(ticket);
     }
 
-    /// Takes out a request that does not wait any more.
+    /// Removes a request that no longer waits.
     pub fn leave(&mut self, ticket: &Ticket) {
         self.queue.leave(ticket);
     }
 
-    /// Returns the request that is the next to go.
+    /// Returns the request that goes next.
     pub fn first(&self) -> Option<&T> {
         self.queue.first().map(|(_, request)| request)
     }
 
-    /// Returns all requests that wait, in no order.
+    /// Returns all requests in the queue, in no order.
     pub fn waiting(&self) -> impl Iterator<Item = &T> {
         self.queue.iter()
     }
 
-    /// Returns what those that wait have to wait for.
+    /// Returns the next step of the queue.
     pub fn next(&mut self, now: Instant) -> Next {
         let Some((ticket, _)) = self.queue.first() else { return Next::Idle };
         match self.limit.next(now) {
@@ -75,34 +76,33 @@ impl<T> LimiterState<T> {
         }
     }
 
-    /// Sends the first request. [`Self::next`] said that it goes now.
+    /// Sends the first request, after [`Self::next`] returned that it goes now.
     pub fn send(&mut self, now: Instant) -> Option<(Ticket, T, InFlight)> {
         let (ticket, request) = self.queue.pop_first()?;
         Some((ticket, request, self.limit.send(now)))
     }
 
-    /// The vault answered a request.
+    /// Records an answer of the vault.
     pub fn answered(&mut self, request: InFlight, now: Instant) {
         self.limit.answered(request, now);
     }
 
-    /// The vault answered 429 to a request. `retry_after` is the wait that it named, and `jitter` a random number from
-    /// 0 to 1.
+    /// Records a 429. `retry_after` is the wait that the vault named, and `jitter` a random number from 0 to 1.
     pub fn refused(&mut self, request: InFlight, now: Instant, retry_after: Option<Duration>, jitter: f64) {
         self.limit.refused(request, now, retry_after, jitter);
     }
 
-    /// A request ended without an answer.
+    /// Records the end of a request without an answer.
     pub fn ended(&mut self, request: InFlight) {
         self.limit.ended(request);
     }
 
-    /// Returns the moment before which the vault is not asked, where that is not past.
+    /// Returns the time until which the vault is closed, if it is not past.
     pub fn closed_until(&self, now: Instant) -> Option<Instant> {
         self.limit.closed_until(now)
     }
 
-    /// Returns whether a 429 holds requests back, or a rate that a 429 led to.
+    /// Returns whether a 429 limits requests now, by its wait or by the rate after it.
     pub fn is_limited(&self, now: Instant) -> bool {
         self.limit.is_limited(now)
     }

@@ -14,13 +14,13 @@ fn limiter() -> Arc<Limiter> {
     Arc::new(Limiter::new(Duration::from_secs(1)))
 }
 
-/// For a request that can wait for a minute.
+/// Waits for the permit of a request that can wait for a minute.
 async fn permit<'a>(limiter: &'a Limiter, request: &QueuedRequest) -> Permit<'a> {
     let latest = Instant::now() + Duration::from_secs(60);
     limiter.acquire(request, latest).await.expect("a permit within the minute")
 }
 
-/// A limiter that is closed for a second, and then limits the rate.
+/// Returns a limiter that is closed for a second, and then limits the rate.
 async fn closed() -> Arc<Limiter> {
     let limiter = limiter();
     let request = QueuedRequest::new(Initial);
@@ -107,7 +107,7 @@ async fn a_permit_that_ends_lets_the_next_request_go() {
     wait(&limiter, Arc::new(QueuedRequest::new(Initial)), "next", &log).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(log.lock().unwrap().is_empty());
-    // Dropped without an answer, as by a mount that is given up.
+    // Dropped without an answer, as by a mount that ends.
     permits.pop();
     tokio::time::sleep(MS).await;
     assert_eq!(*log.lock().unwrap(), ["next"]);
@@ -119,7 +119,7 @@ async fn requests_that_cannot_wait_as_long_as_the_vault_wants_fail_at_once() {
     let begin = Instant::now();
     let request = QueuedRequest::new(Initial);
     let closes = permit(&limiter, &request).await;
-    // These wait already when the vault says so.
+    // These requests wait already when the vault names its wait.
     let permits = join_all((1..64).map(|_| permit(&limiter, &request))).await;
     let waiting: Vec<_> = [90, 30, 60]
         .into_iter()
@@ -139,7 +139,7 @@ async fn requests_that_cannot_wait_as_long_as_the_vault_wants_fail_at_once() {
     drop(permits);
 }
 
-/// They waited for nine seconds, since nothing woke the queue at the moment at which more might go.
+/// These reads waited for nine seconds while nothing woke the queue at the time of the next permit.
 #[tokio::test(start_paused = true)]
 async fn reads_that_hang_do_not_keep_those_of_other_pods_waiting() {
     let limiter = limiter();
@@ -181,7 +181,7 @@ async fn requests_that_wait_for_the_vaults_rate_say_that_it_throttles() {
     assert!((1..100).contains(&read) && limiter.is_throttling(), "{read} went, and the others wait");
 }
 
-/// The state machine says when a request may go; this is that the task which waits for it finds out.
+/// The state machine computes when a request may go. This test shows that the task that waits for it finds out.
 #[tokio::test(start_paused = true)]
 async fn no_request_waits_that_may_go() {
     for seed in 0..6 {
@@ -212,7 +212,7 @@ async fn no_request_waits_that_may_go() {
                         }
                         std::future::pending().await
                     };
-                    // Given up by a mount that has no more time.
+                    // Ended by a mount that has timed out.
                     tokio::select! {
                         () = read => {}
                         () = promotion => {}

@@ -1,35 +1,36 @@
-//! A token bucket: so many requests at once, and so many a second after.
+//! A token bucket: a burst of requests at once, and then a rate.
 //!
-//! It is the generic cell rate algorithm (ITU-T I.371). It keeps one moment in place of a count, so rounding loses nothing:
-//! a request that comes at the moment it was told goes. Crates for it were looked at. `governor` keeps one rate for life,
-//! and it and `ratelimit` read a clock of their own. `gcra` takes rate and time as arguments. None of them says when the
-//! next request may go without taking a token, and a request that has two buckets to pass needs that.
+//! It is the generic cell rate algorithm (ITU-T I.371). It stores a time in place of a count, so rounding loses
+//! nothing: a request at the time from [`TokenBucket::ready_at`] gets its token. Existing crates do not fit.
+//! `governor` keeps one rate permanently, and both `governor` and `ratelimit` read a clock of their own. `gcra` takes
+//! rate and time as arguments. None of them returns when the next request may go without taking a token, and a
+//! request that passes two buckets needs that.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A token bucket whose rate comes with each token that is taken.
+/// A token bucket whose rate is given with each token taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TokenBucket {
     /// How much earlier than its due time a request may go.
     slack: Duration,
-    /// When the next request is due; `None` before the first one.
+    /// The time at which the next request is due; `None` before the first one.
     due: Option<Instant>,
 }
 
 impl TokenBucket {
-    /// A full bucket. At a rate of `r` it gives `1 + r * slack` tokens at once.
+    /// Returns a full bucket. At a rate of `r` it gives `1 + r * slack` tokens at once.
     pub(super) fn new(slack: Duration) -> Self {
         Self { slack, due: None }
     }
 
-    /// Returns when there is a token; `None` where there always was one.
+    /// Returns when there is a token; `None` if there is one at any time.
     pub(super) fn ready_at(&self) -> Option<Instant> {
         self.due?.checked_sub(self.slack)
     }
 
-    /// Takes a token, the next of which comes `interval` later.
+    /// Takes a token. The next one follows after `interval`.
     pub(super) fn take(&mut self, now: Instant, interval: Duration) {
         self.due = Some(self.due.map_or(now, |due| due.max(now)) + interval);
     }
@@ -43,7 +44,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Takes all tokens that there are, and counts them.
+    /// Takes all available tokens, and returns their count.
     fn drain(bucket: &mut TokenBucket, now: Instant, interval: Duration) -> u32 {
         let mut taken = 0;
         while bucket.ready_at().is_none_or(|at| at <= now) {

@@ -22,7 +22,7 @@ fn a_connection_that_was_given_up_within_a_second_does_not_say_zero() {
     assert!(stuck(555).contains("within 0.555 seconds"), "{}", stuck(555));
 }
 
-/// Resolver that all lead to one address, or nowhere, or have no answer.
+/// A resolver whose names all lead to one address, or have none, or get no answer.
 #[derive(Clone)]
 struct Counting {
     leads: Leads,
@@ -89,7 +89,7 @@ async fn a_name_that_is_not_known_is_looked_up_once_for_all_that_are_made_ahead(
         assert!(connector.prewarmed.take("lab.example").unwrap().await.unwrap().is_err());
     }
     assert_eq!(names.lookups(), 1);
-    // It may be known by now, so that a request asks for itself, and tells what it hears.
+    // The name may be known by now, so a request looks it up again, and reports the new failure.
     let error = connector.link(lab()).await.err().unwrap();
     assert_eq!((names.lookups(), NetworkFailure::of(&error)), (2, NetworkFailure::Name));
 }

@@ -7,7 +7,7 @@ fn limit() -> AdaptiveLimit {
     AdaptiveLimit::new(SECOND)
 }
 
-/// Sends all that may go at `now`.
+/// Sends all requests that may be sent at `now`.
 fn send(limit: &mut AdaptiveLimit, now: Instant) -> Vec<InFlight> {
     let mut sent = Vec::new();
     while limit.next(now) == Next::Now {
@@ -22,7 +22,7 @@ fn answer(limit: &mut AdaptiveLimit, sent: Vec<InFlight>, now: Instant) {
     }
 }
 
-/// Sends what may go from `begin` on, is answered at once, and counts what went in this long.
+/// Sends requests from `begin` on with immediate answers, and counts those sent within `length`.
 fn count(limit: &mut AdaptiveLimit, begin: Instant, length: Duration) -> u32 {
     let (mut now, mut count) = (begin, 0);
     while now < begin + length {
@@ -39,7 +39,7 @@ fn count(limit: &mut AdaptiveLimit, begin: Instant, length: Duration) -> u32 {
     count
 }
 
-/// A limit whose first 64 requests were all refused, and when it is open again.
+/// Returns a limit whose first 64 requests were all refused, and the time when it is open again.
 fn refused(retry_after: Duration) -> (AdaptiveLimit, Instant) {
     let (mut limit, begin) = (limit(), Instant::now());
     for request in send(&mut limit, begin) {
@@ -49,7 +49,7 @@ fn refused(retry_after: Duration) -> (AdaptiveLimit, Instant) {
     (limit, reopens)
 }
 
-/// One request, and its refusal.
+/// Sends one request, which is refused.
 fn refuse_one(limit: &mut AdaptiveLimit, now: Instant, retry_after: Option<Duration>, jitter: f64) {
     assert_eq!(limit.next(now), Next::Now);
     let request = limit.send(now);
@@ -152,7 +152,7 @@ fn the_refusals_of_one_epoch_slow_the_rate_once() {
         limit.refused(request, now + MS * 60, Some(SECOND), 0.0);
     }
     now += MS * 60 + SECOND;
-    // 85 % of 202, and what may be saved up.
+    // 85 % of 202, plus the accumulated slack.
     let got = count(&mut limit, now, SECOND);
     assert!((171..=182).contains(&got), "{got}");
 }
@@ -210,7 +210,7 @@ fn a_vault_that_refuses_nearly_all_is_asked_five_times_a_second() {
 #[test]
 fn until_a_rate_held_for_a_second_the_next_is_halfway_to_what_was_answered() {
     let (mut limit, now) = refused(SECOND);
-    // The vault answers 32 of the 200 that are asked of it in a second.
+    // The vault answers 32 of the 200 requests in a second.
     let mut answered = 0;
     let mut at = now;
     while answered < 32 {
@@ -286,7 +286,7 @@ fn jitter_is_up_to_a_quarter_of_the_wait_and_never_comes_before_the_vaults_word(
     }
 }
 
-/// The largest of many draws is always near the end of the range, and so a whole fleet would come back there.
+/// The largest of many draws is always near the end of the range, so a whole fleet would return there.
 #[test]
 fn jitter_is_drawn_once_for_all_refusals_of_an_epoch() {
     let (mut limit, begin) = (limit(), Instant::now());
@@ -314,7 +314,7 @@ fn without_a_word_of_the_vault_the_wait_doubles_until_it_answers() {
     assert_eq!(limit.next(now), Next::At(now + SECOND));
 }
 
-/// It was a panic, or half a minute without a read in release.
+/// This case was a panic in debug builds, and half a minute without a read in release builds.
 #[test]
 fn a_request_that_is_refused_after_a_later_one_was_answered_closes_the_vault_for_a_first_wait() {
     let (mut limit, begin) = (limit(), Instant::now());

@@ -30,14 +30,14 @@ impl Policy for Statuses {
     }
 }
 
-/// A new pod would be given a list whose first page is from before a change.
+/// Otherwise a new pod could get a list whose first page is from before a change.
 #[tokio::test(start_paused = true)]
 async fn a_list_of_several_pages_is_as_old_as_its_first() {
     let policy = policy();
     let (begin, queued) = (Instant::now(), Arc::new(QueuedRequest::new(MountKind::Initial)));
     let mut ctx = Context::new();
     ctx.insert(queued.clone());
-    // The first page at the third try, and the second at its second.
+    // The first page comes at the third try, and the second page at its second try.
     for (statuses, sent) in [(&[503][..], 0), (&[429, 200], 5), (&[429, 200], 5), (&[200], 5)] {
         let vault: Arc<dyn Policy> = Arc::new(Statuses(Mutex::new(statuses.to_vec())));
         policy.send(&ctx, &mut request(), &[vault]).await.unwrap();
@@ -47,7 +47,8 @@ async fn a_list_of_several_pages_is_as_old_as_its_first() {
     }
 }
 
-/// A vault ten milliseconds away that refuses what is too much, and wants to be asked again a second later.
+/// A vault at a distance of ten milliseconds that refuses requests above its limit, with a `Retry-After` of one
+/// second.
 #[derive(Debug)]
 struct ThrottlingVault {
     allows: Mutex<Allows>,
@@ -57,11 +58,11 @@ struct ThrottlingVault {
 
 #[derive(Debug)]
 enum Allows {
-    /// All but the request of this number.
+    /// Allows all requests but the one of this number.
     AllBut(usize),
-    /// So many in each second, the first of which begins with the first request.
+    /// Allows a number of requests in each second; the first second begins with the first request.
     InEachSecond { number: u32, since: Instant, used: u32 },
-    /// So many a second, and so many at once.
+    /// Allows a rate with a burst.
     TokenBucket { per_second: f64, burst: f64, tokens: f64, at: Instant },
 }
 
@@ -112,7 +113,7 @@ impl Policy for ThrottlingVault {
     }
 }
 
-/// Sends so many reads at once, none of which fails, and returns how long they took.
+/// Sends a number of reads at once, none of which fails, and returns how long they took.
 async fn read(vault: &Arc<ThrottlingVault>, reads: usize) -> Duration {
     let (policy, begin) = (policy(), Instant::now());
     let next: [Arc<dyn Policy>; 1] = [vault.clone()];
@@ -129,7 +130,7 @@ async fn a_thousand_reads_take_sixteen_round_trips() {
     assert!(read(&vault, 1_000).await <= Duration::from_millis(200));
 }
 
-/// They took 45 seconds, for a rate that was learned from a second in which nothing had been asked yet.
+/// These reads took 45 seconds while the rate came from a second before any request was sent.
 #[tokio::test(start_paused = true)]
 async fn one_stray_429_costs_a_thousand_reads_its_wait() {
     for stray in [0, 1, 63, 64, 500] {

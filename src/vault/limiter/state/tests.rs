@@ -1,4 +1,4 @@
-//! Random arrivals, answers, refusals and clocks, held against a model of what the limiter promises.
+//! Random arrivals, answers, refusals and clocks, checked against a model of the limiter's promises.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ const MAX_IN_FLIGHT: usize = 64;
 /// Key Vault's published limit.
 const BURST: f64 = 1_500.0;
 const PER_SECOND: f64 = 250.0;
-/// The longest that the limiter takes from one request to the next of a vault that is not closed: five a second.
+/// The longest time between two requests to a vault that is not closed: five requests a second.
 const MAX_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ enum Step {
         kind: MountKind,
         number: usize,
     },
-    /// One that was refused comes back with its place.
+    /// A refused request returns with its arrival.
     ComeBack,
     Leave {
         which: usize,
@@ -45,7 +45,7 @@ enum Step {
     Advance {
         milliseconds: u64,
     },
-    /// To the moment that was announced, where one was.
+    /// To the announced time, if there is one.
     AdvanceToNext,
 }
 
@@ -76,7 +76,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..200)
 }
 
-/// What the limiter promises, kept beside it.
+/// A model of the limiter's promises, beside the limiter.
 struct Model {
     limiter: LimiterState<usize>,
     now: Instant,
@@ -84,12 +84,12 @@ struct Model {
     in_flight: Vec<(InFlight, u64)>,
     refused: VecDeque<u64>,
     next_id: usize,
-    /// The latest moment that the vault has named.
+    /// The latest time that the vault has named.
     named: Option<Instant>,
-    /// The latest moment at which the vault can be open again, with all jitter.
+    /// The latest time at which the vault can be open again, with all jitter.
     open_again: Option<Instant>,
     last_sent: Option<Instant>,
-    /// Of the published limit: what may go at once, and since when that is so.
+    /// The published limit: the tokens, and the time at which they were counted.
     tokens: (f64, Instant),
     initial_in_a_row: usize,
     announced: Option<Instant>,
@@ -163,7 +163,7 @@ impl Model {
         self.send_all();
     }
 
-    /// Lets time pass in which nothing happens: none goes before the moment that was announced, and then one does.
+    /// Lets time pass without events. No request goes before the announced time, and then one does.
     fn go_to(&mut self, to: Instant) {
         while let Some(announced) = self.announced.filter(|announced| *announced <= to) {
             let between = self.now + (announced - self.now) / 2;
@@ -188,14 +188,14 @@ impl Model {
         self.limiter.refused(request, self.now, retry_after, jitter);
         self.refused.push_back(arrival);
         let named = retry_after.unwrap_or(FIRST_BACKOFF).min(Duration::from_secs(300));
-        // Our own doubling ends at half a minute.
+        // The limiter's own backoff ends at half a minute.
         let longest = named.max(Duration::from_secs(30));
         let jitter = (longest / 4).max(Duration::from_millis(250));
         self.named = self.named.max(Some(self.now + named));
         self.open_again = self.open_again.max(Some(self.now + longest + jitter));
     }
 
-    /// Sends what the limiter says, and checks that it is what the model says.
+    /// Sends what the limiter returns, and checks that the model agrees.
     fn send_all(&mut self) {
         self.announced = None;
         loop {
@@ -238,7 +238,7 @@ impl Model {
         self.last_sent = Some(self.now);
     }
 
-    /// Which goes next: the oldest initial mount, but after three of them the oldest republish.
+    /// Returns which request goes next: the oldest initial mount, but after three of them the oldest republish.
     fn first(&self) -> usize {
         let oldest = |kind| {
             let of_kind =
@@ -250,7 +250,7 @@ impl Model {
         aged.or(initial).or(republish).expect("one waits")
     }
 
-    /// One waits: it has a reason, and an end.
+    /// Checks that a wait has a reason, and an end.
     fn check_wait(&self, moment: Instant) {
         assert!(moment > self.now, "it may go already");
         assert!(!self.waiting.is_empty());
@@ -282,8 +282,8 @@ proptest! {
 }
 
 proptest! {
-    /// Whatever the vault answered before: once it refuses nothing any more, all that waits is sent within the time that
-    /// the slowest rate takes.
+    /// Whatever the vault answered before: if it refuses nothing from now on, the whole queue is sent within the time
+    /// that the slowest rate takes.
     #[test]
     fn all_that_waits_goes_in_the_end(steps in steps()) {
         let mut model = Model::new();
