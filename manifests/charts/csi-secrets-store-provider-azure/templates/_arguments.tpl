@@ -1,4 +1,4 @@
-{{/* Every flag, said whether or not it has its default: a value of false must arrive too. */}}
+{{/* Every flag, also with its default: a value of false must arrive too. */}}
 {{- define "akv.arguments" -}}
 - --endpoint=unix:///var/run/secrets-store-csi-providers/azure.sock
 - {{ printf "--cloud-name=%s" .Values.cloudName | quote }}

@@ -12,7 +12,7 @@
 {{- .Values.serviceAccount.name | default "csi-secrets-store-provider-azure" -}}
 {{- end -}}
 
-{{/* The label app is the selector, as in today's chart; the others tell where an object comes from. */}}
+{{/* The label app is the selector, as in provider-azure's chart. The others say where an object comes from. */}}
 {{- define "akv.labels" -}}
 app: {{ include "akv.name" . }}
 app.kubernetes.io/name: {{ include "akv.name" . }}

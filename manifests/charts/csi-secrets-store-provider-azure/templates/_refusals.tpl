@@ -1,4 +1,4 @@
-{{/* What today's chart could do and this one cannot: said before anything is changed. */}}
+{{/* Rejects, before anything is changed, what provider-azure's chart can do and this one cannot. */}}
 {{- define "akv.refusals" -}}
 {{- if dig "enabled" false (.Values.windows | default dict) -}}
 {{- fail "windows.enabled: this provider runs on Linux nodes alone. Keep a release of today's chart for the Windows nodes (linux.enabled=false there), and set windows.enabled=false here." -}}
