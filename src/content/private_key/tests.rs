@@ -43,7 +43,7 @@ fn a_normal_key_stays_as_it_is() {
     }
 }
 
-/// A PKCS#8 key of P-256 from its parts.
+/// Assembles a PKCS#8 key of P-256 from its parts.
 fn assembled(version: u8, parameters: &[u8], body: &[u8], after: &[u8]) -> Vec<u8> {
     let algorithm = sequence(&[&EC_PUBLIC_KEY.to_der().unwrap(), parameters]);
     let body = OctetStringRef::new(body).unwrap().to_der().unwrap();
@@ -63,7 +63,7 @@ fn tagged(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
-/// Scalar one, whose public key is the generator.
+/// The scalar one, whose public key is the generator.
 fn scalar(length: usize) -> Vec<u8> {
     let mut scalar = vec![0; length];
     scalar[length - 1] = 1;

@@ -3,7 +3,7 @@ use data_encoding::BASE64;
 use super::*;
 use crate::content::{encoding::EncodingError, fixture, pem, pkcs12::Pkcs12Error};
 
-/// A certificate secret of PKCS#12 as PEM, the chain constructed.
+/// Converts a PKCS#12 certificate's secret to PEM with a constructed chain.
 fn certificate(value: &str) -> Result<String, ContentError> {
     render(value, Some(PKCS12), SecretFormat::Pem, SecretEncoding::Utf8, CertificateSettings::default())
         .map(|content| String::from_utf8(content.whole.expose().clone()).unwrap())
@@ -232,7 +232,7 @@ fn a_part_that_a_secret_lacks_is_missing_and_not_empty() {
             assert_eq!(parts(value, backing, format), expected, "{format:?}");
         }
     }
-    // The content type is wrong, and the archive that was asked for is PEM.
+    // The content type is wrong, and the requested archive is PEM.
     assert_eq!(parts(&pem, PKCS12, SecretFormat::Pfx), (Ok(certificate.len()), Ok(key.len())));
 }
 

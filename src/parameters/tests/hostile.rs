@@ -1,4 +1,4 @@
-//! What nobody writes who means well.
+//! Input that only an attacker sends.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn objects(text: &str) -> Result<MountSpec, ParametersError> {
     mount(&[("objects", Some(text))])
 }
 
-/// No message grows with what it complains of.
+/// The length of a message must not depend on the input.
 #[track_caller]
 fn assert_refused_briefly(result: Result<MountSpec, ParametersError>, mentions: &[&str]) {
     let length = result.as_ref().map_err(ToString::to_string).expect_err("should be refused").len();
@@ -40,7 +40,7 @@ fn aliases_that_multiply_are_refused() {
     }
     assert_refused_briefly(objects(&format!("{laughs}array: *a19\n")), &["is not the YAML"]);
 
-    // Few aliases, each of much text: what counts is what comes out.
+    // Few aliases of a long text: the limit counts the expanded text.
     let long = "x".repeat(MEGABYTE);
     let few = format!("long: &long {long}\narray:\n{}", "- *long\n".repeat(90));
     assert_refused_briefly(objects(&few), &["is not the YAML"]);
@@ -88,7 +88,7 @@ fn attributes_in_each_other_are_refused_however_deep() {
     assert_refused(tokens, Fault::Cluster, &["not a JSON map of audiences"]);
 }
 
-/// Compat: as Go reads JSON, and so the driver.
+/// Compat: Go's JSON parser, and so the driver, keeps the later value.
 #[test]
 fn of_an_attribute_that_is_there_twice_the_later_counts() {
     let attributes = serde_json::json!({
@@ -118,7 +118,7 @@ fn megabytes_in_an_attribute_are_not_repeated_in_the_answer() {
     assert_refused_briefly(parse(texts), &["permission"]);
 }
 
-/// The name of a pod stands in log lines as it is.
+/// Log lines contain the pod's name unescaped.
 #[test]
 fn a_pod_cannot_write_log_lines_by_its_name() {
     for name in ["web-0\n2026-01-01T00:00:00Z  WARN forged", "web\u{1b}[2J", "we\rb"] {
@@ -144,7 +144,7 @@ fn every_vault_name_that_is_accepted_makes_a_url_in_every_cloud() {
     }
 }
 
-/// The parser of YAML quotes what it stumbles over.
+/// The YAML parser's errors quote the input.
 #[test]
 fn a_class_cannot_write_log_lines_by_its_keys() {
     for key in ["a\\u001b[2J", "a\\nb", "a\\rb", "a\\u0085b", "a\\u2028b"] {

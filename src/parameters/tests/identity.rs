@@ -1,4 +1,4 @@
-//! Who asks.
+//! Tests of identity parameters.
 
 use crate::spec::{cloud::CloudChoice, identity::IdentityMode, object::VersionSelector};
 

@@ -1,4 +1,4 @@
-//! A SecretProviderClass at a time.
+//! Tests that parse one SecretProviderClass at a time.
 
 mod hostile;
 mod identity;
@@ -116,7 +116,7 @@ fn clouds_are_named_or_described_by_a_file() {
         CloudChoice::File(Some("/etc/kubernetes/cloud.json".into()))
     );
     assert_eq!(cloud(&[("cloudName", Some("AzureStackCloud"))]), CloudChoice::File(None));
-    // Compat: without AzureStackCloud the file is not looked at.
+    // Compat: without AzureStackCloud the file is ignored.
     assert_eq!(cloud(&[("cloudEnvFileName", Some("/nonexistent"))]), CloudChoice::Default);
 }
 

@@ -1,4 +1,4 @@
-//! What is asked for.
+//! Tests of the `objects` parameter.
 
 use crate::spec::{
     object::{ObjectSpec, VersionSelector},

@@ -1,4 +1,4 @@
-//! `objects` that is not what it should be, and how users are told.
+//! Mistakes in the YAML of `objects`, and their messages.
 
 use super::*;
 
@@ -172,7 +172,7 @@ fn what_is_odd_and_yet_read_is_no_mistake() {
     ] {
         assert!(mount(&[("objects", Some(yaml))]).is_ok(), "{yaml:?}");
     }
-    // The mistake is elsewhere.
+    // The actual mistake is elsewhere.
     let brackets = told("\u{feff}array: [\n# \u{a0}\n");
     assert!(brackets.contains("unclosed bracket"), "{brackets}");
     let json = told("{\n\t\"array\": [\n\t}\n");
@@ -230,7 +230,7 @@ fn a_line_of_a_megabyte_is_cut() {
     }
 }
 
-/// Each of them is looked for in the text.
+/// The line of each entry is searched in the text.
 #[test]
 fn thousands_of_entries_of_another_kind_are_told_in_no_time() {
     let comments = "#\n".repeat(1 << 19);

@@ -154,7 +154,7 @@ fn two_tries_have_the_same_message_and_the_log_has_azures_ids() {
     assert_eq!(ids, ["1, 3", "2, 3"]);
 }
 
-/// Of a message with ids as Azure has them, and names of twenty characters.
+/// Message with ids of Azure's length and names of twenty characters.
 #[test]
 fn the_first_250_bytes_have_the_code_the_objects_the_cause_and_the_action() {
     for (status, code, expected, action) in [
@@ -270,7 +270,7 @@ fn a_timeout_names_its_phase_and_the_log_has_what_was_missing() {
     );
 }
 
-/// The examples of docs/errors.md and docs/codes.md, as they stand there.
+/// Returns the example messages of docs/errors.md and docs/codes.md.
 fn documented() -> Vec<String> {
     let pages = [include_str!("../../../../docs/errors.md"), include_str!("../../../../docs/codes.md")];
     let examples =
