@@ -1,4 +1,4 @@
-//! What a mounted file is, as far as it may be told: for a secret no more than its length.
+//! Describes mounted files without their contents: for a secret, only its length.
 
 use std::{error::Error, fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -10,7 +10,7 @@ use x509_parser::{
     x509::SubjectPublicKeyInfo,
 };
 
-/// Mode, size, path, and what is in it.
+/// Returns mode, size, path, and the kind of content.
 pub(crate) fn file(directory: &Path, file: &File) -> Result<String, Box<dyn Error>> {
     let metadata = fs::metadata(directory.join(&file.path))?;
     let mode = metadata.permissions().mode() & 0o777;
