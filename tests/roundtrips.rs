@@ -1,4 +1,4 @@
-//! What is written is read as it was, whatever it is: for values that nobody thought of.
+//! Property tests: written values parse to themselves, for values that no author of tests thought of.
 
 use std::{
     fmt::{Debug, Display},
@@ -37,7 +37,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select, test_runner:
 use serde_json::json;
 use x509_parser::{prelude::FromDer, x509::SubjectPublicKeyInfo};
 
-/// What is taken shows itself as it was written.
+/// Asserts that an accepted text is displayed as it was written.
 fn shows_itself<T: FromStr + Display>(text: &str) -> TestCaseResult {
     if let Ok(value) = text.parse::<T>() {
         prop_assert_eq!(value.to_string(), text);
@@ -45,13 +45,13 @@ fn shows_itself<T: FromStr + Display>(text: &str) -> TestCaseResult {
     Ok(())
 }
 
-/// The same of good texts, which are taken.
+/// Asserts that a valid text is accepted and displayed as it was written.
 fn is_taken_and_shows_itself<T: FromStr<Err: Debug> + Display>(text: &str) -> TestCaseResult {
     prop_assert!(text.parse::<T>().is_ok());
     shows_itself::<T>(text)
 }
 
-/// The contents of the blocks of a PEM text.
+/// Returns the contents of the blocks of a PEM text.
 fn blocks(text: &str) -> Vec<Vec<u8>> {
     let (mut blocks, mut open) = (Vec::new(), String::new());
     for line in text.lines() {
@@ -64,7 +64,7 @@ fn blocks(text: &str) -> Vec<Vec<u8>> {
     blocks
 }
 
-/// The key of a PEM text with nothing else in it.
+/// Returns the key of a PEM text with nothing else in it.
 fn public_key(pem: Vec<u8>) -> Vec<u8> {
     blocks(&String::from_utf8(pem).unwrap()).remove(0)
 }
@@ -229,7 +229,7 @@ proptest! {
 }
 
 proptest! {
-    // Signatures and keys take their time.
+    // Signatures and keys take time.
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]

@@ -1,4 +1,4 @@
-//! The documentation, held to the software: what it names exists, and what exists is named.
+//! Compares the documentation with the software: each documented name exists, and each existing name is documented.
 
 mod pages;
 
@@ -93,7 +93,7 @@ fn every_secret_provider_class_of_the_documentation_is_accepted() {
                 accept(&name, class.spec.parameters);
                 classes += 1;
             }
-            // A list of objects on its own: what stands behind `objects: |`.
+            // A bare list of objects: the value of `objects: |`.
             if ["array:", "- objectName:", "{\"array\""].iter().any(|start| block.starts_with(start)) {
                 let mut parameters: BTreeMap<String, String> =
                     [("keyvaultName", "demo"), ("tenantID", "11111111-2222-3333-4444-555555555555")]
@@ -180,7 +180,7 @@ fn each_row_of_the_fault_matrix_names_its_test_and_each_test_has_a_row() {
     assert_eq!(told, there);
 }
 
-/// The first line of a table, and the rule below it.
+/// Returns whether a line is a table's head or the rule below it.
 fn is_head(line: &str) -> bool {
     line.starts_with("| fault |") || line.starts_with("| ---")
 }
@@ -223,7 +223,7 @@ fn every_direct_dependency_has_its_line_and_no_other() {
     assert_eq!(told.len(), known.len(), "one is there twice");
 }
 
-/// A promise without a test is a wish.
+/// The threat model promises nothing without a test.
 #[test]
 fn every_test_that_the_threat_model_names_exists() {
     let named: BTreeSet<String> = page("security.md")
@@ -284,7 +284,7 @@ struct Spec {
     parameters: BTreeMap<String, String>,
 }
 
-/// Mounts with these parameters, and with all that the driver can add.
+/// Parses a mount with these parameters, and with everything that the driver can add.
 #[track_caller]
 fn accept(page: &str, mut parameters: BTreeMap<String, String>) {
     let tokens = r#"{"api://AzureADTokenExchange":{"token":"t"},"api://AKSIdentityBinding":{"token":"t"}}"#;

@@ -1,4 +1,4 @@
-//! Probes, metrics and profiles, as kubelet, Prometheus and a person with `go tool pprof` ask for them.
+//! Probes, metrics and profiles, as kubelet, Prometheus and a person with `go tool pprof` request them.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -55,7 +55,7 @@ async fn a_probe_tells_why_it_failed() {
     assert_eq!(status, 503);
     assert!(reason.contains("cannot connect to the provider's socket unix://"), "{reason}");
 
-    // Somebody listens, and says nothing.
+    // A listener accepts connections, and never answers.
     let _silent = std::os::unix::net::UnixListener::bind(dir.path().join("silent.sock")).unwrap();
     let (status, reason) = probe("silent.sock").await;
     assert_eq!(status, 503);
@@ -176,7 +176,7 @@ async fn a_port_that_somebody_has_keeps_no_pod_waiting() {
     assert!(ports.is_empty());
     provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
 
-    // As soon as it is free, it is taken.
+    // The port is bound as soon as it is free.
     drop(taken);
     let url = format!("http://127.0.0.1:{}/metrics", port.port());
     let begin = std::time::Instant::now();

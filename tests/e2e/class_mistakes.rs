@@ -1,4 +1,4 @@
-//! Mistakes in a SecretProviderClass, as users make them, and what the driver is answered.
+//! Mistakes of users in a SecretProviderClass, and the answers to the driver.
 
 use akv_emulator::{Fault, Route, Service};
 use serde_json::json;
@@ -10,7 +10,7 @@ const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
 const WORKLOAD: &str = "cccccccc-0000-0000-0000-000000000002";
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 
-/// Mounts, and returns the refusal; nothing may have been asked of Azure.
+/// Mounts, and returns the error; Azure must not have received a request.
 async fn refused_unasked(azure: &Azure, call: &MountCall) -> Status {
     azure.journal().clear();
     let status = Provider::start(azure).driver().mount(call).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Reads that are not made twice, and how old what a volume gets may be.
+//! Reads that are shared or cached, and how old a volume's values may be.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,7 +15,7 @@ fn reads() -> Route {
     Route::service(Service::Vault).credentials(true)
 }
 
-/// Ten pods of a deployment: each has a token of its own, and all are one identity.
+/// Ten pods of a deployment: each has its own token, and all have the same identity.
 fn deployment(azure: &Azure) -> Vec<MountCall> {
     let audience = "api://AzureADTokenExchange";
     (0..10)
@@ -46,7 +46,7 @@ async fn a_new_pod_gets_the_new_value_and_a_republish_one_that_is_a_moment_old()
     let mounted = driver.mount(&old.of_another_pod()).await.unwrap();
     assert_eq!(mounted.text("db-password"), "new");
     assert_eq!(mounted.versions, [("secret/db-password".to_owned(), version)]);
-    // What was read for the new pod is there for the old one too.
+    // The value that was read for the new pod also serves the old one.
     assert_eq!(driver.mount(&old).await.unwrap().text("db-password"), "new");
     assert_eq!(azure.journal().count(&reads()), 1);
 }
@@ -121,7 +121,7 @@ async fn pods_that_start_together_share_what_is_under_way() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let pods = deployment(&azure);
-    // Tokens first, so that the reads begin together.
+    // The mounts need tokens first, so that the reads begin together.
     for pod in &pods {
         provider.driver().mount(&pod.of_another_pod()).await.unwrap();
     }
@@ -214,7 +214,7 @@ async fn a_denied_principal_gets_no_cached_value() {
 #[tokio::test]
 async fn a_pod_that_takes_anothers_names_is_not_given_its_values() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    // Whatever may be remembered is.
+    // With the longest caching.
     let provider = Provider::start_with(&azure, &["--object-cache-ttl=5m".to_owned()]);
     let owner = MountCall::of(OBJECTS).workload(&azure);
     provider.driver().mount(&owner).await.unwrap();
@@ -222,7 +222,7 @@ async fn a_pod_that_takes_anothers_names_is_not_given_its_values() {
     let stranger = owner.clone().with("clientID", "eeeeeeee-0000-0000-0000-000000000004");
     let status = provider.driver().mount(&stranger).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied, "{status}");
-    // The same, with a token that says it is the owner's and that Entra has not signed.
+    // The same names, with a token that claims the owner's identity and lacks Entra's signature.
     let forged = serde_json::json!({ "api://AzureADTokenExchange": { "token": "e30.e30.c2ln" } }).to_string();
     let forger = owner.clone().with("csi.storage.k8s.io/serviceAccount.tokens", &forged);
     let status = provider.driver().mount(&forger).await.unwrap_err();

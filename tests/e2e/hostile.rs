@@ -1,4 +1,4 @@
-//! Requests and answers that are too large, and what they do to everybody else.
+//! Oversized requests and answers, and their effect on other mounts.
 
 use akv_emulator::{Route, Service};
 use akv_provider::proto::MountRequest;

@@ -1,4 +1,4 @@
-//! As whom a mount asks, and what is said when Azure will not have it.
+//! The identity of a mount, and the messages when Azure refuses it.
 
 use std::time::Duration;
 
@@ -183,7 +183,7 @@ async fn identity_binding_finds_its_server_name_when_it_is_first_needed() {
 #[tokio::test]
 async fn a_token_proxy_that_failed_is_looked_for_anew() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    // Tokens that are asked for at each mount.
+    // Short-lived tokens, so that each mount requests one.
     azure.directory().update(|directory| directory.token_lifetime = Duration::from_secs(60));
     let provider = Provider::start(&azure);
     let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
@@ -205,7 +205,7 @@ async fn a_token_proxy_that_failed_is_looked_for_anew() {
     assert_eq!(azure.cluster_dns().lookups(), found + 2);
 }
 
-/// Pods of identity binding, each with a token of its own and so with a credential of its own.
+/// Returns pods of identity binding. Each has its own token, and therefore its own credential.
 fn bound_pods(azure: &Azure) -> Vec<MountCall> {
     let audience = "api://AKSIdentityBinding";
     let pod = |seconds: u64| {

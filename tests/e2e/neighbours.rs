@@ -1,4 +1,4 @@
-//! Who else is on the node: other users at the socket, and processes that look into the provider's memory.
+//! Other users and processes on the node: users at the socket, and processes that try to read the provider's memory.
 
 use std::{
     fs::{self, File, Permissions},
@@ -20,10 +20,10 @@ use crate::{
     process::{self, Process},
 };
 
-/// A user that is neither root nor whoever runs the tests.
+/// A user that is neither root nor the user of the tests.
 const STRANGER: u32 = 54_321;
 
-/// What another user makes of it: a thread of this process that gives up being root, for itself alone.
+/// Runs an action as another user: in a thread of this process that gives up root for itself alone.
 fn as_stranger<T: Send>(action: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         scope
@@ -36,8 +36,8 @@ fn as_stranger<T: Send>(action: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Only root can play another user. What is not tested is said past the harness, which keeps the output of tests that
-/// pass to itself.
+/// Only root can become another user. A skipped test is reported directly to standard error, since the test harness
+/// hides the output of tests that pass.
 fn is_root(test: &str) -> bool {
     let root = geteuid().is_root();
     if !root {
@@ -65,7 +65,7 @@ async fn a_stranger_is_turned_away_at_a_socket_that_is_open_to_all() {
     open_up(&socket, 0o666);
     for _ in 0..3 {
         let mut connection = connect().unwrap();
-        // Whoever is let in gets an answer to HTTP/2's first words; for whoever is not, the connection ends.
+        // An accepted connection gets an answer to HTTP/2's preface; a rejected one is closed.
         let _ = connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
         let heard = connection.read(&mut [0]);
         assert!(matches!(heard, Ok(0) | Err(_)), "a stranger was spoken to");
@@ -96,7 +96,7 @@ async fn another_process_of_the_same_user_does_not_see_the_memory() {
     let azure = Azure::with_secrets(&[]).await;
     let dir = tempfile::tempdir().unwrap();
     open_up(dir.path(), 0o777);
-    // A copy, since the folder of builds may be closed to others.
+    // A copy, since other users may not have access to the build folder.
     let binary = dir.path().join("akv-provider");
     fs::copy(env!("CARGO_BIN_EXE_akv-provider"), &binary).unwrap();
     let stock = process::command(dir.path(), &azure);

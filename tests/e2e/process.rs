@@ -1,4 +1,4 @@
-//! The binary itself, led to the emulator by nothing but its environment.
+//! The binary itself, which reaches the emulator by its environment alone.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 
 use crate::harness::{Azure, Driver, MountCall, Provider};
 
-/// A running binary, with its socket, the emulator's CA and a cloud file in a directory of its own.
+/// A running binary, with its socket, the emulator's CA and a cloud file in its own directory.
 pub(crate) struct Process {
     pub(crate) dir: TempDir,
     pub(crate) child: Child,
@@ -26,7 +26,7 @@ impl Process {
         Self::start_in(tempfile::tempdir().unwrap(), azure, environment).await
     }
 
-    /// With these flags behind those that every process has, of which the last wins.
+    /// Starts a process with these flags behind the common ones. If a flag is repeated, the last one wins.
     pub(crate) async fn start_with(azure: &Azure, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self::launch(dir, azure, &[("HTTPS_PROXY", &azure.proxy_url())], flags).await
@@ -51,7 +51,7 @@ impl Process {
         Driver::new(self.socket())
     }
 
-    /// A size from the process's status, in MiB: `VmRSS` is what it has, `VmHWM` the most that it ever had.
+    /// Returns a size from the process's status, in MiB: `VmRSS` is the current size, `VmHWM` the highest.
     pub(crate) fn memory(&self, field: &str) -> u64 {
         let pid = self.child.id().expect("the provider runs");
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the provider has a status");
@@ -70,7 +70,7 @@ impl Process {
     }
 }
 
-/// The binary, with a socket, a CA and a cloud file in this directory.
+/// Returns the binary's command, with a socket, a CA and a cloud file in this directory.
 pub(crate) fn command(dir: &Path, azure: &Azure) -> Command {
     fs::write(dir.join("ca.pem"), azure.ca_pem()).unwrap();
     fs::write(dir.join("cloud.json"), azure.cloud_file_json()).unwrap();
@@ -87,7 +87,7 @@ pub(crate) fn command(dir: &Path, azure: &Azure) -> Command {
     command
 }
 
-/// Waits until a process takes connections.
+/// Waits until a process accepts connections.
 pub(crate) async fn listens(child: &mut Child, socket: &Path) {
     while UnixStream::connect(socket).is_err() {
         let ended = child.try_wait().unwrap();
@@ -190,7 +190,7 @@ async fn the_exit_code_tells_what_became_of_a_command_line() {
     }
 }
 
-/// A port that nobody has at the moment.
+/// Returns a port that is free now.
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port()
 }
@@ -271,7 +271,7 @@ async fn a_provider_can_be_served_over_tcp() {
     provider.stopped().await;
 }
 
-/// A new user's first look at the project.
+/// The demo is the first thing that a new user runs.
 #[tokio::test]
 async fn the_demo_shows_files_calls_and_a_failure() {
     let demo = PathBuf::from(env!("CARGO_BIN_EXE_akv-provider")).with_file_name("examples").join("mount");
@@ -295,7 +295,7 @@ async fn the_demo_shows_files_calls_and_a_failure() {
     assert!(!said.contains("correct horse"), "{said}");
 }
 
-/// IMDS at 169.254.169.254, where a network of the test's own can be made: this very test, run again in there.
+/// IMDS at 169.254.169.254, if the test can create a network of its own: the same test runs again inside that network.
 #[tokio::test]
 async fn imds_is_asked_at_its_real_address() {
     const TEST: &str = "process::imds_is_asked_at_its_real_address";

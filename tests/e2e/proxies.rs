@@ -15,7 +15,7 @@ use crate::{
     process::{Process, log},
 };
 
-/// A SOCKS5 proxy (RFC 1928) that wants a user and a password (RFC 1929), and leads every name to the emulator.
+/// A SOCKS5 proxy (RFC 1928) that requires user and password (RFC 1929), and connects every name to the emulator.
 struct Socks {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,

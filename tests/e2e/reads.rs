@@ -1,4 +1,4 @@
-//! What a mount reads, how often, and what it says when a read fails.
+//! The reads of a mount, their number, and the messages of failed reads.
 
 use akv_emulator::{Fault, ObjectKind, Role, RoleAssignment, Route, Service, VaultScope};
 use http::Method;
@@ -204,7 +204,7 @@ async fn a_token_goes_nowhere_but_to_the_vault() {
     assert_eq!(azure.journal().count(&elsewhere()), 0, "{:?}", azure.journal().lines());
 }
 
-/// As Go's reader takes them, and with it provider-azure.
+/// Compat: Go's JSON parser, and so provider-azure, does the same.
 #[tokio::test]
 async fn half_a_surrogate_pair_in_a_value_is_mounted_as_the_replacement_character() {
     let azure = Azure::with_secrets(&[]).await;
@@ -219,7 +219,7 @@ async fn half_a_surrogate_pair_in_a_value_is_mounted_as_the_replacement_characte
 
 #[tokio::test]
 async fn a_certificate_in_base64url_is_mounted() {
-    // A DER sequence of one integer whose base64 has both characters that the alphabets differ in.
+    // A DER sequence of one integer. Its base64 contains both characters in which the alphabets differ.
     let der = [0x30, 0x05, 0x02, 0x03, 0x7b, 0xef, 0xff];
     let id = "https://lab.vault.azure.net/certificates/c/c81e728d9d4c2f636f067f89cc14862c";
     let mut mounts = Vec::new();

@@ -1,4 +1,4 @@
-//! One new token where a vault refuses one: for all mounts of a principal, and no more than that.
+//! Token renewal after a refusal: one new token for all mounts of a principal, and no more.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn tokens() -> Route {
     Route::token_endpoint()
 }
 
-/// Pods of one service account, each with a token of its own.
+/// Returns pods of one service account, each with its own token.
 fn replicas(azure: &Azure, count: u64, objects: &[&str]) -> Vec<MountCall> {
     let audience = "api://AzureADTokenExchange";
     let call = MountCall::of_secrets(azure, objects);
@@ -51,7 +51,7 @@ async fn a_vault_that_takes_no_token_ends_the_mount_after_one_more() {
     assert_eq!(status.code(), Code::Unauthenticated, "{status}");
     assert!(status.message().contains("AKV-VaultRefusedToken"), "{status}");
     assert_eq!((azure.journal().count(&tokens()), azure.journal().count(&reads())), (2, 2));
-    // Each try of kubelet costs one more, whatever came before.
+    // Each try of kubelet may renew the token once, whatever came before.
     provider.driver().mount(&call).await.unwrap_err();
     assert_eq!((azure.journal().count(&tokens()), azure.journal().count(&reads())), (3, 4));
     azure.faults().clear();
@@ -73,7 +73,7 @@ async fn replicas_that_are_denied_share_their_reads_and_one_new_token() {
         }
         let (tokens, reads) = (azure.journal().count(&tokens()), azure.journal().count(&reads()));
         assert!(tokens <= most_tokens, "attempt {attempt}: {tokens} tokens");
-        // Two rounds of 20 for mounts that overlap, where each for itself would make 800 or more.
+        // Two rounds of 20 for mounts that overlap. Without sharing, they would be 800 or more.
         assert!(reads <= 200, "attempt {attempt}: {reads} reads");
     }
 }
@@ -89,7 +89,7 @@ async fn replicas_whose_tokens_were_revoked_share_one_new_token() {
         result.unwrap();
     }
     azure.journal().clear();
-    // For the vault the tokens are long expired, for us they are not.
+    // For the vault the tokens have long expired, for the provider they have not.
     azure.clock().advance(Duration::from_secs(3_000));
     let refused = azure.faults().inject_times(5, reads(), Fault::status(401));
     let calls: Vec<_> = calls.iter().map(MountCall::of_another_pod).collect();

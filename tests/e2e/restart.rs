@@ -1,4 +1,4 @@
-//! What one provider leaves to the next on the same socket.
+//! A provider that replaces another one on the same socket.
 
 use std::os::unix::net::UnixStream;
 
@@ -53,7 +53,7 @@ async fn of_two_providers_on_one_socket_the_later_serves_and_the_earlier_leaves_
     process::log(&Process { dir, child: later }.signal("-TERM").await);
 }
 
-/// Zero for the moment in which there is no socket.
+/// Returns the socket's inode; zero while there is no socket.
 fn inode(socket: &std::path::Path) -> u64 {
     std::fs::metadata(socket).map_or(0, |metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
 }

@@ -1,4 +1,4 @@
-//! `--write-cert-and-key-in-separate-files`: what is beside the file of a certificate's secret.
+//! `--write-cert-and-key-in-separate-files`: the files beside that of a certificate's secret.
 
 use akv_emulator::VaultSet;
 use data_encoding::BASE64;
@@ -18,14 +18,14 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(path).expect("a fixture")
 }
 
-/// The key and the certificate of a self-signed pair.
+/// Returns the key and the certificate of a self-signed pair.
 fn halves() -> (String, String) {
     let pem = String::from_utf8(fixture("p256.pem")).unwrap();
     let (key, certificate) = pem.split_at(pem.find("-----BEGIN CERTIFICATE").unwrap());
     (key.to_owned(), certificate.to_owned())
 }
 
-/// A vault `lab` with these secrets that back certificates: name, content type and value.
+/// Starts a vault `lab` with these secrets that back certificates: name, content type and value.
 async fn azure(secrets: &[(&str, &str, &str)]) -> Azure {
     let secrets: serde_json::Map<String, Value> = secrets
         .iter()

@@ -1,4 +1,4 @@
-//! What the provider's side of a TLS connection offers.
+//! The TLS versions that the provider offers.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use akv_provider::transport::{self, Proxy, Roots, Timeouts};
 use azure_core::http::{HttpClient, Method, Request};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
-/// RFC 8446, section 4.2.1: `supported_versions` lists what a client speaks.
+/// RFC 8446, section 4.2.1: `supported_versions` lists the versions of a client.
 #[tokio::test]
 async fn nothing_older_than_tls_1_2_is_offered() {
     const TLS_1_2: u16 = 0x0303;

@@ -21,7 +21,7 @@ fn every_object_is_one_that_kubernetes_and_the_provider_accept() {
     }
 }
 
-/// `kubectl apply` replaces today's DaemonSet only under the same name and selector.
+/// `kubectl apply` replaces provider-azure's DaemonSet only under the same name and selector.
 #[test]
 fn names_and_selector_are_those_of_todays_provider() {
     let objects = documents(&text("manifests/deploy/provider.yaml"));

@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use crate::repository::{path, run, text};
 
-/// The instructions, with continued lines joined.
+/// Returns the instructions, with continued lines joined.
 fn instructions() -> Vec<(String, String)> {
     let text = text("Dockerfile").replace("\\\n", " ");
     text.lines()
@@ -21,7 +21,7 @@ fn of(name: &str) -> Vec<String> {
     instructions().into_iter().filter(|(found, _)| found == name).map(|(_, rest)| rest).collect()
 }
 
-/// Sources and destination of each `COPY` out of the repository.
+/// Returns sources and destination of each `COPY` from the repository.
 fn copies() -> Vec<(Vec<String>, String)> {
     let copies = of("COPY");
     let ours = copies.iter().filter(|copy| !copy.starts_with("--from="));
@@ -48,7 +48,7 @@ fn what_is_copied_is_there_and_nothing_else_is_sent() {
     assert_eq!(sent, copied);
 }
 
-/// The stage that compiles dependencies has stand-ins for our sources: they must make up the same packages.
+/// The stage that compiles dependencies has stand-ins for the sources. They must give the same packages.
 #[test]
 fn dependencies_can_be_compiled_without_the_sources() {
     let directory = tempfile::tempdir().unwrap();

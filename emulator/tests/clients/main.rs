@@ -1,7 +1,7 @@
-//! Azure's SDKs for Python and Go against the emulator: clients that nobody here wrote get tokens and read a vault.
+//! Azure's SDKs for Python and Go against the emulator: independent clients get tokens and read a vault.
 //!
-//! Without them the emulator and the provider could agree on something that Azure does not do. Each test says
-//! `skipped: …` where its language or its packages are not at hand; `.ci/run` gets both.
+//! Without them the emulator and the provider could agree on behaviour that Azure does not have. Each test prints
+//! `skipped: …` if its language or its packages are not installed; `.ci/run` installs both.
 
 mod expected;
 mod go;
@@ -73,7 +73,7 @@ async fn reads_everything(client: &'static Client, credential: Credential) {
     }
 }
 
-/// Asks as an application that has no such credential, and for an identity that the node lacks.
+/// Reads as an application without the credential, and as an identity that the node lacks.
 async fn tells_refusals(client: &'static Client) {
     let lab = Lab::start().await;
     for (credential, client_id, told) in [

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{SERVICE_PRINCIPAL, emulator, http, secrets, status_and_code, workload};
 
-/// One authenticated read of a secret, all of its body.
+/// Reads a secret with a token, to the end of the body.
 async fn read(azure: &Emulator) -> Result<(u16, Bytes), reqwest::Error> {
     let token = azure.access_token(SERVICE_PRINCIPAL, "https://vault.azure.net", Duration::from_secs(60));
     let request = http(azure).get("https://lab.vault.azure.net/secrets/db-password?api-version=7.6");
@@ -15,7 +15,7 @@ async fn read(azure: &Emulator) -> Result<(u16, Bytes), reqwest::Error> {
     Ok((status, answer.bytes().await?))
 }
 
-/// Whether an RST is behind the error.
+/// Returns whether an RST caused the error.
 fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
         || error.source().is_some_and(is_reset)
@@ -73,7 +73,7 @@ async fn a_token_that_the_vault_takes_comes_in_other_fields() {
         assert_eq!(without, fields, "nothing else of the service's");
         let read = http(&azure).get("https://lab.vault.azure.net/secrets/db-password?api-version=7.6");
         assert_eq!(read.bearer_auth(token).send().await.expect("it answers").status(), 200);
-        // What the service refuses has no token to put anywhere.
+        // A refused request has no token for the fields.
         assert_eq!(client.get(&url).send().await.expect("it answers").status(), 400);
         assert_eq!(azure.faults().hits(fault), 2);
     }

@@ -116,7 +116,7 @@ async fn the_api_server_shows_the_name_that_the_token_proxy_follows_from() {
     assert!(certificate.windows(name.len()).any(|part| part == name.as_bytes()));
 }
 
-/// One TLS connection with one request; whether it resumed a session.
+/// Sends one request on a new TLS connection, and returns whether it resumed a session.
 async fn resumed(azure: &Emulator, connector: &TlsConnector) -> bool {
     let name = ServerName::try_from("lab.vault.azure.net").expect("it is a name");
     let tcp = TcpStream::connect(azure.https_address()).await.expect("it listens");
@@ -124,7 +124,7 @@ async fn resumed(azure: &Emulator, connector: &TlsConnector) -> bool {
     let request =
         b"GET /secrets/a/?api-version=7.6 HTTP/1.1\r\nhost: lab.vault.azure.net\r\nconnection: close\r\n\r\n";
     tls.write_all(request).await.expect("it reads");
-    // The ticket of the next session comes before the answer.
+    // The ticket of the next session arrives before the answer.
     tls.read_to_end(&mut Vec::new()).await.expect("it answers");
     tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
 }

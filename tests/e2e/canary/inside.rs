@@ -1,4 +1,5 @@
-//! What the binary cannot be brought to from outside: the node's own ways to a token, and a panic with a secret in it.
+//! Canaries in code paths that no test can reach from outside the process: the node's token sources, and a panic with a
+//! secret in it.
 
 use std::{process::Stdio, sync::Arc};
 
@@ -19,10 +20,10 @@ use super::{VALUE, forms::nothing_secret_is_in};
 
 const TEST: &str = "canary::inside::no_secret_is_told_by_the_node_nor_by_a_panic";
 
-/// For the process that talks: in which form.
+/// The log format, for the child process that writes the output.
 const INSIDE: &str = "AKV_TEST_CANARY_INSIDE";
 
-/// In a process of its own: the log and the panic hook are the process's.
+/// Runs in a process of its own, since the log and the panic hook are global.
 #[tokio::test]
 async fn no_secret_is_told_by_the_node_nor_by_a_panic() {
     if let Some(format) = std::env::var_os(INSIDE) {
@@ -70,7 +71,7 @@ async fn talk(format: LogFormat) {
     let nmi = secret().with("usePodIdentity", "true");
     let bound = secret().workload(&azure).with("useAzureTokenProxy", "true");
     for (call, service) in [(imds, Service::Imds), (nmi, Service::Nmi), (bound, Service::TokenProxy)] {
-        // Before there is a token that could be used again.
+        // The faults come first, while no token is cached.
         for fault in refusals() {
             azure.faults().clear();
             let id = azure.faults().inject(Route::service(service), fault.clone());
@@ -87,7 +88,7 @@ async fn talk(format: LogFormat) {
     println!("{}", provider.metrics().await);
 }
 
-/// Answers of a token's source with the canary where no words of its own are.
+/// Invalid answers of a token source. Their canary is outside of the fields that messages may quote.
 fn refusals() -> [Fault; 4] {
     let rubbish =
         |body: String| Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
@@ -99,7 +100,7 @@ fn refusals() -> [Fault; 4] {
     ]
 }
 
-/// Mounts, and tells what the driver hears.
+/// Mounts, and prints the driver's error.
 async fn tell(provider: &Provider, call: &MountCall, expected: Result<(), ()>) {
     let mounted = provider.driver().mount(&call.of_another_pod()).await;
     assert_eq!(mounted.as_ref().map(drop).map_err(drop), expected, "{:?}", mounted.err());

@@ -1,4 +1,4 @@
-//! Connections that are not made, break, or lead nowhere.
+//! Connections that fail, break, or lead to the wrong host.
 
 use std::{
     io,
@@ -67,17 +67,17 @@ async fn entra_that_breaks_off_or_hangs_is_asked_again_and_then_reported() {
 async fn dead_pooled_connections_are_replaced_at_once() {
     let (azure, names) = Azure::with_numbered_secrets(40).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    // Nothing hangs here, and a busy machine is not to look as if.
+    // Nothing hangs in this test, so a busy machine must not cause a timeout.
     let timeouts = Timeouts { read_idle: Duration::from_secs(20), ..TIMEOUTS };
     let transports = azure.transports_with(timeouts);
     let fixture = FaultFixture::over(azure, |_| {}, |ways| *ways = transports);
     let all = crate::harness::MountCall::of_secrets(&fixture.azure, &names);
-    // Answers take a while, so that each read has a connection.
+    // Slow answers, so that each read opens a connection.
     fixture.azure.latency().set_for(At::Vault.route(), Duration::from_millis(100));
     let one = crate::harness::MountCall::of_secrets(&fixture.azure, &names[..1]);
     for fault in [Fault::Drop, Fault::Reset] {
         for (call, reads) in [(&all, 40..=80), (&one, 2..=2)] {
-            // The pool is full, and then every connection in it dies.
+            // Fills the pool, and then breaks every connection in it.
             fixture.driver().mount(&all.of_another_pod()).await.unwrap();
             let (known, before) =
                 (fixture.azure.journal().connections(), fixture.azure.journal().count(&At::Vault.route()));
@@ -86,7 +86,8 @@ async fn dead_pooled_connections_are_replaced_at_once() {
             let mounted = fixture.driver().mount(&call.of_another_pod()).await;
             mounted.unwrap_or_else(|status| panic!("{fault:?}: {status}"));
             assert!(fixture.azure.faults().hits(dead) > 0, "{fault:?}");
-            // One object has fewer tries than there are dead connections: the first tells of the others.
+            // A single object has fewer tries than there are dead connections. The first dead one must therefore empty
+            // the pool.
             let reads_now = fixture.azure.journal().count(&At::Vault.route()) - before;
             assert!(reads.contains(&reads_now), "{fault:?}: {reads_now} reads");
             fixture.azure.faults().clear();
@@ -94,7 +95,7 @@ async fn dead_pooled_connections_are_replaced_at_once() {
     }
 }
 
-/// Resolver that lead where there is nobody, or nowhere, for so many look-ups, and then to the emulator.
+/// A resolver whose first look-ups fail or return a wrong address. Later ones return the emulator's.
 struct Switch {
     left: AtomicUsize,
     before: Before,
@@ -121,12 +122,12 @@ impl Resolve for Switch {
     }
 }
 
-/// An address that refuses connections.
+/// Returns an address that refuses connections.
 fn nobody() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Ways to Azure by names, with or without a proxy.
+/// Sets a resolver, with or without a proxy.
 fn by_names(azure: &Azure, proxy: Option<&str>, names: Switch) -> impl FnOnce(&mut Transports) + use<> {
     let roots = Roots::from_pem(azure.ca_pem().as_bytes()).unwrap();
     let proxy = proxy.map_or_else(Proxy::none, Proxy::all);
@@ -138,7 +139,7 @@ fn by_names(azure: &Azure, proxy: Option<&str>, names: Switch) -> impl FnOnce(&m
     }
 }
 
-/// For good is longer than anybody tries.
+/// More look-ups than any test makes.
 const FOR_GOOD: usize = 10_000;
 
 async fn mounts_once_names_lead_there(before: Before, proxy: Option<&str>, mention: &str) {

@@ -1,4 +1,4 @@
-//! Ways to Azure that lead nowhere.
+//! Network paths to Azure that fail.
 
 use std::{
     io::{Read, Write},
@@ -18,7 +18,7 @@ use crate::harness::{Azure, MountCall, Provider};
 
 use super::assert_told;
 
-/// Every name is the emulator, but a vault's is whatever a test makes of it.
+/// A resolver that returns the emulator for every name but a vault's, for which a test sets the address.
 struct VaultsAt {
     others: SocketAddr,
     vaults: Option<SocketAddr>,
@@ -42,12 +42,12 @@ pub(super) fn over(azure: &Azure, ca: &str, proxy: Proxy, vaults: Option<SocketA
     Transports { azure: Transport::new(Arc::new(client.clone())), azure_client: client, ..azure.transports() }
 }
 
-/// An address where nobody listens.
+/// Returns an address that refuses connections.
 fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// A proxy that opens no tunnel, and says so by this status.
+/// Starts a proxy that refuses each tunnel with this status.
 fn refusing_proxy(status: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! What vaults and token sources refuse, and what is wrong with parameters.
+//! Refusals of vaults and token sources, and invalid parameters.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::harness::{Azure, MountCall, Provider};
 
 use super::{OBJECTS, WORKLOAD, answer, assert_told, reads};
 
-/// What Key Vault answers with this inner error.
+/// Returns Key Vault's answer with this inner error.
 fn vault_says(status: u16, inner: &str, words: &str) -> Fault {
     answer(
         status,
@@ -17,7 +17,7 @@ fn vault_says(status: u16, inner: &str, words: &str) -> Fault {
     )
 }
 
-/// What Entra answers with this number.
+/// Returns Entra's answer with this error number.
 fn entra_says(number: u32) -> Fault {
     let text = format!(
         "AADSTS{number}: Words of Entra.\r\nTrace ID: trace-1\r\nCorrelation ID: c\r\nTimestamp: 2026-01-01 00:00:00Z"
@@ -111,7 +111,7 @@ async fn a_role_is_named_for_each_kind_of_object_and_for_the_callers_object_id()
         let start =
             format!("{object}: 403 ForbiddenByRbac; grant the role {role} on vault lab to object id ");
         let at = message.find(&start).unwrap_or_else(|| panic!("no {start} in {message}"));
-        // The one that Key Vault names, and that roles are given to.
+        // The id that Key Vault names, and to which roles are assigned.
         let id = message[at + start.len()..].split(';').next().unwrap();
         assert_eq!(id.len(), 36, "{message}");
     }
@@ -178,7 +178,7 @@ async fn two_tries_have_the_same_message() {
     let provider = Provider::start(&azure);
     let refused = MountCall::of_secrets(&azure, &["a"])
         .with("csi.storage.k8s.io/serviceAccount.tokens", &azure.service_account_tokens("other", "app"));
-    // Entra tells the time in its words.
+    // Entra's own words contain the time.
     let expired = MountCall::of_secrets(&azure, &["a"]).with(
         "csi.storage.k8s.io/serviceAccount.tokens",
         &azure.expired_service_account_tokens("default", "app"),

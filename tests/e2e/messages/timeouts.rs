@@ -1,4 +1,4 @@
-//! What a mount waited for that was given up.
+//! The causes that messages of timeouts name.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::harness::{Azure, MountCall, Provider};
 
 use super::{OBJECTS, WORKLOAD, assert_told, network::over, reads};
 
-/// A budget that is long enough for everything but what never comes.
+/// A budget that is long enough for all requests but those that hang.
 const BUDGET: Duration = Duration::from_millis(700);
 
 async fn given_up(azure: &Azure, call: &MountCall) -> Status {
@@ -84,7 +84,7 @@ async fn a_timeout_says_that_the_vault_throttles() {
 #[tokio::test]
 async fn a_timeout_says_how_far_the_connection_was() {
     let azure = Azure::with_secrets(&[("a", "x")]).await;
-    // Its connections are made by the kernel, and nobody ever says a word of TLS.
+    // The kernel accepts connections, and no TLS handshake follows.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let transports = over(&azure, azure.ca_pem(), Proxy::none(), Some(silent.local_addr().unwrap()));
     let provider = Provider::start_over(&azure, transports);
