@@ -35,7 +35,11 @@ fn main() {
     println!("| | reads in 10 s | of the limit | by the formula |");
     println!("| --- | ---: | ---: | ---: |");
     let mounts = NODES as f64 * load.pods as f64 * 10.0 / load.rotation.as_secs_f64();
-    row("one challenge and one read for each object, as provider-azure", mounts * (load.objects + 1) as f64, None);
+    row(
+        "one challenge and one read for each object, as provider-azure",
+        mounts * (load.objects + 1) as f64,
+        None,
+    );
     for (name, republish, ttl) in [
         ("the challenge learned once (`--republish-max-age=0`)", 0, 0),
         ("values a minute old for volumes that come again (the default)", 60, 0),

@@ -15,7 +15,7 @@ pub(crate) fn cpu(process: &str, picks: impl Fn(&str) -> bool) -> io::Result<Dur
         let Ok(schedule) = fs::read_to_string(task.join("schedstat")) else { continue };
         if picks(name.trim_end()) {
             let on_cpu = schedule.split(' ').next().and_then(|field| field.parse::<u64>().ok());
-            nanoseconds += on_cpu.ok_or_else(|| io::Error::other("the kernel tells no CPU time"))?;
+            nanoseconds += on_cpu.ok_or_else(|| io::Error::other("the kernel reports no CPU time"))?;
         }
     }
     Ok(Duration::from_nanos(nanoseconds))

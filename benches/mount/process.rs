@@ -100,7 +100,7 @@ impl Process {
         let kib = status
             .lines()
             .find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse::<u64>().ok());
-        kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("the kernel tells no memory"))
+        kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("the kernel reports no memory"))
     }
 }
 

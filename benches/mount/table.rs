@@ -73,8 +73,8 @@ fn failures(report: &Report) -> Vec<String> {
             }
         }
     }
-    let told = places
+    let failures = places
         .into_iter()
         .map(|((name, reason), scenarios)| format!("{name}: {reason} ({})", scenarios.join(", ")));
-    told.collect()
+    failures.collect()
 }

@@ -104,7 +104,7 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
     let faults = Rc::new(FaultSchedule::new(azure.clone()));
 
     // The baseline for leaks: caches are filled, and every code path has run once.
-    tell("warming up");
+    progress("warming up");
     for number in 0..KEPT {
         let pod = pods::Pod::new(&azure, number % azure::PRINCIPALS);
         let mut driver = drivers.borrow()[0].clone();
@@ -117,7 +117,7 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
     sleep(QUIET).await;
     let before = Sample::take(Duration::ZERO, &lasting, &record.borrow())?;
 
-    tell(&format!("{:.1} minutes", length.as_secs_f64() / 60.0));
+    progress(&format!("{:.1} minutes", length.as_secs_f64() / 60.0));
     let begin = Instant::now();
     faults.start();
     let work = run(&azure, &faults, &drivers, &record);
@@ -141,11 +141,11 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
             }
         }
         samples.push(Sample::take(begin.elapsed(), &lasting, &record.borrow())?);
-        tell(&format!("{row} of {ROWS}"));
+        progress(&format!("{row} of {ROWS}"));
     }
     faults.stop();
     finish(work).await;
-    tell("quiet");
+    progress("quiet");
     sleep(QUIET).await;
     let after = Sample::take(begin.elapsed(), &lasting, &record.borrow())?;
     let record = record.borrow();
@@ -196,6 +196,6 @@ async fn finish(tasks: Vec<tokio::task::JoinHandle<()>>) {
 }
 
 /// Writes progress to standard error; only the table goes to standard output.
-fn tell(text: &str) {
+fn progress(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_to_give_a_value_mean_the_same() {
+    fn a_value_follows_its_flag_after_a_space_or_an_equals_sign() {
         let expected = Args {
             seed: Some("a.yaml".into()),
             https: Some(([127, 0, 0, 1], 8443).into()),

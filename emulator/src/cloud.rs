@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_told_apart_without_their_port() {
+    fn hosts_are_recognised_without_their_port() {
         let vault = |name: &str, cloud: usize| Host::Vault { cloud: &CLOUDS[cloud], name: name.into() };
         for (host, expected) in [
             ("login.microsoftonline.com", Host::Login(&CLOUDS[0])),

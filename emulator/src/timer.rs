@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_alarm_does_not_ring_before_its_time() {
+    async fn an_alarm_does_not_wake_before_its_time() {
         let alarms = Alarms::new().expect("the kernel has timers");
         let ringing = tokio::spawn(alarms.clone().ring());
         for delay in [0, 1, 700, 1500].map(Duration::from_micros) {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_alarm_that_is_set_later_may_ring_earlier() {
+    async fn an_alarm_that_is_set_later_may_wake_earlier() {
         let alarms = Alarms::new().expect("the kernel has timers");
         let ringing = tokio::spawn(alarms.clone().ring());
         let hour = alarms.pass(Duration::from_secs(3600));

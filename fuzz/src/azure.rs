@@ -39,10 +39,10 @@ pub fn challenge(input: &[u8]) {
             let again = Challenge::for_vault(&ours, &vault).map(|challenge| challenge.to_string());
             assert_eq!(again, Ok(ours), "what is passed on is read as it was");
             if let Some(named) = challenge.other_authority() {
-                is_told_on_one_line(&named.to_string());
+                is_short_and_on_one_line(&named.to_string());
             }
         }
-        Err(error) => is_told_on_one_line(&error.to_string()),
+        Err(error) => is_short_and_on_one_line(&error.to_string()),
     }
     if let Some(ClaimsChallenge { claims: Some(claims) }) = ClaimsChallenge::read(text) {
         assert!(claims.trim_start().starts_with('{'), "a JSON object");
@@ -69,8 +69,8 @@ pub fn refusals(input: &[u8]) {
     let object = answer.object_id().unwrap_or_default().to_owned();
     let token = TokenErrorResponse::parse(status, body);
     let summary = token.summary().to_string();
-    for told in [&answer.to_string(), answer.words(), &object, &summary, token.words(), token.trace()] {
-        is_told_on_one_line(told);
+    for text in [&answer.to_string(), answer.words(), &object, &summary, token.words(), token.trace()] {
+        is_short_and_on_one_line(text);
     }
 }
 
@@ -81,7 +81,7 @@ pub fn token_response(input: &[u8]) {
         match read(input, now) {
             // At most a year, so that the SDK can add the duration to a date.
             Ok(response) => assert!(response.expires_on() <= now + Duration::from_secs(366 * 86_400)),
-            Err(error) => is_told_on_one_line(&error.to_string()),
+            Err(error) => is_short_and_on_one_line(&error.to_string()),
         }
     }
 }
@@ -91,7 +91,7 @@ pub fn claims(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let token = ServiceAccountToken::new(Sensitive::new(text.to_owned()));
     if let Some(UnverifiedClaims { issuer, subject, audience }) = UnverifiedClaims::of(&token) {
-        [issuer, subject, audience].iter().for_each(|claim| is_told_on_one_line(claim));
+        [issuer, subject, audience].iter().for_each(|claim| is_short_and_on_one_line(claim));
     }
     let authority = Url::parse("https://login.microsoftonline.com/").expect("a URL");
     let token = AccessToken::new(text.to_owned(), SystemTime::UNIX_EPOCH.into());
@@ -131,7 +131,7 @@ pub fn server_name(input: &[u8]) {
     }
 }
 
-fn is_told_on_one_line(text: &str) {
+fn is_short_and_on_one_line(text: &str) {
     assert!(text.len() <= LONGEST, "{} bytes", text.len());
     assert!(!text.contains(|character: char| character.is_control()), "{text:?}");
 }

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_decoded_as_the_incumbent_does() {
+    fn base64_is_decoded_as_in_provider_azure() {
         let rows: [(&str, &str, Option<&[u8]>); 20] = [
             ("empty", "", Some(b"")),
             ("one byte", "Zg==", Some(b"f")),

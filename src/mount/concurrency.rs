@@ -78,7 +78,7 @@ impl MountLimiter {
 
 /// Waits for a permit. Tokio's semaphore is fair: the longest waiter gets the next permit.
 async fn permit(places: Arc<Semaphore>) -> OwnedSemaphorePermit {
-    places.acquire_owned().await.expect("nobody closes the line")
+    places.acquire_owned().await.expect("the semaphore is never closed")
 }
 
 impl std::fmt::Debug for MountLimiter {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_that_come_again_leave_half_of_a_vaults_places_to_pods_that_start() {
+    fn republishes_leave_half_of_a_vaults_permits_to_initial_mounts() {
         let limiter = MountLimiter::new(Metrics::new(false));
         let lab: VaultName = "lab".parse().unwrap();
         let wait = |kind| Box::pin(limiter.acquire(&lab, kind));

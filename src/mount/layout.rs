@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_keys_keep_no_other_mount_waiting() {
+    fn thousands_of_keys_count_as_a_slow_conversion() {
         let key = |_| {
             let key = KeyBundle { version: "1".parse().unwrap(), key: PublicJwk::default() };
             read(&Arc::new(Bundle::Key(key)))
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_laid_out_than_the_driver_takes() {
+    fn a_volume_over_the_drivers_limit_has_no_files_but_a_size() {
         let bundle = secret(&"x".repeat(25_000));
         let objects: Vec<_> = (0..4_000).map(|index| wanted(&format!("a{index}"))).collect();
         let fetched = objects.iter().map(|_| read(&bundle)).collect();
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_converted_for_a_mount_that_was_given_up() {
+    fn conversion_stops_when_the_mount_is_dropped() {
         let objects = [wanted("a"), wanted("b"), wanted("c")];
         let fetched = objects.iter().map(|_| read(&secret("value"))).collect();
         let asked = Cell::new(0);

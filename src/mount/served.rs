@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_remembered_than_there_is_room_for() {
+    fn the_number_of_remembered_volumes_is_bounded() {
         let served = ServedVolumes::new();
         for path in 0..20_000 {
             served.add(volume("uid", &path.to_string()));

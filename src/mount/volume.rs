@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_for_the_driver_is_not_kept() {
+    fn contents_over_the_drivers_limit_are_dropped() {
         let mut draft = Draft::new(1_000);
         for (path, bytes) in [("a", 100), ("b", 300), ("c", 200)] {
             let (file, version) = file(path, bytes);

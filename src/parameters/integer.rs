@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_yaml_library_of_provider_azure_refuses_is_not_a_number_here() {
+    fn texts_that_the_yaml_library_of_provider_azure_refuses_are_refused() {
         for text in [
             "",
             "many",

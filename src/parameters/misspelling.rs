@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_their_own_are_not_taken_for_misspelt() {
+    fn unrelated_names_are_not_misspellings() {
         for written in [
             "secretProviderClass",
             "resourceGroup",

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_history_may_be_written_as_is_cleaned() {
+    fn the_path_of_a_history_is_cleaned() {
         for (text, expected) in [
             ("certs", Ok("certs")),
             ("certs/", Ok("certs")),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_shown_parses_back() {
+    fn a_displayed_mode_parses_back() {
         for bits in 0..=0o777 {
             let mode = FileMode::from_bits(bits).unwrap();
             assert_eq!(mode.to_string().parse(), Ok(mode));

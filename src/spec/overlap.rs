@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_in_the_way_at_the_same_path_and_where_a_directory_is() {
+    fn files_collide_at_the_same_path_and_inside_of_another_file() {
         assert_eq!(found(&["a", "b", "a-b", "ab", "c/d", "c/e"]), []);
         assert_eq!(found(&["a", "b", "a"]), [(2, 0, Overlap::Same)]);
         assert_eq!(found(&["a/b/c", "x", "a"]), [(0, 2, Overlap::Inside)]);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_with_room_is_no_obstacle_but_what_is_around_it_is() {
+    fn a_directory_with_room_does_not_collide_but_its_parents_may() {
         let paths: Vec<RelativePath> = ["a/b/c", "a/b", "a"].map(|path| path.parse().unwrap()).into();
         let paths: Vec<&RelativePath> = paths.iter().collect();
         assert_eq!(overlaps(&paths, |outer, rest| outer == 1 && rest == "c" || outer == 2), []);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_paths_of_a_thousand_elements_are_compared_in_no_time() {
+    fn a_thousand_paths_of_a_thousand_elements_are_compared_quickly() {
         let deep = |index: usize| format!("{}{index}", "a/".repeat(1_000)).parse().unwrap();
         let paths: Vec<RelativePath> = (0..1_000).map(deep).collect();
         assert_eq!(overlaps(&paths.iter().collect::<Vec<_>>(), |_, _| false), []);

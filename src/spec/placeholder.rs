@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_megabyte_is_not_read_to_its_end() {
+    fn only_the_beginning_of_a_megabyte_is_examined() {
         assert!(!is_placeholder(&format!("{}<client id>", "é".repeat(1 << 20))));
     }
 }

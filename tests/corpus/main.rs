@@ -39,7 +39,7 @@ const TARGETS: [Target; 18] = [
 ];
 
 #[test]
-fn every_saved_input_is_survived() {
+fn every_saved_input_passes() {
     let mut inputs = 0;
     for (name, target) in TARGETS {
         for path in files(&root().join("fuzz/saved").join(name)) {
@@ -52,7 +52,7 @@ fn every_saved_input_is_survived() {
 }
 
 #[test]
-fn every_seed_is_survived() {
+fn every_seed_passes() {
     let seeds = seeds();
     for (name, target) in TARGETS {
         let mut inputs = seeds.iter().filter(|(of, _)| *of == name).peekable();
@@ -62,7 +62,7 @@ fn every_seed_is_survived() {
 }
 
 #[test]
-fn every_target_is_one_of_the_fuzzers() {
+fn every_target_has_a_fuzzer() {
     let stems = files(&root().join("fuzz/targets")).into_iter();
     let built: BTreeSet<String> =
         stems.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();

@@ -22,7 +22,7 @@ fn healthz(path: &str, timeout: Duration) -> HealthzSettings {
 }
 
 #[tokio::test]
-async fn probes_are_answered_by_asking_the_real_socket() {
+async fn probes_check_the_real_socket() {
     let azure = Azure::with_secrets(&[]).await;
     let (mut provider, ports) = Provider::start_with_ports(&azure, |admin| {
         admin.healthz = Some(healthz("/live", Duration::from_secs(10)))
@@ -35,7 +35,7 @@ async fn probes_are_answered_by_asking_the_real_socket() {
 }
 
 #[tokio::test]
-async fn a_probe_tells_why_it_failed() {
+async fn a_failed_probe_reports_the_cause() {
     let dir = tempfile::tempdir().unwrap();
     let probe = async |socket: &str| {
         let settings = AdminSettings {
@@ -133,7 +133,7 @@ async fn metrics_count_requests_by_service_and_result() {
 }
 
 #[tokio::test]
-async fn metrics_name_objects_where_that_is_wanted() {
+async fn metrics_name_objects_if_the_flag_is_set() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let (provider, ports) = Provider::start_changed_with_ports(&azure, |config| {
         config.object_names_in_metrics = true;
@@ -167,7 +167,7 @@ async fn a_cpu_profile_is_in_the_format_of_pprof() {
 }
 
 #[tokio::test]
-async fn a_port_that_somebody_has_keeps_no_pod_waiting() {
+async fn an_occupied_port_does_not_delay_mounts() {
     let taken = std::net::TcpListener::bind("[::]:0").unwrap();
     let port = taken.local_addr().unwrap();
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;

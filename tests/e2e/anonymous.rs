@@ -42,7 +42,7 @@ async fn each_file_has_its_own_secret_where_the_vault_needs_no_token() {
 }
 
 #[tokio::test]
-async fn a_missing_secret_takes_no_other_ones_value_where_the_vault_needs_no_token() {
+async fn a_missing_secret_does_not_get_another_value_where_the_vault_needs_no_token() {
     let (azure, _) = open_vault(5).await;
     for _ in 0..20 {
         let provider = Provider::start(&azure);
@@ -72,7 +72,7 @@ async fn a_history_has_its_own_values_where_the_vault_needs_no_token() {
 }
 
 #[tokio::test]
-async fn a_vault_that_begins_to_ask_for_tokens_is_read_with_one() {
+async fn a_vault_that_begins_to_require_tokens_is_read_with_a_token() {
     let (azure, _) = open_vault(1).await;
     let provider = Provider::start(&azure);
     let call = MountCall::of_secrets(&azure, &["secret-0"]);
@@ -120,7 +120,7 @@ async fn another_objects_body_is_never_mounted() {
 }
 
 #[tokio::test]
-async fn another_version_than_the_one_that_was_asked_for_is_never_mounted() {
+async fn another_version_than_the_requested_one_is_never_mounted() {
     let (azure, _) = open_vault(0).await;
     let older = azure.vaults().put_secret("lab", "db-password", "old");
     azure.vaults().put_secret("lab", "db-password", "new");

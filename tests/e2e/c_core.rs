@@ -38,7 +38,7 @@ async fn version(python: &Path, arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn a_python_client_that_is_told_an_authority_is_answered() {
+async fn a_python_client_that_sets_an_authority_is_answered() {
     let Some(python) = python().await else { return };
     let said = version(&python, &["localhost"]).await;
     assert!(

@@ -23,12 +23,12 @@ use crate::harness::{Azure, Driver, Mounted, Provider};
 use self::faults::CaseFault;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn recorded_mounts_hold() {
+async fn recorded_mounts_are_reproduced() {
     replay(&own_folder()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn recorded_mounts_beside_the_checkout_hold() {
+async fn recorded_mounts_beside_the_checkout_are_reproduced() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance");
     if !folder.is_dir() {
         println!("skipped: there is no folder of cases beside the checkout");

@@ -34,7 +34,7 @@ fn assert_says(status: &Status, code: Code, failure: &str, parts: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_firewalls_page_in_place_of_the_vault_is_shown_and_asks_for_no_role() {
+async fn a_firewalls_page_in_place_of_the_vault_is_quoted_and_suggests_no_role() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let call = MountCall::of_secrets(&azure, &["db-password"]);
     let everything = Route::vault("lab");
@@ -82,7 +82,7 @@ async fn many_objects_behind_a_firewall_are_one_failure() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_wants_a_password_is_named_whatever_it_was_asked_for() {
+async fn a_proxy_that_requires_a_password_is_reported_for_vault_and_entra() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let workload = MountCall::of_secrets(&azure, &["db-password"]);
     for (route, part) in [
@@ -103,7 +103,7 @@ async fn a_proxy_that_wants_a_password_is_named_whatever_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_firewalls_page_in_place_of_a_token_source_is_no_refusal_of_the_identity() {
+async fn a_firewalls_page_in_place_of_a_token_source_is_not_a_refusal_of_the_identity() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let workload = MountCall::of_secrets(&azure, &["db-password"]);
     let objects = MountCall::of("- objectName: db-password\n  objectType: secret\n");
@@ -141,7 +141,7 @@ async fn a_firewalls_page_in_place_of_a_token_source_is_no_refusal_of_the_identi
 }
 
 #[tokio::test]
-async fn a_page_of_any_other_status_is_shown_and_not_taken_for_the_vaults() {
+async fn a_page_with_any_other_status_is_quoted_and_not_treated_as_the_vaults() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let call = MountCall::of_secrets(&azure, &["db-password"]);
     for code in [302, 400, 401, 404, 451] {
@@ -154,7 +154,7 @@ async fn a_page_of_any_other_status_is_shown_and_not_taken_for_the_vaults() {
 
 /// A firewall's answer says nothing about the identity.
 #[tokio::test]
-async fn a_firewalls_page_renews_no_token_and_drops_no_value_that_was_read() {
+async fn a_firewalls_page_renews_no_token_and_drops_no_cached_value() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let call = MountCall::of_secrets(&azure, &["db-password"]);
@@ -174,7 +174,7 @@ async fn a_firewalls_page_renews_no_token_and_drops_no_value_that_was_read() {
 }
 
 #[tokio::test]
-async fn a_gateways_page_for_a_vault_that_is_down_is_shown() {
+async fn a_gateways_page_for_a_vault_that_is_down_is_quoted() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let call = MountCall::of_secrets(&azure, &["db-password"]);
     let page = Fault::page(502, "<html><head><title>502 Bad Gateway</title></head><hr>nginx</html>");

@@ -28,7 +28,7 @@ fn as_stranger<T: Send>(action: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         scope
             .spawn(|| {
-                set_thread_uid(Uid::from_raw(STRANGER)).expect("root may become anybody");
+                set_thread_uid(Uid::from_raw(STRANGER)).expect("root may become any user");
                 action()
             })
             .join()
@@ -51,8 +51,8 @@ fn open_up(path: &Path, mode: u32) {
 }
 
 #[tokio::test]
-async fn a_stranger_is_turned_away_at_a_socket_that_is_open_to_all() {
-    if !is_root("a_stranger_is_turned_away_at_a_socket_that_is_open_to_all") {
+async fn another_user_is_rejected_at_a_socket_with_open_permissions() {
+    if !is_root("another_user_is_rejected_at_a_socket_with_open_permissions") {
         return;
     }
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
@@ -68,7 +68,7 @@ async fn a_stranger_is_turned_away_at_a_socket_that_is_open_to_all() {
         // An accepted connection gets an answer to HTTP/2's preface; a rejected one is closed.
         let _ = connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
         let heard = connection.read(&mut [0]);
-        assert!(matches!(heard, Ok(0) | Err(_)), "a stranger was spoken to");
+        assert!(matches!(heard, Ok(0) | Err(_)), "another user got an answer");
     }
     process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
 
@@ -79,7 +79,7 @@ async fn a_stranger_is_turned_away_at_a_socket_that_is_open_to_all() {
 }
 
 #[tokio::test]
-async fn a_crash_leaves_no_memory_on_the_disk() {
+async fn a_crash_writes_no_core_dump() {
     let azure = Azure::with_secrets(&[]).await;
     let process = Process::start(&azure, &[]).await;
     let limits = fs::read_to_string(proc(&process, "limits")).unwrap();
@@ -89,8 +89,8 @@ async fn a_crash_leaves_no_memory_on_the_disk() {
 
 /// A process that may be dumped belongs to its user, and each process of that user may read it: proc(5).
 #[tokio::test]
-async fn another_process_of_the_same_user_does_not_see_the_memory() {
-    if !is_root("another_process_of_the_same_user_does_not_see_the_memory") {
+async fn another_process_of_the_same_user_cannot_read_the_memory() {
+    if !is_root("another_process_of_the_same_user_cannot_read_the_memory") {
         return;
     }
     let azure = Azure::with_secrets(&[]).await;
@@ -116,7 +116,7 @@ async fn another_process_of_the_same_user_does_not_see_the_memory() {
         );
     }
     let own = proc_of(std::process::id(), "status");
-    assert!(as_stranger(|| File::open(own)).is_ok(), "what is nobody's secret can be read");
+    assert!(as_stranger(|| File::open(own)).is_ok(), "other files of /proc can be read");
     process::log(&process.signal("-TERM").await);
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn log(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn the_environments_proxy_and_certificates_are_honoured() {
+async fn the_environments_proxy_and_certificates_are_used() {
     let azure = Azure::with_secrets(&[("db-password", "canary")]).await;
     let process = Process::start(&azure, &[("HTTPS_PROXY", &azure.proxy_url())]).await;
     let mounted = process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_failed_mount_leaves_one_line_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_socket_that_a_killed_provider_left_is_no_hindrance() {
+async fn a_stale_socket_of_a_killed_provider_is_replaced() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let dir = tempfile::tempdir().unwrap();
     drop(UnixListener::bind(dir.path().join("azure.sock")).unwrap());
@@ -175,7 +175,7 @@ async fn without_a_certificate_to_trust_the_provider_does_not_start() {
 }
 
 #[tokio::test]
-async fn the_exit_code_tells_what_became_of_a_command_line() {
+async fn the_exit_code_distinguishes_mistakes_from_failures() {
     for (arguments, code, text) in [
         (&["--endpiont=unix:///a"][..], 2, "--endpiont"),
         (&["--endpoint=/a"], 2, "unix:///"),
@@ -196,7 +196,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 #[tokio::test]
-async fn what_aks_passes_to_todays_provider_starts_this_one() {
+async fn aks_arguments_for_provider_azure_start_this_provider() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let (healthz, metrics) = (free_port(), free_port());
     let process = Process::start_with(
@@ -231,7 +231,7 @@ async fn what_aks_passes_to_todays_provider_starts_this_one() {
 }
 
 #[tokio::test]
-async fn log_lines_are_json_where_that_is_wanted() {
+async fn log_lines_are_json_if_the_flag_is_set() {
     let azure = Azure::with_secrets(&[]).await;
     let process = Process::start_with(&azure, &["--log-format-json"]).await;
     process.driver().mount(&MountCall::of_secrets(&azure, &["nope"])).await.unwrap_err();
@@ -247,7 +247,7 @@ async fn log_lines_are_json_where_that_is_wanted() {
 }
 
 #[tokio::test]
-async fn the_operators_cloud_is_that_of_a_class_without_one() {
+async fn a_class_without_a_cloud_gets_the_operators_cloud() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let process = Process::start_with(&azure, &["--cloud-name=AzureChinaCloud"]).await;
     process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();

@@ -49,7 +49,7 @@ async fn the_reads_of_a_mount_run_at_once() {
 }
 
 #[tokio::test]
-async fn an_object_wanted_twice_is_read_once() {
+async fn an_object_requested_twice_is_read_once() {
     let azure = Azure::with_secrets(&[("api-key", "k-123")]).await;
     let provider = Provider::start(&azure);
     let objects = "array:\n- |\n  objectName: api-key\n  objectType: secret\n- |\n  objectName: api-key\n  objectType: secret\n  objectAlias: again\n  filePermission: '0400'\n";
@@ -87,7 +87,7 @@ async fn every_failing_object_is_reported_in_order() {
 }
 
 #[tokio::test]
-async fn an_identity_without_a_role_is_reported_with_the_role() {
+async fn an_identity_without_a_role_is_reported_with_the_missing_role() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.directory().revoke_all("cccccccc-0000-0000-0000-000000000002");
     let provider = Provider::start(&azure);
@@ -108,7 +108,7 @@ async fn an_identity_without_a_role_is_reported_with_the_role() {
 }
 
 #[tokio::test]
-async fn a_volume_that_the_driver_would_not_take_is_refused_with_its_largest_files() {
+async fn a_volume_over_the_drivers_limit_is_refused_with_its_largest_files() {
     let azure = Azure::with_secrets(&[]).await;
     let names: Vec<String> = (0..180).map(|index| format!("secret-{index}")).collect();
     for name in &names {
@@ -128,7 +128,7 @@ async fn a_volume_that_the_driver_would_not_take_is_refused_with_its_largest_fil
 }
 
 #[tokio::test]
-async fn a_separate_file_that_another_object_has_is_refused() {
+async fn a_separate_file_at_another_objects_path_is_refused() {
     let azure = Azure::with_secrets(&[("other", "x")]).await;
     let certificate = serde_json::json!({
         "value": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
@@ -157,7 +157,7 @@ async fn a_separate_file_that_another_object_has_is_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_told_so() {
+async fn an_invalid_answer_is_reported_as_such() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     for body in
@@ -178,7 +178,7 @@ async fn an_answer_that_is_none_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_token_goes_nowhere_but_to_the_vault() {
+async fn a_token_is_sent_only_to_the_vault() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let elsewhere = || Route::any().matching(|head| head.host.contains("evil"));

@@ -31,7 +31,7 @@ fn replicas(azure: &Azure, count: u64, objects: &[&str]) -> Vec<MountCall> {
 }
 
 #[tokio::test]
-async fn a_vault_that_does_not_take_a_new_token_at_once_is_asked_with_one_more() {
+async fn a_new_token_that_the_vault_refuses_is_renewed_once() {
     let azure = Azure::with_secrets(&[("a", "1"), ("b", "2")]).await;
     let provider = Provider::start(&azure);
     azure.faults().inject_times(1, reads(), Fault::status(401));
@@ -42,7 +42,7 @@ async fn a_vault_that_does_not_take_a_new_token_at_once_is_asked_with_one_more()
 }
 
 #[tokio::test]
-async fn a_vault_that_takes_no_token_ends_the_mount_after_one_more() {
+async fn a_vault_that_refuses_every_token_fails_the_mount_after_one_renewal() {
     let azure = Azure::with_secrets(&[("a", "1")]).await;
     let provider = Provider::start(&azure);
     azure.faults().inject(reads(), Fault::status(401));
@@ -101,7 +101,7 @@ async fn replicas_whose_tokens_were_revoked_share_one_new_token() {
 }
 
 #[tokio::test]
-async fn the_nodes_own_identity_is_not_asked_for_again_whatever_the_vault_refuses() {
+async fn a_token_of_the_nodes_identity_is_not_renewed_after_a_refusal() {
     for status in [401, 403] {
         let azure = Azure::with_secrets(&[("a", "1")]).await;
         let provider = Provider::start(&azure);
@@ -124,7 +124,7 @@ fn more_claims(claims: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn a_vault_that_wants_more_claims_gets_a_token_with_them() {
+async fn a_claims_challenge_gets_a_token_with_the_claims() {
     let azure = Azure::with_secrets(&[("a", "1")]).await;
     let provider = Provider::start(&azure);
     let claims = json!({"access_token": {"nbf": {"essential": true, "value": "1604106651"}}}).to_string();
@@ -135,7 +135,7 @@ async fn a_vault_that_wants_more_claims_gets_a_token_with_them() {
 }
 
 #[tokio::test]
-async fn a_vault_that_wants_claims_which_nobody_has_is_reported_as_conditional_access() {
+async fn a_claims_challenge_that_no_token_meets_is_reported_as_conditional_access() {
     let claims = BASE64.encode(br#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#);
     for (claims, tokens_used) in [(claims.as_str(), 2), ("not base64!", 1)] {
         let azure = Azure::with_secrets(&[("a", "1")]).await;

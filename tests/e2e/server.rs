@@ -52,7 +52,7 @@ async fn a_running_mount_finishes_before_the_server_stops() {
 }
 
 #[tokio::test]
-async fn a_mount_that_takes_too_long_is_given_up_with_a_code_that_is_final() {
+async fn a_mount_over_its_budget_fails_with_a_final_code() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.faults().inject(Route::service(Service::Vault).credentials(true), Fault::Hang);
     let provider = Provider::start_changed(&azure, |config| {
@@ -64,7 +64,7 @@ async fn a_mount_that_takes_too_long_is_given_up_with_a_code_that_is_final() {
 }
 
 #[tokio::test]
-async fn a_caller_with_a_deadline_hears_from_us_and_not_from_its_own_clock() {
+async fn a_caller_gets_an_answer_before_its_own_deadline() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.faults().inject(Route::service(Service::Vault).credentials(true), Fault::Hang);
     let provider = Provider::start(&azure);
@@ -124,7 +124,7 @@ async fn a_panic_in_one_mount_is_internal_for_that_mount_alone() {
 }
 
 #[tokio::test]
-async fn no_request_is_too_strange_for_an_answer() {
+async fn every_malformed_request_gets_an_answer() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let driver = provider.driver();

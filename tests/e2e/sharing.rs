@@ -22,7 +22,7 @@ fn service_principal() -> MountCall {
 }
 
 #[tokio::test]
-async fn a_token_seen_before_and_a_challenge_learned_cost_nothing_again() {
+async fn a_cached_token_and_a_cached_challenge_cost_no_request() {
     let (azure, names) = Azure::with_numbered_secrets(20).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let provider = Provider::start(&azure);
@@ -37,7 +37,7 @@ async fn a_token_seen_before_and_a_challenge_learned_cost_nothing_again() {
 }
 
 #[tokio::test]
-async fn connections_and_the_challenge_are_there_before_the_token() {
+async fn connections_and_the_challenge_are_prewarmed_during_the_token_request() {
     let (azure, names) = Azure::with_numbered_secrets(20).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let provider = Provider::start(&azure);
@@ -58,7 +58,7 @@ async fn connections_and_the_challenge_are_there_before_the_token() {
 }
 
 #[tokio::test]
-async fn ten_pods_at_once_ask_for_one_token_and_draw_one_challenge() {
+async fn ten_pods_at_once_cost_one_token_and_one_challenge() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.latency().set(Duration::from_millis(30));
     let provider = Provider::start(&azure);
@@ -99,7 +99,7 @@ async fn a_vault_gets_a_bounded_number_of_requests_at_once() {
 }
 
 #[tokio::test]
-async fn a_vault_that_hangs_keeps_no_other_waiting() {
+async fn a_hanging_vault_does_not_delay_other_vaults() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.vaults().put_secret("other", "db-password", "y");
     azure.faults().inject(Route::vault("lab").credentials(true), Fault::Hang);
@@ -117,7 +117,7 @@ async fn a_vault_that_hangs_keeps_no_other_waiting() {
     // of a minute.
     let (driver, other) = (provider.driver(), call.with("keyvaultName", "other"));
     let mounted = tokio::time::timeout(Duration::from_secs(10), driver.mount(&other)).await;
-    assert_eq!(mounted.expect("it waits for nobody").unwrap().text("db-password"), "y");
+    assert_eq!(mounted.expect("it does not wait for the other vault").unwrap().text("db-password"), "y");
     hanging.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -138,7 +138,7 @@ async fn two_identities_never_share_an_answer() {
 }
 
 #[tokio::test]
-async fn a_role_that_is_younger_than_the_token_is_found() {
+async fn a_role_that_is_newer_than_the_token_takes_effect() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     provider.driver().mount(&service_principal()).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_role_that_is_younger_than_the_token_is_found() {
 }
 
 #[tokio::test]
-async fn a_forged_token_finds_nothing_that_a_genuine_one_left() {
+async fn a_forged_token_does_not_get_a_genuine_ones_cached_credential() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let genuine = azure.service_account_tokens("default", "app");
@@ -182,7 +182,7 @@ async fn a_forged_token_finds_nothing_that_a_genuine_one_left() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_not_remembered() {
+async fn a_refusal_is_not_cached() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let known = azure.directory().snapshot();
@@ -244,7 +244,7 @@ async fn pods_that_start_together_share_a_failure_of_entra_and_report_it() {
 }
 
 #[tokio::test]
-async fn a_pod_that_goes_away_leaves_the_token_it_asked_for_to_the_others() {
+async fn a_dropped_mount_does_not_cancel_a_shared_token_request() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start_over(&azure, azure.transports());
     azure.latency().set_for(Route::token_endpoint(), Duration::from_secs(3));
@@ -276,7 +276,7 @@ async fn a_token_about_to_expire_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn a_token_that_the_vault_no_longer_takes_is_replaced_within_the_mount() {
+async fn a_token_that_the_vault_no_longer_accepts_is_renewed_within_the_mount() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     provider.driver().mount(&service_principal()).await.unwrap();
@@ -287,7 +287,7 @@ async fn a_token_that_the_vault_no_longer_takes_is_replaced_within_the_mount() {
 }
 
 #[tokio::test]
-async fn pod_identity_is_asked_for_each_mount_since_its_caller_is_only_named() {
+async fn pod_identity_requests_a_token_for_each_mount() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let call = MountCall::of(OBJECTS).with("usePodIdentity", "true");

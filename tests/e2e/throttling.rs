@@ -40,7 +40,7 @@ async fn a_vault_with_a_limit_refuses_few_requests_and_no_mount_fails() {
 }
 
 #[tokio::test]
-async fn no_request_is_sent_before_the_moment_that_the_vault_names() {
+async fn no_request_is_sent_before_retry_after_has_passed() {
     let azure = Azure::with_secrets(&[("a", "x"), ("b", "x")]).await;
     let provider = Provider::start_over(&azure, azure.transports());
     provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
@@ -62,7 +62,7 @@ async fn no_request_is_sent_before_the_moment_that_the_vault_names() {
 }
 
 #[tokio::test]
-async fn mounts_fail_at_once_when_the_vault_names_a_moment_after_their_time() {
+async fn mounts_fail_at_once_if_retry_after_exceeds_their_budget() {
     let azure = Azure::with_secrets(&[("a", "x"), ("b", "x")]).await;
     let provider = Provider::start(&azure);
     provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_republish_is_served_while_new_pods_wait_for_a_vault_that_throttles() 
 }
 
 #[tokio::test]
-async fn no_more_versions_of_an_object_wait_than_may_be_asked_for_at_once() {
+async fn waiting_reads_of_an_objects_versions_are_bounded() {
     let azure = Azure::with_secrets(&[]).await;
     for version in 0..100 {
         azure.vaults().put_secret("lab", "a", &format!("x{version}"));

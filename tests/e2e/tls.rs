@@ -23,7 +23,7 @@ async fn nothing_older_than_tls_1_2_is_offered() {
     let mut hello = vec![0; usize::from(u16::from_be_bytes([record[3], record[4]]))];
     connection.read_exact(&mut hello).await.unwrap();
     drop(connection);
-    assert!(request.await.unwrap().is_err(), "nobody has answered");
+    assert!(request.await.unwrap().is_err(), "the server does not answer");
 
     let versions = supported_versions(&hello).expect("a client of TLS 1.3 says what it speaks");
     assert!(

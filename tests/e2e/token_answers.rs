@@ -27,7 +27,7 @@ fn fields(service: Service, fields: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_token_mounts_in_whatever_form_its_expiry_is_written() {
+async fn a_token_is_accepted_in_every_form_of_its_expiry() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     for expiry in [
         json!({"token_type": "Bearer", "expires_in": "3599", "ext_expires_in": "3599"}),
@@ -75,7 +75,7 @@ async fn a_token_is_used_again_until_its_expiry_is_near() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_token_or_an_expiry_says_what_is_missing() {
+async fn an_answer_without_a_token_or_an_expiry_is_reported_with_the_missing_field() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let json = |body: &Value| Fault::InvalidBody {
         content_type: "application/json".to_owned(),

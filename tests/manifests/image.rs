@@ -34,7 +34,7 @@ fn copies() -> Vec<(Vec<String>, String)> {
 }
 
 #[test]
-fn what_is_copied_is_there_and_nothing_else_is_sent() {
+fn the_build_context_holds_exactly_the_copied_sources() {
     let ignored = text(".dockerignore");
     let mut lines = ignored.lines().filter(|line| !line.starts_with('#'));
     assert_eq!(lines.next(), Some("*"), "everything is left out first");
@@ -87,7 +87,7 @@ fn the_compiler_is_the_one_that_the_workspace_names() {
 }
 
 #[test]
-fn the_binary_is_the_entrypoint_and_starts_as_nobody() {
+fn the_binary_is_the_entrypoint_and_starts_without_privileges() {
     assert_eq!(of("ENTRYPOINT"), [r#"["/bin/akv-provider"]"#]);
     assert!(
         of("COPY").contains(&"--from=build /src/target/release/akv-provider /bin/akv-provider".to_owned())

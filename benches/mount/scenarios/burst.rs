@@ -13,14 +13,14 @@ use crate::{
 };
 
 pub(super) async fn run(stage: &Stage<'_>, pods: usize, principals: usize) -> Result<Vec<Figure>, Failure> {
-    let who = match principals {
+    let identities = match principals {
         1 => "one identity".to_owned(),
         many => format!("{many} identities"),
     };
-    let what = format!("{pods} pods at once, {VOLUME} objects each, {who}, {}", at(USUAL));
+    let what = format!("{pods} pods at once, {VOLUME} objects each, {identities}, {}", at(USUAL));
     let mut times = Figure::times(&what);
-    let mut peak = Figure::new(format!("memory at its peak, {pods} pods of {who}"), Unit::Mebibytes);
-    let mut emulator = Figure::times(format!("CPU of the emulator meanwhile, {pods} pods of {who}"));
+    let mut peak = Figure::new(format!("memory at its peak, {pods} pods of {identities}"), Unit::Mebibytes);
+    let mut emulator = Figure::times(format!("CPU of the emulator meanwhile, {pods} pods of {identities}"));
     let runs = match (pods, stage.quick) {
         (..100, false) => 5,
         (..100, true) => 3,

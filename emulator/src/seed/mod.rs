@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn vaults_of_the_conformance_cases_are_taken_as_they_are() {
+    fn vaults_of_the_conformance_cases_are_accepted_unchanged() {
         let text = r#"{"vaults": {"lab": {"secrets": {"s": [
             {"version": "0a", "created": 5, "body": {"value": "x", "kid": null}},
             {"version": "0b", "created": 4, "enabled": false, "body": {"value": "y"}}]},
@@ -157,7 +157,7 @@ vaults: {}
     }
 
     #[test]
-    fn without_roles_everyone_has_all() {
+    fn without_roles_every_identity_has_all_roles() {
         let seed =
             Seed::parse("node: {systemAssigned: {clientId: vm}}\nvaults: {lab: {}}").expect("it is valid");
         assert!(seed.directory.permits("vm", "lab", Action::GetSecret));

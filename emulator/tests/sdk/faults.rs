@@ -22,7 +22,7 @@ fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 #[tokio::test]
-async fn a_status_fault_speaks_as_the_service() {
+async fn a_status_fault_has_the_services_own_body() {
     let azure = emulator().await;
     let client = secrets(&azure, workload(&azure));
     client.get_secret("db-password", None).await.expect("nothing fails yet");
@@ -34,7 +34,7 @@ async fn a_status_fault_speaks_as_the_service() {
 }
 
 #[tokio::test]
-async fn an_answer_of_somebody_in_between_has_nothing_of_the_services() {
+async fn a_foreign_answer_has_nothing_of_the_services() {
     let azure = emulator().await;
     azure.faults().inject(Route::vault("lab"), Fault::page(403, "<title>Access Denied</title>"));
     let request = http(&azure).get("https://lab.vault.azure.net/secrets/db-password?api-version=7.6");
@@ -46,7 +46,7 @@ async fn an_answer_of_somebody_in_between_has_nothing_of_the_services() {
 }
 
 #[tokio::test]
-async fn a_token_that_the_vault_takes_comes_in_other_fields() {
+async fn a_valid_token_is_returned_in_other_fields() {
     let azure = emulator().await;
     let imds = format!(
         "{}/metadata/identity/oauth2/token?api-version=2019-08-01&resource=https://vault.azure.net",
@@ -80,7 +80,7 @@ async fn a_token_that_the_vault_takes_comes_in_other_fields() {
 }
 
 #[tokio::test]
-async fn entra_can_be_out_of_order_while_the_vault_is_not() {
+async fn entra_can_fail_while_the_vault_works() {
     let azure = emulator().await;
     azure.faults().inject(Route::token_endpoint(), Fault::status(503));
     let error =
@@ -89,7 +89,7 @@ async fn entra_can_be_out_of_order_while_the_vault_is_not() {
 }
 
 #[tokio::test]
-async fn broken_connections_break_in_the_way_asked_for() {
+async fn connections_break_as_the_fault_says() {
     let azure = emulator().await;
     let near = Duration::ZERO;
     let far = Duration::from_millis(2);
@@ -142,7 +142,7 @@ async fn a_body_can_hang() {
 }
 
 #[tokio::test]
-async fn other_bodies_can_stand_in() {
+async fn bodies_can_be_replaced() {
     let azure = emulator().await;
     let set = |fault: Fault| {
         azure.faults().clear();

@@ -46,7 +46,7 @@ async fn loopback_names_work_without_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_trust_the_authority_gets_nowhere() {
+async fn a_client_that_does_not_trust_the_authority_cannot_connect() {
     let azure = emulator().await;
     let stranger = reqwest::Client::builder()
         .proxy(reqwest::Proxy::https(azure.proxy_url()).expect("the proxy has a URL"))
@@ -92,7 +92,7 @@ async fn the_proxy_serves_an_operators_pages() {
 }
 
 #[tokio::test]
-async fn the_api_server_shows_the_name_that_the_token_proxy_follows_from() {
+async fn the_api_servers_certificate_implies_the_token_proxys_name() {
     let azure = emulator().await;
     let answer =
         http(&azure).get("https://kubernetes.default.svc.cluster.local/").send().await.expect("it answers");
@@ -154,7 +154,7 @@ async fn sessions_are_resumed_however_many_others_there_were_since() {
 }
 
 #[tokio::test]
-async fn a_dropped_emulator_is_gone() {
+async fn a_dropped_emulator_accepts_no_connection() {
     let azure = emulator().await;
     let http = http(&azure);
     let url = "https://lab.vault.azure.net/secrets/a/?api-version=7.6";

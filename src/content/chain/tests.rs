@@ -25,7 +25,7 @@ fn ordered(certificates: &[Vec<u8>], public_keys: &[&[u8]]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_rotation_and_reversal_comes_out_in_order() {
+fn every_rotation_and_reversal_is_put_in_order() {
     let Fixture { chain, key, .. } = fixture();
     for keys in [vec![], vec![key.public_key()]] {
         for shift in 0..chain.len() {
@@ -58,7 +58,7 @@ fn the_leaf_is_the_certificate_of_the_key() {
 }
 
 #[test]
-fn a_certificate_that_stands_twice_comes_out_once() {
+fn a_duplicate_certificate_is_written_once() {
     let Fixture { chain, key, stranger } = fixture();
     let (leaf, ca4, root) = (chain[0].clone(), chain[1].clone(), chain[5].clone());
     let strangers = vec![stranger.clone(), stranger.clone()];
@@ -119,7 +119,7 @@ fn of_a_renewed_self_signed_certificate_the_newest_comes_first() {
 }
 
 #[test]
-fn what_is_not_x509_is_kept_behind_the_chain() {
+fn data_that_is_not_x509_is_kept_behind_the_chain() {
     let Fixture { chain, .. } = fixture();
     let stored = [vec![b"garbage".to_vec()], chain.clone()].concat();
     assert_eq!(ordered(&stored, &[]), [chain, vec![b"garbage".to_vec()]].concat());
@@ -128,7 +128,7 @@ fn what_is_not_x509_is_kept_behind_the_chain() {
 }
 
 #[test]
-fn a_name_without_the_signature_makes_no_issuer() {
+fn a_certificate_with_the_issuers_name_alone_is_not_the_issuer() {
     let Fixture { chain, key, .. } = fixture();
     let mut forged = chain[1].clone();
     // Another point, so another key under the same name.
@@ -185,7 +185,7 @@ fn unsigned(certificate: &[u8], number: usize) -> Vec<u8> {
 }
 
 #[test]
-fn certificates_of_one_name_cost_no_more_than_is_granted() {
+fn signature_checks_among_certificates_of_one_name_are_bounded() {
     let Fixture { chain, .. } = fixture();
     // Each has the root's name and key. So each issued the root, which is found last, and no other certificate.
     let roots = |count| -> Vec<_> {
@@ -197,7 +197,7 @@ fn certificates_of_one_name_cost_no_more_than_is_granted() {
 }
 
 #[test]
-fn ten_thousand_certificates_are_refused_unread() {
+fn ten_thousand_certificates_are_refused_without_parsing() {
     let Fixture { chain, .. } = fixture();
     let many = vec![chain[0].clone(); 10_000];
     assert!(matches!(order(&many, &[]), Err(ContentError::TooManyCertificates { count: 10_000, .. })));

@@ -36,7 +36,7 @@ fn an_empty_password_of_no_bytes_opens_as_well() {
 }
 
 #[test]
-fn another_password_is_told_from_a_broken_archive() {
+fn a_wrong_password_is_distinguished_from_a_broken_archive() {
     assert_eq!(open("password.pfx").unwrap_err(), Pkcs12Error::WrongPassword);
     assert_eq!(open("password-no-mac.pfx").unwrap_err(), Pkcs12Error::Undecryptable);
     let whole = fixture("pbes2.pfx");
@@ -119,7 +119,7 @@ fn broken_archives_never_panic() {
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn debug_output_redacts_keys() {
     let archive = open("plain.pfx").unwrap();
     let shown = format!("{:?}", archive.keys);
     assert_eq!(shown, "[[redacted]]");
@@ -156,7 +156,7 @@ fn archive(bags: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_length_that_is_only_claimed_is_not_believed() {
+fn an_archive_that_claims_more_bytes_than_it_has_is_refused() {
     // Each is an empty SEQUENCE or OCTET STRING that claims up to 4 GiB.
     for length in [&[0x84, 0xff, 0xff, 0xff, 0xff][..], &[0x84, 0x0f, 0xff, 0xff, 0xff], &[0x80], &[0x89]] {
         for start in [vec![SEQUENCE], vec![SEQUENCE, 0x82, 0x10, 0x00, 0x02, 0x01, 0x03, SEQUENCE]] {
@@ -170,7 +170,7 @@ fn a_length_that_is_only_claimed_is_not_believed() {
 }
 
 #[test]
-fn bags_in_bags_are_refused_however_deep() {
+fn nested_bags_are_refused_at_any_depth() {
     let nested = |depth| {
         let innermost = der(SEQUENCE, &[]);
         archive(&bag(6, &(0..depth).fold(innermost, |inside, _| der(SEQUENCE, &bag(6, &inside)))))
@@ -183,7 +183,7 @@ fn bags_in_bags_are_refused_however_deep() {
 }
 
 #[test]
-fn an_archive_of_keys_is_refused() {
+fn an_archive_with_too_many_keys_is_refused() {
     let keys = |count| archive(&bag(1, &der(SEQUENCE, &[])).repeat(count));
     assert_eq!(Archive::open(&keys(100)).unwrap().keys.len(), 100);
     assert_eq!(Archive::open(&keys(101)).unwrap_err(), Pkcs12Error::TooManyKeys);
@@ -191,7 +191,7 @@ fn an_archive_of_keys_is_refused() {
 }
 
 #[test]
-fn work_is_granted_to_the_archive_and_not_to_each_of_its_bags() {
+fn work_is_bounded_for_the_archive_and_not_for_each_bag() {
     // PBES2, PBKDF2 with 1,000 rounds of HMAC-SHA256, AES-256. The work that remains is enough for two of them.
     let integer = |bytes: &[u8]| der(0x02, bytes);
     let hmac =

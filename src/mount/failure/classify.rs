@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_that_users_meet_have_a_code_and_all_others_one_in_common() {
+    fn known_entra_errors_have_their_own_codes_and_others_share_one() {
         for (numbers, expected) in [
             (
                 &[70_021, 70_025, 700_211, 700_212, 700_213, 7_002_121, 7_002_138][..],
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn imds_says_whether_the_identity_is_missing_or_was_not_chosen() {
+    fn a_missing_identity_is_distinguished_from_an_ambiguous_one() {
         for (words, expected) in [
             ("Identity not found", Code::IdentityNotOnNode),
             ("Multiple user assigned identities exist, please specify one", Code::IdentityNotChosen),
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_means_another_thing_on_the_node_than_on_the_way_to_azure() {
+    fn an_unreachable_service_on_the_node_has_its_own_code() {
         let entra = TokenSource::Entra { tenant: "t".parse().unwrap(), host: "h".to_owned() };
         let proxy = TokenSource::TokenProxy { tenant: "t".parse().unwrap(), host: "h".to_owned() };
         let nmi = TokenSource::Nmi { pod: "n/p".to_owned() };

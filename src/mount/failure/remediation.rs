@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_named_exactly_and_for_whom() {
+    fn the_action_names_the_role_and_its_assignee() {
         let vault = "lab".parse().unwrap();
         for (kind, role, permission) in [
             (ObjectType::Secret, "the role Key Vault Secrets User on vault lab", ": secret get,"),
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tenant_is_to_be_changed_where_it_was_looked_at() {
+    fn the_action_names_tenantid_only_if_the_mode_uses_it() {
         let (vault, tenant) = ("lab".parse().unwrap(), "t".parse().unwrap());
         let about = |tenant| About { vault: Some(&vault), tenant, ..About::default() };
         for (tenant, expected) in [
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn no_sentence_is_so_long_that_an_event_loses_what_follows() {
+    fn every_action_is_short_enough_for_an_event() {
         for code in Code::ALL {
             let text = of(*code, &About { identity: "workload identity c", ..About::default() });
             assert!(text.len() <= 200, "{code}: {text}");

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_waited_for_is_named_down_to_the_connection() {
+    fn a_timeout_names_its_phase_down_to_the_connection() {
         let source = TokenSource::Entra { tenant: "t".parse().unwrap(), host: "login".to_owned() };
         let token = |connect_phase| TimeoutCause::Token {
             identity: "workload identity c".to_owned(),

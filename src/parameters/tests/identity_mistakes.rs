@@ -10,7 +10,7 @@ fn tokens_in_secrets(others: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_class_with_clientid_in_the_wrong_case_is_told_so_and_not_of_a_secret_that_nobody_referenced() {
+fn a_misspelt_client_id_is_reported_instead_of_a_missing_secret() {
     let changes = [
         ("clientID", None),
         ("clientId", Some("cccccccc-0000-0000-0000-000000000002")),
@@ -30,7 +30,7 @@ fn a_class_with_clientid_in_the_wrong_case_is_told_so_and_not_of_a_secret_that_n
 }
 
 #[test]
-fn tokens_in_secrets_are_no_obstacle_to_a_service_principal() {
+fn a_service_principal_works_beside_tokens_in_secrets() {
     let secrets = tokens_in_secrets(&[("clientid", "sp"), ("clientsecret", "x")]);
     let spec = mount_with(&[("clientID", None)], &secrets).unwrap();
     assert_eq!(spec.identity.to_string(), "service principal sp");
@@ -91,7 +91,7 @@ fn misspelt_parameters_are_named_in_every_message_about_identity() {
 }
 
 #[test]
-fn misspelt_parameters_go_with_a_mount_that_is_understood() {
+fn misspelt_parameters_are_kept_with_a_valid_mount() {
     let changes = [
         ("useVMManagedIdentity", Some("true")),
         ("userAssignedIdentityId", Some("bbbbbbbb-0000-0000-0000-000000000001")),
@@ -103,7 +103,7 @@ fn misspelt_parameters_go_with_a_mount_that_is_understood() {
 }
 
 #[test]
-fn a_resource_id_or_a_name_in_place_of_a_client_id_is_refused_with_what_is_wanted() {
+fn a_resource_id_or_a_name_instead_of_a_client_id_is_refused_with_an_action() {
     const RESOURCE: &str = "/subscriptions/00000000-0000-0000-0000-000000000009/resourcegroups/rg/providers/Microsoft.ManagedIdentity/\
          userAssignedIdentities/app";
     let node = ("useVMManagedIdentity", Some("true"));
@@ -136,7 +136,7 @@ fn a_resource_id_or_a_name_in_place_of_a_client_id_is_refused_with_what_is_wante
 }
 
 #[test]
-fn a_client_id_that_is_not_used_is_not_looked_at() {
+fn an_unused_client_id_is_ignored() {
     let node = ("useVMManagedIdentity", Some("true"));
     let pod = ("usePodIdentity", Some("true"));
     for changes in [

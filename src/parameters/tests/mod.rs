@@ -88,7 +88,7 @@ fn a_parameter_that_is_wrong_is_named() {
 }
 
 #[test]
-fn texts_that_are_no_json_are_refused_without_being_quoted() {
+fn texts_that_are_not_json_are_refused_without_being_quoted() {
     let texts = |attributes, secrets, permission| parse(MountTexts { attributes, secrets, permission });
     assert_refused(texts("{canary", "null", "420"), Fault::Request, &["attributes", "JSON"]);
     assert_refused(texts(r#"{"a":{"canary":1}}"#, "null", "420"), Fault::Request, &["attributes"]);
@@ -121,7 +121,7 @@ fn clouds_are_named_or_described_by_a_file() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once_in_order() {
+fn every_mistake_is_reported_at_once_in_order() {
     let error = mount(&[
         ("keyvaultName", Some("a_b")),
         ("cloudName", Some("MoonCloud")),

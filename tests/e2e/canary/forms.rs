@@ -11,13 +11,13 @@ use super::VALUE;
 pub(super) fn nothing_secret_is_in(said: &str, canaries: &[(&str, &[u8])]) {
     for (name, canary) in canaries {
         for form in forms(canary) {
-            assert!(!said.contains(&form), "{name} is told as {form}:\n{said}");
+            assert!(!said.contains(&form), "{name} leaked as {form}:\n{said}");
         }
     }
     // Tokens that were issued at run time, by Entra and for kubelet.
-    assert!(!said.contains("eyJ"), "a token is status:\n{said}");
+    assert!(!said.contains("eyJ"), "a token leaked:\n{said}");
     // Archives of PKCS#12 and keys in base64 begin with a long SEQUENCE.
-    assert!(!said.contains("MII"), "an archive or a key is status:\n{said}");
+    assert!(!said.contains("MII"), "an archive or a key leaked:\n{said}");
 }
 
 /// Returns the canary as it is, and encoded: base64 at each of its three offsets, hex, URL, and a list of numbers.

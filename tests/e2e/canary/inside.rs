@@ -18,14 +18,14 @@ use crate::harness::{Azure, MountCall, Panics, Provider};
 
 use super::{VALUE, forms::nothing_secret_is_in};
 
-const TEST: &str = "canary::inside::no_secret_is_told_by_the_node_nor_by_a_panic";
+const TEST: &str = "canary::inside::no_secret_leaks_through_services_of_the_node_or_a_panic";
 
 /// The log format, for the child process that writes the output.
 const INSIDE: &str = "AKV_TEST_CANARY_INSIDE";
 
 /// Runs in a process of its own, since the log and the panic hook are global.
 #[tokio::test]
-async fn no_secret_is_told_by_the_node_nor_by_a_panic() {
+async fn no_secret_leaks_through_services_of_the_node_or_a_panic() {
     if let Some(format) = std::env::var_os(INSIDE) {
         return talk(if format == "json" { LogFormat::Json } else { LogFormat::Text }).await;
     }
@@ -75,13 +75,13 @@ async fn talk(format: LogFormat) {
         for fault in refusals() {
             azure.faults().clear();
             let id = azure.faults().inject(Route::service(service), fault.clone());
-            tell(&provider, &call, Err(())).await;
+            mount(&provider, &call, Err(())).await;
             assert!(azure.faults().hits(id) > 0, "{fault:?} was not met");
         }
         azure.faults().clear();
-        tell(&provider, &call, Ok(())).await;
+        mount(&provider, &call, Ok(())).await;
     }
-    tell(&provider, &secret().workload(&azure).with("keyvaultName", "boom"), Err(())).await;
+    mount(&provider, &secret().workload(&azure).with("keyvaultName", "boom"), Err(())).await;
 
     let profile = profile.await.unwrap();
     println!("a profile of {} bytes: {}", profile.len(), String::from_utf8_lossy(&profile));
@@ -101,7 +101,7 @@ fn refusals() -> [Fault; 4] {
 }
 
 /// Mounts, and prints the driver's error.
-async fn tell(provider: &Provider, call: &MountCall, expected: Result<(), ()>) {
+async fn mount(provider: &Provider, call: &MountCall, expected: Result<(), ()>) {
     let mounted = provider.driver().mount(&call.of_another_pod()).await;
     assert_eq!(mounted.as_ref().map(drop).map_err(drop), expected, "{:?}", mounted.err());
     if let Err(status) = mounted {

@@ -23,13 +23,13 @@ const WRONG_SECRET: &str = "c4n4ry-of-the-client-secret+/=&%";
 const FORGED_TOKEN: &str = "eyJhbGciOiJub25lIn0.c4n4ry-of-the-token.c4n4ry-of-its-signature";
 
 #[tokio::test]
-async fn no_secret_is_in_lines_of_text() {
-    no_secret_is_told(&[]).await;
+async fn no_secret_leaks_with_text_logs() {
+    no_secret_leaks(&[]).await;
 }
 
 #[tokio::test]
-async fn no_secret_is_in_lines_of_json() {
-    no_secret_is_told(&["--log-format-json"]).await;
+async fn no_secret_leaks_with_json_logs() {
+    no_secret_leaks(&["--log-format-json"]).await;
 }
 
 /// A mount, the fault that it meets, and whether it succeeds.
@@ -39,7 +39,7 @@ struct Attempt {
     ends_well: bool,
 }
 
-async fn no_secret_is_told(flags: &[&str]) {
+async fn no_secret_leaks(flags: &[&str]) {
     let azure = Azure::with_secrets(&[("db-password", VALUE)]).await;
     let key = put_archives(&azure);
     let metrics = process::free_port();
@@ -148,7 +148,7 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
         objects("- {objectName: locked, objectType: secret}\n- {objectName: broken, objectType: secret}"),
         objects("- {objectName: opens, objectType: secret, objectEncoding: hex}"),
         objects("- {objectName: nope, objectType: secret}"),
-        good.clone().with("keyvaultName", "nobodys"),
+        good.clone().with("keyvaultName", "missing"),
     ];
     let faults = [
         (read(), Fault::status(400)),

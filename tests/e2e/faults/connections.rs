@@ -46,10 +46,7 @@ async fn a_probe_that_hangs_fails_all_waiting_reads_together() {
         "{status}"
     );
     let probes = fixture.azure.journal().count(&At::Probe.route());
-    assert!(
-        probes <= 3 * TRIES.end(),
-        "{probes} probes: who waits for one does not wait for another of its own"
-    );
+    assert!(probes <= 3 * TRIES.end(), "{probes} probes: waiting reads must share a probe");
 }
 
 #[tokio::test]
@@ -104,7 +101,7 @@ struct Switch {
 
 #[derive(Clone, Copy)]
 enum Before {
-    Nobody(SocketAddr),
+    Refused(SocketAddr),
     Unknown,
     Silence,
 }
@@ -114,7 +111,7 @@ impl Resolve for Switch {
         let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         let answer = match (left, self.before) {
             (Err(_), _) => Ok(vec![self.then]),
-            (Ok(_), Before::Nobody(address)) => Ok(vec![address]),
+            (Ok(_), Before::Refused(address)) => Ok(vec![address]),
             (Ok(_), Before::Silence) => return Box::pin(std::future::pending()),
             (Ok(_), Before::Unknown) => Err(io::Error::other(format!("no such name as {name}"))),
         };
@@ -123,7 +120,7 @@ impl Resolve for Switch {
 }
 
 /// Returns an address that refuses connections.
-fn nobody() -> SocketAddr {
+fn refused_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -140,10 +137,10 @@ fn by_names(azure: &Azure, proxy: Option<&str>, names: Switch) -> impl FnOnce(&m
 }
 
 /// More look-ups than any test makes.
-const FOR_GOOD: usize = 10_000;
+const ALWAYS: usize = 10_000;
 
 async fn mounts_once_names_lead_there(before: Before, proxy: Option<&str>, mention: &str) {
-    for (lookups, well) in [(1, true), (FOR_GOOD, false)] {
+    for (lookups, well) in [(1, true), (ALWAYS, false)] {
         let azure = Azure::with_secrets(&[("db-password", "x")]).await;
         let then = match proxy {
             Some(_) => {
@@ -168,7 +165,7 @@ async fn mounts_once_names_lead_there(before: Before, proxy: Option<&str>, menti
 
 #[tokio::test]
 async fn a_refused_connection_is_reported_with_its_host() {
-    mounts_once_names_lead_there(Before::Nobody(nobody()), None, "login.microsoftonline.com").await;
+    mounts_once_names_lead_there(Before::Refused(refused_address()), None, "login.microsoftonline.com").await;
 }
 
 #[tokio::test]
@@ -178,7 +175,7 @@ async fn an_unknown_name_is_reported_with_its_host() {
 
 #[tokio::test]
 async fn name_servers_that_do_not_answer_are_reported_as_dns() {
-    for (lookups, well) in [(1, true), (FOR_GOOD, false)] {
+    for (lookups, well) in [(1, true), (ALWAYS, false)] {
         let azure = Azure::with_secrets(&[("db-password", "x")]).await;
         let switch =
             Switch { left: AtomicUsize::new(lookups), before: Before::Silence, then: azure.https_address() };
@@ -201,12 +198,12 @@ async fn name_servers_that_do_not_answer_are_reported_as_dns() {
 #[tokio::test]
 async fn a_proxy_that_is_down_is_reported_as_the_proxy() {
     let proxy = Some("http://proxy.example");
-    mounts_once_names_lead_there(Before::Nobody(nobody()), proxy, "proxy.example").await;
+    mounts_once_names_lead_there(Before::Refused(refused_address()), proxy, "proxy.example").await;
 }
 
 #[tokio::test]
 async fn an_unreachable_vault_is_reported_with_its_name() {
-    for before in [Before::Nobody(nobody()), Before::Unknown] {
+    for before in [Before::Refused(refused_address()), Before::Unknown] {
         let azure = Azure::with_secrets(&[("db-password", "x")]).await;
         let names = VaultGone { before, entra: azure.https_address() };
         let roots = Roots::from_pem(azure.ca_pem().as_bytes()).unwrap();
@@ -240,7 +237,7 @@ impl Resolve for VaultGone {
     fn resolve(&self, name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
         let answer = match (name.starts_with("login."), self.before) {
             (true, _) => Ok(vec![self.entra]),
-            (false, Before::Nobody(address)) => Ok(vec![address]),
+            (false, Before::Refused(address)) => Ok(vec![address]),
             (false, Before::Silence) => return Box::pin(std::future::pending()),
             (false, Before::Unknown) => Err(io::Error::other("no such name")),
         };
@@ -265,5 +262,5 @@ async fn an_untrusted_certificate_is_reported_as_such() {
     let status = fixture.mount().await.unwrap_err();
     assert_eq!(status.code(), FailedPrecondition, "{status}");
     assert!(status.message().contains("certificate"), "{status}");
-    assert_eq!(fixture.azure.journal().total(), 0, "nothing was sent to who is not trusted");
+    assert_eq!(fixture.azure.journal().total(), 0, "nothing was sent to an untrusted host");
 }

@@ -134,7 +134,7 @@ impl FaultFixture {
         for part in [at.host(), "secret/db-password"] {
             assert!(status.message().contains(part), "{at:?} {fault:?}: no {part} in {status}");
         }
-        self.saw(at, requests, &format!("{at:?} {fault:?}, for good"));
+        self.saw(at, requests, &format!("{at:?} {fault:?}, permanently"));
         let Err(again) = self.mount().await else { panic!("{at:?} {fault:?}: mounted") };
         assert_eq!(again.message(), status.message(), "{at:?} {fault:?}: two tries of one failure");
         self.azure.faults().remove(id);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_request_over_the_limit_of_grpc_disturbs_no_other() {
+async fn a_request_over_the_limit_of_grpc_fails_alone() {
     let fixture = FaultFixture::new().await;
     let driver = fixture.driver();
     let good = fixture.call();
@@ -67,7 +67,7 @@ async fn process(azure: &Azure) -> Process {
 }
 
 #[tokio::test]
-async fn a_body_of_200_megabytes_leaves_memory_as_it_was() {
+async fn a_body_of_200_megabytes_does_not_grow_memory() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let process = process(&azure).await;
     let call = MountCall::of_secrets(&azure, &["db-password"]);

@@ -41,7 +41,7 @@ async fn a_retry_after_beyond_the_mount_timeout_fails_at_once() {
         let status = fixture.mount().await.unwrap_err();
         assert_eq!(status.code(), FailedPrecondition, "{status}");
         assert!(status.message().contains(&code.to_string()), "{status}");
-        fixture.saw(At::Vault, ONCE, "it is told of at once");
+        fixture.saw(At::Vault, ONCE, "it is reported at once");
     }
 }
 
@@ -56,7 +56,7 @@ async fn a_probe_that_fails_is_repeated_and_then_reported() {
         let id = fixture.azure.faults().inject(At::Probe.route(), Fault::status(code));
         let status = fixture.mount().await.unwrap_err();
         // The probe of the prewarm, and that of the first read, each with its retries.
-        fixture.saw(At::Probe, *TRIES.start()..=2 * TRIES.end(), "for good");
+        fixture.saw(At::Probe, *TRIES.start()..=2 * TRIES.end(), "permanently");
         assert_eq!(status.code(), FailedPrecondition, "{status}");
         assert!(status.message().contains(&code.to_string()) && status.message().contains("lab"), "{status}");
         fixture.azure.faults().remove(id);

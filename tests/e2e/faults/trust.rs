@@ -74,7 +74,7 @@ async fn a_vault_that_refuses_a_token_does_not_choose_the_next() {
 
 /// Emulators and private clouds name arbitrary authorities: the provider sends nothing to them.
 #[tokio::test]
-async fn a_challenge_that_names_another_authority_is_met_with_the_clouds_own_token() {
+async fn a_challenge_that_names_another_authority_gets_the_clouds_own_token() {
     let resource = r#"resource="https://vault.azure.net""#;
     for challenge in [
         format!(r#"Bearer authorization="https://login.evil.example/t", {resource}"#),
@@ -105,7 +105,7 @@ async fn a_vault_that_refuses_the_token_and_names_another_authority_gives_a_hint
 }
 
 #[tokio::test]
-async fn a_challenge_that_names_an_older_name_of_the_authority_is_met() {
+async fn a_challenge_with_an_older_name_of_the_authority_is_accepted() {
     let fixture = FaultFixture::new().await;
     let challenge =
         r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
@@ -114,7 +114,7 @@ async fn a_challenge_that_names_an_older_name_of_the_authority_is_met() {
 
 /// On Azure Stack the audience may have another host than the vaults.
 #[tokio::test]
-async fn a_vault_elsewhere_than_its_clouds_audience_is_read() {
+async fn a_vault_with_another_host_than_its_clouds_audience_is_read() {
     let fixture = FaultFixture::new().await;
     let file = tempfile::NamedTempFile::new().unwrap();
     let cloud = serde_json::json!({

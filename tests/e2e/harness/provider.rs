@@ -106,7 +106,7 @@ impl Provider {
         };
         config.mounts.token_proxy.ca_file = ca_file;
         change(&mut config);
-        let app = App::bind(config).expect("the socket can be had");
+        let app = App::bind(config).expect("the socket can be bound");
         let ports = app.admin().addresses();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {

@@ -121,7 +121,7 @@ fn changes(helm: &Helm, default: &[Value], path: &str, value: &Value) {
 
 /// provider-azure's chart omits an argument whose value is false, so that the flag's default, true, applies.
 #[test]
-fn what_is_switched_off_arrives_at_the_provider() {
+fn a_value_of_false_is_passed_to_the_provider() {
     let Some(helm) = Helm::find() else { return };
     let config = |values: Value| {
         let objects = helm.render(&values).unwrap();
@@ -183,7 +183,7 @@ fn the_chart_is_of_this_version() {
 }
 
 #[test]
-fn values_are_found_once() {
+fn each_value_is_listed_once() {
     let paths: Vec<_> = leaves(&defaults()).into_iter().map(|(path, _)| path).collect();
     assert_eq!(paths.iter().collect::<BTreeSet<_>>().len(), paths.len());
     assert!(paths.contains(&"linux.securityContext.capabilities.drop".to_owned()), "{paths:?}");

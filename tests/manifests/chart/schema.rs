@@ -28,7 +28,7 @@ fn the_schema_knows_every_value() {
 }
 
 #[test]
-fn values_of_todays_chart_without_meaning_are_not_among_ours() {
+fn values_of_provider_azures_chart_without_effect_are_not_in_this_chart() {
     for name in QUIET {
         assert!(defaults().get(name).is_none(), "{name}");
         assert!(schema()["properties"].get(name).is_some(), "{name}");

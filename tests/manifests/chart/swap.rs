@@ -20,7 +20,7 @@ fn reused() -> Value {
 }
 
 #[test]
-fn values_of_todays_chart_without_meaning_change_nothing_and_are_told_of() {
+fn values_of_provider_azures_chart_without_effect_change_nothing_and_are_noted() {
     let Some(helm) = Helm::find() else { return };
     let ours = json!({"linux": {"image": {"repository": "registry.example.com/akv-provider"}}});
     assert_eq!(helm.upgrade(&reused()), helm.upgrade(&ours));
@@ -35,7 +35,7 @@ fn values_of_todays_chart_without_meaning_change_nothing_and_are_told_of() {
 
 /// A DaemonSet's selector cannot change, and Helm finds objects by their names.
 #[test]
-fn names_and_selector_are_those_that_todays_chart_makes() {
+fn names_and_selector_are_those_of_provider_azures_chart() {
     let Some(helm) = Helm::find() else { return };
     for (values, name, app) in [
         (json!({}), RELEASE, RELEASE),
@@ -52,7 +52,7 @@ fn names_and_selector_are_those_that_todays_chart_makes() {
 }
 
 #[test]
-fn what_would_take_something_away_is_refused() {
+fn an_upgrade_that_would_remove_a_feature_is_refused() {
     let Some(helm) = Helm::find() else { return };
     for (values, said) in [
         (json!({"windows": {"enabled": true}}), "windows.enabled"),
