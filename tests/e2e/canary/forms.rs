@@ -15,9 +15,9 @@ pub(super) fn nothing_secret_is_in(said: &str, canaries: &[(&str, &[u8])]) {
         }
     }
     // Tokens that were issued at run time, by Entra and for kubelet.
-    assert!(!said.contains("eyJ"), "a token leaked:\n{said}");
+    assert!(!said.contains("eyJ"), "the text has a token:\n{said}");
     // Archives of PKCS#12 and keys in base64 begin with a long SEQUENCE.
-    assert!(!said.contains("MII"), "an archive or a key leaked:\n{said}");
+    assert!(!said.contains("MII"), "the text has an archive or a key:\n{said}");
 }
 
 /// Returns the canary as it is, and encoded: base64 at each of its three offsets, hex, URL, and a list of numbers.
