@@ -1,15 +1,15 @@
 # syntax=docker/dockerfile:1
 
-# Each platform is compiled on itself (docker buildx build --platform linux/amd64,linux/arm64, with a builder of each or
-# under emulation): the TLS library is C and assembly, and a cross compiler for it is one more thing to trust.
+# Each platform is compiled natively or under emulation (docker buildx build --platform linux/amd64,linux/arm64, with a
+# builder of each). The TLS library is C and assembly, and a cross compiler would be one more tool to trust.
 FROM rust:1.95.0-slim-bookworm AS build
-# The SBOM lists the crates as well, which Cargo.lock names here and nothing names in the last stage.
+# The SBOM must also list the crates. Cargo.lock names them here, and nothing names them in the last stage.
 ARG BUILDKIT_SBOM_SCAN_STAGE=true
-# The compiler that is there, rather than rust-toolchain.toml's, which comes with components for developers.
+# Uses the image's compiler instead of that of rust-toolchain.toml, which comes with components for developers.
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
 
-# Dependencies first, with sources that stand in for ours: this layer lasts until Cargo.lock changes.
+# Compiles dependencies first, with stand-ins for the sources: this layer lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY .cargo .cargo
 COPY emulator/Cargo.toml emulator/
@@ -21,13 +21,13 @@ RUN mkdir src emulator/src \
     && cargo build --locked --release --bin akv-provider
 
 COPY src src
-# What the build was made from, for --version and the metrics.
+# The commit of the build, for --version and the metrics.
 ARG AKV_COMMIT=""
-# Cargo goes by file times, and these are older than the stand-ins.
+# Cargo compares file times, and the sources are older than the stand-ins.
 RUN touch src/lib.rs src/main.rs \
     && AKV_COMMIT="${AKV_COMMIT}" cargo build --locked --release --bin akv-provider
 
-# glibc, libgcc, and the CA certificates that TLS to Azure is checked against: no shell, no package manager.
+# glibc, libgcc, and the CA certificates for TLS to Azure: no shell, no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot
 ARG AKV_COMMIT=""
 ARG AKV_VERSION=0.1.0
@@ -38,6 +38,6 @@ LABEL org.opencontainers.image.title="akv-provider" \
       org.opencontainers.image.revision="${AKV_COMMIT}"
 COPY LICENSE /licenses/akv-provider
 COPY --from=build /src/target/release/akv-provider /bin/akv-provider
-# By number, so that kubelet can see that it is not root. The manifests say root, for the socket's directory.
+# By number, so that kubelet can verify that the user is not root. The manifests use root, for the socket's directory.
 USER 65532:65532
 ENTRYPOINT ["/bin/akv-provider"]

@@ -1,4 +1,4 @@
-//! Compiles the provider protocol, without a protoc on the machine, and notes what build this is.
+//! Compiles the provider protocol without a protoc on the machine, and records the version of the build.
 
 use std::{env, error::Error, process::Command};
 
@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile([PROTO], ["proto"])?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
 
-    // An image is built without the repository's history, so the commit is an argument of the build.
+    // An image is built without the repository's history, so the commit is a build argument.
     println!("cargo::rerun-if-env-changed=AKV_COMMIT");
     println!("cargo::rustc-env=AKV_COMMIT={}", env::var("AKV_COMMIT").unwrap_or_default());
     println!("cargo::rustc-env=AKV_RUSTC={}", rustc()?);

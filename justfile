@@ -1,50 +1,50 @@
-# What there is to do here, by name: `just bench --quick`.
+# Lists all recipes. Arguments follow the name: `just bench --quick`.
 
 default:
     @just --list
 
-# What a mount costs, in one table; arguments as in docs/benchmark.md.
+# Measures the cost of a mount and prints one table; arguments as in docs/benchmark.md.
 bench *arguments:
     cargo bench --locked -- {{arguments}}
 
-# An hour of mounts, rotations, faults and restarts, in one table: `just soak --minutes 5`.
+# Mounts for an hour with rotations, faults and restarts, and prints one table: `just soak --minutes 5`.
 soak *arguments:
     cargo bench --locked --bench soak -- {{arguments}}
 
-# Formats everything.
+# Formats all code.
 fmt:
     cargo fmt --all
 
-# Warnings are errors.
+# Checks format and lints; warnings are errors.
 lint:
     cargo fmt --all --check
     cargo clippy --locked --workspace --all-targets -- -D warnings
 
-# Every test.
+# Runs all tests.
 test *arguments:
     cargo test --locked --workspace {{arguments}}
 
-# An emulated Azure, the provider, three mounts.
+# Starts an emulated Azure and the provider, and mounts three volumes.
 demo:
     cargo run --locked --example mount
 
-# Documentation of the code; warnings are errors.
+# Builds the documentation of the code; warnings are errors.
 doc:
     RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 
-# What has to pass.
+# Runs all checks that must pass before a merge.
 ci:
     .ci/run
 
-# Licences, banned crates, sources (cargo-deny).
+# Checks licences, banned crates and sources (cargo-deny).
 deny:
     cargo deny check licenses bans sources
 
-# A bill of materials in CycloneDX's form (cargo-cyclonedx).
+# Writes a bill of materials in CycloneDX format (cargo-cyclonedx).
 sbom:
     cargo cyclonedx --format json --target x86_64-unknown-linux-gnu
 
-# Each fuzz target for so many seconds (cargo-fuzz, a nightly compiler).
+# Runs each fuzz target for a number of seconds (cargo-fuzz, a nightly compiler).
 fuzz seconds="600":
     cp Cargo.lock fuzz/
     cargo test --test corpus -- --ignored write_seeds

@@ -1,4 +1,4 @@
-//! What is written is read as it was, whatever it is: for values that nobody thought of.
+//! Property tests: written values parse to themselves, for values that no author of tests thought of.
 
 use std::{
     fmt::{Debug, Display},
@@ -37,7 +37,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select, test_runner:
 use serde_json::json;
 use x509_parser::{prelude::FromDer, x509::SubjectPublicKeyInfo};
 
-/// What is taken shows itself as it was written.
+/// Asserts that an accepted text is displayed as it was written.
 fn shows_itself<T: FromStr + Display>(text: &str) -> TestCaseResult {
     if let Ok(value) = text.parse::<T>() {
         prop_assert_eq!(value.to_string(), text);
@@ -45,13 +45,13 @@ fn shows_itself<T: FromStr + Display>(text: &str) -> TestCaseResult {
     Ok(())
 }
 
-/// The same of good texts, which are taken.
+/// Asserts that a valid text is accepted and displayed as it was written.
 fn is_taken_and_shows_itself<T: FromStr<Err: Debug> + Display>(text: &str) -> TestCaseResult {
     prop_assert!(text.parse::<T>().is_ok());
     shows_itself::<T>(text)
 }
 
-/// The contents of the blocks of a PEM text.
+/// Returns the contents of the blocks of a PEM text.
 fn blocks(text: &str) -> Vec<Vec<u8>> {
     let (mut blocks, mut open) = (Vec::new(), String::new());
     for line in text.lines() {
@@ -64,14 +64,14 @@ fn blocks(text: &str) -> Vec<Vec<u8>> {
     blocks
 }
 
-/// The key of a PEM text with nothing else in it.
+/// Returns the key of a PEM text with nothing else in it.
 fn public_key(pem: Vec<u8>) -> Vec<u8> {
     blocks(&String::from_utf8(pem).unwrap()).remove(0)
 }
 
 proptest! {
     #[test]
-    fn names_of_every_kind_show_themselves(text in "\\PC{0,40}|[a-zA-Z0-9./-]{0,40}") {
+    fn displayed_names_parse_back(text in "\\PC{0,40}|[a-zA-Z0-9./-]{0,40}") {
         shows_itself::<ObjectName>(&text)?;
         shows_itself::<ObjectVersion>(&text)?;
         shows_itself::<VaultName>(&text)?;
@@ -81,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn good_names_are_taken(
+    fn valid_names_are_accepted(
         segment in "[a-zA-Z0-9-]{1,127}",
         path in "[a-z0-9_-]{1,20}(/[a-zA-Z0-9_-]{1,20}){0,4}",
     ) {
@@ -92,7 +92,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_come_back_from_every_encoding(bytes in vec(any::<u8>(), 0..200), line in 1..100_usize) {
+    fn encoded_bytes_are_decoded_unchanged(bytes in vec(any::<u8>(), 0..200), line in 1..100_usize) {
         let lines = |text: String| {
             let lines = text.as_bytes().chunks(line).map(|line| std::str::from_utf8(line).unwrap());
             lines.collect::<Vec<_>>().join("\r\n")
@@ -109,14 +109,14 @@ proptest! {
     }
 
     #[test]
-    fn a_secret_that_backs_no_certificate_is_given_as_it_is(value in any::<String>()) {
+    fn a_secret_that_backs_no_certificate_is_unchanged(value in any::<String>()) {
         let settings = CertificateSettings::default();
         let content = secret::render(&value, None, SecretFormat::Pem, SecretEncoding::Utf8, settings).unwrap();
         prop_assert_eq!(content.whole.expose(), value.as_bytes());
     }
 
     #[test]
-    fn blocks_of_pem_come_back_from_between_anything(
+    fn pem_blocks_are_found_between_any_text(
         parts in vec((any::<bool>(), vec(any::<u8>(), 0..300)), 0..6),
         between in "[ a-zA-Z0-9\n]{0,40}",
     ) {
@@ -136,7 +136,7 @@ proptest! {
     }
 
     #[test]
-    fn a_timeout_is_read_as_grpc_writes_it(nanoseconds in 0..u64::MAX) {
+    fn a_timeout_is_parsed_as_grpc_writes_it(nanoseconds in 0..u64::MAX) {
         let timeout = Duration::from_nanos(nanoseconds);
         let mut request = tonic::Request::new(());
         request.set_timeout(timeout);
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn a_date_to_come_back_at_is_read_as_http_writes_it(now in 0..4_000_000_000_u64, wait in 0..10_000_000_u64) {
+    fn a_retry_after_date_is_parsed_as_http_writes_it(now in 0..4_000_000_000_u64, wait in 0..10_000_000_u64) {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
         let wait = Duration::from_secs(wait);
         let text = to_rfc7231(&OffsetDateTime::from(now + wait));
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn a_vaults_challenge_is_passed_on_as_it_was(
+    fn a_displayed_challenge_parses_back(
         path in "[a-z0-9/._~-]{0,30}",
         scope in any::<bool>(),
         other in "[a-z]{0,9}",
@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_token_says_is_presented(
+    fn claims_of_a_token_are_parsed_unchanged(
         issuer in "[!-~]{1,100}",
         subject in "[!-~]{1,100}",
         audience in "[!-~]{1,100}",
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn objects_are_wanted_as_they_are_written(
+    fn objects_are_parsed_as_they_are_written(
         objects in vec(
             ("[a-zA-Z0-9-]{1,60}", select(&["secret", "key", "cert"][..]), option::of("[0-9a-f]{32}"), any::<bool>()),
             1..20,
@@ -229,7 +229,7 @@ proptest! {
 }
 
 proptest! {
-    // Signatures and keys take their time.
+    // Signatures and keys take time.
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
@@ -264,7 +264,7 @@ proptest! {
 }
 
 #[test]
-fn every_mode_of_a_file_shows_itself() {
+fn every_displayed_file_mode_parses_back() {
     for bits in 0..=0o777 {
         let mode = FileMode::from_bits(bits).unwrap();
         assert_eq!(mode.to_string().parse(), Ok(mode));

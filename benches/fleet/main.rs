@@ -1,8 +1,8 @@
-//! What a fleet costs its vault: `cargo bench --bench fleet`.
+//! Computes the load of a fleet of nodes on its vault: `cargo bench --bench fleet`.
 //!
-//! Volumes of every node come again at the driver's rotation interval, each at a moment of its own, and are answered as
-//! the provider answers them: by its own memory and its own rules for how old a value may be, in a time that is played.
-//! What is left over are reads of the vault. The moments are drawn from a fixed seed, so that each run prints the same.
+//! The volumes of every node are republished at the driver's rotation interval, each at its own time. The provider's
+//! own cache and rules for the age of values serve them, in simulated time. All other reads go to the vault. The times
+//! come from a fixed seed, so that each run prints the same.
 
 mod node;
 
@@ -12,13 +12,13 @@ use akv_provider::vault::CacheSettings;
 
 use self::node::{Load, node};
 
-/// What Key Vault answers of reads, for one vault in ten seconds
+/// Key Vault's limit of reads, for one vault in ten seconds
 /// (<https://learn.microsoft.com/azure/key-vault/general/service-limits>).
 const LIMIT: f64 = 4_000.0;
 
 const NODES: u64 = 1_000;
 
-/// How long the fleet is watched, after a first round of mounts.
+/// The simulated time, after a first round of mounts.
 const WATCHED: Duration = Duration::from_secs(3_600);
 
 fn main() {
@@ -35,7 +35,11 @@ fn main() {
     println!("| | reads in 10 s | of the limit | by the formula |");
     println!("| --- | ---: | ---: | ---: |");
     let mounts = NODES as f64 * load.pods as f64 * 10.0 / load.rotation.as_secs_f64();
-    row("one challenge and one read for each object, as today", mounts * (load.objects + 1) as f64, None);
+    row(
+        "one challenge and one read for each object, as provider-azure",
+        mounts * (load.objects + 1) as f64,
+        None,
+    );
     for (name, republish, ttl) in [
         ("the challenge learned once (`--republish-max-age=0`)", 0, 0),
         ("values a minute old for volumes that come again (the default)", 60, 0),
@@ -51,8 +55,8 @@ fn main() {
     }
 }
 
-/// Reads in ten seconds. Of `n` volumes of one identity on a node, one in each `max_age` reads, and then the first to
-/// come again after it: a `rotation / n` later.
+/// Returns the expected reads in ten seconds. A node has `n` volumes of one identity. One of them reads the vault, and
+/// the next read comes with the first republish after `max_age`, which is on average `rotation / n` later.
 fn formula(load: &Load, max_age: Duration) -> f64 {
     let volumes = load.pods as f64 / load.identities as f64;
     let between = max_age.as_secs_f64() + load.rotation.as_secs_f64() / volumes;

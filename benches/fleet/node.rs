@@ -1,4 +1,4 @@
-//! One node: its volumes, and what they are answered from.
+//! One node: its volumes and its cache.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use akv_provider::{
 use fastrand::Rng;
 use tokio::time::Instant;
 
-/// What a node has to carry.
+/// The load of a node.
 pub(crate) struct Load {
     pub(crate) pods: usize,
     pub(crate) identities: usize,
@@ -22,12 +22,12 @@ struct Value;
 
 impl MemorySize for Value {
     fn bytes(&self) -> usize {
-        // A secret of ordinary length.
+        // The size of a typical secret.
         64
     }
 }
 
-/// How often the node's volumes have to ask the vault while they are watched.
+/// Returns the number of reads of the vault by the node's volumes during the watched time.
 pub(crate) fn node(load: &Load, settings: CacheSettings, seed: u64) -> u64 {
     let mut random = Rng::with_seed(seed);
     let memory = TtlCache::new();
@@ -53,7 +53,7 @@ pub(crate) fn node(load: &Load, settings: CacheSettings, seed: u64) -> u64 {
             let max_age = max_age.of(read);
             if memory.get(&key, max_age, now).is_none() {
                 memory.insert(key, Arc::new(Value), now, max_age);
-                // The first round is that of the mounts.
+                // The first round consists of initial mounts, which are not counted.
                 asked += u64::from(now >= begin + load.rotation);
             }
         }

@@ -1,6 +1,6 @@
-//! What the limiter makes of vaults that throttle: `cargo bench --bench limiter`.
+//! Simulates the limiter with vaults that throttle: `cargo bench --bench limiter`.
 //!
-//! Nodes read from one vault, all at once, through the provider's own limiter and in a time that is played. Random numbers
+//! Nodes read from one vault, all at once, through the provider's own limiter and in simulated time. Random numbers
 //! come from fixed seeds, so that each run prints the same.
 
 mod simulation;
@@ -15,7 +15,7 @@ use self::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How often each row is played, each time with other random numbers.
+/// Runs of each row, each with its own random numbers.
 const RUNS: u64 = 11;
 
 fn main() {
@@ -74,7 +74,7 @@ fn main() {
     }
 }
 
-/// Returns the outcome of the run that took neither more nor less than most.
+/// Returns the outcome of the run with the median time.
 fn median(load: Load, limit: Limit) -> Outcome {
     let mut outcomes: Vec<Outcome> = (0..RUNS).map(|seed| simulate(load, limit, seed)).collect();
     outcomes.sort_by_key(|outcome| outcome.took);

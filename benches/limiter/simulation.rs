@@ -1,4 +1,4 @@
-//! Nodes, a vault, and the time between them.
+//! A simulation of nodes, a vault and the network between them.
 
 use std::{
     cmp::Reverse,
@@ -18,13 +18,13 @@ use crate::vault::{Limit, Vault};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// From a node to the vault, and as long back.
+/// The network's delay in each direction.
 const ONE_WAY: Duration = Duration::from_millis(5);
 
-/// What the vault says when it refuses.
+/// The vault's `Retry-After` when it throttles.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What the nodes have to read.
+/// The reads of all nodes.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) nodes: usize,
@@ -33,19 +33,19 @@ pub(crate) struct Load {
     pub(crate) has_jitter: bool,
 }
 
-/// How it went.
+/// The outcome of a simulation.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    /// Until the last answer.
+    /// The time until the last answer.
     pub(crate) took: Duration,
     pub(crate) refused: usize,
     pub(crate) failed: usize,
-    /// The most requests that the vault got within a tenth of a second. The first half second is left out: nobody knows of
-    /// the limit then.
+    /// The highest number of requests at the vault within a tenth of a second. The first half second is left out, since
+    /// no node knows the limit then.
     pub(crate) peak: usize,
 }
 
-/// Plays until all is read.
+/// Simulates until all reads have an answer.
 pub(crate) fn simulate(load: Load, limit: Limit, seed: u64) -> Outcome {
     let mut simulation = Simulation::new(load, limit, seed);
     while let Some(Reverse((now, number))) = simulation.agenda.pop() {
@@ -63,23 +63,23 @@ struct Simulation {
     random: Rng,
     begin: Instant,
     nodes: Vec<Node>,
-    /// When the events happen, by their numbers.
+    /// The times of the events, by event number.
     agenda: BinaryHeap<Reverse<(Instant, u64)>>,
     events: BTreeMap<u64, Event>,
     next_number: u64,
-    /// How many requests came to the vault, by tenths of a second.
+    /// Requests that reached the vault, by tenths of a second.
     arrivals: BTreeMap<u128, usize>,
     outcome: Outcome,
 }
 
-/// A node's limiter; with each read that waits, how often it was sent.
+/// A node's limiter. Each waiting read carries the number of its tries.
 struct Node {
     limiter: LimiterState<u32>,
-    /// The next moment at which it looks whether more may go.
+    /// The next time at which the limiter checks whether it may send more.
     timer: Option<Instant>,
 }
 
-/// A read on its way.
+/// A read in transit.
 struct Read {
     node: usize,
     tries: u32,
@@ -110,7 +110,7 @@ impl Simulation {
             outcome: Outcome::default(),
         };
         for node in 0..load.nodes {
-            // As of a mount of the default time.
+            // The value for a mount with the default timeout.
             let mut limiter = LimiterState::new(Duration::from_secs(1));
             for _ in 0..load.reads {
                 limiter.join(MountKind::Initial, None, 0);
@@ -136,7 +136,7 @@ impl Simulation {
             }
             Event::AtVault(read) => {
                 *self.arrivals.entry(now.duration_since(self.begin).as_millis() / 100).or_default() += 1;
-                // No two answers take quite the same time.
+                // Jitter: no two answers take exactly the same time.
                 let back = now + ONE_WAY + MS.mul_f64(self.random.f64());
                 let answers = self.vault.answers(now);
                 self.plan(back, if answers { Event::Answered(read) } else { Event::Refused(read) });
@@ -161,7 +161,7 @@ impl Simulation {
         }
     }
 
-    /// Sends what may go, and sets the timer for what may go later.
+    /// Sends what the limiter allows, and sets the timer for what it allows later.
     fn send(&mut self, node: usize, now: Instant) {
         loop {
             let Node { limiter, timer } = &mut self.nodes[node];

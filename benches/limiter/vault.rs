@@ -1,34 +1,34 @@
-//! A vault that throttles.
+//! A simulated vault that throttles.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What a vault answers; it refuses the rest.
+/// The requests that a vault answers; it throttles all others.
 #[derive(Clone, Copy)]
 pub(crate) enum Limit {
-    /// All.
+    /// All requests.
     None,
-    /// All but the request of this number.
+    /// All but the request with this number.
     AllBut { number: usize },
-    /// So many in each window, which begins with the first request after the one before.
+    /// A number in each window, which begins with the first request after the previous window.
     Window { number: usize, length: Duration },
-    /// So many a second, and so many at once after a pause.
+    /// A rate a second, and a burst after a pause.
     TokenBucket { per_second: u32, burst: u32 },
 }
 
-/// A vault, and what it has answered.
+/// A vault and its state.
 pub(crate) struct Vault {
     limit: Limit,
     asked: usize,
-    /// When the window began, or the tokens were counted.
+    /// The start of the window, or the last time that tokens were counted.
     since: Option<Instant>,
     answered: usize,
     tokens: f64,
 }
 
 impl Limit {
-    /// Returns how long a vault that was asked nothing yet takes at the least for so many reads.
+    /// Returns the shortest possible time for this many reads of an idle vault.
     pub(crate) fn shortest(self, reads: usize) -> Duration {
         match self {
             Self::None | Self::AllBut { .. } => Duration::ZERO,
@@ -49,7 +49,7 @@ impl Vault {
         Self { limit, asked: 0, since: None, answered: 0, tokens }
     }
 
-    /// Returns whether it answers one more request.
+    /// Returns whether the vault answers one more request.
     pub(crate) fn answers(&mut self, now: Instant) -> bool {
         self.asked += 1;
         match self.limit {

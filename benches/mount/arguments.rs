@@ -6,19 +6,19 @@ pub(crate) const USAGE: &str = "\
 cargo bench --bench mount -- [options] [filter...]
 
   --peer NAME=BINARY  run the same work through this provider too, and print its figures in proportion to
-                      ours; any number of times
-  --quick             fewer runs, and a round trip of 10 ms alone
-  --json FILE         where the figures go as JSON; target/bench/mount.json without it
+                      ours; may be repeated
+  --quick             fewer runs, and only a round trip of 10 ms
+  --json FILE         write the figures as JSON to FILE; default target/bench/mount.json
   --list              print the names of the scenarios
   --help              print this
 
-A filter picks the scenarios with the filter in their names.
+A filter selects the scenarios whose names contain it.
 ";
 
-/// The name of the binary that is built here.
+/// The name of the binary of this crate.
 pub(crate) const OURS: &str = "akv-provider";
 
-/// What the command line asks for.
+/// The command that the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
     Run(Arguments),
@@ -28,7 +28,7 @@ pub(crate) enum Command {
 
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    /// Resolver and binaries.
+    /// Names and binaries.
     pub(crate) peers: Vec<(String, PathBuf)>,
     pub(crate) quick: bool,
     pub(crate) json: PathBuf,
@@ -48,7 +48,7 @@ impl Command {
             let mut value =
                 || inline.clone().or_else(|| arguments.next()).ok_or_else(|| format!("{flag} needs a value"));
             match flag {
-                // Cargo says so to every benchmark.
+                // Cargo passes this to every benchmark.
                 "--bench" => {}
                 "--peer" => {
                     let (name, binary) = peer(&value()?)?;

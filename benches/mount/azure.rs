@@ -1,4 +1,4 @@
-//! The emulated Azure, on threads of its own.
+//! The emulated Azure, on its own threads.
 
 use std::{
     fs,
@@ -16,16 +16,16 @@ use crate::{Failure, cpu_time};
 
 pub(crate) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub(crate) const VAULT: &str = "lab";
-/// How many secrets the vault holds, and so the largest mount.
+/// Secrets in the vault, and so the size of the largest mount.
 pub(crate) const OBJECTS: usize = 50;
-/// How many applications are federated to the pods' service account.
+/// Applications that are federated to the pods' service account.
 pub(crate) const PRINCIPALS: usize = 50;
 
 pub(crate) struct Azure {
     emulator: Emulator,
     files: TempDir,
     pods: AtomicU64,
-    // Last, because the emulator ends its tasks when it is dropped.
+    // Declared last, because the emulator ends its tasks when it is dropped.
     _runtime: Runtime,
 }
 
@@ -48,22 +48,22 @@ impl Azure {
         Ok(Self { emulator, files, pods: AtomicU64::new(0), _runtime: runtime })
     }
 
-    /// A file with the certificate that makes it trusted.
+    /// Returns the file with the emulator's CA certificate.
     pub(crate) fn ca_file(&self) -> PathBuf {
         self.files.path().join("ca.pem")
     }
 
-    /// A directory that goes when the benchmark ends.
+    /// Returns a directory that is removed when the benchmark ends.
     pub(crate) fn directory_of_files(&self) -> &Path {
         self.files.path()
     }
 
-    /// A number that no other pod of this run has.
+    /// Returns a number that no other pod of this run has.
     pub(crate) fn pod_number(&self) -> u64 {
         self.pods.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// CPU time that the emulator itself has used.
+    /// Returns the CPU time that the emulator itself has used.
     pub(crate) fn cpu(&self) -> std::io::Result<Duration> {
         cpu_time::cpu("self", |thread| thread == THREADS)
     }

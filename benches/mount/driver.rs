@@ -1,4 +1,4 @@
-//! The driver's part: calling a provider.
+//! A stand-in for the driver that calls a provider.
 
 use std::{
     collections::HashSet,
@@ -22,10 +22,10 @@ use crate::{
 pub(crate) struct Driver(CsiDriverProviderClient<Channel>);
 
 impl Driver {
-    /// Waits for the process's socket, and for its first answer there.
+    /// Waits for the process's socket, and for its first answer.
     pub(crate) async fn connect(process: &mut Process) -> Result<Self, Failure> {
         let begin = Instant::now();
-        // A look at the socket costs less, and can be taken more often, than tokio's timers allow.
+        // A plain connection attempt costs less than a gRPC call, and can be repeated faster than tokio's timers allow.
         while UnixStream::connect(process.socket()).is_err() {
             if let Some(status) = process.ended()? {
                 return Err(format!("the process ended before it answered: {status}").into());
@@ -41,12 +41,12 @@ impl Driver {
         Ok(Self(client))
     }
 
-    /// Mounts, and holds the answer against what the vault has.
+    /// Mounts, and compares the answer with the vault's values.
     pub(crate) async fn mount(&mut self, request: MountRequest, objects: usize) -> Result<(), Failure> {
         check(&self.call(request).await?, objects)
     }
 
-    /// One mount: how long it took, and how many requests Azure saw.
+    /// Returns how long one mount took, and how many requests Azure received.
     pub(crate) async fn timed(
         &mut self,
         azure: &Azure,
@@ -61,14 +61,14 @@ impl Driver {
         Ok(figures)
     }
 
-    /// The bare call, for answers that are checked when the clock has stopped.
+    /// Mounts without checking the answer, so that the check is not part of the measured time.
     pub(crate) async fn call(&mut self, request: MountRequest) -> Result<MountResponse, Failure> {
         let answer = self.0.mount(request).await;
         Ok(answer.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?.into_inner())
     }
 }
 
-/// Holds an answer against what the vault has.
+/// Compares an answer with the vault's values.
 pub(crate) fn check(answer: &MountResponse, objects: usize) -> Result<(), Failure> {
     if let Some(error) = answer.error.as_ref().filter(|error| !error.code.is_empty()) {
         return Err(format!("the answer has the error {}", error.code).into());

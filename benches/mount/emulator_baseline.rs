@@ -1,4 +1,4 @@
-//! The emulator alone, so that a reader sees that it is not what the table measures.
+//! Measures the emulator alone, to show that its cost does not dominate the table.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use crate::{
     scenarios::ROUND_TRIPS,
 };
 
-/// What the emulator itself costs.
+/// The cost of the emulator itself.
 pub(crate) struct Check {
     requests_per_second: f64,
     request: Duration,
@@ -23,7 +23,7 @@ pub(crate) struct Check {
     handshake: Duration,
     resumption: Duration,
     token: Duration,
-    /// By round trip: what a request on an open connection takes beyond it.
+    /// By round-trip time: how much longer a request on an open connection takes.
     beyond: Vec<(Duration, Duration)>,
 }
 
@@ -109,7 +109,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// All connections at once, each so many requests.
+/// Sends this many requests on each connection, on all connections at once.
 async fn rounds(connections: &mut [Connection], request: &[u8], requests: u32) -> Result<(), Failure> {
     try_join_all(connections.iter_mut().map(async |connection| {
         for _ in 0..requests {
@@ -121,7 +121,7 @@ async fn rounds(connections: &mut [Connection], request: &[u8], requests: u32) -
     Ok(())
 }
 
-/// The emulator's CPU time for a new connection with one request.
+/// Returns the emulator's CPU time for a new connection with one request.
 async fn handshakes(azure: &Azure, resumed: bool, request: &[u8]) -> Result<Duration, Failure> {
     let load = Load::new(azure, resumed)?;
     load.connect().await?.ask(request).await?;
@@ -136,7 +136,7 @@ async fn handshakes(azure: &Azure, resumed: bool, request: &[u8]) -> Result<Dura
     Ok((azure.cpu()? - cpu) / HANDSHAKES)
 }
 
-/// The median of what one request takes beyond each round trip.
+/// Returns, for each round-trip time, the median of the additional time of one request.
 async fn beyond(
     azure: &Azure,
     load: &Load<'_>,
@@ -160,7 +160,7 @@ async fn beyond(
     Ok(beyond)
 }
 
-/// A read of a secret, with a token that the vault accepts.
+/// Returns a read of a secret, with a valid token.
 fn read(azure: &Azure) -> Vec<u8> {
     let token = token(azure);
     format!(
@@ -183,6 +183,6 @@ const CONNECTIONS: u32 = 16;
 const REQUESTS: u32 = 1000;
 const HANDSHAKES: u32 = 200;
 const TOKENS: u32 = 50;
-/// Longer than a processor takes to fall asleep, so that waking up is part of the figure at every distance.
+/// Longer than a processor takes to enter its sleep state, so that each figure includes waking up.
 const PAUSE: Duration = Duration::from_millis(5);
 const SINGLE: usize = 51;

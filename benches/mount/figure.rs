@@ -1,4 +1,4 @@
-//! One figure: what was measured, in how many runs.
+//! A measured figure with the values of all runs.
 
 use std::{fmt, time::Duration};
 
@@ -30,7 +30,7 @@ impl Figure {
         self.samples.push(time.as_secs_f64() * 1e3);
     }
 
-    /// A time, and the requests that it took.
+    /// Adds a time, and the requests that it took.
     pub(crate) fn run(&mut self, (time, requests): (Duration, u64)) {
         self.time(time);
         self.requests.push(requests as f64);
@@ -44,12 +44,12 @@ impl Figure {
         self.samples.push(number as f64);
     }
 
-    /// The median of all runs.
+    /// Returns the median of all runs.
     pub(crate) fn median(&self) -> f64 {
         median(&self.samples).unwrap_or(f64::NAN)
     }
 
-    /// The median of the requests, where they were counted.
+    /// Returns the median number of requests, if they were counted.
     pub(crate) fn requests(&self) -> Option<f64> {
         median(&self.requests)
     }

@@ -1,4 +1,4 @@
-//! A client that costs next to nothing: one TLS connection, one request at a time.
+//! A minimal client with little CPU use: one TLS connection, one request at a time.
 
 use std::{io, sync::Arc};
 
@@ -17,7 +17,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{Failure, azure::VAULT};
 
-/// How to reach the vault of an emulator.
+/// The address of an emulator's vault, and the TLS configuration for it.
 pub(crate) struct Load<'a> {
     azure: &'a Emulator,
     connector: TlsConnector,
@@ -58,7 +58,7 @@ impl Connection {
         self.stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Sends a request, and reads its answer to the end; it has to be 200.
+    /// Sends a request, and reads its answer to the end; the status must be 200.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> io::Result<()> {
         self.stream.write_all(request).await?;
         self.stream.flush().await?;
@@ -76,7 +76,7 @@ impl Connection {
     }
 }
 
-/// Whether an answer is all there; unknown before its headers are.
+/// Returns whether an answer is complete; `None` until its headers are.
 fn whole(answer: &[u8]) -> Option<bool> {
     let text = std::str::from_utf8(answer).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;

@@ -1,9 +1,9 @@
-//! What a mount costs: `cargo bench`.
+//! Measures the cost of a mount: `cargo bench`.
 //!
-//! Starts the release binary as a process of its own, leads it to an emulated Azure in this process, and prints one table:
-//! times, requests that Azure saw, CPU time and memory. Other providers' binaries do the same work when they are given
-//! with `--peer`. docs/benchmark.md tells what each row is. Figures are medians; they hold for the machine that they were
-//! taken on, so compare those of one run.
+//! The benchmark starts the release binary as a process of its own, and an emulated Azure in this process. It prints
+//! one table: times, requests that Azure received, CPU time and memory. Other providers' binaries, given with `--peer`,
+//! do the same work. docs/benchmark.md describes each row. Figures are medians and depend on the machine, so compare
+//! only figures of the same run.
 
 mod arguments;
 mod azure;
@@ -33,7 +33,7 @@ use self::{
     scenarios::{Scenario, Stage},
 };
 
-/// Why a figure could not be taken.
+/// Why a figure could not be measured.
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
@@ -73,7 +73,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut report = Report { check, providers: providers(arguments, &azure), rows: Vec::new() };
     for scenario in scenarios {
         let mut results = Vec::new();
-        // One provider after the other, so that what else the machine does falls on all of them alike.
+        // The providers take turns in each scenario, so that other load of the machine affects all of them.
         for provider in &report.providers {
             say(&format!("{}: {}", scenario.name(), provider.name));
             let stage = Stage { azure: &azure, provider, quick: arguments.quick };
@@ -97,8 +97,8 @@ fn providers(arguments: &Arguments, azure: &Azure) -> Vec<Provider> {
     process::side_by_side(binaries.collect(), azure.directory_of_files())
 }
 
-/// Tells the person who waits; the table alone goes to stdout.
+/// Writes progress to standard error; only the table goes to standard output.
 fn say(text: &str) {
-    // Nothing is left to try when standard error is gone.
+    // If standard error is closed, nothing is left to try.
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Pods that mount, as the driver tells of them.
+//! Pods that mount volumes, as the driver describes them.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    /// A new pod, with a service-account token that no provider has seen yet, of one of the principals.
+    /// Creates a new pod of one of the principals, with a service-account token that no provider has seen yet.
     pub(crate) fn new(azure: &Azure, principal: usize) -> Self {
         let token = azure.service_account_token("default", "app", AUDIENCE, HOUR);
         let expiry = OffsetDateTime::from(SystemTime::now() + HOUR).format(&Rfc3339).unwrap_or_default();
@@ -25,15 +25,16 @@ impl Pod {
         Self { number: azure.pod_number(), client_id: client_id(principal), tokens: tokens.to_string() }
     }
 
-    /// Another pod, with the token of this one.
+    /// Creates another pod with this pod's token.
     pub(crate) fn sibling(&self, azure: &Azure) -> Self {
         Self { number: azure.pod_number(), ..self.clone() }
     }
 
-    /// Its volume with so many secrets. The same pod's request is the same each time: a republish.
+    /// Returns the request for a volume with this many secrets. Later requests of the same pod are equal, and so
+    /// republishes.
     pub(crate) fn request(&self, objects: usize) -> MountRequest {
         let uid = format!("00000000-0000-4000-8000-{:012x}", self.number);
-        // The one form that every provider for Azure reads: a list of texts, each of them YAML.
+        // The only form that all Azure providers accept: a list of texts, each of them YAML.
         let array: Vec<_> = (0..objects)
             .map(|object| format!("objectName: {}\nobjectType: secret\n", secret_name(object)))
             .collect();

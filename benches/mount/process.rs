@@ -1,4 +1,4 @@
-//! A provider as a process of its own, and what the kernel says of it.
+//! A provider as a process of its own, and its resource use.
 
 use std::{
     fs, io,
@@ -12,23 +12,23 @@ use tempfile::TempDir;
 
 use crate::{azure::Azure, cpu_time};
 
-/// A binary that is measured.
+/// A measured binary.
 #[derive(Clone, Debug)]
 pub(crate) struct Provider {
     pub(crate) name: String,
     pub(crate) binary: PathBuf,
-    /// The file that is started in its place: [`side_by_side`].
+    /// The copy that is started: [`side_by_side`].
     pub(crate) copy: PathBuf,
 }
 
-/// Copies of all binaries in one directory: how much of a binary is resident depends on the file system that it is on.
+/// Copies all binaries to one directory: a binary's resident size depends on its file system.
 pub(crate) fn side_by_side(binaries: Vec<(String, PathBuf)>, directory: &Path) -> Vec<Provider> {
     let numbered = binaries.into_iter().enumerate();
     let copied = numbered.map(|(number, (name, binary))| {
         let copy = directory.join(format!("provider-{number}"));
         match fs::copy(&binary, &copy) {
             Ok(_) => Provider { name, binary, copy },
-            // Its start will fail, and tell why.
+            // Its start will fail with the reason.
             Err(_) => Provider { name, copy: binary.clone(), binary },
         }
     });
@@ -41,12 +41,13 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the binary, led to the emulator by its environment, with flags that every provider for Azure knows.
+    /// Starts the binary. Its environment leads it to the emulator, and its flags are those that every Azure provider
+    /// has.
     pub(crate) fn start(provider: &Provider, azure: &Azure) -> io::Result<Self> {
         Self::start_with(provider, azure, &[])
     }
 
-    /// The same, with these flags too.
+    /// Starts the binary with additional flags.
     pub(crate) fn start_with(provider: &Provider, azure: &Azure, flags: &[&str]) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
         let [health, metrics] = free_ports()?;
@@ -55,7 +56,7 @@ impl Process {
             .arg(format!("--healthz-port={health}"))
             .arg(format!("--prometheus-port={metrics}"))
             .args(flags)
-            // Whatever else is set here, a proxy's exceptions for one, is not part of the work.
+            // Other variables, such as a proxy's exceptions, would affect the work.
             .env_clear()
             .env("HTTPS_PROXY", azure.proxy_url())
             .env("SSL_CERT_FILE", azure.ca_file())
@@ -70,17 +71,17 @@ impl Process {
         self.dir.path().join("azure.sock")
     }
 
-    /// How it ended, when it has.
+    /// Returns the exit status, once the process has ended.
     pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    /// Memory in use now, in bytes.
+    /// Returns the memory in use now, in bytes.
     pub(crate) fn resident(&self) -> io::Result<u64> {
         self.status("VmRSS:")
     }
 
-    /// The most memory that was ever in use, in bytes.
+    /// Returns the peak of the memory in use, in bytes.
     pub(crate) fn peak(&self) -> io::Result<u64> {
         self.status("VmHWM:")
     }
@@ -89,7 +90,7 @@ impl Process {
         self.child.id()
     }
 
-    /// CPU time so far, of user and system together.
+    /// Returns the CPU time so far, user and system.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
         cpu_time::cpu(&self.id().to_string(), |_| true)
     }
@@ -99,7 +100,7 @@ impl Process {
         let kib = status
             .lines()
             .find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse::<u64>().ok());
-        kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("the kernel tells no memory"))
+        kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("the kernel reports no memory"))
     }
 }
 
@@ -111,7 +112,7 @@ impl Drop for Process {
 }
 
 fn free_ports() -> io::Result<[u16; 2]> {
-    // Both are taken before either is given up, so that they differ.
+    // Both ports are taken before either is released, so that they differ.
     let (one, other) =
         (TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?);
     Ok([one.local_addr()?.port(), other.local_addr()?.port()])

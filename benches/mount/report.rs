@@ -1,4 +1,4 @@
-//! All figures, and their form as JSON.
+//! All figures, and their JSON form.
 
 use std::{fs, io, path::Path};
 
@@ -8,21 +8,21 @@ use crate::{emulator_baseline::Check, figure::Figure, process::Provider, scenari
 
 pub(crate) struct Report {
     pub(crate) check: Check,
-    /// Ours first.
+    /// The provider of this crate comes first.
     pub(crate) providers: Vec<Provider>,
     pub(crate) rows: Vec<Row>,
 }
 
-/// One figure, of each provider.
+/// One figure of each provider.
 pub(crate) struct Row {
     pub(crate) scenario: String,
     pub(crate) what: String,
-    /// In the order of the providers: the figure, or why there is none.
+    /// In the order of the providers: the figure, or why it is missing.
     pub(crate) figures: Vec<Result<Figure, String>>,
 }
 
 impl Row {
-    /// The rows of one scenario. Where every provider failed, one row says so.
+    /// Returns the rows of one scenario. If every provider failed, one row says so.
     pub(crate) fn of(scenario: &Scenario, results: Vec<Result<Vec<Figure>, String>>) -> Vec<Self> {
         let names: Vec<String> = match results.iter().find_map(|result| result.as_ref().ok()) {
             Some(figures) => figures.iter().map(|figure| figure.what.clone()).collect(),
@@ -45,7 +45,7 @@ impl Row {
 }
 
 impl Report {
-    /// How many figures could not be taken.
+    /// Returns the number of missing figures.
     pub(crate) fn missing(&self) -> usize {
         self.rows.iter().flat_map(|row| &row.figures).filter(|figure| figure.is_err()).count()
     }

@@ -1,4 +1,4 @@
-//! The report as a table in Markdown: a row for each figure, a column for each provider.
+//! The report as a Markdown table: a row for each figure, a column for each provider.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -46,7 +46,7 @@ fn cells(row: &Row) -> Vec<String> {
     std::iter::once(row.what.clone()).chain(figures).chain(ratios).collect()
 }
 
-/// How many times ours the peer's figure is, and its requests.
+/// Returns the ratio of the peer's figure to ours, and the peer's requests.
 fn ratio(peer: &Figure, ours: &Figure) -> String {
     let times = |peer: f64, ours: f64| match (peer, ours) {
         (0.0, 0.0) => "1.00".to_owned(),
@@ -60,7 +60,7 @@ fn ratio(peer: &Figure, ours: &Figure) -> String {
     text
 }
 
-/// Each reason once, with who failed for it and where.
+/// Returns each error once, with the failed providers and figures.
 fn failures(report: &Report) -> Vec<String> {
     let mut places: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for row in &report.rows {
@@ -73,8 +73,8 @@ fn failures(report: &Report) -> Vec<String> {
             }
         }
     }
-    let told = places
+    let failures = places
         .into_iter()
         .map(|((name, reason), scenarios)| format!("{name}: {reason} ({})", scenarios.join(", ")));
-    told.collect()
+    failures.collect()
 }

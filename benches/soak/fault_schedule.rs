@@ -1,4 +1,4 @@
-//! What Azure does meanwhile: one fault after the other, with good times between them, and rotations all the time.
+//! The faults of Azure during the soak: one after the other with pauses, while secrets are rotated all the time.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,28 +11,30 @@ use tokio::time::sleep;
 
 use crate::azure::{Azure, OBJECTS, VAULT, secret_name, secret_value};
 
-/// How long a fault is in force, and how long none is after it.
+/// How long a fault is active, and how long the pause after it is.
 const BAD: Duration = Duration::from_secs(2);
 const GOOD: Duration = Duration::from_secs(3);
 
-/// All faults once.
+/// The time in which all faults happen once.
 pub(crate) const ROUND: Duration = Duration::from_secs(5 * FAULTS as u64);
 
 const FAULTS: usize = 12;
 
-/// Mounts that began while a fault was in force, or so long after it, may fail for it: those before them hold the line.
+/// A mount may fail because of a fault if it began while the fault was active, or this long after it. Earlier mounts
+/// may have filled the mount queue.
 const AFTERMATH: Duration = Duration::from_secs(16);
 
-/// How old what a new pod gets may be: a read that went out less than a second ago is joined, and takes a while.
+/// The highest age of a new pod's values: a mount joins a read that was sent less than a second before, and the read
+/// takes time.
 const JOINED: Duration = Duration::from_secs(3);
 
 pub(crate) struct FaultSchedule {
     azure: Rc<Azure>,
     on: Cell<bool>,
-    /// Faults and when they ended; the last may still be in force.
+    /// Faults and their ends; the last one may still be active.
     faults: RefCell<Vec<(&'static str, Option<Instant>)>>,
     restarted: Cell<Option<Instant>>,
-    /// When each secret got its further versions.
+    /// The times of each secret's new versions.
     rotations: RefCell<Vec<Vec<Instant>>>,
 }
 
@@ -59,12 +61,12 @@ impl FaultSchedule {
         self.on.set(false);
     }
 
-    /// One of the providers is about to be restarted.
+    /// Records that a provider is about to be restarted.
     pub(crate) fn restarting(&self) {
         self.restarted.set(Some(Instant::now()));
     }
 
-    /// Until it is over.
+    /// Injects faults until the soak ends.
     pub(crate) async fn change(&self) {
         for number in (0..FAULTS).cycle() {
             let (name, route, fault) = fault(number, self.azure.journal().connections());
@@ -82,7 +84,7 @@ impl FaultSchedule {
         }
     }
 
-    /// A while in which two secrets a second are rotated.
+    /// Waits, and rotates two secrets a second meanwhile.
     async fn pass(&self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end && self.on() {
@@ -95,7 +97,7 @@ impl FaultSchedule {
         }
     }
 
-    /// What a failure of a mount that began at `begin` is to be put down to.
+    /// Returns the fault that explains the failure of a mount which began at `begin`.
     pub(crate) fn cause(&self, begin: Instant, restarts: bool) -> Option<&'static str> {
         if restarts && self.restarted.get().is_some_and(|at| at + AFTERMATH > begin) {
             return Some("its provider was restarted");
@@ -103,11 +105,11 @@ impl FaultSchedule {
         let faults = self.faults.borrow();
         let at_work =
             faults.iter().rev().take_while(|(_, end)| end.is_none_or(|end| end + AFTERMATH > begin));
-        // The latest that had begun is the likeliest.
+        // The latest fault is the most likely cause.
         at_work.map(|(name, _)| *name).next()
     }
 
-    /// Whether a secret's text is one that a mount may have got which began at `begin`.
+    /// Returns whether a mount that began at `begin` may have got this value of a secret.
     pub(crate) fn is_fresh(&self, object: usize, text: &str, begin: Instant, new_pod: bool) -> bool {
         let Some(rest) = text.strip_prefix(&secret_value(object)) else { return false };
         let got = rest.strip_prefix(" v").map_or(Some(0), |version| version.parse().ok());
@@ -118,7 +120,7 @@ impl FaultSchedule {
     }
 }
 
-/// A fault by its number. `known` connections have been made so far.
+/// Returns a fault by its number. `known` connections have been made so far.
 fn fault(number: usize, known: u64) -> (&'static str, Route, Fault) {
     let reads = || Route::service(Service::Vault).credentials(true);
     let some = |every: u32| reads().matching(move |_| fastrand::u32(..every) == 0);

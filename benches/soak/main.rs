@@ -1,9 +1,9 @@
 //! An hour of a node's life: `cargo bench --bench soak`, or `just soak --minutes 5`.
 //!
-//! Two providers, the release binary as processes, mount from an emulated Azure that fails in one way after the other and
-//! whose secrets are rotated meanwhile. One of them lives through all of it, so that a leak would show; the other one is
-//! stopped or killed every minute. Each answer is held against what the vault had at that moment, and each failure
-//! against the fault in force: a failure without one, a stale value or a leak fails the soak.
+//! Two providers, processes of the release binary, mount from an emulated Azure. One fault follows the other, and
+//! secrets are rotated meanwhile. The first provider runs all the time, so that a leak would show. The second one is
+//! stopped or killed every minute. Each answer is compared with the vault's values at that time, and each failure with
+//! the active faults. A failure without a fault, a stale value or a leak fails the soak.
 
 mod fault_schedule;
 mod record;
@@ -42,19 +42,19 @@ use self::{
     record::{Record, Sample},
 };
 
-/// Why the soak cannot go on.
+/// Why the soak cannot continue.
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Waits are in proportion to how long a mount may take, and a soak has no time for ninety seconds.
+/// The provider's timeouts follow from the time limit of a mount, and 90 s would be too long for a soak.
 const FLAGS: [&str; 2] = ["--mount-timeout=15s", "--republish-max-age=10s"];
 
-/// How many mounts are under way at once.
+/// Concurrent mounts.
 const WORKERS: usize = 8;
 
-/// As long as a connection that nobody uses is kept, and a little more.
+/// A little longer than an idle connection is kept.
 const QUIET: Duration = Duration::from_secs(70);
 
-/// More than the credentials that a provider keeps for those who come again.
+/// More pods than a provider caches credentials for.
 const KEPT: usize = 1_200;
 
 const ROWS: u32 = 12;
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let azure = Rc::new(Azure::start()?);
         let length = Duration::from_secs_f64(minutes * 60.0);
-        // Azure has a runtime of its own, which ends outside of this one.
+        // The emulator's runtime ends outside of this one.
         runtime.block_on(LocalSet::new().run_until(soak(azure.clone(), length)))
     });
     match outcome {
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 }
 
 fn minutes(arguments: impl Iterator<Item = String>) -> Result<f64, Failure> {
-    // Cargo says so to every benchmark.
+    // Cargo passes this to every benchmark.
     let mut arguments = arguments.filter(|argument| argument != "--bench");
     let text = match (arguments.next(), arguments.next()) {
         (None, None) => return Ok(60.0),
@@ -92,7 +92,7 @@ fn minutes(arguments: impl Iterator<Item = String>) -> Result<f64, Failure> {
     minutes.ok_or_else(|| "--minutes takes a number".into())
 }
 
-/// Whether all went well.
+/// Returns whether the soak passed.
 async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
     let ours = ("akv-provider".to_owned(), env!("CARGO_BIN_EXE_akv-provider").into());
     let provider = process::side_by_side(vec![ours], azure.directory_of_files()).remove(0);
@@ -103,8 +103,8 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
     let record = Rc::new(RefCell::new(Record::default()));
     let faults = Rc::new(FaultSchedule::new(azure.clone()));
 
-    // What is kept on purpose is there, and everything has happened once: what a leak is measured from.
-    tell("warming up");
+    // The baseline for leaks: caches are filled, and every code path has run once.
+    progress("warming up");
     for number in 0..KEPT {
         let pod = pods::Pod::new(&azure, number % azure::PRINCIPALS);
         let mut driver = drivers.borrow()[0].clone();
@@ -117,7 +117,7 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
     sleep(QUIET).await;
     let before = Sample::take(Duration::ZERO, &lasting, &record.borrow())?;
 
-    tell(&format!("{:.1} minutes", length.as_secs_f64() / 60.0));
+    progress(&format!("{:.1} minutes", length.as_secs_f64() / 60.0));
     let begin = Instant::now();
     faults.start();
     let work = run(&azure, &faults, &drivers, &record);
@@ -141,11 +141,11 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
             }
         }
         samples.push(Sample::take(begin.elapsed(), &lasting, &record.borrow())?);
-        tell(&format!("{row} of {ROWS}"));
+        progress(&format!("{row} of {ROWS}"));
     }
     faults.stop();
     finish(work).await;
-    tell("quiet");
+    progress("quiet");
     sleep(QUIET).await;
     let after = Sample::take(begin.elapsed(), &lasting, &record.borrow())?;
     let record = record.borrow();
@@ -156,7 +156,7 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Asks it to stop, as kubelet does, and waits until the mounts under way have finished.
+/// Stops the process as kubelet does, and waits until mounts in flight have finished.
 async fn stop(process: &mut Process) -> io::Result<()> {
     std::process::Command::new("kill").args(["-TERM", &process.id().to_string()]).status()?;
     while process.ended()?.is_none() {
@@ -190,12 +190,12 @@ fn run(
 
 async fn finish(tasks: Vec<tokio::task::JoinHandle<()>>) {
     for task in tasks {
-        // A panic is told of by the task itself.
+        // The task itself reports a panic.
         let _ = task.await;
     }
 }
 
-/// Tells the person who waits; the table alone goes to stdout.
-fn tell(text: &str) {
+/// Writes progress to standard error; only the table goes to standard output.
+fn progress(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

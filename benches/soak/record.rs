@@ -1,21 +1,21 @@
-//! What came of it, and the table.
+//! The outcomes of the soak, and its table.
 
 use std::{collections::BTreeMap, fmt, io, time::Duration};
 
 use crate::process::Process;
 
-/// How one mount ended.
+/// The outcome of one mount.
 pub(crate) enum Outcome {
     Mounted,
-    /// With a value that it must not have got, or without one that it must.
+    /// The mount returned a value that it must not return, or lacks a value.
     Wrong,
-    /// While something was out of order.
+    /// The mount failed while a fault was active.
     Failed {
         cause: &'static str,
         code: String,
         took: Duration,
     },
-    /// While nothing was.
+    /// The mount failed without an active fault.
     Unexplained(String),
 }
 
@@ -41,7 +41,7 @@ impl Record {
         }
     }
 
-    /// Whether every answer was right and every failure had a reason.
+    /// Returns whether every answer was right and every failure has a cause.
     pub(crate) fn is_sound(&self) -> bool {
         self.wrong == 0 && self.unexplained.is_empty()
     }
@@ -51,7 +51,7 @@ impl Record {
     }
 }
 
-/// The provider that lives through all of it, at one moment.
+/// The resource use of the first provider at one time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
     at: Duration,
@@ -72,20 +72,20 @@ impl Sample {
         })
     }
 
-    /// Whether more is left than chance and the allocator explain.
+    /// Returns whether more resources are in use than chance and the allocator explain.
     pub(crate) fn leaks(&self, before: &Self) -> bool {
         self.descriptors > before.descriptors + 4 || self.resident > before.resident + before.resident / 4
     }
 }
 
-/// All of it.
+/// The report of a soak.
 pub(crate) struct Report<'a> {
     pub(crate) record: &'a Record,
     pub(crate) restarts: u32,
-    /// Quiet, after the warm-up.
+    /// Idle, after the warm-up.
     pub(crate) before: Sample,
     pub(crate) samples: &'a [Sample],
-    /// Quiet again.
+    /// Idle again, after the last mount.
     pub(crate) after: Sample,
 }
 
@@ -104,7 +104,7 @@ impl fmt::Display for Report<'_> {
             writeln!(f, "| {cause} | {code} | {count} | {:.1} |", longest.as_secs_f64())?;
         }
         for (text, count) in &record.unexplained {
-            writeln!(f, "| **nothing was out of order** | {} | {count} | |", text.replace('\n', " "))?;
+            writeln!(f, "| **no fault was active** | {} | {count} | |", text.replace('\n', " "))?;
         }
         writeln!(f, "\n| minute | mounted | failed | memory, MiB | descriptors |")?;
         writeln!(f, "| --- | ---: | ---: | ---: | ---: |")?;

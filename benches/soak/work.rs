@@ -1,4 +1,4 @@
-//! Pods that start, and volumes that come again.
+//! Workers that mount for new pods and republish volumes.
 
 use std::{
     cell::RefCell,
@@ -18,10 +18,10 @@ use crate::{
     record::{Outcome, Record},
 };
 
-/// Between two mounts of a worker.
+/// The pause between two mounts of a worker.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// How many pods of a worker live at once.
+/// Pods of a worker at one time.
 const PODS: usize = 10;
 
 pub(crate) struct Worker {
@@ -58,7 +58,7 @@ impl Worker {
         let new = self.pods.is_empty() || fastrand::u32(..4) == 0;
         let (pod, objects) = match (new, self.pods.len()) {
             (false, pods) => self.pods[fastrand::usize(..pods)].clone(),
-            // One of a new service account's token, or a replica of a pod that is there.
+            // A pod with a new service-account token, or a replica of an existing pod.
             (true, pods) => {
                 let pod = match pods {
                     1.. if fastrand::bool() => self.pods[fastrand::usize(..pods)].0.sibling(&self.azure),
@@ -67,12 +67,12 @@ impl Worker {
                 (pod, [1, 5, 20][fastrand::usize(..3)])
             }
         };
-        // One in five is the node's other provider's, which is restarted now and then.
+        // One in five mounts goes to the second provider, which is restarted at times.
         let other = fastrand::u32(..5) == 0;
         let mut driver = self.drivers.borrow()[usize::from(other)].clone();
         let begin = Instant::now();
         match driver.call(pod.request(objects)).await {
-            // To the provider that has not seen the volume before, each is new.
+            // A provider that has not seen the volume before treats it as new.
             Ok(answer) => {
                 if new {
                     self.pods.push_back((pod, objects));

@@ -1,4 +1,4 @@
-//! Entra's access tokens: issued here, checked by the vaults.
+//! Entra's access tokens: issued for clients, checked by the vaults.
 
 use std::{
     collections::HashMap,
@@ -15,11 +15,11 @@ use crate::{
     jws::{SigningKey, Token},
 };
 
-/// The tenant's signing key, and the tokens found genuine already.
+/// The tenant's signing key, and the tokens that were verified before.
 #[derive(Debug)]
 pub(crate) struct AccessTokens {
     key: Arc<SigningKey>,
-    /// Spares an RSA verification per request to a vault.
+    /// Avoids an RSA verification for each request to a vault.
     genuine: Mutex<HashMap<Box<str>, Arc<Claims>>>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Grant<'a> {
     pub(crate) tenant: &'a str,
     pub(crate) identity: &'a Identity,
     pub(crate) resource: &'a str,
-    /// Whether a managed identity asked, not an application.
+    /// True for a managed identity, false for an application.
     pub(crate) managed: bool,
     pub(crate) now: i64,
     /// Seconds.
@@ -94,7 +94,7 @@ impl AccessTokens {
         token
     }
 
-    /// The claims of a token that this tenant's key signed.
+    /// Returns the claims of a token that this tenant's key signed.
     pub(crate) fn genuine(&self, token: &str) -> Option<Arc<Claims>> {
         if let Some(claims) = self.lock().get(token) {
             return Some(Arc::clone(claims));
@@ -121,7 +121,7 @@ impl AccessTokens {
     }
 }
 
-/// `iss` of a tenant's version 1.0 tokens.
+/// Returns `iss` of a tenant's version 1.0 tokens.
 pub(crate) fn issuer_of(tenant: &str) -> String {
     format!("https://sts.windows.net/{tenant}/")
 }

@@ -1,4 +1,4 @@
-//! The HTTP answer of an emulated service.
+//! HTTP answers of the emulated services.
 
 use bytes::Bytes;
 use http::{
@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use crate::body::AnswerBody;
 
-/// Status, headers and whole body, before they are sent.
+/// An answer that is not sent yet: status, headers and whole body.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
-    /// Client id of the caller that the service accepted, for the journal.
+    /// The accepted caller's client id, for the journal.
     pub(crate) caller: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Answer {
         Self { status, headers: vec![(CONTENT_TYPE, content_type)], body, caller: None }
     }
 
-    /// An answer with these headers alone. Headers that HTTP does not allow are left out.
+    /// Creates an answer with these headers alone. Headers that HTTP does not allow are left out.
     pub(crate) fn foreign(code: u16, headers: &[(String, String)], body: String) -> Self {
         let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let allowed = |(name, value): &(String, String)| {
@@ -44,7 +44,7 @@ impl Answer {
         Self { status, headers, body: Bytes::from(body), caller: None }
     }
 
-    /// The same access token among other fields. An answer without a token stays as it is.
+    /// Replaces all fields around the access token. An answer without a token is unchanged.
     pub(crate) fn with_token_fields(self, mut fields: Value) -> Self {
         let own: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let issued = own.get("token").unwrap_or(&own).get("access_token");
@@ -59,7 +59,7 @@ impl Answer {
     }
 
     pub(crate) fn redirect(to: &str) -> Self {
-        // 307 keeps method and body, which makes it the redirect that would give away the most.
+        // 307 keeps method and body, so it is the redirect that could leak the most.
         Self::text(StatusCode::TEMPORARY_REDIRECT, "").header_text(LOCATION, to)
     }
 
@@ -68,7 +68,7 @@ impl Answer {
         self
     }
 
-    /// Adds a header unless its value cannot stand in one.
+    /// Adds a header, unless HTTP does not allow its value.
     pub(crate) fn header_text(self, name: HeaderName, value: &str) -> Self {
         match HeaderValue::from_str(value) {
             Ok(value) => self.header(name, value),

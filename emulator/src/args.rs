@@ -4,7 +4,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use thiserror::Error;
 
-/// What to start, and what to write where.
+/// The parsed flags.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Args {
     pub(crate) seed: Option<PathBuf>,
@@ -18,21 +18,21 @@ pub(crate) struct Args {
     pub(crate) service_account: ServiceAccount,
 }
 
-/// `namespace/name`.
+/// A service account, written as `namespace/name`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ServiceAccount {
     pub(crate) namespace: String,
     pub(crate) name: String,
 }
 
-/// What the command line asks for.
+/// The command that the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Run(Box<Args>),
     Help,
 }
 
-/// A command line that makes no sense.
+/// The command line is invalid.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum ArgsError {
     #[error("unknown argument '{argument}'; --help lists them")]
@@ -85,7 +85,7 @@ impl Default for ServiceAccount {
     }
 }
 
-/// The text for `--help`.
+/// Returns the text for `--help`.
 pub(crate) fn help() -> String {
     let mut text =
         "akv-emulator plays Microsoft Entra, Azure Key Vault, IMDS and NMI on loopback.\n\n".to_owned();
@@ -139,7 +139,7 @@ const FLAGS: &[(&str, &str, &str)] = &[
     ("--ca-out", "FILE", "write the certificate authority to trust there"),
     ("--cloud-out", "FILE", "write an environment file for AzureStackCloud there"),
     ("--tokens-out", "FILE", "write service-account tokens as the driver passes them there"),
-    ("--service-account", "NAMESPACE/NAME", "whose tokens to write; default default/app"),
+    ("--service-account", "NAMESPACE/NAME", "the service account of the tokens; default default/app"),
 ];
 
 #[cfg(test)]
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_to_give_a_value_mean_the_same() {
+    fn a_value_follows_its_flag_after_a_space_or_an_equals_sign() {
         let expected = Args {
             seed: Some("a.yaml".into()),
             https: Some(([127, 0, 0, 1], 8443).into()),

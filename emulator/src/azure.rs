@@ -1,4 +1,4 @@
-//! Everything that the listeners share, and who answers which request.
+//! The state that all listeners share, and the routing of requests to services.
 
 use std::sync::{
     Arc,
@@ -47,13 +47,13 @@ pub(crate) struct Azure {
 }
 
 impl Azure {
-    /// Counts a new connection and gives it its number.
+    /// Counts a new connection and returns its number.
     pub(crate) fn connection(&self) -> u64 {
         self.journal.connection();
         self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Answers as the service that the head names, faults aside.
+    /// Returns the answer of the service that the head names, without faults.
     pub(crate) fn answer(&self, head: &RequestHead, headers: &HeaderMap, body: &Bytes) -> Answer {
         match head.service {
             Service::Entra | Service::TokenProxy => self.entra(head).answer(head, body),
@@ -86,7 +86,7 @@ impl Azure {
         }
     }
 
-    /// A service's own body for a status that a fault asked for.
+    /// Returns the service's own body for a status that a fault injects.
     pub(crate) fn failing(service: Service, status: StatusCode) -> Answer {
         match service {
             Service::Vault => KeyVault::failing(status),
@@ -133,7 +133,7 @@ impl Azure {
     }
 }
 
-/// The cloud of a host; the loopback cloud, which knows all audiences, for a name of none.
+/// Returns the cloud of a host. For a name in no cloud, it is the loopback cloud, which accepts all audiences.
 fn cloud_of(host: &str) -> &'static Cloud {
     match Host::parse(host) {
         Host::Login(cloud) | Host::Vault { cloud, .. } => cloud,

@@ -1,4 +1,4 @@
-//! The body that goes out: whole, or broken in the way a fault asks for.
+//! Response bodies: whole, or broken by a fault.
 
 use std::{
     io,
@@ -11,31 +11,31 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-/// A response body that hyper drives.
+/// A response body that hyper polls.
 pub(crate) struct AnswerBody {
-    /// What `content-length` promises, if it is there.
+    /// The value of `content-length`, if the header is sent.
     promised: Option<u64>,
     flow: Flow,
 }
 
 enum Flow {
     Whole(Bytes),
-    /// Sends `part`, lets it be flushed, then breaks the connection.
+    /// Sends `part`, lets it be flushed, and then breaks the connection.
     Cut {
         part: Bytes,
         flushed: bool,
     },
-    /// Sends `part`, then nothing more.
+    /// Sends `part`, and then nothing more.
     Hang {
         part: Bytes,
     },
-    /// Sends `left` bytes of filler between an opening and a closing.
+    /// Sends `left` bytes of filler between an opening and a closing part.
     Huge {
         open: Bytes,
         left: u64,
         close: Bytes,
     },
-    /// Sends `step` bytes, waits, and so on.
+    /// Sends `step` bytes, waits, and repeats.
     Slow {
         rest: Bytes,
         step: usize,
@@ -51,7 +51,7 @@ impl AnswerBody {
 
     pub(crate) fn cut(body: &Bytes, after: usize) -> Self {
         let part = body.slice(..after.min(body.len()));
-        // One byte more than there is, should the cut not fall inside the body.
+        // If the cut is behind the body's end, one byte more is promised, so that the body still breaks.
         let promised = (body.len() as u64).max(part.len() as u64 + 1);
         Self { promised: Some(promised), flow: Flow::Cut { part, flushed: false } }
     }
@@ -68,7 +68,7 @@ impl AnswerBody {
         Self { promised: Some(promised), flow: Flow::Huge { open, left, close } }
     }
 
-    /// The same, in chunks.
+    /// Removes the promised length, so that the body is sent in chunks.
     pub(crate) fn unannounced(self) -> Self {
         Self { promised: None, ..self }
     }
@@ -93,7 +93,7 @@ impl Body for AnswerBody {
             Flow::Cut { part, flushed } => match (part.is_empty(), *flushed) {
                 (false, _) => std::mem::take(part),
                 (true, false) => {
-                    // Pending once lets hyper write out what it has before it hears of the failure.
+                    // One pending poll lets hyper flush its buffer before it sees the failure.
                     *flushed = true;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

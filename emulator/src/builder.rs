@@ -12,7 +12,7 @@ use crate::{
     vault::VaultSet,
 };
 
-/// Settings of an emulator; every one has a default.
+/// A builder of an emulator; each setting has a default.
 #[derive(Debug)]
 pub struct EmulatorBuilder {
     pub(crate) https: SocketAddr,
@@ -29,89 +29,89 @@ pub struct EmulatorBuilder {
 /// The emulator did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// An address is in use, or not this host's.
+    /// An address is in use, or does not belong to this host.
     #[error("listen for {listener} on {address}")]
     Listen {
-        /// What for.
+        /// The listener's name.
         listener: &'static str,
-        /// Where.
+        /// The listener's address.
         address: SocketAddr,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// No timer for the round trips of its connections.
+    /// The kernel's timer for delayed connections could not be created.
     #[error("make a timer")]
     Timer(#[source] io::Error),
-    /// The certificate authority.
+    /// The certificate authority could not be created.
     #[error("set up the certificate authority")]
     Tls(#[from] TlsError),
 }
 
 impl EmulatorBuilder {
-    /// Address of the HTTPS listener. Default: a free port of 127.0.0.1.
+    /// Sets the address of the HTTPS listener. Default: a free port of 127.0.0.1.
     #[must_use]
     pub fn https_on(self, address: SocketAddr) -> Self {
         Self { https: address, ..self }
     }
 
-    /// Address of the HTTP proxy. Default: a free port of 127.0.0.1.
+    /// Sets the address of the HTTP proxy. Default: a free port of 127.0.0.1.
     #[must_use]
     pub fn proxy_on(self, address: SocketAddr) -> Self {
         Self { proxy: address, ..self }
     }
 
-    /// Address of IMDS, in production 169.254.169.254:80. Default: a free port of 127.0.0.1.
+    /// Sets the address of IMDS, in production 169.254.169.254:80. Default: a free port of 127.0.0.1.
     #[must_use]
     pub fn imds_on(self, address: SocketAddr) -> Self {
         Self { imds: address, ..self }
     }
 
-    /// Address of NMI, in production 127.0.0.1:2579. Default: a free port of 127.0.0.1.
+    /// Sets the address of NMI, in production 127.0.0.1:2579. Default: a free port of 127.0.0.1.
     #[must_use]
     pub fn nmi_on(self, address: SocketAddr) -> Self {
         Self { nmi: address, ..self }
     }
 
-    /// The directory. Default: [`Directory::conformance`].
+    /// Sets the directory. Default: [`Directory::conformance`].
     #[must_use]
     pub fn directory(self, directory: Directory) -> Self {
         Self { directory, ..self }
     }
 
-    /// The vaults. Default: none.
+    /// Sets the vaults. Default: none.
     #[must_use]
     pub fn vaults(self, vaults: VaultSet) -> Self {
         Self { vaults, ..self }
     }
 
-    /// Directory and vaults of a seed.
+    /// Sets directory and vaults of a seed.
     #[must_use]
     pub fn seed(self, seed: Seed) -> Self {
         self.directory(seed.directory).vaults(seed.vaults)
     }
 
-    /// Keys made before. Default: fresh ones.
+    /// Sets existing keys. Default: new ones.
     #[must_use]
     pub fn keys(self, keys: Keys) -> Self {
         Self { keys: Some(keys), ..self }
     }
 
-    /// The clock. Default: the system's time.
+    /// Sets the clock. Default: the system's time.
     #[must_use]
     pub fn clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
 
-    /// The cluster's id in the API server's certificate (`hcp-kubernetes.<id>.svc.cluster.local`).
+    /// Sets the cluster's id in the API server's certificate (`hcp-kubernetes.<id>.svc.cluster.local`).
     #[must_use]
     pub fn api_server_id(self, id: &str) -> Self {
         Self { api_server_id: id.to_owned(), ..self }
     }
 
-    /// Starts it on the current tokio runtime.
+    /// Starts the emulator on the current tokio runtime.
     ///
     /// # Errors
-    /// [`StartError`] when an address cannot be listened on.
+    /// [`StartError`] if a listener cannot be bound.
     pub async fn start(self) -> Result<Emulator, StartError> {
         Emulator::start_with(self).await
     }

@@ -1,4 +1,4 @@
-//! The time that tokens are issued, and found expired, by.
+//! The clock that decides when tokens are issued and when they expire.
 
 use std::{
     sync::{
@@ -10,22 +10,22 @@ use std::{
 
 use time::OffsetDateTime;
 
-/// The system's time plus an offset that a test sets. Clones share the offset.
+/// A clock that shows the system's time plus an offset that a test sets. Clones share the offset.
 ///
-/// TLS certificates do not follow it: their validity is checked by the client, against its own clock.
+/// TLS certificates do not follow it: a client checks their validity against its own clock.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset_ms: Arc<AtomicI64>,
 }
 
 impl Clock {
-    /// The emulated time.
+    /// Returns the emulated time.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc() + time::Duration::milliseconds(self.offset_ms.load(Ordering::Relaxed))
     }
 
-    /// The emulated time in seconds since the Unix epoch.
+    /// Returns the emulated time in seconds since the Unix epoch.
     #[must_use]
     pub fn unix(&self) -> i64 {
         self.now().unix_timestamp()
@@ -37,7 +37,7 @@ impl Clock {
         self.offset_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
-    /// Puts the clock `seconds` ahead of the system's time, or behind it when negative.
+    /// Sets the clock `seconds` ahead of the system's time, or behind it if negative.
     pub fn set_offset(&self, seconds: i64) {
         self.offset_ms.store(seconds.saturating_mul(1000), Ordering::Relaxed);
     }

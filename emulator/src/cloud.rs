@@ -1,13 +1,13 @@
 //! Host names of the Azure clouds, and of the emulator's own loopback cloud.
 
-/// A cloud's names.
+/// The host names of a cloud.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cloud {
     login: &'static [&'static str],
     vault_suffix: &'static str,
 }
 
-/// What a `Host` header names.
+/// The service that a `Host` header names.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Host {
     Login(&'static Cloud),
@@ -18,17 +18,17 @@ pub(crate) enum Host {
 }
 
 impl Cloud {
-    /// The audience of Key Vault in this cloud.
+    /// Returns Key Vault's audience in this cloud.
     pub(crate) fn resource(&self) -> String {
         format!("https://{}", self.vault_suffix)
     }
 
-    /// The login host that challenges name.
+    /// Returns the login host that challenges name.
     pub(crate) fn login(&self) -> &'static str {
         self.login[0]
     }
 
-    /// Every login host, the preferred one first.
+    /// Returns every login host, the preferred one first.
     pub(crate) fn login_hosts(&self) -> &'static [&'static str] {
         self.login
     }
@@ -37,8 +37,8 @@ impl Cloud {
         self.vault_suffix == LOOPBACK_VAULT
     }
 
-    /// Whether this cloud's Entra knows the resource. The loopback cloud knows those of all clouds and is known in
-    /// all, so that a test may mix its names with production ones.
+    /// Returns whether this cloud's Entra accepts the resource. The loopback cloud and all other clouds accept each
+    /// other's resources, so that a test may mix their names.
     pub(crate) fn knows(&self, resource: &str) -> bool {
         CLOUDS.iter().any(|cloud| {
             (cloud == self || cloud.is_loopback() || self.is_loopback())
@@ -48,7 +48,7 @@ impl Cloud {
 }
 
 impl Host {
-    /// Reads a `Host` header, its port ignored.
+    /// Parses a `Host` header and ignores its port.
     pub(crate) fn parse(host: &str) -> Self {
         let name = without_port(host);
         if name == ISSUER_HOST {
@@ -70,12 +70,12 @@ impl Host {
     }
 }
 
-/// The host part of `host:port`.
+/// Returns the host part of `host:port`.
 pub(crate) fn without_port(host: &str) -> &str {
     host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
 
-/// The `:port` part of `host:port`, empty without one.
+/// Returns the `:port` part of `host:port`; empty if there is no port.
 pub(crate) fn port_suffix(host: &str) -> &str {
     host.rfind(':').map_or("", |colon| &host[colon..])
 }
@@ -104,7 +104,7 @@ pub(crate) const ISSUER_HOST: &str = "oidc.localhost";
 /// `iss` of every service-account token of the emulated cluster: `https` at the host that serves its keys.
 pub(crate) const ISSUER: &str = "https://oidc.localhost";
 pub(crate) const API_SERVER_HOST: &str = "kubernetes.default.svc.cluster.local";
-/// TLS server names below this are the token proxy of AKS identity binding.
+/// TLS server names below this suffix are the token proxy of AKS identity binding.
 pub(crate) const TOKEN_PROXY_SUFFIX: &str = ".ests.aks";
 
 #[cfg(test)]
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_told_apart_without_their_port() {
+    fn hosts_are_recognised_without_their_port() {
         let vault = |name: &str, cloud: usize| Host::Vault { cloud: &CLOUDS[cloud], name: name.into() };
         for (host, expected) in [
             ("login.microsoftonline.com", Host::Login(&CLOUDS[0])),

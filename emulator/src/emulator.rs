@@ -43,7 +43,7 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Settings to start from.
+    /// Returns a builder with default settings.
     #[must_use]
     pub fn builder() -> EmulatorBuilder {
         EmulatorBuilder::default()
@@ -108,55 +108,55 @@ impl Emulator {
         Ok(emulator)
     }
 
-    /// Everything seen.
+    /// Returns the record of all requests.
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.azure.journal
     }
 
-    /// Failures.
+    /// Returns the handle for injected faults.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.azure.faults
     }
 
-    /// Waiting times.
+    /// Returns the handle for delays.
     #[must_use]
     pub fn latency(&self) -> &Latency {
         &self.azure.latency
     }
 
-    /// Service limits of the vaults.
+    /// Returns the handle for the vaults' service limits.
     #[must_use]
     pub fn limits(&self) -> &RateLimits {
         &self.azure.limits
     }
 
-    /// The time that tokens go by.
+    /// Returns the clock that decides about tokens.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.azure.clock
     }
 
-    /// What the vaults hold.
+    /// Returns the handle for the vaults' objects.
     #[must_use]
     pub fn vaults(&self) -> &Vaults {
         &self.vaults
     }
 
-    /// Identities and roles.
+    /// Returns the handle for identities and roles.
     #[must_use]
     pub fn directory(&self) -> &DirectoryHandle {
         &self.azure.directory
     }
 
-    /// `iss` of the cluster's service-account tokens.
+    /// Returns `iss` of the cluster's service-account tokens.
     #[must_use]
     pub fn service_account_issuer(&self) -> &'static str {
         ISSUER
     }
 
-    /// A service-account token for one audience.
+    /// Returns a service-account token for one audience.
     #[must_use]
     pub fn service_account_token(
         &self,
@@ -168,20 +168,20 @@ impl Emulator {
         self.azure.issuer.token(namespace, name, audience, Validity::For(lifetime))
     }
 
-    /// `csi.storage.k8s.io/serviceAccount.tokens` as the driver passes it: JSON with a token, valid for an hour, for
-    /// each of five audiences, `api://AzureADTokenExchange` and `api://AKSIdentityBinding` among them.
+    /// Returns `csi.storage.k8s.io/serviceAccount.tokens` as the driver passes it. The JSON holds a token for each of
+    /// five audiences, valid for an hour, `api://AzureADTokenExchange` and `api://AKSIdentityBinding` among them.
     #[must_use]
     pub fn service_account_tokens(&self, namespace: &str, name: &str) -> String {
         self.azure.issuer.tokens(namespace, name, Validity::For(Duration::from_secs(3600)))
     }
 
-    /// The same, expired for ten minutes.
+    /// Returns the same tokens, expired for ten minutes.
     #[must_use]
     pub fn expired_service_account_tokens(&self, namespace: &str, name: &str) -> String {
         self.azure.issuer.tokens(namespace, name, Validity::ExpiredFor(Duration::from_secs(600)))
     }
 
-    /// An access token as Entra would issue it to this client id, known or not, in the home tenant.
+    /// Returns an access token as Entra would issue it to this client id, known or not, in the home tenant.
     #[must_use]
     pub fn access_token(&self, client_id: &str, resource: &str, lifetime: Duration) -> String {
         let directory = self.azure.directory.snapshot();

@@ -1,4 +1,4 @@
-//! Where an emulator is reached, and what a client needs to trust it.
+//! The addresses of an emulator, and the certificate that clients must trust.
 
 use std::net::SocketAddr;
 
@@ -10,73 +10,73 @@ use crate::{
 };
 
 impl Emulator {
-    /// The certificate that clients must trust, as PEM.
+    /// Returns the certificate that clients must trust, as PEM.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// Address of the HTTPS listener.
+    /// Returns the address of the HTTPS listener.
     #[must_use]
     pub fn https_address(&self) -> SocketAddr {
         self.https
     }
 
-    /// Address of the HTTP proxy.
+    /// Returns the address of the HTTP proxy.
     #[must_use]
     pub fn proxy_address(&self) -> SocketAddr {
         self.proxy
     }
 
-    /// The proxy for `HTTPS_PROXY`, as in `http://127.0.0.1:3128`.
+    /// Returns the proxy for `HTTPS_PROXY`, as in `http://127.0.0.1:3128`.
     #[must_use]
     pub fn proxy_url(&self) -> String {
         format!("http://{}", self.proxy)
     }
 
-    /// Address of IMDS.
+    /// Returns the address of IMDS.
     #[must_use]
     pub fn imds_address(&self) -> SocketAddr {
         self.imds
     }
 
-    /// IMDS in place of `http://169.254.169.254`.
+    /// Returns the URL of IMDS, in place of `http://169.254.169.254`.
     #[must_use]
     pub fn imds_url(&self) -> String {
         format!("http://{}", self.imds)
     }
 
-    /// Address of NMI.
+    /// Returns the address of NMI.
     #[must_use]
     pub fn nmi_address(&self) -> SocketAddr {
         self.nmi
     }
 
-    /// NMI in place of `http://127.0.0.1:2579`.
+    /// Returns the URL of NMI, in place of `http://127.0.0.1:2579`.
     #[must_use]
     pub fn nmi_url(&self) -> String {
         format!("http://{}", self.nmi)
     }
 
-    /// Entra under its loopback name, as in `https://login.localhost:8443/`.
+    /// Returns Entra's URL under its loopback name, as in `https://login.localhost:8443/`.
     #[must_use]
     pub fn login_url(&self) -> String {
         format!("https://{LOOPBACK_LOGIN}:{}/", self.https.port())
     }
 
-    /// A vault under its loopback name, as in `https://lab.vault.localhost:8443/`.
+    /// Returns a vault's URL under its loopback name, as in `https://lab.vault.localhost:8443/`.
     #[must_use]
     pub fn vault_url(&self, name: &str) -> String {
         format!("https://{name}.{LOOPBACK_VAULT}:{}/", self.https.port())
     }
 
-    /// TLS server name of the token proxy, which the API server's certificate implies.
+    /// Returns the TLS server name of the token proxy, which the API server's certificate implies.
     #[must_use]
     pub fn token_proxy_name(&self) -> String {
         format!("{}{TOKEN_PROXY_SUFFIX}", self.api_server_id)
     }
 
-    /// An environment file for `AzureStackCloud` that leads to the loopback names.
+    /// Returns an environment file for `AzureStackCloud` with the loopback names.
     #[must_use]
     pub fn cloud_file_json(&self) -> String {
         let port = self.https.port();

@@ -1,30 +1,31 @@
-//! One request in the journal.
+//! A request in the journal.
 
 use std::{ops::Deref, time::Duration};
 
 use crate::route::RequestHead;
 
-/// One request.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Position among all requests since the start, from 0.
+    /// The index among all requests since the start, from 0.
     pub number: u64,
-    /// Arrival, counted from the emulator's start.
+    /// The time of arrival, since the emulator's start.
     pub at: Duration,
-    /// How long the answer took; `None` while there is none.
+    /// The time until the answer; `None` while the request has no answer.
     pub took: Option<Duration>,
-    /// What was asked.
+    /// Method, host and path.
     pub head: RequestHead,
-    /// The status answered; `None` while there is no answer, or for good when the connection was dropped.
+    /// The status of the answer; `None` while the request has no answer, and always if the connection was dropped.
     pub status: Option<u16>,
-    /// Client id of the caller: of an accepted token at a vault, of the identity a token was issued to elsewhere.
+    /// The caller's client id. At a vault, it is the accepted token's, elsewhere that of the identity which got a
+    /// token.
     pub caller: Option<String>,
-    /// Size of the answer's body.
+    /// The size of the answer's body, in bytes.
     pub bytes: u64,
 }
 
 impl Entry {
-    /// Method, path and status in one line, as in `GET /secrets/db-password/ 200`; `-` stands for no answer.
+    /// Returns method, path and status in one line, as in `GET /secrets/db-password/ 200`; `-` means no answer.
     #[must_use]
     pub fn line(&self) -> String {
         let status = self.status.map_or_else(|| "-".to_owned(), |status| status.to_string());

@@ -1,4 +1,4 @@
-//! Failures on request: which requests fail, how, and how often.
+//! Injected faults: which requests fail, how, and how often.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::route::{RequestHead, Route};
 
-/// What happens in place of, or to, the answer.
+/// A failure of a request: what replaces or breaks its answer.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// This status instead of the service's answer.
@@ -19,10 +19,10 @@ pub enum Fault {
         code: u16,
         /// Seconds for a `Retry-After` header.
         retry_after: Option<u64>,
-        /// The body; without one, the service's own body for that status.
+        /// The body; `None` means the service's own body for that status.
         body: Option<String>,
     },
-    /// This answer, and nothing of the service's own: that of a proxy or a firewall, for one.
+    /// This answer without anything of the service's own, for example that of a proxy or a firewall.
     Answer {
         /// The HTTP status, 200 to 599.
         code: u16,
@@ -31,8 +31,9 @@ pub enum Fault {
         /// The body.
         body: String,
     },
-    /// 200 with these fields instead of the service's own around the access token that it issues. The token goes into
-    /// the object `token` where the fields have one, as in NMI's answers. A request that the service refuses is refused.
+    /// 200 with these fields around the access token, instead of the service's own fields. If the fields contain an
+    /// object `token`, as in NMI's answers, the access token goes there. A request that the service refuses is still
+    /// refused.
     TokenFields(
         /// The JSON object without `access_token`.
         serde_json::Value,
@@ -41,38 +42,38 @@ pub enum Fault {
     Drop,
     /// The connection is reset (TCP RST) without an answer.
     Reset,
-    /// No answer, and the connection stays open.
+    /// The connection stays open without an answer.
     Hang,
-    /// The service's answer, but only the first half of its body.
+    /// The service's answer, with only the first half of its body.
     HangInBody,
-    /// The service's answer, its body cut by a closed connection after so many bytes.
+    /// The service's answer, whose connection closes within the body.
     CutBody {
-        /// Bytes of the body that are sent.
+        /// The number of body bytes that are sent.
         after: usize,
     },
-    /// 200 with this instead of the service's body.
+    /// 200 with this body instead of the service's.
     InvalidBody {
-        /// `Content-Type` of it.
+        /// The `Content-Type` header.
         content_type: String,
-        /// The bytes.
+        /// The bytes of the body.
         body: Bytes,
     },
     /// 307 to this address.
     Redirect(
-        /// Absolute URL.
+        /// An absolute URL.
         String,
     ),
-    /// 200 with a JSON body of so many bytes: one long string named `value`.
+    /// 200 with a large JSON body: one long string named `value`.
     HugeBody(
-        /// Size in bytes.
+        /// The size in bytes.
         u64,
     ),
-    /// 200 with a JSON body of so many bytes whose length is not announced.
+    /// 200 with a large JSON body and no `content-length`.
     UnannouncedBody(
-        /// Size in bytes.
+        /// The size in bytes.
         u64,
     ),
-    /// 401 with this `WWW-Authenticate`, whoever asks.
+    /// 401 with this `WWW-Authenticate`, whatever the token.
     Challenge(
         /// The header's value.
         String,
@@ -81,37 +82,37 @@ pub enum Fault {
     Slow {
         /// Bytes per step.
         step: usize,
-        /// Pause before each step.
+        /// The pause before each step.
         pause: Duration,
     },
 }
 
 impl Fault {
-    /// This status with the service's own body for it.
+    /// Creates a fault with this status and the service's own body for it.
     #[must_use]
     pub fn status(code: u16) -> Self {
         Self::Status { code, retry_after: None, body: None }
     }
 
-    /// This status with a page of HTML that is none of the service's.
+    /// Creates a fault with this status and a foreign HTML page.
     #[must_use]
     pub fn page(code: u16, html: &str) -> Self {
         let headers = vec![("Content-Type".to_owned(), "text/html; charset=utf-8".to_owned())];
         Self::Answer { code, headers, body: html.to_owned() }
     }
 
-    /// 429 with a `Retry-After` header.
+    /// Creates a fault with 429 and a `Retry-After` header in seconds.
     #[must_use]
     pub fn throttled(retry_after: u64) -> Self {
         Self::Status { code: 429, retry_after: Some(retry_after), body: None }
     }
 }
 
-/// Names a fault, to count its hits or take it away.
+/// The id of an injected fault, with which a test counts its hits or removes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FaultId(u64);
 
-/// The faults in force. The newest that matches a request is the one that happens.
+/// The injected faults. If several match a request, the newest happens.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     state: Arc<Mutex<State>>,
@@ -132,7 +133,7 @@ struct Rule {
 }
 
 impl Faults {
-    /// Makes every matching request fail until the fault is taken away.
+    /// Makes every matching request fail until the fault is removed.
     pub fn inject(&self, route: Route, fault: Fault) -> FaultId {
         self.add(route, fault, None)
     }
@@ -142,23 +143,23 @@ impl Faults {
         self.add(route, fault, Some(times))
     }
 
-    /// Takes one fault away.
+    /// Removes one fault.
     pub fn remove(&self, id: FaultId) {
         self.lock().rules.remove(&id);
     }
 
-    /// Takes every fault away.
+    /// Removes all faults.
     pub fn clear(&self) {
         self.lock().rules.clear();
     }
 
-    /// How often a fault happened.
+    /// Returns how often a fault happened.
     #[must_use]
     pub fn hits(&self, id: FaultId) -> u64 {
         self.lock().hits.get(&id).copied().unwrap_or(0)
     }
 
-    /// The fault for a request, counted as having happened.
+    /// Returns the fault for a request and counts it.
     pub(crate) fn take(&self, head: &RequestHead) -> Option<Fault> {
         let mut state = self.lock();
         let (id, rule) = state.rules.iter_mut().rev().find(|(_, rule)| rule.route.matches(head))?;

@@ -1,11 +1,11 @@
-//! Identifiers in the forms that Azure gives them.
+//! Identifiers in Azure's formats.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::{digest, rand};
 use data_encoding::HEXLOWER;
 
-/// Request ids: distinct within an emulator and cheap to make.
+/// A generator of request ids: distinct within an emulator, and cheap.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
     seed: u64,
@@ -26,12 +26,12 @@ impl RequestIds {
     }
 }
 
-/// A random UUID (RFC 9562, version 4).
+/// Returns a random UUID (RFC 9562, version 4).
 pub(crate) fn random_uuid() -> String {
     uuid(random())
 }
 
-/// The UUID that always belongs to this text.
+/// Returns a UUID that depends on this text alone.
 pub(crate) fn derived_uuid(of: &str) -> String {
     let hash = digest::digest(&digest::SHA256, of.as_bytes());
     let mut bytes = [0; 16];
@@ -39,12 +39,12 @@ pub(crate) fn derived_uuid(of: &str) -> String {
     uuid(bytes)
 }
 
-/// A version of a vault object: 32 hexadecimal digits.
+/// Returns a random version of a vault object: 32 hexadecimal digits.
 pub(crate) fn random_version() -> String {
     HEXLOWER.encode(&random::<16>())
 }
 
-/// The version that always belongs to this text.
+/// Returns a version that depends on this text alone.
 pub(crate) fn derived_version(of: &str) -> String {
     HEXLOWER.encode(&digest::digest(&digest::SHA256, of.as_bytes()).as_ref()[..16])
 }

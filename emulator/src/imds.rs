@@ -13,7 +13,7 @@ use crate::{
     route::RequestHead,
 };
 
-/// What IMDS answers from.
+/// The state that IMDS answers from.
 #[derive(Debug)]
 pub(crate) struct Imds<'a> {
     pub(crate) directory: &'a Directory,
@@ -131,7 +131,7 @@ impl Issued {
     }
 }
 
-/// Whether any cloud has this audience: a node does not tell which cloud it is in.
+/// Returns whether any cloud has this audience: a node does not reveal its cloud.
 pub(crate) fn known_resource(resource: &str) -> bool {
     CLOUDS.iter().any(|cloud| cloud.knows(resource.trim_end_matches('/')))
 }

@@ -1,4 +1,4 @@
-//! Everything that the emulator saw, in order of arrival.
+//! The record of all requests, in order of arrival.
 
 use std::{
     collections::VecDeque,
@@ -13,9 +13,9 @@ use crate::{
     route::{RequestHead, Route},
 };
 
-/// The record of requests. Clones share it.
+/// A record of requests. Clones share it.
 ///
-/// It keeps the newest 100,000 entries; totals go on counting.
+/// It keeps the newest 100,000 entries; totals count all requests.
 #[derive(Clone, Debug)]
 pub struct Journal {
     shared: Arc<Shared>,
@@ -45,61 +45,61 @@ impl Journal {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Every request kept.
+    /// Returns every kept request.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
         self.lock().entries.iter().cloned().collect()
     }
 
-    /// Every request kept that the route picks.
+    /// Returns every kept request that the route matches.
     #[must_use]
     pub fn filter(&self, route: &Route) -> Vec<Entry> {
         self.lock().entries.iter().filter(|entry| route.matches(&entry.head)).cloned().collect()
     }
 
-    /// [`Entry::line`] of every request kept.
+    /// Returns [`Entry::line`] of every kept request.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.lock().entries.iter().map(Entry::line).collect()
     }
 
-    /// How many requests the route picks among those kept.
+    /// Returns how many kept requests the route matches.
     #[must_use]
     pub fn count(&self, route: &Route) -> usize {
         self.lock().entries.iter().filter(|entry| route.matches(&entry.head)).count()
     }
 
-    /// How many requests arrived since the start or the last [`clear`](Self::clear).
+    /// Returns how many requests arrived since the start or the last [`clear`](Self::clear).
     #[must_use]
     pub fn total(&self) -> u64 {
         self.lock().seen
     }
 
-    /// How many connections the HTTPS, IMDS and NMI listeners served, tunnelled ones included.
+    /// Returns how many connections the HTTPS, IMDS and NMI listeners served, tunnelled ones included.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.lock().connections
     }
 
-    /// Targets (`host:port`) of the tunnels that were asked for at the proxy listener.
+    /// Returns the targets (`host:port`) of all requested tunnels.
     #[must_use]
     pub fn connects(&self) -> Vec<String> {
         self.lock().connects.clone()
     }
 
-    /// The most requests that were waiting for their answer at one time.
+    /// Returns the highest number of requests in flight at one time.
     #[must_use]
     pub fn max_in_flight(&self) -> usize {
         self.lock().max_in_flight
     }
 
-    /// How many requests wait for their answer now.
+    /// Returns how many requests are in flight now.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.lock().in_flight
     }
 
-    /// Forgets everything but the requests that still wait for their answer.
+    /// Removes all requests but those in flight.
     pub fn clear(&self) {
         let mut state = self.lock();
         state.entries.clear();
@@ -113,12 +113,12 @@ impl Journal {
         self.wait_until(|journal| journal.total() >= n).await;
     }
 
-    /// Waits until `n` requests that the route picks have arrived.
+    /// Waits until `n` matching requests have arrived.
     pub async fn wait_for_route(&self, n: usize, route: &Route) {
         self.wait_until(|journal| journal.count(route) >= n).await;
     }
 
-    /// Waits until the condition holds; it is tried whenever a connection is made, or a request arrives or is answered.
+    /// Waits until the condition holds. It is checked at each new connection, request and answer.
     pub async fn wait_until(&self, condition: impl Fn(&Self) -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.shared.changed.notified());
@@ -163,7 +163,7 @@ impl Journal {
     }
 }
 
-/// A request that waits for its answer; dropped without one when the connection goes.
+/// A request in flight; dropped without an answer if its connection closes.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     journal: Journal,
@@ -230,7 +230,7 @@ mod tests {
             let journal = journal.clone();
             async move { journal.wait_for(2).await }
         });
-        // The waiter waits before anything arrives, so that it is an arrival that wakes it.
+        // The waiter starts first, so that the arrival must wake it.
         tokio::task::yield_now().await;
         for path in ["/a", "/b"] {
             journal.arrived(&vault_get(path)).answered(200, None, 0);

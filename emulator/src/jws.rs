@@ -1,4 +1,4 @@
-//! JSON Web Signatures (RFC 7515) in compact form, RS256 only: what Entra and a cluster's issuer make.
+//! JSON Web Signatures (RFC 7515) in compact form, RS256 only: the tokens of Entra and of a cluster's issuer.
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -35,7 +35,7 @@ impl SigningKey {
         Self { pair, key_id, header: BASE64URL_NOPAD.encode(header.to_string().as_bytes()), jwk }
     }
 
-    /// The key set to publish (RFC 7517).
+    /// Returns the key set to publish (RFC 7517).
     pub(crate) fn key_set(&self) -> Value {
         json!({ "keys": [self.jwk] })
     }
@@ -56,7 +56,7 @@ impl SigningKey {
         token
     }
 
-    /// Whether this key made the token's signature.
+    /// Returns whether this key signed the token.
     pub(crate) fn signed<C>(&self, token: &Token<'_, C>) -> bool {
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key().as_ref())
             .verify(token.signed.as_bytes(), &token.signature)
@@ -64,7 +64,7 @@ impl SigningKey {
     }
 }
 
-/// A token taken apart; its signature is not checked yet.
+/// A parsed token, whose signature is not verified yet.
 #[derive(Debug)]
 pub(crate) struct Token<'a, C> {
     pub(crate) claims: C,
@@ -74,7 +74,7 @@ pub(crate) struct Token<'a, C> {
 }
 
 impl<'a, C: DeserializeOwned> Token<'a, C> {
-    /// Takes a token apart; `None` when it is not an RS256 token with these claims.
+    /// Parses a token; `None` means that it is not an RS256 token with these claims.
     pub(crate) fn parse(token: &'a str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Header {

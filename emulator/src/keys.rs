@@ -1,4 +1,4 @@
-//! The keys that an emulator signs with.
+//! The signing keys of an emulator.
 
 use std::{sync::Arc, thread};
 
@@ -9,7 +9,8 @@ use crate::{
 
 /// The certificate authority, Entra's signing key and the cluster issuer's signing key.
 ///
-/// Two RSA keys take most of an emulator's start: tests that start many can make the keys once and share them.
+/// Two RSA keys take most of an emulator's start time. Tests that start many emulators can generate the keys once and
+/// share them.
 #[derive(Clone, Debug)]
 pub struct Keys {
     pub(crate) authority: Arc<Authority>,
@@ -18,10 +19,10 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Makes fresh keys. This keeps the processor busy for a tenth of a second or so.
+    /// Generates new keys. This takes about a tenth of a second of CPU time.
     ///
     /// # Errors
-    /// When the authority cannot make its own certificate.
+    /// The authority cannot issue its own certificate.
     pub fn generate() -> Result<Self, TlsError> {
         let authority = Arc::new(Authority::generate()?);
         let (entra, issuer) = thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! How far away the emulator is, and how long it thinks about a request.
+//! The emulator's distance, and its time to answer a request.
 
 use std::{
     sync::{
@@ -10,14 +10,14 @@ use std::{
 
 use crate::route::{RequestHead, Route};
 
-/// Waiting times. Clones share them.
+/// A handle for delays. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Latency {
     delays: Arc<RwLock<Delays>>,
     round_trip: RoundTrip,
 }
 
-/// The time from one end of a connection to the other and back. Clones share it.
+/// A connection's round-trip time. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RoundTrip {
     nanoseconds: Arc<AtomicU64>,
@@ -30,32 +30,32 @@ struct Delays {
 }
 
 impl Latency {
-    /// Delays every request that no route of its own was given for.
+    /// Delays every request that no route of its own was set for.
     pub fn set(&self, delay: Duration) {
         self.write().all = delay;
     }
 
-    /// Delays matching requests by this much instead; the route given last wins.
+    /// Delays matching requests by this duration instead; the route that was set last wins.
     pub fn set_for(&self, route: Route, delay: Duration) {
         self.write().routes.push((route, delay));
     }
 
-    /// Puts this much between the emulator and the clients of its HTTPS listener and its proxy, there and back.
+    /// Sets the round-trip time between the emulator and the clients of its HTTPS listener and its proxy.
     ///
-    /// The delay is in the connection, below TLS: whatever is sent arrives half a round trip later, in order, at any
-    /// bandwidth. So a TLS handshake costs the round trips that it takes, a resumed one too, and a request on an open
-    /// connection costs one. Opening the connection costs one more, as TCP's handshake does: a tunnel is answered for
-    /// that much later, and what a direct connection sends first arrives that much later. The way from the client to
-    /// the proxy costs nothing, nor does the way to IMDS and NMI, which are on the node.
+    /// The delay is in the connection, below TLS. All bytes arrive half a round trip later, in order, at any bandwidth.
+    /// A TLS handshake therefore costs its usual round trips, resumed or not, and a request on an open connection costs
+    /// one. Opening a connection costs one more, as TCP's handshake does. For a tunnel, the proxy's answer is delayed;
+    /// for a direct connection, the client's first bytes are. The connection to the proxy itself has no delay. Nor do
+    /// IMDS and NMI, which are on the node.
     ///
-    /// It holds from now on, for open connections too. The timers behind it do not count in milliseconds, as tokio's do,
-    /// and what waking up costs on the way in is made up for on the way out: on two idle processors a request takes
-    /// 0.1 to 0.2 ms more than its round trip and what it takes without one.
+    /// The setting takes effect at once, for open connections too. The timers are finer than tokio's, which count in
+    /// milliseconds. The time that waking up costs on the way in is subtracted on the way out. On two idle processors a
+    /// request takes 0.1 to 0.2 ms more than its round trip and its time without one.
     pub fn set_round_trip(&self, round_trip: Duration) {
         self.round_trip.set(round_trip);
     }
 
-    /// Takes every delay away.
+    /// Removes all delays.
     pub fn clear(&self) {
         *self.write() = Delays::default();
         self.round_trip.set(Duration::ZERO);

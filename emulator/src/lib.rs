@@ -1,13 +1,13 @@
 //! Microsoft Entra, Azure Key Vault, IMDS and NMI on loopback, for tests, demos and benchmarks.
 //!
 //! An [`Emulator`] answers under production host names through its HTTP proxy, and under names below `.localhost`
-//! directly; TLS certificates come from its own authority. It is made of
+//! directly. Its own authority issues the TLS certificates. It consists of
 //!
 //! - the listeners (`listen`, `tls`): HTTPS, the proxy, and plain HTTP for IMDS and NMI;
-//! - the services: Entra's token endpoint with the token proxy of AKS identity binding (`entra`), Key Vault
-//!   (`vault`), `imds`, `nmi`, and the cluster's token issuer (`service_account`);
-//! - what they answer from: [`Directory`], [`Vaults`] and [`Clock`];
-//! - what a test sets and asks: [`Faults`], [`Latency`], [`RateLimits`] and [`Journal`], addressed by [`Route`].
+//! - the services: Entra's token endpoint with the token proxy of AKS identity binding (`entra`), Key Vault (`vault`),
+//!   `imds`, `nmi`, and the cluster's token issuer (`service_account`);
+//! - the state behind the services: [`Directory`], [`Vaults`] and [`Clock`];
+//! - the handles for tests: [`Faults`], [`Latency`], [`RateLimits`] and [`Journal`], addressed by [`Route`].
 
 mod access_token;
 mod answer;

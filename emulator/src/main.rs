@@ -1,4 +1,4 @@
-//! `akv-emulator`: Azure on loopback, from a seed file, until it is told to stop.
+//! `akv-emulator`: Azure on loopback, from a seed file, until a signal stops it.
 
 mod args;
 
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to try when standard error is gone too.
+            // If standard error is closed too, nothing is left to try.
             let _ = writeln!(io::stderr(), "akv-emulator: {}", Chain(error.as_ref()));
             ExitCode::FAILURE
         }
@@ -80,7 +80,7 @@ fn write_files(args: &Args, emulator: &Emulator) -> Result<(), FileError> {
     Ok(())
 }
 
-/// What an operator needs to point a provider here.
+/// Returns what an operator needs to connect a provider to the emulator.
 fn instructions(args: &Args, emulator: &Emulator) -> String {
     let proxy = emulator.proxy_url();
     let directory = emulator.directory().snapshot();
@@ -138,7 +138,7 @@ fn print(text: &str) -> Result<(), Box<dyn Error>> {
     Ok(out.flush()?)
 }
 
-/// A file that was named on the command line cannot be used.
+/// A file that the command line names cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{verb} {path}")]
 struct FileError {
@@ -153,7 +153,7 @@ impl FileError {
     }
 }
 
-/// An error with its sources.
+/// An error, displayed with its sources.
 struct Chain<'a>(&'a dyn Error);
 
 impl fmt::Display for Chain<'_> {

@@ -13,7 +13,7 @@ use crate::{
     route::RequestHead,
 };
 
-/// What NMI answers from.
+/// The state that NMI answers from.
 #[derive(Debug)]
 pub(crate) struct Nmi<'a> {
     pub(crate) directory: &'a Directory,

@@ -1,4 +1,4 @@
-//! Service limits of a vault: so many requests a second, then 429.
+//! Service limits of a vault: a number of requests a second, then 429.
 
 use std::{
     collections::HashMap,
@@ -8,9 +8,9 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Limits by vault. Only requests with an accepted token count, as with Key Vault.
+/// Limits by vault. Only requests with an accepted token count, as in Key Vault.
 ///
-/// Time is real (tokio's clock, so a paused runtime holds it still).
+/// Time is tokio's clock, which a test can pause.
 #[derive(Clone, Debug, Default)]
 pub struct RateLimits {
     limits: Arc<Mutex<HashMap<String, Limit>>>,
@@ -18,30 +18,30 @@ pub struct RateLimits {
 
 #[derive(Debug)]
 enum Limit {
-    /// So many in each second, which begins with the first request after the one before.
+    /// A number for each second, which begins with the first request after the previous second.
     Window { per_second: u32, since: Instant, used: u32 },
-    /// So many a second, and so many at once after a pause.
+    /// A steady rate, and a burst after a pause.
     Bucket { per_second: f64, burst: f64, tokens: f64, at: Instant },
 }
 
 impl RateLimits {
-    /// Lets a vault answer so many requests in each second.
+    /// Limits a vault to this many requests in each second.
     pub fn set(&self, vault: &str, per_second: u32) {
         self.insert(vault, Limit::Window { per_second, since: Instant::now(), used: 0 });
     }
 
-    /// Lets a vault answer so many requests a second, evenly, and so many at once after a pause.
+    /// Limits a vault to a steady rate of requests, with a burst after a pause.
     pub fn set_bucket(&self, vault: &str, per_second: u32, burst: u32) {
         let (per_second, burst) = (f64::from(per_second), f64::from(burst));
         self.insert(vault, Limit::Bucket { per_second, burst, tokens: burst, at: Instant::now() });
     }
 
-    /// Takes every limit away.
+    /// Removes all limits.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    /// Whether one more request fits now; it is counted when it does.
+    /// Returns whether the vault may answer one more request now, and counts the request if so.
     pub(crate) fn admits(&self, vault: &str) -> bool {
         self.lock().get_mut(vault).is_none_or(|limit| limit.admits(Instant::now()))
     }

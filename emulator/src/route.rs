@@ -1,10 +1,10 @@
-//! What a request is addressed to, and a matcher for it.
+//! The address of a request, and a matcher for it.
 
 use std::{fmt, sync::Arc};
 
 use http::Method;
 
-/// The part of Azure, or of the cluster, that answered a request.
+/// A part of Azure, or of the cluster, that answers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Service {
     /// Microsoft Entra: discovery and the token endpoint.
@@ -21,35 +21,35 @@ pub enum Service {
     Issuer,
     /// The Kubernetes API server: it only shows its certificate.
     ApiServer,
-    /// A host that the emulator does not play.
+    /// A host that the emulator does not know.
     Unknown,
 }
 
-/// The head of a request as the emulator saw it.
+/// The head of a request as the emulator received it.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
-    /// Who answers.
+    /// The service that answers.
     pub service: Service,
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
-    /// The `Host` of the request, with a port where one was given, in lower case.
+    /// The `Host` header in lower case, with its port if there is one.
     pub host: String,
-    /// The path, undecoded.
+    /// The path, not decoded.
     pub path: String,
-    /// The query without its question mark; empty when there is none.
+    /// The query without its question mark; may be empty.
     pub query: String,
     /// The vault's name, for a request to Key Vault.
     pub vault: Option<String>,
-    /// Whether an `Authorization` header was sent, whatever it held.
+    /// Whether the request had an `Authorization` header, with any value.
     pub credentials: bool,
-    /// The `User-Agent` header; empty when there is none.
+    /// The `User-Agent` header; may be empty.
     pub user_agent: String,
-    /// Number of the connection, unique within the emulator.
+    /// The number of the connection, unique within the emulator.
     pub connection: u64,
 }
 
 impl RequestHead {
-    /// A value of the query, decoded.
+    /// Returns a decoded value of the query.
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes())
@@ -58,7 +58,7 @@ impl RequestHead {
     }
 }
 
-/// Picks requests: every condition given must hold. [`Route::any`] picks all.
+/// A matcher of requests: all of its conditions must hold. [`Route::any`] matches all.
 ///
 /// ```
 /// use akv_emulator::Route;
@@ -84,68 +84,68 @@ enum PathMatch {
 }
 
 impl Route {
-    /// Every request.
+    /// Matches every request.
     #[must_use]
     pub fn any() -> Self {
         Self::default()
     }
 
-    /// Every request to one service.
+    /// Matches every request to one service.
     #[must_use]
     pub fn service(service: Service) -> Self {
         Self { service: Some(service), ..Self::default() }
     }
 
-    /// Every request to one vault.
+    /// Matches every request to one vault.
     #[must_use]
     pub fn vault(name: &str) -> Self {
         Self { vault: Some(name.to_ascii_lowercase()), ..Self::service(Service::Vault) }
     }
 
-    /// Token requests: `POST` to Entra's token endpoint.
+    /// Matches token requests: `POST` to Entra's token endpoint.
     #[must_use]
     pub fn token_endpoint() -> Self {
         Self::service(Service::Entra).method(Method::POST).path_suffix("/oauth2/v2.0/token")
     }
 
-    /// Only with this method.
+    /// Requires this method.
     #[must_use]
     pub fn method(self, method: Method) -> Self {
         Self { method: Some(method), ..self }
     }
 
-    /// Only with exactly this path.
+    /// Requires exactly this path.
     #[must_use]
     pub fn path(self, path: &str) -> Self {
         Self { path: Some(PathMatch::Is(path.to_owned())), ..self }
     }
 
-    /// Only with a path that begins so.
+    /// Requires a path with this prefix.
     #[must_use]
     pub fn path_prefix(self, prefix: &str) -> Self {
         Self { path: Some(PathMatch::Prefix(prefix.to_owned())), ..self }
     }
 
-    /// Only with a path that ends so.
+    /// Requires a path with this suffix.
     #[must_use]
     pub fn path_suffix(self, suffix: &str) -> Self {
         Self { path: Some(PathMatch::Suffix(suffix.to_owned())), ..self }
     }
 
-    /// Only with an `Authorization` header (`true`) or only without one (`false`): tells a request to Key Vault
-    /// from the anonymous probe before it.
+    /// Requires an `Authorization` header (`true`) or its absence (`false`), which distinguishes reads of Key Vault
+    /// from the anonymous probe.
     #[must_use]
     pub fn credentials(self, sent: bool) -> Self {
         Self { credentials: Some(sent), ..self }
     }
 
-    /// Only where the predicate holds.
+    /// Requires that the predicate holds.
     #[must_use]
     pub fn matching(self, predicate: impl Fn(&RequestHead) -> bool + Send + Sync + 'static) -> Self {
         Self { predicate: Some(Arc::new(predicate)), ..self }
     }
 
-    /// Whether a request is picked.
+    /// Returns whether a request matches.
     #[must_use]
     pub fn matches(&self, head: &RequestHead) -> bool {
         self.service.is_none_or(|service| service == head.service)

@@ -1,4 +1,4 @@
-//! The cluster's service-account issuer: mints tokens as kubelet asks for them, and publishes its keys.
+//! The cluster's service-account issuer: issues tokens as for kubelet, and publishes its keys.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(crate) struct Issuer {
     pub(crate) clock: Clock,
 }
 
-/// The claims that Entra looks at.
+/// The claims that Entra checks.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Assertion {
     #[serde(default)]
@@ -48,7 +48,7 @@ pub(crate) enum Audience {
 }
 
 impl Issuer {
-    /// A token for one audience, valid from now on, or so long ago expired.
+    /// Issues a token for one audience.
     pub(crate) fn token(&self, namespace: &str, name: &str, audience: &str, validity: Validity) -> String {
         #[derive(Serialize)]
         struct Claims<'a> {
@@ -81,7 +81,7 @@ impl Issuer {
         })
     }
 
-    /// What the driver passes on as `csi.storage.k8s.io/serviceAccount.tokens`: a token for each audience.
+    /// Returns `csi.storage.k8s.io/serviceAccount.tokens` as the driver passes it: a token for each audience.
     pub(crate) fn tokens(&self, namespace: &str, name: &str, validity: Validity) -> String {
         let (_, until) = validity.bounds(self.clock.unix());
         let until = OffsetDateTime::from_unix_timestamp(until).unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -117,12 +117,12 @@ impl Issuer {
     }
 }
 
-/// When a token is valid.
+/// The validity period of a token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Validity {
-    /// From now, for so long.
+    /// Valid from now on, for this duration.
     For(Duration),
-    /// It was valid for an hour and has been expired for so long.
+    /// It was valid for an hour, and expired this long ago.
     ExpiredFor(Duration),
 }
 
@@ -144,7 +144,7 @@ impl Audience {
         }
     }
 
-    /// As Entra's messages show it.
+    /// Returns the audience as Entra's messages show it.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::One(one) => one.clone(),

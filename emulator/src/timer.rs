@@ -1,5 +1,5 @@
-//! Timers finer than tokio's, which count whole milliseconds: many alarms behind one timer of the kernel, which the
-//! runtime waits for like for any socket.
+//! Timers finer than tokio's, which count whole milliseconds. All alarms share one timer of the kernel, for which the
+//! runtime waits as for a socket.
 
 use std::{
     cmp::Reverse,
@@ -18,7 +18,7 @@ use rustix::time::{
 };
 use tokio::io::unix::AsyncFd;
 
-/// Wakes tasks at moments, as long as [`ring`](Self::ring) runs. Clones share it.
+/// A set of alarms that wake tasks while [`ring`](Self::ring) runs. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Alarms {
     shared: Arc<Shared>,
@@ -42,7 +42,7 @@ pub(crate) struct Alarm {
 }
 
 impl Alarms {
-    /// Must be called within a tokio runtime.
+    /// Creates a set of alarms; must be called within a tokio runtime.
     pub(crate) fn new() -> io::Result<Self> {
         let timer =
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
@@ -55,12 +55,12 @@ impl Alarms {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Wakes whoever waits, for ever.
+    /// Wakes waiting tasks at their times. Never completes while the runtime runs.
     pub(crate) async fn ring(self) {
         loop {
-            // The only way to fail is a runtime that shuts down, which ends this task too.
+            // Waiting fails only when the runtime shuts down, which also ends this task.
             let Ok(mut ready) = self.shared.timer.readable().await else { return };
-            // Reading arms the timer's readiness anew; how often it expired does not matter.
+            // Reading rearms the timer's readiness. The number of expirations does not matter.
             let _ = rustix::io::read(&self.shared.timer, &mut [0; 8]);
             ready.clear_ready();
             for waker in self.due(Instant::now()) {
@@ -73,13 +73,13 @@ impl Alarms {
         Alarm { alarms: self.clone(), set: None }
     }
 
-    /// Waits this long, or not at all for zero.
+    /// Waits this long; returns at once for zero.
     pub(crate) async fn pass(&self, delay: Duration) {
         let (until, mut alarm) = (Instant::now() + delay, self.alarm());
         poll_fn(|cx| alarm.poll(until, cx)).await;
     }
 
-    /// Takes out what is due, and sets the timer for the rest.
+    /// Removes due alarms, and sets the timer for the next one.
     fn due(&self, now: Instant) -> Vec<Waker> {
         let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut due = Vec::new();
@@ -101,7 +101,7 @@ impl Alarms {
     }
 
     fn set_timer(&self, after: Duration) {
-        // Zero would take the alarm away.
+        // Zero would disarm the timer.
         let after = after.max(Duration::from_nanos(1));
         let it_value = Timespec::try_from(after).expect("a delay has fewer seconds than an i64 counts");
         let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -112,7 +112,7 @@ impl Alarms {
 }
 
 impl Alarm {
-    /// Ready from that moment on.
+    /// Is ready from `at` on.
     pub(crate) fn poll(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         if Instant::now() >= at {
             self.set = None;
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_alarm_does_not_ring_before_its_time() {
+    async fn an_alarm_does_not_wake_before_its_time() {
         let alarms = Alarms::new().expect("the kernel has timers");
         let ringing = tokio::spawn(alarms.clone().ring());
         for delay in [0, 1, 700, 1500].map(Duration::from_micros) {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_alarm_that_is_set_later_may_ring_earlier() {
+    async fn an_alarm_that_is_set_later_may_wake_earlier() {
         let alarms = Alarms::new().expect("the kernel has timers");
         let ringing = tokio::spawn(alarms.clone().ring());
         let hour = alarms.pass(Duration::from_secs(3600));

@@ -1,4 +1,4 @@
-//! The emulator's certificate authority, and a certificate for whatever name a client asks for.
+//! The emulator's certificate authority, and a certificate for every name that a client requests.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{cloud::API_SERVER_HOST, ids::random};
 
-/// A certificate authority (ECDSA P-256) and the key of the certificates it issues.
+/// A certificate authority (ECDSA P-256), and the key of the certificates that it issues.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -31,13 +31,13 @@ pub(crate) struct Authority {
     provider: Arc<CryptoProvider>,
 }
 
-/// No certificate or TLS configuration could be made.
+/// A certificate or TLS configuration could not be created.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A key or certificate.
+    /// A key or certificate could not be generated.
     #[error("make a certificate")]
     Certificate(#[from] rcgen::Error),
-    /// The TLS configuration.
+    /// The TLS configuration is invalid.
     #[error("set up TLS")]
     Tls(#[from] rustls::Error),
 }
@@ -58,7 +58,7 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), pem, server_key, signer, provider })
     }
 
-    /// The certificate that clients must trust.
+    /// Returns the certificate that clients must trust.
     pub(crate) fn pem(&self) -> &str {
         &self.pem
     }
@@ -82,7 +82,7 @@ impl fmt::Debug for Authority {
     }
 }
 
-/// TLS for a server that answers to every name, over HTTP/1.1 only.
+/// Returns the configuration of a server with every name, over HTTP/1.1 only.
 pub(crate) fn server_config(
     authority: &Arc<Authority>,
     api_server_id: &str,
@@ -99,13 +99,13 @@ pub(crate) fn server_config(
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(names));
-    // Tickets, because the store of sessions that comes by default forgets all but the newest few hundred.
+    // Tickets, because the default session store keeps only the newest few hundred sessions.
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// Makes a certificate per server name, once.
+/// A resolver that issues a certificate for each server name, once.
 #[derive(Debug)]
 struct Names {
     authority: Arc<Authority>,
@@ -140,6 +140,6 @@ fn validity(params: &mut CertificateParams, days: i64) {
 
 fn name(params: &mut CertificateParams, common: &str) {
     params.distinguished_name = rcgen::DistinguishedName::new();
-    // RFC 5280 bounds a common name to 64 characters; the alternative names carry the whole one.
+    // RFC 5280 bounds a common name to 64 characters; the alternative name holds the whole name.
     params.distinguished_name.push(DnType::CommonName, common.chars().take(64).collect::<String>());
 }

@@ -1,4 +1,4 @@
-//! The emulated Azure, and a provider that is led to it.
+//! The emulated Azure, and a provider that is connected to it.
 
 use std::{error::Error, io, net::SocketAddr, ops::Deref, path::Path, sync::Arc};
 
@@ -19,8 +19,8 @@ impl Azure {
         Ok(Self(Emulator::builder().seed(Seed::parse(seed)?).start().await?))
     }
 
-    /// A provider on `socket` whose only ways out lead here: through the emulator's proxy with trust in its CA, and for
-    /// IMDS to where the emulator plays it.
+    /// Starts a provider on `socket` that reaches only the emulator: through the emulator's proxy with trust in its CA,
+    /// and for IMDS at the emulator's address.
     pub(crate) fn serve(&self, socket: &Path) -> Result<Provider, Box<dyn Error>> {
         let endpoint = format!("--endpoint=unix://{}", socket.display());
         let no_ports = ["--healthz-port=0", "--prometheus-port=0"].map(str::to_owned);

@@ -1,4 +1,4 @@
-//! A SecretProviderClass, and the call that the driver makes of it.
+//! A SecretProviderClass, and the driver's call for it.
 
 use std::{collections::BTreeMap, error::Error};
 
@@ -26,7 +26,7 @@ struct Spec {
 }
 
 impl Class {
-    /// The SecretProviderClass among the documents of a manifest.
+    /// Parses the SecretProviderClass among the documents of a manifest.
     pub(crate) fn parse(manifest: &str) -> Result<Self, Box<dyn Error>> {
         let documents: Vec<Document> = serde_saphyr::from_multiple(manifest)?;
         let class = documents.into_iter().find(|document| document.kind == "SecretProviderClass");
@@ -44,7 +44,7 @@ impl Class {
         format!("vault {}, tenant {}", get("keyvaultName"), get("tenantID"))
     }
 
-    /// What the driver sends for a volume of pod `default/web-0`.
+    /// Returns the driver's request for a volume of pod `default/web-0`.
     pub(crate) fn request(&self, azure: &Azure) -> MountRequest {
         let mut attributes = self.parameters.clone();
         let tokens = azure.service_account_tokens("default", "app");
@@ -57,7 +57,7 @@ impl Class {
         ] {
             attributes.insert(key.to_owned(), value.to_owned());
         }
-        // The Secret of nodePublishSecretRef; only a service principal looks into it.
+        // The Secret of nodePublishSecretRef; only a service principal uses it.
         let secrets =
             json!({ "clientid": "dddddddd-0000-0000-0000-000000000003", "clientsecret": "s3cr3t~value" });
         MountRequest {

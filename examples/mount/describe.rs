@@ -1,4 +1,4 @@
-//! What a mounted file is, as far as it may be told: for a secret no more than its length.
+//! Describes mounted files without their contents: for a secret, only its length.
 
 use std::{error::Error, fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -10,7 +10,7 @@ use x509_parser::{
     x509::SubjectPublicKeyInfo,
 };
 
-/// Mode, size, path, and what is in it.
+/// Returns mode, size, path, and the kind of content.
 pub(crate) fn file(directory: &Path, file: &File) -> Result<String, Box<dyn Error>> {
     let metadata = fs::metadata(directory.join(&file.path))?;
     let mode = metadata.permissions().mode() & 0o777;
@@ -22,9 +22,9 @@ fn contents(contents: &[u8]) -> Result<String, Box<dyn Error>> {
     if blocks.is_empty() {
         return Ok(format!("a secret of {} bytes", contents.len()));
     }
-    let mut told = Vec::new();
+    let mut described = Vec::new();
     for block in blocks.iter().filter(|block| block.label != "CERTIFICATE") {
-        told.push(match block.label.as_str() {
+        described.push(match block.label.as_str() {
             "PUBLIC KEY" => {
                 format!("public key, {}", key(&SubjectPublicKeyInfo::from_der(&block.contents)?.1))
             }
@@ -38,7 +38,7 @@ fn contents(contents: &[u8]) -> Result<String, Box<dyn Error>> {
         .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
     match chain.as_slice() {
         [] => {}
-        [leaf] => told.push(format!(
+        [leaf] => described.push(format!(
             "certificate of {}, by {}, {}",
             leaf.subject(),
             leaf.issuer(),
@@ -48,7 +48,7 @@ fn contents(contents: &[u8]) -> Result<String, Box<dyn Error>> {
             let names: Vec<_> = chain.iter().map(|certificate| certificate.subject().to_string()).collect();
             let ordered = chain.windows(2).all(|pair| pair[0].issuer() == pair[1].subject());
             let order = if ordered { "in order" } else { "out of order" };
-            told.push(format!(
+            described.push(format!(
                 "{} certificates {order}: {}, {}",
                 chain.len(),
                 names.join(" <- "),
@@ -56,7 +56,7 @@ fn contents(contents: &[u8]) -> Result<String, Box<dyn Error>> {
             ));
         }
     }
-    Ok(told.join("; "))
+    Ok(described.join("; "))
 }
 
 fn key(key: &SubjectPublicKeyInfo<'_>) -> String {

@@ -1,4 +1,4 @@
-//! The driver's part: calling the provider, and writing what it answers.
+//! A stand-in for the driver that calls the provider and writes the files.
 
 use std::{
     fs, io,
@@ -29,7 +29,7 @@ impl Driver {
     }
 }
 
-/// Writes a volume's files, each with the mode that the provider gave it.
+/// Writes a volume's files, each with the provider's mode.
 pub(crate) fn write(directory: &Path, volume: &MountResponse) -> io::Result<()> {
     for file in &volume.files {
         let path = directory.join(&file.path);

@@ -1,8 +1,8 @@
-//! The main job, without Azure and without a cluster: `cargo run --example mount`.
+//! Shows mounts without Azure and without a cluster: `cargo run --example mount`.
 //!
-//! Starts an emulated Azure and the provider on a real socket, mounts the SecretProviderClasses that Azure's
-//! documentation shows, one per way to prove an identity, writes the files as the driver does, and tells what they are
-//! and what Azure saw. At the end a mount fails, to show what that looks like.
+//! The example starts an emulated Azure and the provider on a real socket. It mounts the SecretProviderClasses of
+//! Azure's documentation, one for each identity mode, and writes the files as the driver does. It prints the files and
+//! Azure's requests. At the end, a mount fails, to show a message.
 
 mod azure;
 mod class;
@@ -30,7 +30,7 @@ const CLASSES: [(&str, &str); 3] = [
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Another place than target/demo can be given, for two demos at once.
+    // Another directory than target/demo lets two demos run at once.
     let given = std::env::args_os().nth(1).map(PathBuf::from);
     let demo = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/demo"));
     let volumes = demo.join("mnt/secrets-store");
@@ -82,7 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// When the token was had and the objects read, as far as the other side can tell.
+/// Returns when the token and the objects arrived, as far as Azure's requests show it.
 fn phases(journal: &Journal) -> String {
     let entries = journal.entries();
     let span = |wanted: fn(&akv_emulator::Entry) -> bool| {
@@ -113,7 +113,7 @@ fn milliseconds(begin: Instant) -> String {
     format!("{:.1} ms", begin.elapsed().as_secs_f64() * 1e3)
 }
 
-/// A path as seen from the checkout.
+/// Returns a path relative to the checkout.
 fn shown(path: &Path) -> String {
     path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(path).display().to_string()
 }

@@ -1,4 +1,4 @@
-//! What answers in Azure's name, and in that of the node and the cluster.
+//! Answers of Azure, the node and the cluster.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,7 @@ use azure_security_keyvault_certificates::models::Certificate;
 use azure_security_keyvault_keys::models::Key;
 use azure_security_keyvault_secrets::models::Secret;
 
-/// No text that is told of an answer is longer, in bytes.
+/// The longest text of an error, in bytes.
 const LONGEST: usize = 4_000;
 
 /// A vault's `WWW-Authenticate`.
@@ -39,10 +39,10 @@ pub fn challenge(input: &[u8]) {
             let again = Challenge::for_vault(&ours, &vault).map(|challenge| challenge.to_string());
             assert_eq!(again, Ok(ours), "what is passed on is read as it was");
             if let Some(named) = challenge.other_authority() {
-                is_told_on_one_line(&named.to_string());
+                is_short_and_on_one_line(&named.to_string());
             }
         }
-        Err(error) => is_told_on_one_line(&error.to_string()),
+        Err(error) => is_short_and_on_one_line(&error.to_string()),
     }
     if let Some(ClaimsChallenge { claims: Some(claims) }) = ClaimsChallenge::read(text) {
         assert!(claims.trim_start().starts_with('{'), "a JSON object");
@@ -60,7 +60,7 @@ pub fn retry_after(input: &[u8]) {
     }
 }
 
-/// A status and the body of an error answer, as the vault's and as that of a token's source.
+/// A status and the body of an error answer, from the vault and from a token source.
 pub fn refusals(input: &[u8]) {
     let [low, high, body @ ..] = input else { return };
     let status = u16::from_le_bytes([*low, *high]);
@@ -69,29 +69,29 @@ pub fn refusals(input: &[u8]) {
     let object = answer.object_id().unwrap_or_default().to_owned();
     let token = TokenErrorResponse::parse(status, body);
     let summary = token.summary().to_string();
-    for told in [&answer.to_string(), answer.words(), &object, &summary, token.words(), token.trace()] {
-        is_told_on_one_line(told);
+    for text in [&answer.to_string(), answer.words(), &object, &summary, token.words(), token.trace()] {
+        is_short_and_on_one_line(text);
     }
 }
 
-/// The body of a token source's successful answer, as Entra's and IMDS's, and as NMI's.
+/// The body of a token source's successful answer, from Entra, IMDS and NMI.
 pub fn token_response(input: &[u8]) {
     let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     for read in [TokenResponse::read, TokenResponse::read_nmi] {
         match read(input, now) {
-            // A year, and no more, so that the SDK can add it up.
+            // At most a year, so that the SDK can add the duration to a date.
             Ok(response) => assert!(response.expires_on() <= now + Duration::from_secs(366 * 86_400)),
-            Err(error) => is_told_on_one_line(&error.to_string()),
+            Err(error) => is_short_and_on_one_line(&error.to_string()),
         }
     }
 }
 
-/// A token: of a pod, and of Entra.
+/// The claims of a pod's token, and of Entra's.
 pub fn claims(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let token = ServiceAccountToken::new(Sensitive::new(text.to_owned()));
     if let Some(UnverifiedClaims { issuer, subject, audience }) = UnverifiedClaims::of(&token) {
-        [issuer, subject, audience].iter().for_each(|claim| is_told_on_one_line(claim));
+        [issuer, subject, audience].iter().for_each(|claim| is_short_and_on_one_line(claim));
     }
     let authority = Url::parse("https://login.microsoftonline.com/").expect("a URL");
     let token = AccessToken::new(text.to_owned(), SystemTime::UNIX_EPOCH.into());
@@ -101,7 +101,7 @@ pub fn claims(input: &[u8]) {
     }
 }
 
-/// The body of a vault's answer, as each kind of object.
+/// The body of a vault's answer, as each type of object.
 pub fn bundles(input: &[u8]) {
     let read = |object_type| Read { object_type, name: "s".parse().expect("a name"), version: None };
     let versions = [
@@ -131,7 +131,7 @@ pub fn server_name(input: &[u8]) {
     }
 }
 
-fn is_told_on_one_line(text: &str) {
+fn is_short_and_on_one_line(text: &str) {
     assert!(text.len() <= LONGEST, "{} bytes", text.len());
     assert!(!text.contains(|character: char| character.is_control()), "{text:?}");
 }

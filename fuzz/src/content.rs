@@ -1,4 +1,4 @@
-//! What vaults keep.
+//! The contents of vaults.
 
 use akv_provider::{
     content::{
@@ -14,7 +14,7 @@ use akv_provider::{
     spec::rendering::{SecretEncoding, SecretFormat},
 };
 
-/// A key type, a curve, and two numbers, the first with its length in two bytes before it.
+/// A key type, a curve, and two numbers. The first number has its length in two bytes before it.
 pub fn jwk(input: &[u8]) {
     let [kty, curve, high, low, rest @ ..] = input else { return };
     let length = usize::from(u16::from_be_bytes([*high, *low]));
@@ -37,7 +37,7 @@ pub const KEY_TYPES: [&str; 7] = ["RSA", "EC", "RSA-HSM", "EC-HSM", "oct", "", "
 /// Curves by the number that [`jwk`] has for them.
 pub const CURVES: [&str; 6] = ["P-256", "P-384", "P-521", "P-256K", "", "other"];
 
-/// A PKCS#12 archive, opened.
+/// A PKCS#12 archive.
 pub fn pkcs12(input: &[u8]) {
     if let Ok(archive) = Archive::open(input) {
         let size: usize = archive.certificates.iter().map(Vec::len).sum();
@@ -57,7 +57,7 @@ pub fn private_key(input: &[u8]) {
     }
 }
 
-/// A PEM text, and what is written of it.
+/// A PEM text; what is written must parse again.
 pub fn pem(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let split = pem::split(text);
@@ -94,7 +94,7 @@ pub fn chain(input: &[u8]) {
     }
 }
 
-/// A secret's value, with everything that it can be rendered as in the first byte.
+/// A secret's value. The first byte chooses content type, format, encoding and settings.
 pub fn secret(input: &[u8]) {
     let [how, value @ ..] = input else { return };
     let Ok(value) = std::str::from_utf8(value) else { return };

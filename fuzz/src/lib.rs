@@ -1,7 +1,8 @@
-//! What each fuzz target does with an input. `tests/corpus` does the same with every input that is saved, and so
-//! needs neither a fuzzer nor a nightly compiler.
+//! One function for each fuzz target. `tests/corpus` calls the same functions with every saved input, and so needs
+//! neither a fuzzer nor a nightly compiler.
 //!
-//! Beside not to panic, each promises something: a short message, a result that is its own result, nothing lost.
+//! No function may panic. Each also asserts a property: a short message, a result that parses to itself, or that
+//! nothing is lost.
 
 mod azure;
 mod content;

@@ -1,4 +1,4 @@
-//! What comes with a request from the driver, and what an operator writes.
+//! Requests of the driver, and files of an operator.
 
 use std::path::Path;
 
@@ -19,12 +19,12 @@ pub fn attributes(input: &[u8]) {
     check(parameters::parse(texts), input.len());
 }
 
-/// The `objects` of an otherwise sound request.
+/// The `objects` of an otherwise valid request.
 pub fn objects(input: &[u8]) {
     with_attribute(input, "objects");
 }
 
-/// The service-account tokens of an otherwise sound request.
+/// The service-account tokens of an otherwise valid request.
 pub fn tokens(input: &[u8]) {
     with_attribute(input, "csi.storage.k8s.io/serviceAccount.tokens");
 }
@@ -71,7 +71,7 @@ pub fn cloud_file(input: &[u8]) {
     }
 }
 
-/// The header that a caller's deadline is in.
+/// The header with a caller's deadline.
 pub fn grpc_timeout(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     if let Some(timeout) = deadline::parse(text) {

@@ -1,4 +1,4 @@
-//! The ASN.1 shapes that several formats share.
+//! ASN.1 types that several formats share.
 
 use der::{
     Sequence,
@@ -14,11 +14,11 @@ pub(super) struct AlgorithmIdentifier<'a> {
 }
 
 impl<'a> AlgorithmIdentifier<'a> {
-    /// `rsaEncryption`, whose parameters are NULL and not absent (RFC 3279, section 2.3.1).
+    /// `rsaEncryption`, with parameters that are NULL and not absent (RFC 3279, section 2.3.1).
     pub(super) const RSA: AlgorithmIdentifier<'static> =
         AlgorithmIdentifier { algorithm: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
 
-    /// `id-ecPublicKey` on the named curve `curve` (RFC 5480, section 2.1.1).
+    /// Returns `id-ecPublicKey` on the named curve `curve` (RFC 5480, section 2.1.1).
     pub(super) fn elliptic(curve: &'a ObjectIdentifier) -> Self {
         Self { algorithm: EC_PUBLIC_KEY, parameters: Some(curve.into()) }
     }
@@ -46,7 +46,7 @@ pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.
 pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 pub(super) const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 
-/// The algorithm of keys and of signatures alike (RFC 8410, section 3).
+/// Identifies both keys and signatures (RFC 8410, section 3).
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 pub(super) const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");

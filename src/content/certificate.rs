@@ -7,10 +7,10 @@ use super::{
 
 /// Writes the `cer` of a certificate object as one PEM block.
 ///
-/// Compat: the bytes are not read as X.509; what Key Vault answers is written as it is.
+/// Compat: the bytes are not parsed as X.509; Key Vault's answer is written unchanged.
 ///
 /// # Errors
-/// There are no bytes.
+/// The certificate is empty.
 pub fn render(cer: &[u8]) -> Result<Vec<u8>, ContentError> {
     if cer.is_empty() {
         return Err(ContentError::EmptyCertificate);

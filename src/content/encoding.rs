@@ -5,10 +5,10 @@ use zeroize::Zeroizing;
 
 use crate::spec::{rendering::SecretEncoding, sensitive::Sensitive};
 
-/// Undoes `encoding`.
+/// Decodes `text`.
 ///
 /// # Errors
-/// The text is not in that encoding.
+/// The text is not in `encoding`.
 pub fn decode(text: &str, encoding: SecretEncoding) -> Result<Sensitive<Vec<u8>>, EncodingError> {
     let mut bytes = match encoding {
         SecretEncoding::Utf8 => Zeroizing::new(text.as_bytes().to_vec()),
@@ -23,19 +23,19 @@ pub fn decode(text: &str, encoding: SecretEncoding) -> Result<Sensitive<Vec<u8>>
 /// Why a text cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EncodingError {
-    /// Not base64.
+    /// The text is not base64.
     #[error("not base64 of the standard alphabet with padding")]
     Base64,
-    /// Not hex.
+    /// The text is not hex.
     #[error("not an even number of hex digits")]
     Hex,
 }
 
-/// Standard base64 (RFC 4648, section 4) with padding.
+/// Decodes standard base64 (RFC 4648, section 4) with padding.
 ///
-/// Compat: line ends are skipped wherever they are, and bits that no byte uses may be set.
+/// Compat: line ends are skipped anywhere, and trailing bits that belong to no byte may be set.
 pub(super) fn base64(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, EncodingError> {
-    // The decoder accepts several padded texts in a row; there is only one here.
+    // The decoder accepts several padded texts in a row, but a value is only one text.
     let padding = text.iter().position(|&byte| byte == b'=').unwrap_or(text.len());
     if text[padding..].iter().any(|byte| !matches!(byte, b'=' | b'\r' | b'\n')) {
         return Err(EncodingError::Base64);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_decoded_as_the_incumbent_does() {
+    fn base64_is_decoded_as_in_provider_azure() {
         let rows: [(&str, &str, Option<&[u8]>); 20] = [
             ("empty", "", Some(b"")),
             ("one byte", "Zg==", Some(b"f")),

@@ -1,17 +1,17 @@
-//! What can be wrong with the content of an object.
+//! Errors of an object's content.
 
 use crate::spec::excerpt::Excerpt;
 
 use super::{encoding::EncodingError, jwk::JwkError, pkcs12::Pkcs12Error, private_key::PrivateKeyError};
 
-/// Why a value from Key Vault cannot be rendered. No variant holds any part of the value.
+/// Why a value from Key Vault cannot be converted. No variant holds any part of the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContentError {
-    /// `objectEncoding` names an encoding that the value does not have.
+    /// The value is not in the encoding of `objectEncoding`.
     #[error("cannot decode the secret's value, check objectEncoding")]
     Encoding(#[source] EncodingError),
 
-    /// A PKCS#12 archive was asked for in an encoding, and the value is PEM.
+    /// A PKCS#12 archive was requested in an encoding, and the value is PEM.
     #[error(
         "objectFormat is pfx, but the vault holds this secret as PEM; leave out objectFormat and objectEncoding, or import \
          the certificate as PKCS#12"
@@ -25,20 +25,20 @@ pub enum ContentError {
     )]
     PemNotEncoded,
 
-    /// The certificate's content type says PKCS#12, and the value is PEM.
+    /// The certificate's content type is PKCS#12, and the value is PEM.
     #[error(
         "the content type of this certificate is application/x-pkcs12, but the vault holds PEM; import it with content type \
          application/x-pem-file"
     )]
     PemNotPkcs12,
 
-    /// The secret backs a certificate of a type that cannot be rendered.
+    /// The secret backs a certificate of an unsupported content type.
     #[error(
         "the secret backs a certificate of content type {content_type}, \
          expected application/x-pem-file or application/x-pkcs12"
     )]
     UnknownContentType {
-        /// The content type as Key Vault gave it; empty where there was none.
+        /// Key Vault's content type; may be empty.
         content_type: Excerpt,
     },
 
@@ -54,19 +54,19 @@ pub enum ContentError {
     #[error("cannot convert the certificate's private key to PKCS#8")]
     PrivateKey(#[source] PrivateKeyError),
 
-    /// The PKCS#12 archive holds more certificates than are put in order.
+    /// The PKCS#12 archive holds more certificates than the provider puts in order.
     #[error(
         "the PKCS#12 archive holds {count} certificates, more than the {most} that are put in order, \
          set --construct-pem-chain=false to write them as they are stored"
     )]
     TooManyCertificates {
-        /// How many there are.
+        /// The number of certificates in the archive.
         count: usize,
-        /// How many there may be.
+        /// The limit.
         most: usize,
     },
 
-    /// Ordering the certificates takes too many signature checks.
+    /// Putting the certificates in order takes too many signature checks.
     #[error(
         "the certificates of the PKCS#12 archive need more signature checks than are granted to put them in order, \
          set --construct-pem-chain=false to write them as they are stored"
@@ -77,7 +77,7 @@ pub enum ContentError {
     #[error("cannot convert the key to a PEM public key")]
     Jwk(#[source] JwkError),
 
-    /// The certificate came without its X.509 bytes.
+    /// The certificate has no X.509 bytes.
     #[error("the certificate has no X.509 content (cer)")]
     EmptyCertificate,
 }

@@ -1,4 +1,4 @@
-//! Pure rendering: what Key Vault answered becomes the bytes of a file.
+//! Pure conversion of Key Vault's answers to the bytes of files.
 //!
 //! ```text
 //! secret ──┬─ plain ────────────────────────────────┬─ encoding ─ bytes
@@ -20,7 +20,7 @@ pub mod secret;
 
 mod asn1;
 
-/// A file of `tests/data/pkcs12`.
+/// Reads a file of `tests/data/pkcs12`.
 #[cfg(test)]
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/data/pkcs12/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()

@@ -1,4 +1,5 @@
-//! One attempt at a mount, step by step: the token, the reads, perhaps a second round with a new token, the files.
+//! One attempt at a mount, step by step: the token, the reads, a second round with a renewed token where the vault
+//! refused the first, and the files.
 
 use std::{future::Future, pin::pin, sync::Arc};
 
@@ -23,7 +24,7 @@ use super::{
     volume::TooLarge,
 };
 
-/// What one mount needs until it has its volume.
+/// A mount attempt: everything that one mount needs until its volume is built.
 pub(super) struct MountAttempt<'a> {
     mounter: &'a Mounter,
     kind: MountKind,
@@ -36,7 +37,7 @@ pub(super) struct MountAttempt<'a> {
     default_mode: FileMode,
 }
 
-/// The objects that were read, and as whom.
+/// Read objects, with the caller that the vault saw, for messages.
 struct Read {
     fetched: Vec<Fetched>,
     caller: Box<Caller>,
@@ -59,14 +60,14 @@ impl<'a> MountAttempt<'a> {
         Ok(Self { mounter, kind, progress, objects, vault, endpoint, request, misspellings, default_mode })
     }
 
-    /// Reads the objects and makes the volume.
+    /// Reads the objects and builds the volume.
     pub(super) async fn run(self) -> Result<Volume, MountError> {
         let read = self.read();
         let read = match self.kind {
             MountKind::Initial => {
                 run_alongside(read, self.mounter.vaults.prewarm(&self.endpoint, self.objects.len())).await
             }
-            // It likely needs no connection.
+            // The pod's previous mount likely left a connection open.
             MountKind::Republish => read.await,
         };
         self.convert(read?).await
@@ -121,7 +122,7 @@ impl<'a> MountAttempt<'a> {
             .map_err(|error| MountError::Connect { vault: self.vault.clone(), error: Box::new(error) })
     }
 
-    /// Reads the objects that are not among those read `before`.
+    /// Reads the objects that `before` does not hold.
     async fn fetch(
         &self,
         client: &VaultClient,
@@ -142,7 +143,7 @@ impl<'a> MountAttempt<'a> {
             largest_volume: self.mounter.settings.largest_volume,
         };
         let is_slow = layout::is_slow(&fetched);
-        // Canceled with this attempt: the thread that converts would go on without it.
+        // Canceled when this attempt is dropped: otherwise the blocking thread would finish all conversions.
         let canceled = CancellationToken::new();
         let _cancel_on_drop = canceled.clone().drop_guard();
         let objects = self.objects.clone();
@@ -163,7 +164,7 @@ impl<'a> MountAttempt<'a> {
     }
 }
 
-/// Objects as messages name them.
+/// Returns the objects' names as messages show them.
 pub(super) fn names(objects: &[ObjectSpec]) -> Vec<String> {
     objects.iter().map(ToString::to_string).collect()
 }
@@ -176,13 +177,14 @@ async fn run_alongside<T>(work: impl Future<Output = T>, other: impl Future<Outp
     }
 }
 
-/// Runs what computes rather than waits beside the threads that serve all other mounts. A panic comes through.
+/// Runs a computation on a blocking thread, so that it does not delay the threads that serve other mounts. A panic in
+/// `work` panics here.
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // Only a runtime that shuts down drops blocking work that has not begun, and this task with it.
+            // Only a shutdown of the runtime drops blocking work that has not begun, and it drops this task as well.
             Err(_) => std::future::pending().await,
         },
     }

@@ -1,4 +1,4 @@
-//! The line before the mounts: so many are under way at once, whoever came first goes first, and no vault has all places.
+//! Limits concurrent mounts. Mounts get their permits in order of arrival, and no vault can hold every permit.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -10,21 +10,21 @@ use crate::{
     spec::{mount_kind::MountKind, vault::VaultName},
 };
 
-/// How many mounts are under way at once. Each has 0.3 MiB while it reads twenty small objects, and a few times
-/// what the driver takes in one answer at the worst; one that waits has a fifteenth of that (docs/limits.md).
+/// Mounts that run at once. A mount that reads twenty small objects uses 0.3 MiB, and at worst a few times the driver's
+/// limit for one answer. A waiting mount uses a fifteenth of the 0.3 MiB (docs/limits.md).
 pub(super) const MAX_MOUNTS: usize = 100;
 
-/// How many of them may be of one vault, so that one that hangs leaves the others half of the places.
+/// Mounts of one vault that run at once. A vault that hangs therefore leaves half of the permits to the others.
 pub(super) const MAX_MOUNTS_OF_VAULT: usize = MAX_MOUNTS / 2;
 
-/// How many of those may be of volumes that come again, so that a pod that starts finds a place while these wait for a
-/// vault that throttles.
+/// Republishes of one vault that run at once. A starting pod therefore gets a permit while republishes wait for a vault
+/// that throttles.
 pub(super) const MAX_REPUBLISHES_OF_VAULT: usize = MAX_MOUNTS_OF_VAULT / 2;
 
-/// How many vaults have a line of their own. Their names come from SecretProviderClasses, so there is a bound.
+/// Vaults that have a queue of their own. Vault names come from SecretProviderClasses, so their number needs a bound.
 const MAX_VAULTS: usize = 1_000;
 
-/// The places. Clones share them.
+/// A limiter of concurrent mounts. Clones share its permits.
 #[derive(Clone)]
 pub(super) struct MountLimiter {
     all: Arc<Semaphore>,
@@ -32,14 +32,14 @@ pub(super) struct MountLimiter {
     metrics: Metrics,
 }
 
-/// The places of one vault.
+/// The permits of one vault.
 #[derive(Clone)]
 struct OfVault {
     all: Arc<Semaphore>,
     republishes: Arc<Semaphore>,
 }
 
-/// A place among the mounts under way, until it is dropped.
+/// A permit for one mount, returned when dropped.
 #[derive(Debug)]
 pub(super) struct MountPermit {
     _republish: Option<OwnedSemaphorePermit>,
@@ -52,15 +52,15 @@ impl MountLimiter {
         Self { all: Arc::new(Semaphore::new(MAX_MOUNTS)), vaults: Arc::new(Cache::new(MAX_VAULTS)), metrics }
     }
 
-    /// Waits for a permit among the mounts from `vault`, and then among all. A republish waits among the republishes
-    /// before.
+    /// Waits for a permit among the mounts of `vault`, and then for one among all mounts. A republish first waits for a
+    /// permit among the vault's republishes.
     pub(super) async fn acquire(&self, vault: &VaultName, kind: MountKind) -> MountPermit {
         let _waiting = self.metrics.waiting();
         let make = || {
             let places = |number| Arc::new(Semaphore::new(number));
             Ok(OfVault { all: places(MAX_MOUNTS_OF_VAULT), republishes: places(MAX_REPUBLISHES_OF_VAULT) })
         };
-        // Names of hosts: one vault however it is spelt.
+        // Host names ignore case, so each spelling means the same vault.
         let name = vault.as_str().to_ascii_lowercase();
         let of_vault = self.vaults.get_or_insert_with(&name, make);
         let of_vault = of_vault.unwrap_or_else(|never: Infallible| match never {});
@@ -76,9 +76,9 @@ impl MountLimiter {
     }
 }
 
-/// Tokio's semaphore is fair: who waits first goes first.
+/// Waits for a permit. Tokio's semaphore is fair: the longest waiter gets the next permit.
 async fn permit(places: Arc<Semaphore>) -> OwnedSemaphorePermit {
-    places.acquire_owned().await.expect("nobody closes the line")
+    places.acquire_owned().await.expect("the semaphore is never closed")
 }
 
 impl std::fmt::Debug for MountLimiter {
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether there is a place at once.
+    /// Returns the permit if the limiter grants it without waiting.
     fn at_once<F: Future<Output = MountPermit>>(place: &mut std::pin::Pin<Box<F>>) -> Option<MountPermit> {
         place.as_mut().now_or_never()
     }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_that_come_again_leave_half_of_a_vaults_places_to_pods_that_start() {
+    fn republishes_leave_half_of_a_vaults_permits_to_initial_mounts() {
         let limiter = MountLimiter::new(Metrics::new(false));
         let lab: VaultName = "lab".parse().unwrap();
         let wait = |kind| Box::pin(limiter.acquire(&lab, kind));

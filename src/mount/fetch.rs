@@ -1,4 +1,4 @@
-//! The reads of a mount, many at once, their results in the user's order.
+//! Reads the objects of a mount concurrently and returns the results in the user's order.
 
 use std::{
     collections::HashMap,
@@ -22,28 +22,28 @@ use super::{
     volume::TooLarge,
 };
 
-/// How many objects of one mount are under way at once, and how many versions of each. How many requests go out is the
-/// limiter's to say; this bounds what waits there.
+/// Concurrent reads of one mount, and of the versions of each object. The limiter decides how many requests are sent;
+/// this limit bounds how many reads wait there.
 const MAX_CONCURRENT_READS: usize = 64;
 
-/// What was read for one object.
+/// The result of reading one object.
 pub(super) type Fetched = Result<Versions, ObjectError>;
 
 /// The versions of one object.
 #[derive(Debug)]
 pub(super) enum Versions {
-    /// One, in a file of the object's own name.
+    /// One version, in a file with the object's path.
     Single(VersionRead),
-    /// A history, each in a file of its own in a directory of that name.
+    /// A history: each version is a file in a directory with the object's path.
     History(Vec<VersionRead>),
 }
 
-/// One version.
+/// The result of reading one version.
 #[derive(Debug)]
 pub(super) struct VersionRead {
-    /// Which was asked for; `None` for the newest.
+    /// The requested version; `None` means the newest.
     pub(super) asked: Option<ObjectVersion>,
-    /// What the vault answered.
+    /// The vault's answer.
     pub(super) bundle: Result<Arc<Bundle>, Arc<VaultError>>,
 }
 
@@ -56,12 +56,12 @@ impl Versions {
     }
 }
 
-/// Reads all `objects` that are not among those `read` before, each version once, and tells `progress` of each that is
-/// there.
+/// Reads all `objects` that `before` does not hold, each version once. Marks each finished object in `progress`.
 ///
 /// # Errors
-/// There is more to read than goes into a volume of `largest_volume` bytes, whatever becomes of it: what is written in hex
-/// is half of that, and no other value that anybody keeps becomes less. A key is less, but not in memory.
+/// The objects' size exceeds twice `largest_volume`, so no volume of that size can hold them. Hex decoding halves a
+/// value; no other conversion of a value in real use shrinks it more. A key shrinks more, but its size in memory does
+/// not.
 pub(super) async fn fetch(
     client: &VaultClient,
     objects: &[ObjectSpec],
@@ -75,7 +75,7 @@ pub(super) async fn fetch(
         bytes: AtomicUsize::new(before.iter().flatten().map(bytes).sum()),
         most: largest_volume.saturating_mul(2),
     };
-    // Collected first: a future that holds the iterator's closure is not Send for every lifetime, says rustc.
+    // Collected first: rustc finds a future with the iterator's closure not Send for every lifetime.
     let read = |(index, (object, before))| async move {
         let fetched = match before {
             Some(fetched) => fetched,
@@ -91,23 +91,23 @@ pub(super) async fn fetch(
     while let Some(object) = begun.next().await {
         fetched.push(object);
         if reads.are_too_much() {
-            // Which objects came first differs from try to try.
+            // The objects that arrived first differ from try to try, so none is named.
             return Err(TooLarge { size: reads.bytes.load(Ordering::Relaxed), largest: None });
         }
     }
     Ok(fetched)
 }
 
-/// Of what was read for an object, about.
+/// Returns the approximate size of an object in memory.
 fn bytes(fetched: &Fetched) -> usize {
     let versions = fetched.iter().flat_map(Versions::all);
     versions.flat_map(|version| &version.bundle).map(|bundle| bundle.bytes()).sum()
 }
 
-/// What the vault refused the token with, in any of these; of several refusals the one that says most.
+/// Returns why the vault refused the token, for any of the objects. Of several refusals, the most specific wins.
 ///
-/// A token says that it is valid, and where roles come by way of groups, to which of them its bearer belonged when it
-/// was issued.
+/// A token states its own validity. If roles come from groups, it also states the caller's groups at the time of issue.
+/// A newer token may therefore be accepted.
 pub(super) fn refusal(fetched: &[Fetched]) -> Option<TokenRefusal> {
     let refusals = fetched.iter().filter_map(refused);
     refusals.max_by_key(|refusal| match refusal {
@@ -117,12 +117,12 @@ pub(super) fn refusal(fetched: &[Fetched]) -> Option<TokenRefusal> {
     })
 }
 
-/// What was read, without the objects that the vault refused the token for.
+/// Returns the results, without those of objects for which the vault refused the token.
 pub(super) fn without_refused(fetched: Vec<Fetched>) -> Vec<Option<Fetched>> {
     fetched.into_iter().map(|fetched| refused(&fetched).is_none().then_some(fetched)).collect()
 }
 
-/// What the vault refused the token with, for one object.
+/// Returns why the vault refused the token for one object.
 fn refused(fetched: &Fetched) -> Option<TokenRefusal> {
     let by_token = |error: &VaultError| match error {
         VaultError::Forbidden(_) => Some(TokenRefusal::Forbidden),
@@ -141,18 +141,18 @@ fn refused(fetched: &Fetched) -> Option<TokenRefusal> {
     }
 }
 
-/// The reads that have begun: who wants one again gets its answer.
+/// The reads of one mount: a second request for the same version shares the first one's answer.
 struct Reads<'a> {
     client: &'a VaultClient,
     begun: Mutex<HashMap<Read, Answer<Bundle>>>,
-    /// Of all that came so far, about.
+    /// Approximate size of all answers so far.
     bytes: AtomicUsize,
-    /// Beyond which nothing more is of use.
+    /// The largest useful size: a volume cannot hold more.
     most: usize,
 }
 
 impl Reads<'_> {
-    /// One object. Its versions are read as soon as its own list is there.
+    /// Reads one object. The versions of a history are read as soon as that object's list has arrived.
     async fn object(&self, object: &ObjectSpec) -> Fetched {
         match &object.versions {
             VersionSelector::Newest => Ok(Versions::Single(self.version(object, None).await)),

@@ -1,4 +1,4 @@
-//! Rendered content becomes the files of a volume: their paths, modes, and the versions that the driver records.
+//! Builds the files of a volume from read objects: their paths, their modes, and the versions that the driver records.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -24,29 +24,29 @@ use super::{
     volume::{Draft, LeftOut, MountedVersion, TooLarge, Volume, VolumeFile},
 };
 
-/// What is decided for all files of a volume.
+/// Settings for all files of a volume.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
-    /// Of files whose object names none.
+    /// The mode of files whose object names none.
     pub(super) default_mode: FileMode,
     pub(super) certificates: CertificateSettings,
-    /// What the driver takes in one answer, in bytes.
+    /// The driver's limit for one answer, in bytes.
     pub(super) largest_volume: usize,
 }
 
 /// Why there is no volume.
 #[derive(Debug)]
 pub(super) enum NoVolume {
-    /// These objects were not read or cannot be converted; in the user's order, and never none.
+    /// The objects that were not read or cannot be converted, in the user's order; never empty.
     Failures(Vec<ObjectFailure>),
-    /// The driver would not take it.
+    /// The volume exceeds the driver's limit.
     TooLarge(TooLarge),
-    /// Nobody waits for it any more.
+    /// The mount was dropped.
     Abandoned,
 }
 
-/// The volume of `objects`, given what was read for each of them, in the same order. `abandoned` says between two
-/// conversions, each of which may take a second, whether there is a need for another.
+/// Builds the volume of `objects` from what was read for each of them, in the same order. `abandoned` is checked before
+/// each conversion, which may take a second.
 pub(super) fn build_volume(
     objects: &[ObjectSpec],
     fetched: Vec<Fetched>,
@@ -56,7 +56,7 @@ pub(super) fn build_volume(
     let mut draft = Draft::new(layout.largest_volume);
     let mut failures = Vec::new();
     let mut rendered = Rendered::default();
-    // Of each file of the draft.
+    // The index of each draft file's object.
     let mut owners: Vec<usize> = Vec::new();
 
     for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
@@ -125,7 +125,8 @@ pub(super) fn build_volume(
     }
 }
 
-/// Files in each other's way: parameters have no two objects in one place, but know nothing of suffixes.
+/// Returns the objects whose files collide. The parameters exclude equal paths of two objects, but suffixes are only
+/// known here.
 fn clashes(objects: &[ObjectSpec], draft: &Draft, owners: &[usize]) -> Vec<ObjectFailure> {
     let paths: Vec<&RelativePath> = draft.paths().collect();
     let owner = |file: usize| &objects[owners[file]];
@@ -136,8 +137,8 @@ fn clashes(objects: &[ObjectSpec], draft: &Draft, owners: &[usize]) -> Vec<Objec
         .collect()
 }
 
-/// Whether conversion takes long enough to keep other mounts waiting: opening a PKCS#12 archive derives keys, and the
-/// point of a public key is checked to be one.
+/// Returns whether the conversion is slow enough to delay other mounts. Opening a PKCS#12 archive derives keys, and
+/// each public key's point is checked against its curve.
 pub(super) fn is_slow(fetched: &[Fetched]) -> bool {
     let bundles =
         || fetched.iter().flatten().flat_map(Versions::all).filter_map(|read| read.bundle.as_ref().ok());
@@ -146,10 +147,10 @@ pub(super) fn is_slow(fetched: &[Fetched]) -> bool {
     bundles().any(is_archive) || bundles().filter(is_key).count() > FEW_KEYS
 }
 
-/// So many keys are converted in a few milliseconds.
+/// This many keys are converted in a few milliseconds.
 const FEW_KEYS: usize = 20;
 
-/// The version that a failed selection was about.
+/// Returns the version with which a history starts.
 fn start(object: &ObjectSpec) -> Option<&ObjectVersion> {
     match &object.versions {
         VersionSelector::History { from, .. } => from.as_ref(),
@@ -157,34 +158,35 @@ fn start(object: &ObjectSpec) -> Option<&ObjectVersion> {
     }
 }
 
-/// What one version becomes. Each file has a suffix of the object's path.
+/// The files of one version. Each file's name is the object's path with a suffix.
 struct Files {
     written: Vec<(&'static str, Sensitive<Vec<u8>>)>,
     missing: Vec<(&'static str, MissingPart)>,
 }
 
-/// What was converted already: one object can be wanted under thousands of names, and an archive takes a second.
+/// Finished conversions. One object can be requested under thousands of names, and opening an archive takes a second.
 #[derive(Default)]
 struct Rendered(HashMap<(usize, Rendering), Before>);
 
-/// An earlier conversion of the same.
+/// A finished conversion.
 struct Before {
-    /// As long as it is here, nothing else has its address.
+    /// Keeps the allocation alive, so that no other bundle gets its address, which is the map's key.
     _bundle: Arc<Bundle>,
-    /// Where its files are; or why there is none.
+    /// The files in the draft, or the error of the conversion.
     files: Result<InDraft, ContentError>,
 }
 
-/// Files that are in the draft.
+/// Files that the draft holds.
 struct InDraft {
     suffixes: Vec<&'static str>,
-    /// Of the first of them.
+    /// The index of the first file.
     place: usize,
     missing: Vec<(&'static str, MissingPart)>,
 }
 
 impl Rendered {
-    /// The files of `bundle`, which are added to `draft` next if at all; from `convert` where they are new.
+    /// Returns the files of `bundle`: copies from the draft if it was converted before, otherwise the result of
+    /// `convert`. The caller must add new files to `draft` before the next call, or not at all.
     fn files(
         &mut self,
         bundle: &Arc<Bundle>,
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_keys_keep_no_other_mount_waiting() {
+    fn thousands_of_keys_count_as_a_slow_conversion() {
         let key = |_| {
             let key = KeyBundle { version: "1".parse().unwrap(), key: PublicJwk::default() };
             read(&Arc::new(Bundle::Key(key)))
@@ -323,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_laid_out_than_the_driver_takes() {
+    fn a_volume_over_the_drivers_limit_has_no_files_but_a_size() {
         let bundle = secret(&"x".repeat(25_000));
         let objects: Vec<_> = (0..4_000).map(|index| wanted(&format!("a{index}"))).collect();
         let fetched = objects.iter().map(|_| read(&bundle)).collect();
@@ -338,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_converted_for_a_mount_that_was_given_up() {
+    fn conversion_stops_when_the_mount_is_dropped() {
         let objects = [wanted("a"), wanted("b"), wanted("c")];
         let fetched = objects.iter().map(|_| read(&secret("value"))).collect();
         let asked = Cell::new(0);

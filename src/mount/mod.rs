@@ -37,7 +37,7 @@ use self::{
     served::{ServedVolumes, VolumeRef},
 };
 
-/// Mounts volumes, any number at once.
+/// A service that mounts volumes, any number at once.
 #[derive(Debug, Clone)]
 pub struct Mounter {
     identities: Identities,
@@ -48,7 +48,7 @@ pub struct Mounter {
     settings: MountSettings,
 }
 
-/// What the operator decides for all mounts.
+/// The operator's settings for all mounts.
 #[derive(Debug, Clone)]
 pub struct MountSettings {
     /// The cloud of a SecretProviderClass that names none.
@@ -59,21 +59,21 @@ pub struct MountSettings {
     pub token_proxy: TokenProxySettings,
     /// `--custom-user-agent`: added to the `User-Agent` of every request to Azure.
     pub user_agent: Option<String>,
-    /// How old what a volume gets may be.
+    /// How old cached values may be when a volume gets them.
     pub cache: CacheSettings,
-    /// How long getting a token may take, retries included: the SDK asks IMDS for over a minute, and who gives up the
-    /// mount meanwhile does not hear of IMDS.
+    /// The time limit of a token request, retries included. The SDK retries IMDS for over a minute, and a mount that
+    /// times out earlier could not name IMDS as the cause.
     pub token_limit: Duration,
-    /// `--mount-timeout`: how long one mount may take. Kubelet waits two minutes; whoever answers later is not heard, and
-    /// the pod may then start with an empty volume.
+    /// `--mount-timeout`: the time limit of one mount. Kubelet waits two minutes and ignores a later answer; the pod
+    /// may then start with an empty volume.
     pub budget: Duration,
-    /// `--max-call-recv-msg-size`: what the driver takes in one answer, in bytes. Beyond it the driver's own side of the
-    /// call fails with `ResourceExhausted`, one of the codes that leave a pod with an empty volume.
+    /// `--max-call-recv-msg-size`: the driver's limit for one answer, in bytes. A larger answer fails on the driver's
+    /// side with `ResourceExhausted`, one of the codes that leave a pod with an empty volume.
     pub largest_volume: usize,
 }
 
 impl Mounter {
-    /// A mounter whose requests go over these transports, and are counted in `metrics`.
+    /// Creates a mounter that sends its requests over these transports and counts them in `metrics`.
     pub fn new(transports: Transports, metrics: Metrics, settings: MountSettings) -> Self {
         let limiter = MountLimiter::new(metrics.clone());
         let clients = ClientFactory { transports, user_agent: settings.user_agent.clone(), metrics };
@@ -87,11 +87,11 @@ impl Mounter {
         }
     }
 
-    /// Fetches everything that `spec` asks for, within the operator's budget and the `time_left` of the caller. The
-    /// volume is to be at `target_path`.
+    /// Fetches everything that `spec` requests, within the operator's budget and the caller's `time_left`. The volume's
+    /// mount point is `target_path`.
     ///
     /// # Errors
-    /// Every object that could not be had, or why none could. Nothing is returned beside an error: half a volume may
+    /// Every object that could not be read, or why no object could. An error comes without files: half a volume may
     /// hold a certificate without its new key.
     pub async fn mount(
         &self,
@@ -118,7 +118,7 @@ impl Mounter {
         let mut attempt =
             pin!(async { MountAttempt::begin(self, spec, &objects, kind, &progress).await?.run().await });
         let mounted = tokio::time::timeout_at(until, &mut attempt).await.unwrap_or_else(|_| {
-            // While the attempt is there still: what it waits for goes with it.
+            // Asked before the attempt is dropped: its connection phases vanish with it.
             let (waiting, spent) = progress.waiting(&self.vaults, &self.azure);
             Err(MountError::Timeout {
                 wanted: names(&objects),
@@ -135,7 +135,7 @@ impl Mounter {
         }
     }
 
-    /// Drops, now and then, what is kept and of no use any more. Never completes.
+    /// Drops expired tokens and cached values at intervals. Never completes.
     pub async fn evict_expired(&self) {
         let mut interval = tokio::time::interval(EVICTION_INTERVAL);
         loop {
@@ -146,5 +146,5 @@ impl Mounter {
     }
 }
 
-/// How often what is of no use any more is dropped.
+/// The interval between evictions.
 const EVICTION_INTERVAL: Duration = Duration::from_secs(15);

@@ -1,4 +1,4 @@
-//! Volumes that were served before.
+//! Remembers the volumes that this process has served.
 
 use std::sync::Arc;
 
@@ -7,22 +7,23 @@ use quick_cache::sync::Cache;
 
 use crate::spec::pod::PodRef;
 
-/// How many volumes are remembered: several for each pod that a node can run.
+/// Remembered volumes: several for each pod that a node can run.
 const MAX_VOLUMES: usize = 4_096;
 
-/// Which volumes this process has served. Clones share it.
+/// A set of the volumes that this process has served. Clones share it.
 ///
-/// A hint for freshness: a pod that starts gets what the vault holds now, and a volume that comes again may get what was
-/// read a moment ago. Never for rights, since a pod's UID can be made up where the driver does not set it.
+/// It decides freshness alone. A starting pod gets what the vault holds now, and a republish may get a cached value. It
+/// must not decide access, since a pod's UID can be forged where the driver does not set it.
 #[derive(Clone)]
 pub(super) struct ServedVolumes(Arc<Cache<VolumeRef, ()>>);
 
-/// A volume of a pod, by a hash of the pod's UID and the volume's target path.
+/// A reference to a pod's volume: a hash of the pod's UID and the volume's target path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct VolumeRef([u8; 16]);
 
 impl VolumeRef {
-    /// The volume of `pod` at `target_path`; `None` where the pod has no UID, so that every mount of it is a first one.
+    /// Returns the volume of `pod` at `target_path`. `None` means that the pod has no UID, so each of its mounts counts
+    /// as initial.
     pub(super) fn new(pod: &PodRef, target_path: &str) -> Option<Self> {
         let uid = pod.uid.as_ref()?;
         let hash = digest(&SHA256, format!("{}:{uid}{target_path}", uid.len()).as_bytes());
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_remembered_than_there_is_room_for() {
+    fn the_number_of_remembered_volumes_is_bounded() {
         let served = ServedVolumes::new();
         for path in 0..20_000 {
             served.add(volume("uid", &path.to_string()));

@@ -1,17 +1,17 @@
-//! Which versions a history means, given the vault's list.
+//! Selects the versions of a history from the vault's list.
 
 use crate::{spec::object::ObjectVersion, vault::VersionProperties};
 
 use super::failure::ObjectError;
 
-/// The versions of a history of `depth`, newest first, beginning at `from` or at the newest.
+/// Returns the versions of a history of `depth`, newest first, beginning at `from` or at the newest.
 ///
-/// Disabled versions are passed over, and time of creation decides the order.
+/// Disabled versions are skipped. The time of creation decides the order.
 ///
 /// Compat: up to `depth + 1` versions, one more than the name says.
 ///
 /// # Errors
-/// Where there is none to begin with.
+/// The list has no version to begin with.
 pub(super) fn select(
     listed: &[VersionProperties],
     from: Option<&ObjectVersion>,

@@ -1,4 +1,4 @@
-//! Everything that the driver writes for one mount.
+//! The files and versions of one mount, as the driver writes them.
 
 use std::{cmp::Reverse, fmt};
 
@@ -11,74 +11,74 @@ use crate::{
     },
 };
 
-/// The files of a mount, and the versions that the driver records.
+/// A volume: the files of a mount, and the versions that the driver records.
 #[derive(Debug, Default)]
 pub struct Volume {
     /// The files, in the user's order.
     pub files: Vec<VolumeFile>,
-    /// What they were made from, one for each file; the driver refuses an answer without any.
+    /// The source of each file; the driver refuses an answer without versions.
     pub versions: Vec<MountedVersion>,
-    /// The files that could have been here, had the secret a part for them; at a volume's first mount.
+    /// Optional files that the secret has no part for. Filled on an initial mount alone.
     pub left_out: Vec<LeftOut>,
 }
 
-/// A file of a certificate's or a key's own, without anything to be in it.
+/// A separate certificate or key file that was not written, as the secret lacks that part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Below the volume's root.
+    /// Relative to the volume's root.
     pub path: String,
-    /// The part that is missing.
+    /// The missing part.
     pub reason: MissingPart,
 }
 
 impl fmt::Display for LeftOut {
-    /// `web.key (the secret has no private key)`
+    /// Writes `web.key (the secret has no private key)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.path, Report(&self.reason))
     }
 }
 
-/// One file.
+/// A file of a volume.
 #[derive(Debug)]
 pub struct VolumeFile {
-    /// Below the volume's root.
+    /// Relative to the volume's root.
     pub path: RelativePath,
-    /// Who may read it.
+    /// The permission bits.
     pub mode: FileMode,
-    /// What is in it.
+    /// The bytes of the file.
     pub contents: Sensitive<Vec<u8>>,
 }
 
-/// What the SecretProviderClassPodStatus shows of an object.
+/// A version of an object, as the SecretProviderClassPodStatus shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountedVersion {
-    /// `secret/db-password`, with a history `secret/db-password/0`.
+    /// `secret/db-password`, or `secret/db-password/0` in a history.
     pub id: String,
-    /// The version that the vault answered with.
+    /// The version that the vault returned.
     pub version: String,
 }
 
-/// A volume in the making, that has no more in it than the driver takes.
+/// A volume under construction that never holds more than the driver's limit.
 #[derive(Debug)]
 pub(super) struct Draft {
     volume: Volume,
-    /// Of the answer that the driver gets, in bytes and not less than it is.
+    /// An upper bound of the answer's size, in bytes.
     size: usize,
     limit: usize,
-    /// What there would be, once it is too much: then contents are of no use.
+    /// The size of each file, once the limit is exceeded: the contents are dropped then.
     sizes: Option<Vec<(usize, RelativePath)>>,
 }
 
-/// More than the driver takes.
+/// The error of a volume that exceeds the driver's limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLarge {
-    /// What it would be, in bytes, about.
+    /// The approximate size in bytes.
     pub(super) size: usize,
-    /// The files with the most in them, where all of them are known.
+    /// The largest files, if all files are known.
     pub(super) largest: Option<Largest>,
 }
 
-/// The files with the most in them, at most three.
+/// The largest files of a volume, at most three.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Largest(Vec<(usize, RelativePath)>);
 
@@ -91,7 +91,7 @@ impl Largest {
 }
 
 impl fmt::Display for Largest {
-    /// `a (25000 bytes), b (24000 bytes)`
+    /// Writes `a (25000 bytes), b (24000 bytes)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (bytes, path)) in self.0.iter().enumerate() {
             write!(f, "{}{path} ({bytes} bytes)", if index == 0 { "" } else { ", " })?;
@@ -105,27 +105,26 @@ impl Draft {
         Self { volume: Volume::default(), size: 0, limit, sizes: None }
     }
 
-    /// Whether there is too much already, so that sizes are all that is wanted of what comes.
+    /// Returns whether the limit is exceeded, so that further files only need a size.
     pub(super) fn is_full(&self) -> bool {
         self.sizes.is_some()
     }
 
-    /// The contents of a file, by how many were added before it; `None` once there is too much.
+    /// Returns the contents of the file at `index`; `None` once the limit is exceeded.
     pub(super) fn contents(&self, index: usize) -> Option<&Sensitive<Vec<u8>>> {
         self.volume.files.get(index).map(|file| &file.contents)
     }
 
-    /// Where the files are; nothing once there is too much.
+    /// Returns the paths of all files; empty once the limit is exceeded.
     pub(super) fn paths(&self) -> impl Iterator<Item = &RelativePath> {
         self.volume.files.iter().map(|file| &file.path)
     }
 
-    /// How many files there are.
+    /// Returns the number of files; zero once the limit is exceeded.
     pub(super) fn files(&self) -> usize {
         self.volume.files.len()
     }
 
-    /// Adds a file.
     pub(super) fn add(&mut self, file: VolumeFile, version: MountedVersion) {
         let bytes = file.contents.expose().len();
         self.size +=
@@ -138,21 +137,21 @@ impl Draft {
         }
     }
 
-    /// Notes a file that there would be, had the secret a part for it.
+    /// Records an optional file that the secret has no part for.
     pub(super) fn leave_out(&mut self, file: LeftOut) {
         self.volume.left_out.push(file);
     }
 
-    /// Adds what would be a file of about so many bytes.
+    /// Counts a file of about this size without its contents.
     pub(super) fn add_size(&mut self, path: &RelativePath, bytes: usize) {
         self.size += bytes + FILE_OVERHEAD_BYTES;
         self.sizes().push((bytes, path.clone()));
     }
 
-    /// The volume.
+    /// Returns the volume.
     ///
     /// # Errors
-    /// It is too large.
+    /// The volume exceeds the driver's limit.
     pub(super) fn finish(self) -> Result<Volume, TooLarge> {
         let Some(sizes) = self.sizes else { return Ok(self.volume) };
         let largest = Largest::of(sizes.iter().map(|(bytes, path)| (*bytes, path)));
@@ -168,7 +167,7 @@ impl Draft {
     }
 }
 
-/// Tags, lengths and modes of a file and a version, in protobuf's encoding.
+/// Tags, lengths and modes of a file and a version in protobuf's encoding.
 const FILE_OVERHEAD_BYTES: usize = 128;
 
 #[cfg(test)]
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_for_the_driver_is_not_kept() {
+    fn contents_over_the_drivers_limit_are_dropped() {
         let mut draft = Draft::new(1_000);
         for (path, bytes) in [("a", 100), ("b", 300), ("c", 200)] {
             let (file, version) = file(path, bytes);

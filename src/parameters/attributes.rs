@@ -1,4 +1,4 @@
-//! The maps of strings that the driver sends, and the names in them.
+//! The string maps that the driver sends, and the names of their keys.
 
 use std::collections::BTreeMap;
 
@@ -22,15 +22,15 @@ pub(super) const USE_POD_IDENTITY: &str = "usePodIdentity";
 pub(super) const USE_AZURE_TOKEN_PROXY: &str = "useAzureTokenProxy";
 pub(super) const OBJECTS: &str = "objects";
 
-/// A map of strings. It may hold tokens and client secrets, so its values neither print nor survive their use; nor do
-/// those that a later one of the same key replaces, or that come before a mistake.
+/// A map of strings. The values may be tokens and client secrets, so they are redacted and wiped. Values that a
+/// duplicate key replaces, or that precede a parse error, are wiped as well.
 #[derive(Default)]
 pub(super) struct Attributes(BTreeMap<String, Sensitive<String>>);
 
 impl Attributes {
-    /// Reads a JSON object whose values are strings; `null`, in place of a value or of the whole, is nothing.
+    /// Parses a JSON object whose values are strings. A `null` value counts as absent, and a `null` document as empty.
     ///
-    /// The parser's own message is left out, since it quotes what it stumbles over.
+    /// The parser's own message is left out, since it may quote a secret.
     pub(super) fn parse(name: &str, json: &str) -> Result<Self, Problem> {
         let map: Option<BTreeMap<String, Option<Sensitive<String>>>> =
             serde_json::from_str(json).map_err(|error| {
@@ -43,30 +43,33 @@ impl Attributes {
         Ok(Self(map.filter_map(|(key, value)| Some((key, value?))).collect()))
     }
 
-    /// Whether the map holds the keys of a Secret: whether `nodePublishSecretRef` names one.
+    /// Returns whether the map holds keys of a Secret, that is, whether `nodePublishSecretRef` names one.
     ///
-    /// The driver adds keys of its own where the CSIDriver object has `serviceAccountTokenInSecrets` (Kubernetes 1.35 and
-    /// later). No key of a Secret has a slash in it.
+    /// If the CSIDriver object has `serviceAccountTokenInSecrets` (Kubernetes 1.35 and later), the map also holds a key
+    /// of Kubernetes. A Secret's key cannot contain a slash.
     pub(super) fn has_keys_of_a_secret(&self) -> bool {
         self.0.keys().any(|key| !key.contains('/'))
     }
 
-    /// The keys, sorted.
+    /// Returns the keys, sorted.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The value, trimmed; `None` where it is absent or blank.
+    /// Returns the trimmed value; `None` if it is absent or blank.
     pub(super) fn optional(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(|value| value.expose().trim()).filter(|value| !value.is_empty())
     }
 
-    /// As [`Self::optional`], but it must be there.
+    /// Returns the trimmed value.
+    ///
+    /// # Errors
+    /// The value is absent or blank.
     pub(super) fn required(&self, key: &str) -> Result<&str, Problem> {
         self.optional(key).ok_or_else(|| Problem::wrong(key, "is not set"))
     }
 
-    /// A boolean, false where it is absent.
+    /// Parses a boolean; an absent one is false.
     pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
         self.optional(key).map_or(Ok(false), |text| {
             boolean::parse(text)
@@ -74,7 +77,7 @@ impl Attributes {
         })
     }
 
-    /// The value of a key in whatever case, byte for byte; the lower-case spelling first. `None` where it is empty.
+    /// Returns the untrimmed value of a key in any case; `None` if it is empty. The exact spelling takes precedence.
     pub(super) fn any_case(&self, key: &str) -> Option<&str> {
         self.0
             .get(key)

@@ -1,4 +1,4 @@
-//! Two objects in one place, of which the driver would silently keep the later, or fail after all the work is done.
+//! Finds objects with colliding paths. The driver would silently keep the later object, or fail after all reads.
 
 use crate::spec::{
     object::{ObjectSpec, VersionSelector},
@@ -7,9 +7,9 @@ use crate::spec::{
 
 use super::error::{Problem, Problems};
 
-/// Adds a problem for each object whose files would lie where those of another object do.
+/// Adds a problem for each object whose files collide with those of another object.
 ///
-/// Compat: the very same entry twice is no clash; its file is the same file.
+/// Compat: an entry that is listed twice is allowed, since both entries mean the same file.
 pub(super) fn find(objects: &[ObjectSpec], problems: &mut Problems) {
     let paths: Vec<_> = objects.iter().map(|object| &object.path).collect();
     for (index, other, how) in overlaps(&paths, |outer, rest| leaves_room(&objects[outer], rest)) {
@@ -21,7 +21,7 @@ pub(super) fn find(objects: &[ObjectSpec], problems: &mut Problems) {
     }
 }
 
-/// Whether the object is a directory of versions, and `rest` is none of them nor in one of them.
+/// Returns whether `rest` may lie in the object's directory of versions: it must not collide with a version's file.
 fn leaves_room(object: &ObjectSpec, rest: &str) -> bool {
     let VersionSelector::History { depth, .. } = object.versions else { return false };
     let first = rest.split('/').next().unwrap_or_default();

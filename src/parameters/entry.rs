@@ -1,4 +1,4 @@
-//! One entry of `objects`, from its fields as written to an [`ObjectSpec`].
+//! Parses one entry of `objects` into an [`ObjectSpec`].
 
 use std::{fmt, str::FromStr};
 
@@ -18,9 +18,9 @@ use super::{
     yaml::{self, Any, Key, Kind, Node, Oddity, Wanted},
 };
 
-/// The fields as the user wrote them: scalars of any YAML kind keep their text, so `0600` stays `0600`.
+/// The fields of an entry as the user wrote them. Scalars of any YAML kind keep their text, so `0600` stays `0600`.
 ///
-/// Compat: fields of other names are ignored.
+/// Compat: unknown fields are ignored.
 #[derive(Default)]
 pub(super) struct Entry {
     object_name: Option<String>,
@@ -49,7 +49,7 @@ impl Entry {
     }
 }
 
-/// An entry, and the names of what is no field.
+/// An entry, with the names of its unknown fields.
 #[derive(Default)]
 pub(super) struct Fields {
     entry: Entry,
@@ -63,7 +63,7 @@ impl Fields {
         fields.map_err(|kind| yaml::other_text(text, format_args!("it is {kind}"), ENTRY))
     }
 
-    /// Reads an entry that is a map.
+    /// Parses an entry that is a map.
     pub(super) fn read<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut fields = Self::default();
         while let Some(Any(Key(key))) = map.next_key()? {
@@ -82,7 +82,7 @@ impl Fields {
     }
 }
 
-/// The text of an entry, or what it is in place of one.
+/// The parsed text of an entry, or the kind of YAML that it is instead of a map.
 struct Document(Result<Fields, Kind>);
 
 impl Node for Document {
@@ -104,14 +104,14 @@ pub(super) const ENTRY: Wanted = Wanted {
     example: "an entry looks like \"objectName: db-password\", with \"objectType: secret\" on the next line",
 };
 
-/// Names of an entry's unknown fields that are kept.
+/// Unknown field names that are kept for each entry.
 const MAX_UNKNOWN: usize = 8;
 
-/// Of such a name, in bytes.
+/// Longest unknown field name that is kept, in bytes.
 const MAX_UNKNOWN_NAME: usize = 64;
 
-/// The object, or `None` with at least one problem added. `field` is the entry's own path, and `source` its own text,
-/// where it has one.
+/// Parses an entry. On failure, returns `None` and adds at least one problem. `field` is the entry's path, and `source`
+/// the entry's text, if the entry is a text.
 pub(super) fn parse(
     field: &str,
     fields: Fields,
@@ -126,7 +126,7 @@ pub(super) fn parse(
     let path = match (text(&entry.object_alias), &versions) {
         (Some(alias), Some(VersionSelector::History { .. })) => problems.catch(reader.directory(alias)),
         (Some(alias), _) => problems.catch(reader.value("objectAlias", alias)),
-        // A name that is no path is no object name either, and has been reported as that.
+        // An object name that is not a path is also an invalid object name, which is already reported.
         (None, _) => reader.name.and_then(|name| name.parse().ok()),
     };
     let mode = problems.catch(reader.optional("filePermission", &entry.file_permission));
@@ -138,7 +138,7 @@ pub(super) fn parse(
     Some(ObjectSpec { name: name?, rendering: rendering?, versions: versions?, path: path?, mode: mode? })
 }
 
-/// Reads fields, and says where they are: `objects[2].objectEncoding (db-password)`.
+/// A parser of fields that knows their paths: `objects[2].objectEncoding (db-password)`.
 struct Reader<'a> {
     field: &'a str,
     name: Option<&'a str>,
@@ -164,7 +164,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What there is in place of a field, if that is plain.
+    /// Returns a hint at the unknown field that the user likely meant as `key`; empty if there is none.
     fn meant(&self, key: &str) -> String {
         let Some(written) = self.unknown.iter().find(|name| misspelling::nearest(name, &[key]).is_some())
         else {
@@ -183,10 +183,10 @@ impl Reader<'_> {
         value.parse().map_err(|error| self.wrong_text(key, value, error))
     }
 
-    /// Where the versions of a history lie.
+    /// Parses the directory of a history.
     ///
-    /// Compat: the incumbent joins the alias with the names of the files, which cleans it; without a history the driver
-    /// refuses what is unclean.
+    /// Compat: provider-azure joins the alias with the file names, which cleans the path. Without a history, the driver
+    /// refuses paths that are not clean.
     fn directory(&self, alias: &str) -> Result<RelativePath, Problem> {
         RelativePath::cleaned(alias).map_err(|error| self.wrong_text("objectAlias", alias, error))
     }
@@ -194,7 +194,7 @@ impl Reader<'_> {
     fn versions(&self, entry: &Entry) -> Result<VersionSelector, Problem> {
         let history: Option<WholeNumber> =
             self.optional("objectVersionHistory", &entry.object_version_history)?;
-        // "latest" is what the incumbent's docs call the newest version.
+        // provider-azure documents "latest" as a name of the newest version.
         let pinned = match text(&entry.object_version) {
             None => None,
             Some(version) if version.eq_ignore_ascii_case("latest") => None,
@@ -202,7 +202,7 @@ impl Reader<'_> {
         };
         Ok(match usize::try_from(history.map_or(0, |WholeNumber(count)| count)) {
             Ok(depth) if depth > 1 => VersionSelector::History { from: pinned, depth },
-            // Compat: a history of one, none or less is a single version, without a directory of its own.
+            // Compat: a history of one or less is a single version, without a directory of its own.
             _ => pinned.map_or(VersionSelector::Newest, VersionSelector::Pinned),
         })
     }
@@ -242,14 +242,14 @@ impl Reader<'_> {
 
     fn path(&self, key: &str) -> String {
         match self.name {
-            // What is no name is quoted where it is told of, and once is enough.
+            // An invalid name is quoted in its own problem, and needs no repetition.
             Some(name) if name.parse::<ObjectName>().is_ok() => format!("{}.{key} ({name})", self.field),
             _ => format!("{}.{key}", self.field),
         }
     }
 }
 
-/// `objectVersionHistory`, of which everything below 2 means the same.
+/// `objectVersionHistory`; all numbers below 2 mean the same.
 struct WholeNumber(i32);
 
 impl FromStr for WholeNumber {
@@ -260,7 +260,7 @@ impl FromStr for WholeNumber {
     }
 }
 
-/// A field's text, trimmed; `None` where it is absent, `null` or blank.
+/// Returns a field's trimmed text; `None` if it is absent, `null` or blank.
 fn text(value: &Option<String>) -> Option<&str> {
     value.as_deref().map(str::trim).filter(|value| !value.is_empty())
 }

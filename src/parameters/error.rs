@@ -1,4 +1,4 @@
-//! What is wrong with a mount's parameters: everything, in one error.
+//! The errors of a mount's parameters: all mistakes, in one error.
 
 use std::fmt;
 
@@ -8,46 +8,45 @@ use crate::{
     text::MAX_MESSAGE_BYTES,
 };
 
-/// One thing to change.
+/// A mistake in the parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it is, as a path that a user can find: `keyvaultName`, `objects[2].objectEncoding`.
+    /// The parameter's path: `keyvaultName`, `objects[2].objectEncoding`.
     pub field: String,
-    /// What is wrong there, and what to change.
+    /// The cause and the action.
     pub reason: String,
-    /// What has to change for it to go away.
+    /// What has to change.
     pub fault: Fault,
 }
 
-/// Whose fault a problem is.
+/// What has to change to solve a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The SecretProviderClass or the request is wrong, and will stay so until someone edits it.
+    /// The SecretProviderClass or the request, which stays wrong until a user edits it.
     Request,
-    /// The cluster does not give what the SecretProviderClass rightly asks for: a token, a key of a Secret.
+    /// The cluster, which lacks what the SecretProviderClass rightly requires: a token, or a key of a Secret.
     Cluster,
 }
 
 impl Problem {
-    /// The SecretProviderClass or the request is wrong.
+    /// Creates a problem of the SecretProviderClass or the request.
     pub(super) fn wrong(field: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self { field: field.into(), reason: reason.to_string(), fault: Fault::Request }
     }
 
-    /// The cluster does not provide something.
+    /// Creates a problem of the cluster.
     pub(super) fn unmet(field: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self { field: field.into(), reason: reason.to_string(), fault: Fault::Cluster }
     }
 }
 
 impl Problem {
-    /// The problem with another sentence at its end.
     fn with(mut self, sentence: impl fmt::Display) -> Self {
         self.reason = format!("{}; {sentence}", self.reason);
         self
     }
 
-    /// The problem of a text that is wrong, which may be a placeholder.
+    /// Creates a problem for a text that is wrong, with a hint if the text looks like a placeholder.
     pub(super) fn of_text(field: impl Into<String>, text: &str, reason: impl fmt::Display) -> Self {
         let problem = Self::wrong(field, reason);
         if is_placeholder(text) { problem.with("the placeholder was not replaced") } else { problem }
@@ -60,11 +59,11 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of one `Mount` call, in the order of its parameters; never empty.
+/// All problems of one `Mount` call, in the order of its parameters; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParametersError {
     problems: Vec<Problem>,
-    /// How many more there were.
+    /// The number of problems that were not kept.
     more: usize,
 }
 
@@ -73,12 +72,12 @@ impl ParametersError {
         Self { problems: vec![problem], more: 0 }
     }
 
-    /// The problems; of very many, the first thousand.
+    /// Returns the problems; at most the first thousand.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// What has to change: the request, if anything in it is wrong, or else the cluster.
+    /// Returns what has to change: the request if any problem is the request's, otherwise the cluster.
     pub fn fault(&self) -> Fault {
         if self.problems.iter().any(|problem| problem.fault == Fault::Request) {
             Fault::Request
@@ -89,14 +88,14 @@ impl ParametersError {
 }
 
 impl ParametersError {
-    /// The message for a caller: one line of at most [`MAX_MESSAGE_BYTES`], with the first problems and the number of
-    /// the others.
+    /// Returns the message for the driver: one line of at most [`MAX_MESSAGE_BYTES`], with the first problems and the
+    /// number of the others.
     pub fn message(&self, code: FailureCode) -> String {
         let all = self.all(code);
         if all.len() <= MAX_MESSAGE_BYTES {
             return all;
         }
-        // The longest count, so that there is room for whatever it is.
+        // The highest possible count reserves room for any count.
         let rest = |more: usize| format!("; and {more} more, which the provider's log names");
         let room = MAX_MESSAGE_BYTES - rest(usize::MAX).len();
         let mut text = format!("[{code}] {}", self.head());
@@ -123,7 +122,7 @@ impl ParametersError {
         }
     }
 
-    /// The whole text, on one line.
+    /// Returns the full text, on one line.
     pub fn all(&self, code: FailureCode) -> String {
         format!("[{code}] {self}")
     }
@@ -141,7 +140,7 @@ impl ParametersError {
 }
 
 impl fmt::Display for ParametersError {
-    /// The whole text, on one line and without a code.
+    /// Writes the full text, on one line and without a code.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problems: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
         write!(f, "{}{}", self.head(), problems.join("; "))?;
@@ -158,7 +157,7 @@ pub(super) struct Problems {
     more: usize,
 }
 
-/// How many problems are kept: more than a message has room for, and less than a hostile request can make.
+/// Problems that are kept: more than a message can show, and fewer than a hostile request can cause.
 const MAX_PROBLEMS: usize = 1_000;
 
 impl Problems {
@@ -170,17 +169,17 @@ impl Problems {
         }
     }
 
-    /// The value, or its problem kept for later.
+    /// Returns the value, or keeps its problem.
     pub(super) fn catch<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
         result.map_err(|problem| self.push(problem)).ok()
     }
 
-    /// The number of problems that are kept.
+    /// Returns the number of kept problems.
     pub(super) fn count(&self) -> usize {
         self.kept.len()
     }
 
-    /// Adds to the last problem, where there are more than `before`, which parameters are misspelt.
+    /// Adds the misspelt parameters to the last problem, if a problem was added since there were `before`.
     pub(super) fn explain<'a>(
         &mut self,
         before: usize,

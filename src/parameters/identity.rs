@@ -1,4 +1,4 @@
-//! Exactly one identity mode out of the parameters present.
+//! Chooses exactly one identity mode from the parameters.
 
 use crate::spec::{
     identity::{BINDING_AUDIENCE, ClientId, ENTRA_AUDIENCE, IdentityMode, ServiceAccountToken, TenantId},
@@ -11,15 +11,15 @@ use super::{
     tokens,
 };
 
-/// The identity mode, or `None` with a problem added.
+/// Returns the identity mode. On failure, returns `None` and adds a problem.
 pub(super) fn parse(
     attributes: &Attributes,
     secrets: &Attributes,
     problems: &mut Problems,
 ) -> Option<IdentityMode> {
     let choice = choose(attributes, problems);
-    // Compat: required by every mode, but not looked at by those whose directory the node knows: examples for these
-    // leave a placeholder there.
+    // Compat: every mode requires a tenant. Modes in which the node knows the tenant do not parse it, since examples
+    // for them leave a placeholder there.
     let tenant = problems.catch(Tenant::written(attributes));
     let understand = |problems: &mut Problems| tenant.and_then(|tenant| problems.catch(tenant.parse()));
     let Some(choice) = choice else {
@@ -49,12 +49,12 @@ pub(super) fn parse(
     }
 }
 
-/// What the booleans say.
+/// The mode that the booleans choose.
 enum Choice {
     PodIdentity,
     ManagedIdentity,
     IdentityBinding,
-    /// None is true: a client id, or else a Secret.
+    /// No boolean is true: the mode follows from a client id, or otherwise a Secret.
     Credentials,
 }
 
@@ -90,7 +90,7 @@ fn choose(attributes: &Attributes, problems: &mut Problems) -> Option<Choice> {
     })
 }
 
-/// A tenant as written, which may be none.
+/// A tenant as written, not yet parsed.
 #[derive(Clone, Copy)]
 struct Tenant<'a> {
     key: &'static str,
@@ -99,7 +99,7 @@ struct Tenant<'a> {
 
 impl<'a> Tenant<'a> {
     fn written(attributes: &'a Attributes) -> Result<Self, Problem> {
-        // Compat: the newer spelling wins, the older one goes on working.
+        // Compat: the newer spelling wins, and the older one is still accepted.
         [attributes::TENANT_ID_NEW, attributes::TENANT_ID]
             .into_iter()
             .find_map(|key| attributes.optional(key).map(|text| Self { key, text }))

@@ -1,6 +1,6 @@
 //! An integer as a user writes it in YAML.
 
-/// A text that is not an integer of 32 bits.
+/// A text is not an integer of 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a whole number")]
 pub(super) struct InvalidInteger;
@@ -8,8 +8,8 @@ pub(super) struct InvalidInteger;
 /// Parses an integer.
 ///
 /// Compat: the spellings that `gopkg.in/yaml.v3` v3.0.1 decodes into an `int32`, and no others (`resolve.go`,
-/// `decode.go`). Those are decimal, binary (`0b`), octal (`0o` or a leading zero) and hexadecimal (`0x`) numbers with
-/// `_` between digits, and decimal fractions, which lose what is behind the point.
+/// `decode.go`). These are decimal, binary (`0b`), octal (`0o` or a leading zero) and hexadecimal (`0x`) numbers with
+/// `_` between digits. Decimal fractions are accepted and truncated.
 ///
 /// # Errors
 /// The text is not a number, or the number does not fit.
@@ -25,9 +25,9 @@ pub(super) fn parse(text: &str) -> Result<i32, InvalidInteger> {
     number.and_then(|number| number.try_into().ok()).ok_or(InvalidInteger)
 }
 
-/// Parses a number without a fraction, in the base that its prefix names.
+/// Parses a number without a fraction, in the base of its prefix.
 fn whole(text: &str) -> Option<i64> {
-    // Compat: behind a lower-case prefix of these two the library takes a sign.
+    // Compat: the library accepts a sign behind these two prefixes in lower case.
     for (prefix, base) in [("0b", 2), ("0o", 8)] {
         if let Some(digits) = text.strip_prefix(prefix) {
             return i64::from_str_radix(digits, base).ok();
@@ -50,9 +50,9 @@ fn whole(text: &str) -> Option<i64> {
     i64::from_str_radix(&format!("{sign}{digits}"), base).ok()
 }
 
-/// Parses a decimal number, and drops its fraction.
+/// Parses a decimal number and truncates its fraction.
 fn decimal(text: &str) -> Option<i64> {
-    // Words such as "inf" are numbers to Rust's parser.
+    // Rust's parser accepts words such as "inf".
     if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
         return None;
     }
@@ -104,7 +104,7 @@ mod tests {
             ("-0b11", -3),
             ("0b-1", -1),
             ("0o-17", -15),
-            // A leading zero means octal, unless there is a digit that octal does not have.
+            // A leading zero means octal, unless a digit is not octal.
             ("0777", 511),
             ("08", 8),
             ("019", 19),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_yaml_library_of_provider_azure_refuses_is_not_a_number_here() {
+    fn texts_that_the_yaml_library_of_provider_azure_refuses_are_refused() {
         for text in [
             "",
             "many",

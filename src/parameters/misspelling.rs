@@ -1,12 +1,12 @@
-//! Parameters that have no effect since their names are misspelt.
+//! Finds parameters that are ignored because their names are misspelt.
 
 use crate::spec::{excerpt::Excerpt, misspelling::Misspelling};
 
 use super::attributes::{self, Attributes};
 
-/// Returns the parameters of unknown names that are nearly the names of known ones, at most [`MAX_MISSPELLINGS`].
+/// Returns the unknown parameters whose names are close to known ones, at most [`MAX_MISSPELLINGS`].
 ///
-/// A known parameter that is set is not what another one was meant to be.
+/// A known parameter that is set is never suggested.
 pub(super) fn find(attributes: &Attributes) -> Vec<Misspelling> {
     let missing: Vec<&str> = KNOWN.iter().copied().filter(|known| !is_set(attributes, known)).collect();
     attributes
@@ -20,7 +20,7 @@ pub(super) fn find(attributes: &Attributes) -> Vec<Misspelling> {
         .collect()
 }
 
-/// Returns the nearest of some names to one that is not among them.
+/// Returns the known name that is closest to an unknown one, if any is close.
 pub(super) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let written = comparable(written);
     known
@@ -31,7 +31,7 @@ pub(super) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, known)| known)
 }
 
-/// A name without what is spelt in many ways: case, and what separates words.
+/// Returns a name without case and word separators, which users spell in many ways.
 fn comparable(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
 }
@@ -45,7 +45,7 @@ fn is_set(attributes: &Attributes, known: &str) -> bool {
     }
 }
 
-/// In the order in which names are suggested that are equally near.
+/// Of equally close names, the first one is suggested.
 const KNOWN: [&str; 11] = [
     attributes::CLIENT_ID,
     attributes::USE_VM_MANAGED_IDENTITY,
@@ -62,10 +62,10 @@ const KNOWN: [&str; 11] = [
 
 const TENANTS: [&str; 2] = [attributes::TENANT_ID_NEW, attributes::TENANT_ID];
 
-/// Not parameters of ours, and not misspelt: the driver sends the first, and old examples have the others.
+/// The driver sends the first, and old examples have the others. None of them is misspelt.
 const OTHERS: [&str; 3] = ["secretProviderClass", "resourceGroup", "subscriptionId"];
 
-/// Of a name that is compared, in bytes.
+/// Longest name that is compared, in bytes.
 const MAX_NAME: usize = 64;
 
 /// Names that are compared: a pod author can send thousands.
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_their_own_are_not_taken_for_misspelt() {
+    fn unrelated_names_are_not_misspellings() {
         for written in [
             "secretProviderClass",
             "resourceGroup",

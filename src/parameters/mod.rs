@@ -1,6 +1,6 @@
-//! The strings of a `Mount` call, turned into a [`MountSpec`], or into every mistake that is in them.
+//! Parses the strings of a `Mount` call into a [`MountSpec`], or into the list of all mistakes.
 //!
-//! The only place that reads parameter names; everything behind it works on types that need no second check.
+//! No other module reads parameter names. All later code works on types that need no further validation.
 
 mod attributes;
 mod clash;
@@ -28,19 +28,19 @@ use self::{attributes::Attributes, error::Problems};
 /// The three JSON texts of a `MountRequest`.
 #[derive(Clone, Copy)]
 pub struct MountTexts<'a> {
-    /// A map of strings: the SecretProviderClass's parameters, the pod's volumeAttributes, and what the driver says of
-    /// the pod.
+    /// A map of strings: the SecretProviderClass's parameters, the pod's volumeAttributes, and the driver's description
+    /// of the pod.
     pub attributes: &'a str,
-    /// A map of strings, the Secret of `nodePublishSecretRef`, or `null`.
+    /// A map of strings, the Secret of `nodePublishSecretRef`; or `null`.
     pub secrets: &'a str,
-    /// A number, the default file mode in decimal.
+    /// A number: the default file mode in decimal.
     pub permission: &'a str,
 }
 
-/// Understands a `Mount` call.
+/// Parses a `Mount` call.
 ///
 /// # Errors
-/// All that is wrong with it, at once and in a stable order.
+/// All mistakes of the call, in a stable order.
 pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
     let mut problems = Problems::default();
     let attributes = Attributes::parse("attributes", texts.attributes).map_err(ParametersError::one)?;
@@ -73,7 +73,7 @@ pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
     }
 }
 
-/// Parameters that are named by problems of their own, where they are missing.
+/// Parameters whose absence has a problem of its own, which names the misspelling.
 const OF_OTHERS: [&str; 2] = [attributes::KEYVAULT_NAME, attributes::OBJECTS];
 
 fn permission(text: &str) -> Result<FileMode, Problem> {
@@ -85,7 +85,7 @@ fn permission(text: &str) -> Result<FileMode, Problem> {
 fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
     let mut read = |key, what| {
         let found = attributes.optional(key).map(str::to_owned);
-        // It goes into every log line of the mount, and may be a pod author's own words.
+        // The name goes into every log line of the mount, and a pod author may have chosen it.
         if found.as_ref().is_some_and(|name| name.len() > MAX_NAME || name.contains(char::is_control)) {
             problems.push(Problem::wrong(key, format!("the {what} is no name of Kubernetes")));
             return None;
@@ -104,7 +104,7 @@ fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
     Some(PodRef { namespace: namespace?, name: name?, uid })
 }
 
-/// Of a name in Kubernetes, in bytes
+/// Longest name in Kubernetes, in bytes
 /// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>).
 const MAX_NAME: usize = 253;
 

@@ -1,4 +1,4 @@
-//! The `objects` parameter: YAML, of which each item is YAML again.
+//! Parses the `objects` parameter: YAML, in which each item is YAML again.
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_saphyr::Spanned;
@@ -13,7 +13,7 @@ use super::{
     yaml::{self, Any, Key, Kind, Lines, MAX_TEXT, Node, Wanted},
 };
 
-/// Every object, or `None` with at least one problem added.
+/// Returns all objects. On failure, returns `None` and adds at least one problem.
 pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<Vec<ObjectSpec>> {
     let text = problems.catch(attributes.required(OBJECTS))?;
     if text.len() > MAX_TEXT {
@@ -45,14 +45,14 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
         let parse = |fields| entry::parse(&field, fields, own_text.as_deref(), problems);
         objects.extend(fields.and_then(parse));
     }
-    // With an entry left out, the places of the others would be off.
+    // A skipped entry would shift the indices of the others.
     if objects.len() == count {
         clash::find(&objects, problems);
     }
     Some(objects)
 }
 
-/// The items of the list, at least one.
+/// Returns the items of the list, at least one.
 fn items(text: &str) -> Result<Vec<Spanned<Item>>, Problem> {
     let wrong = |reason: String| Problem::wrong(OBJECTS, reason);
     let Any(document) = yaml::read(text, LIST).map_err(wrong)?;
@@ -74,7 +74,7 @@ fn items(text: &str) -> Result<Vec<Spanned<Item>>, Problem> {
         [] => "names no object; list them under array:".to_owned(),
         others => format!("names no object; list them under array:, in place of {}", others.join(" and ")),
     };
-    // A template in braces is a map of YAML.
+    // A template in braces parses as a YAML map.
     let is_one_line = text.lines().nth(1).is_none();
     Err(if is_one_line { Problem::of_text(OBJECTS, text, reason) } else { wrong(reason) })
 }
@@ -84,14 +84,14 @@ const LIST: Wanted = Wanted {
     example: "the list looks like \"array:\", with \"- objectName: db-password\" and \"  objectType: secret\" on the next lines",
 };
 
-/// Objects of a mount. It is what a vault answers within ten seconds, asked by nobody else
+/// Objects of one mount: as many as a vault answers within ten seconds, if nothing else reads it
 /// (<https://learn.microsoft.com/azure/key-vault/general/service-limits#secrets-managed-storage-account-keys-and-vault-transactions>).
 const MAX_OBJECTS: usize = 4_000;
 
 /// Keys beside `array` that a message names.
 const MAX_OTHERS: usize = 3;
 
-/// The list of objects: under `array:` as users of the incumbent write it, or bare.
+/// The list of objects: under `array:`, as provider-azure requires, or bare.
 enum Document {
     List {
         array: Array,
@@ -129,9 +129,9 @@ impl Node for Document {
     }
 }
 
-/// What is under `array`.
+/// The value of `array`.
 ///
-/// Compat: an item that is null, such as one that is commented out, is none.
+/// Compat: null items, such as those that are commented out, are skipped.
 enum Array {
     Items(Vec<Spanned<Item>>),
     Other(Kind),
@@ -157,9 +157,9 @@ impl Node for Array {
 }
 
 enum Item {
-    /// `- |` and the entry as text: what the incumbent knows.
+    /// `- |` and the entry as text: the only form in provider-azure.
     Text(String),
-    /// The entry itself.
+    /// The entry as a map.
     Fields(Fields),
     Other(Kind),
 }

@@ -1,4 +1,4 @@
-//! The pod's service-account tokens, one per audience.
+//! The pod's service-account tokens, one for each audience.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,11 @@ use super::{
     error::Problem,
 };
 
-/// The token of an audience, from the JSON that kubelet makes for the CSIDriver's `tokenRequests`:
-/// `{"<audience>":{"token":"…","expirationTimestamp":"…"}}`
-/// (<https://kubernetes-csi.github.io/docs/token-requests.html>).
+/// Returns the token of an audience from the JSON that kubelet makes for the CSIDriver's `tokenRequests`:
+/// `{"<audience>":{"token":"…","expirationTimestamp":"…"}}` (<https://kubernetes-csi.github.io/docs/token-requests.html>).
 ///
-/// Kubernetes 1.35 and later can put the same text into the secrets, where no pod author can write: that one is taken
-/// where it is present.
+/// Kubernetes 1.35 and later can put the same JSON into the secrets, which no pod author can write. If it is there, it
+/// takes precedence.
 pub(super) fn for_audience(
     attributes: &Attributes,
     secrets: &Attributes,

@@ -1,16 +1,16 @@
-//! A yes or no as users write it, in parameters and in flags alike.
+//! Booleans as users write them, in parameters and in flags.
 
-/// A text that is no boolean.
+/// A text is not a boolean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a boolean; use true or false")]
 pub struct InvalidBoolean;
 
-/// Reads a boolean.
+/// Parses a boolean.
 ///
 /// Compat: the spellings of Go's `strconv.ParseBool`, and no others (<https://pkg.go.dev/strconv#ParseBool>).
 ///
 /// # Errors
-/// For every other text.
+/// The text has another spelling.
 pub fn parse(text: &str) -> Result<bool, InvalidBoolean> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),

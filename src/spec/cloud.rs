@@ -1,22 +1,22 @@
-//! Which Azure cloud a SecretProviderClass asks for, by name or by file.
+//! The Azure cloud of a SecretProviderClass, by name or by file.
 
 use std::{path::PathBuf, str::FromStr};
 
 use super::excerpt::Excerpt;
 
-/// The cloud of a mount, before its endpoints are known.
+/// The cloud of a mount, before its endpoints are resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloudChoice {
-    /// `cloudName` is absent: the provider's own default.
+    /// `cloudName` is absent: the operator's default.
     Default,
     /// One of Azure's own clouds.
     Named(CloudName),
-    /// `AzureStackCloud`: endpoints from a JSON file on the node. `None` means the file that the provider was started
-    /// with (`AZURE_ENVIRONMENT_FILEPATH`).
+    /// `AzureStackCloud`: endpoints from a JSON file on the node. `None` means the operator's file
+    /// (`AZURE_ENVIRONMENT_FILEPATH`).
     File(Option<PathBuf>),
 }
 
-/// Azure's own clouds.
+/// One of Azure's own clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloudName {
     /// `AzurePublicCloud`
@@ -29,7 +29,7 @@ pub enum CloudName {
     German,
 }
 
-/// What a `cloudName` can say: one of Azure's clouds, or that a file describes the cloud.
+/// A value of `cloudName`: one of Azure's clouds, or a cloud that a file describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloudKeyword {
     /// One of Azure's own clouds.
@@ -38,7 +38,7 @@ pub enum CloudKeyword {
     Stack,
 }
 
-/// A `cloudName` that is none of Azure's.
+/// A text is not a `cloudName`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown cloud {0}; use AzurePublicCloud, AzureUSGovernmentCloud, AzureChinaCloud, AzureGermanCloud or AzureStackCloud"
@@ -48,8 +48,8 @@ pub struct UnknownCloud(pub Excerpt);
 impl FromStr for CloudKeyword {
     type Err = UnknownCloud;
 
-    /// Names as Azure's tools spell them, in any case: with `Cloud` at the end or without, and the CLI's `AzureCloud`
-    /// for the public one.
+    /// Parses a name as Azure's tools spell it, in any case. The suffix `Cloud` is optional, and the CLI's `AzureCloud`
+    /// means the public cloud.
     fn from_str(name: &str) -> Result<Self, UnknownCloud> {
         let lower = name.to_ascii_lowercase();
         let named = match lower.strip_suffix("cloud").unwrap_or(&lower) {

@@ -1,11 +1,11 @@
-//! What someone else wrote, as an error quotes it.
+//! Excerpts of foreign texts, as errors quote them.
 
 use std::fmt;
 
-/// The most that is kept of a text, in bytes: a person recognises what was written, and an event has room for the rest.
+/// Longest excerpt, in bytes: enough to recognise the text, and short enough for an event.
 const MAX_EXCERPT_BYTES: usize = 128;
 
-/// The beginning of a text from outside; shown in quotes, on one line whatever is in it, with `…` where it was cut.
+/// The beginning of a foreign text. It is shown in quotes and on one line, with `…` where it was truncated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
     text: String,
@@ -13,7 +13,7 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
-    /// The beginning of `text`.
+    /// Returns the beginning of `text`.
     pub fn of(text: &str) -> Self {
         let kept = &text[..text.floor_char_boundary(MAX_EXCERPT_BYTES)];
         Self { text: kept.to_owned(), cut: kept.len() < text.len() }

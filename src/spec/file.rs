@@ -1,19 +1,19 @@
-//! Where a file lies in the volume, and who may read it.
+//! The path and the mode of a file in the volume.
 
 use std::{fmt, str::FromStr};
 
-/// A path below the volume's root that the driver accepts: relative, clean, and going nowhere but down.
+/// A path below the volume's root that the driver accepts: relative, clean, and without `..`.
 ///
-/// The driver refuses everything else after all the work is done
-/// (`secrets-store-csi-driver`, `pkg/util/fileutil/atomic_writer.go`), so it is refused here first.
+/// The driver checks paths only after all reads (`secrets-store-csi-driver`, `pkg/util/fileutil/atomic_writer.go`), so
+/// the provider checks them first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelativePath(String);
 
 impl RelativePath {
-    /// A path without `.` elements, double slashes and a slash at its end, which `text` may have.
+    /// Parses a path after removing `.` elements, double slashes and a trailing slash from `text`.
     ///
     /// # Errors
-    /// What is left is no path.
+    /// The cleaned text is not a valid path.
     pub fn cleaned(text: &str) -> Result<Self, InvalidPath> {
         if text.starts_with('/') {
             return Err(InvalidPath::Absolute);
@@ -22,17 +22,17 @@ impl RelativePath {
         if elements.is_empty() { Err(InvalidPath::Unclean) } else { elements.join("/").parse() }
     }
 
-    /// The path as it goes to the driver, with `/` between its elements.
+    /// Returns the path for the driver, with `/` between its elements.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The file `index` in a directory of this name: where one version of a history lies.
+    /// Returns the path of the history's version `index`: a file in a directory with this path.
     pub fn version(&self, index: usize) -> Self {
         Self(format!("{}/{index}", self.0))
     }
 
-    /// The file beside this one whose name has `suffix` behind it: `.crt` and `.key` of a certificate.
+    /// Returns the path with `suffix` behind the file name: `.crt` and `.key` of a certificate.
     ///
     /// # Errors
     /// The name becomes too long.
@@ -47,25 +47,25 @@ impl fmt::Display for RelativePath {
     }
 }
 
-/// Why a text is no path in a volume.
+/// Why a text is not a path in a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPath {
-    /// Nothing there.
+    /// The text is empty.
     #[error("must not be empty")]
     Empty,
-    /// It starts with `/`.
+    /// The path starts with `/`.
     #[error("must be relative, without a leading \"/\"")]
     Absolute,
-    /// It has `..` in it.
+    /// The path contains `..`.
     #[error("must not contain \"..\"")]
     Climbs,
-    /// It has `.`, an empty element or a trailing slash.
+    /// The path contains `.`, an empty element or a trailing slash.
     #[error("must be clean: without \".\" elements, double slashes or a trailing slash")]
     Unclean,
-    /// An element is longer than any file name may be, or the whole longer than any path.
+    /// An element exceeds the limit of file names, or the path exceeds the limit of paths.
     #[error("is too long: at most 255 bytes an element, and 2048 in all")]
     TooLong,
-    /// It holds a NUL or another control character.
+    /// The path contains a NUL or another control character.
     #[error("must not contain control characters")]
     Control,
 }
@@ -95,7 +95,7 @@ impl FromStr for RelativePath {
                 return Err(InvalidPath::TooLong);
             }
         }
-        // PATH_MAX leaves room for the directory that kubelet mounts below.
+        // A path of PATH_MAX bytes must also hold the directory in which kubelet mounts the volume.
         if path.len() > 2048 {
             return Err(InvalidPath::TooLong);
         }
@@ -103,17 +103,20 @@ impl FromStr for RelativePath {
     }
 }
 
-/// Permission bits of a file, 0 to 0o777: the driver drops all others.
+/// A file's permission bits, 0 to 0o777: the driver drops all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileMode(u16);
 
-/// A text or number that is no file mode.
+/// A text or number is not a file mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be an octal number from 0 to 0777")]
 pub struct InvalidMode;
 
 impl FileMode {
-    /// The mode with these permission bits.
+    /// Creates a mode with these permission bits.
+    ///
+    /// # Errors
+    /// A bit above 0o777 is set.
     pub fn from_bits(bits: u32) -> Result<Self, InvalidMode> {
         match u16::try_from(bits) {
             Ok(bits) if bits <= 0o777 => Ok(Self(bits)),
@@ -121,7 +124,7 @@ impl FileMode {
         }
     }
 
-    /// The permission bits.
+    /// Returns the permission bits.
     pub fn bits(self) -> i32 {
         i32::from(self.0)
     }
@@ -130,7 +133,7 @@ impl FileMode {
 impl FromStr for FileMode {
     type Err = InvalidMode;
 
-    /// Octal digits, with as many leading zeros as the user likes, or YAML 1.2's and Rust's `0o` before them.
+    /// Parses octal digits with any number of leading zeros, or with the prefix `0o` of YAML 1.2 and Rust.
     fn from_str(text: &str) -> Result<Self, InvalidMode> {
         let digits = text.strip_prefix("0o").unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
@@ -180,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_history_may_be_written_as_is_cleaned() {
+    fn the_path_of_a_history_is_cleaned() {
         for (text, expected) in [
             ("certs", Ok("certs")),
             ("certs/", Ok("certs")),
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_shown_parses_back() {
+    fn a_displayed_mode_parses_back() {
         for bits in 0..=0o777 {
             let mode = FileMode::from_bits(bits).unwrap();
             assert_eq!(mode.to_string().parse(), Ok(mode));

@@ -1,19 +1,19 @@
-//! As whom a mount asks Azure.
+//! The identity that a mount uses to access Azure.
 
 use std::{fmt, str::FromStr};
 
 use super::{excerpt::Excerpt, placeholder::is_guid, sensitive::Sensitive};
 
-/// Exactly one way to prove who asks, with all that this way needs.
+/// Exactly one identity mode, with all of its parameters.
 #[derive(Debug, Clone)]
 pub enum IdentityMode {
-    /// The pod's service-account token is exchanged for an Entra token.
+    /// Entra exchanges the pod's service-account token for an Entra token.
     WorkloadIdentity {
         /// `tenantID`
         tenant: TenantId,
         /// `clientID`
         client: ClientId,
-        /// The token of audience [`ENTRA_AUDIENCE`].
+        /// The token with audience [`ENTRA_AUDIENCE`].
         assertion: ServiceAccountToken,
     },
     /// Client id and secret from `nodePublishSecretRef`.
@@ -32,25 +32,25 @@ pub enum IdentityMode {
     },
     /// AAD pod identity, through NMI on the node.
     PodIdentity,
-    /// AKS identity binding: as workload identity, through the cluster's token proxy.
+    /// AKS identity binding: like workload identity, but through the cluster's token proxy.
     IdentityBinding {
         /// `tenantID`
         tenant: TenantId,
         /// `clientID`
         client: ClientId,
-        /// The token of audience [`BINDING_AUDIENCE`].
+        /// The token with audience [`BINDING_AUDIENCE`].
         assertion: ServiceAccountToken,
     },
 }
 
-/// The audience of a service-account token that Entra exchanges.
+/// The audience of service-account tokens that Entra exchanges.
 pub const ENTRA_AUDIENCE: &str = "api://AzureADTokenExchange";
 
-/// The audience of a service-account token that the AKS token proxy exchanges.
+/// The audience of service-account tokens that the AKS token proxy exchanges.
 pub const BINDING_AUDIENCE: &str = "api://AKSIdentityBinding";
 
 impl IdentityMode {
-    /// The mode's name, for messages, logs and metrics.
+    /// Returns the mode's name, for messages, logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {
             Self::WorkloadIdentity { .. } => "workload identity",
@@ -62,7 +62,7 @@ impl IdentityMode {
         }
     }
 
-    /// The client id that was asked for, where the mode names one.
+    /// Returns the configured client id, if the mode has one.
     pub fn client(&self) -> Option<&ClientId> {
         match self {
             Self::WorkloadIdentity { client, .. }
@@ -73,7 +73,7 @@ impl IdentityMode {
         }
     }
 
-    /// The directory that is asked, where the mode asks one by name: the node knows the directory of its identities.
+    /// Returns the configured tenant, if the mode has one: in other modes the node knows its identities' tenant.
     pub fn tenant(&self) -> Option<&TenantId> {
         match self {
             Self::WorkloadIdentity { tenant, .. }
@@ -85,7 +85,7 @@ impl IdentityMode {
 }
 
 impl fmt::Display for IdentityMode {
-    /// `workload identity cccccccc-0000-0000-0000-000000000002`
+    /// Writes `workload identity cccccccc-0000-0000-0000-000000000002`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         match self.client() {
@@ -95,13 +95,13 @@ impl fmt::Display for IdentityMode {
     }
 }
 
-/// The id of an application or of a managed identity: a name that goes into a form field, never into a path.
+/// The id of an application or a managed identity. It goes into form fields, and never into a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientId(String);
 
 impl ClientId {
-    /// The client id that a SecretProviderClass names: Entra and IMDS know managed identities and the applications of
-    /// workload identity by this GUID alone.
+    /// Parses the client id of a SecretProviderClass. Entra and IMDS accept only the GUID for managed identities and
+    /// for the applications of workload identity.
     ///
     /// # Errors
     /// The text is not a GUID in its usual form.
@@ -122,7 +122,7 @@ impl ClientId {
         })
     }
 
-    /// The id as written.
+    /// Returns the id as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -134,18 +134,18 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// A text that is not a client id.
+/// A text is not a client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 1024 printable characters without spaces")]
 pub struct InvalidClientId;
 
-/// A text that is not the GUID of a client id.
+/// A text is not the GUID of a client id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidClientGuid {
     /// The path of an identity in Azure Resource Manager.
     #[error("{0} is a resource id; set the client id of the identity, a GUID")]
     ResourceId(Excerpt),
-    /// A name, or anything else.
+    /// A name, or any other text.
     #[error("{0} is not a client id; set the GUID alone, as in 00000000-0000-0000-0000-000000000000")]
     Other(Excerpt),
 }
@@ -162,12 +162,12 @@ impl FromStr for ClientId {
     }
 }
 
-/// A directory, by id or by domain name. It becomes a part of the authority's URL.
+/// A tenant, by id or by domain name. It becomes a part of the authority's URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TenantId(String);
 
 impl TenantId {
-    /// The id as written.
+    /// Returns the tenant as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -179,7 +179,7 @@ impl fmt::Display for TenantId {
     }
 }
 
-/// A tenant that cannot be one.
+/// A text is not a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid tenant {0}: must be a tenant's GUID or domain name")]
 pub struct InvalidTenant(Excerpt);
@@ -197,17 +197,17 @@ impl FromStr for TenantId {
     }
 }
 
-/// A pod's service-account token for one audience, as the driver passed it on. Not verified here: Entra does that.
+/// A pod's service-account token for one audience, as the driver passed it. Entra verifies it, not the provider.
 #[derive(Debug, Clone)]
 pub struct ServiceAccountToken(Sensitive<String>);
 
 impl ServiceAccountToken {
-    /// Takes the token's text over.
+    /// Wraps the token's text.
     pub fn new(token: Sensitive<String>) -> Self {
         Self(token)
     }
 
-    /// The token's text.
+    /// Returns the token's text.
     pub fn expose(&self) -> &str {
         self.0.expose()
     }

@@ -1,20 +1,20 @@
-//! A parameter of an unknown name that is nearly the name of a known one.
+//! A misspelt parameter name.
 
 use std::fmt;
 
 use super::excerpt::Excerpt;
 
-/// A parameter that has no effect, as its name is misspelt.
+/// A parameter that is ignored because its name is misspelt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misspelling {
     /// The name as written.
     pub written: Excerpt,
-    /// The nearest name that there is.
+    /// The closest known name.
     pub meant: &'static str,
 }
 
 impl fmt::Display for Misspelling {
-    /// `parameter "clientId" is unknown (did you mean clientID?)`
+    /// Writes `parameter "clientId" is unknown (did you mean clientID?)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "parameter {} is unknown (did you mean {}?)", self.written, self.meant)
     }

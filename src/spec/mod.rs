@@ -21,21 +21,21 @@ use self::{
     pod::PodRef, vault::VaultName,
 };
 
-/// One `Mount` call, understood: what to fetch, from where, as whom, and for which pod.
+/// A parsed `Mount` call: the objects, the vault, the identity and the pod.
 #[derive(Debug)]
 pub struct MountSpec {
-    /// The pod that the volume belongs to, as the driver names it. Named, not proved: for messages only.
+    /// The pod of the volume, as the driver names it. It is not verified, so it must not decide access.
     pub pod: PodRef,
-    /// Which Azure cloud the identity and the vault are in.
+    /// The Azure cloud of the identity and the vault.
     pub cloud: CloudChoice,
     /// The vault that holds every object of this mount.
     pub vault: VaultName,
-    /// As whom to ask.
+    /// The identity that reads the vault.
     pub identity: IdentityMode,
-    /// What to fetch, in the user's order; never empty.
+    /// The objects, in the user's order; never empty.
     pub objects: Vec<ObjectSpec>,
-    /// The mode of every file whose object does not name one.
+    /// The mode of files whose object names none.
     pub default_mode: FileMode,
-    /// Parameters without effect, as their names are misspelt: for messages only.
+    /// Ignored parameters with misspelt names: for messages only.
     pub misspellings: Vec<Misspelling>,
 }

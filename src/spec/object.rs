@@ -1,4 +1,4 @@
-//! What a SecretProviderClass asks of a vault: objects, their versions, and where their files go.
+//! The objects of a SecretProviderClass: their versions and the paths of their files.
 
 use std::{fmt, str::FromStr};
 
@@ -7,36 +7,36 @@ use super::{
     rendering::Rendering,
 };
 
-/// One entry of `objects`.
+/// An entry of `objects`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectSpec {
     /// The object's name in the vault.
     pub name: ObjectName,
-    /// What kind of object it is, and how it becomes a file.
+    /// The object's type, and how it becomes a file.
     pub rendering: Rendering,
-    /// Which of its versions.
+    /// The requested versions.
     pub versions: VersionSelector,
-    /// The file, or with a history the directory.
+    /// The path of the file, or of a history's directory.
     pub path: RelativePath,
-    /// The mode, where the entry names one.
+    /// The mode, if the entry names one.
     pub mode: Option<FileMode>,
 }
 
 impl ObjectSpec {
-    /// The kind of object.
+    /// Returns the object's type.
     pub fn object_type(&self) -> ObjectType {
         self.rendering.object_type()
     }
 }
 
 impl fmt::Display for ObjectSpec {
-    /// As users name it, and as it stands in the SecretProviderClassPodStatus: `secret/db-password`.
+    /// Writes the id that users know, also from the SecretProviderClassPodStatus: `secret/db-password`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.object_type(), self.name)
     }
 }
 
-/// The kinds of objects that a vault holds.
+/// A type of object in a vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectType {
     /// `secret`
@@ -48,7 +48,7 @@ pub enum ObjectType {
 }
 
 impl ObjectType {
-    /// The word of `objectType`, of object ids and of metric labels.
+    /// Returns the value of `objectType`, which object ids and metric labels use as well.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Secret => "secret",
@@ -64,7 +64,7 @@ impl fmt::Display for ObjectType {
     }
 }
 
-/// An `objectType` that is none.
+/// A text is not an `objectType`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("is unknown; use secret, key or cert")]
 pub struct UnknownObjectType;
@@ -72,7 +72,7 @@ pub struct UnknownObjectType;
 impl FromStr for ObjectType {
     type Err = UnknownObjectType;
 
-    // Compat: in lower case only.
+    // Compat: only lower case is accepted.
     fn from_str(text: &str) -> Result<Self, UnknownObjectType> {
         match text {
             "secret" => Ok(Self::Secret),
@@ -85,13 +85,13 @@ impl FromStr for ObjectType {
 
 /// An object's name: 1 to 127 letters, digits and dashes.
 ///
-/// The SDK puts it into a URL as it is, so nothing else may ever be in it.
+/// The SDK copies the name into a URL without escaping it, so no other character is safe.
 /// <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name>
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectName(String);
 
 impl ObjectName {
-    /// The name as written.
+    /// Returns the name as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -103,7 +103,7 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// A name or version that no vault can hold.
+/// A text is not a valid name or version in a vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 127 letters, digits and dashes")]
 pub struct InvalidSegment;
@@ -116,12 +116,13 @@ impl FromStr for ObjectName {
     }
 }
 
-/// A version of an object: 32 hexadecimal digits in Azure's vaults, but for us any segment of an object identifier.
+/// An object's version. Azure's vaults use 32 hexadecimal digits, but the provider accepts any segment of an object
+/// identifier.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectVersion(String);
 
 impl ObjectVersion {
-    /// The version as the vault writes it.
+    /// Returns the version as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -141,16 +142,16 @@ impl FromStr for ObjectVersion {
     }
 }
 
-/// Which versions of an object a mount wants.
+/// The versions that a mount requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionSelector {
-    /// The newest.
+    /// The newest version.
     Newest,
-    /// This one.
+    /// One particular version.
     Pinned(ObjectVersion),
-    /// Several, newest first, each in a file of its own.
+    /// Several versions, newest first, each in its own file.
     History {
-        /// Where to start; `None` means at the newest.
+        /// The first version; `None` means the newest.
         from: Option<ObjectVersion>,
         /// `objectVersionHistory`, 2 or more.
         depth: usize,

@@ -1,30 +1,32 @@
-//! Files that cannot all be in one volume.
+//! Finds files that cannot share a volume.
 
 use super::file::RelativePath;
 
-/// How a file is in the way of another.
+/// How a file collides with another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Overlap {
-    /// It has the same path.
+    /// Both have the same path.
     Same,
-    /// It is where the other has a directory.
+    /// The file lies where the other path is a file, and so needs a directory there.
     Inside,
 }
 
-/// For each of `paths` that is in the way of another its place in the list, that of the other, and how. Of several in
-/// whose way it is, the first with its own path, and the outermost that it lies inside of. In order of the former.
+/// Finds colliding paths. Each result is the index of a path, the index of a path that it collides with, and how.
+/// Results are sorted by the first index.
 ///
-/// `leaves_room` says whether a path, by its place in the list, may have something inside: at what is left of the
-/// other path.
+/// If a path collides with several, the results name the first equal path, and the outermost path that it lies in.
+/// `leaves_room` returns whether the path with this index is a directory with room for the given rest of the other
+/// path.
 pub fn overlaps<'a>(
     paths: &[&'a RelativePath],
     leaves_room: impl Fn(usize, &'a str) -> bool,
 ) -> Vec<(usize, usize, Overlap)> {
-    // Sorted so that a directory comes right before all that lies in it, no path is compared with all others.
+    // Sorted so that a directory directly precedes everything in it. Without sorting, each path would be compared with
+    // all others.
     let mut order: Vec<usize> = (0..paths.len()).collect();
     order.sort_by(|left, right| elements(paths[*left]).cmp(elements(paths[*right])).then(left.cmp(right)));
     let mut found = Vec::new();
-    // Those in which the next may lie, from the outermost on.
+    // The paths that may contain the next one, from the outermost on.
     let mut around: Vec<usize> = Vec::new();
     for index in order {
         let path = paths[index].as_str();
@@ -49,7 +51,7 @@ fn elements(path: &RelativePath) -> std::str::Split<'_, char> {
     path.as_str().split('/')
 }
 
-/// What is left of `path` behind `outer`; nothing where they are the same, `None` where it lies elsewhere.
+/// Returns the part of `path` behind `outer`: empty if both are equal, `None` if `path` is not in `outer`.
 fn inside<'a>(path: &'a str, outer: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(outer)?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
@@ -65,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_in_the_way_at_the_same_path_and_where_a_directory_is() {
+    fn files_collide_at_the_same_path_and_inside_of_another_file() {
         assert_eq!(found(&["a", "b", "a-b", "ab", "c/d", "c/e"]), []);
         assert_eq!(found(&["a", "b", "a"]), [(2, 0, Overlap::Same)]);
         assert_eq!(found(&["a/b/c", "x", "a"]), [(0, 2, Overlap::Inside)]);
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_with_room_is_no_obstacle_but_what_is_around_it_is() {
+    fn a_directory_with_room_does_not_collide_but_its_parents_may() {
         let paths: Vec<RelativePath> = ["a/b/c", "a/b", "a"].map(|path| path.parse().unwrap()).into();
         let paths: Vec<&RelativePath> = paths.iter().collect();
         assert_eq!(overlaps(&paths, |outer, rest| outer == 1 && rest == "c" || outer == 2), []);
@@ -93,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_paths_of_a_thousand_elements_are_compared_in_no_time() {
+    fn a_thousand_paths_of_a_thousand_elements_are_compared_quickly() {
         let deep = |index: usize| format!("{}{index}", "a/".repeat(1_000)).parse().unwrap();
         let paths: Vec<RelativePath> = (0..1_000).map(deep).collect();
         assert_eq!(overlaps(&paths.iter().collect::<Vec<_>>(), |_, _| false), []);

@@ -1,8 +1,8 @@
-//! A placeholder that stands where a value should be.
+//! Placeholders that a user did not replace by a value.
 
 /// Returns whether a text looks like a placeholder: `<client id>`, `${CLIENT_ID}`, `##CLIENT_ID##`, `YOUR_CLIENT_ID`.
 ///
-/// A guess, for the wording of a message about a text that is invalid anyway. Only the first 256 bytes count.
+/// This is a guess, for the message about a text that is invalid anyway. Only the first 256 bytes count.
 pub fn is_placeholder(text: &str) -> bool {
     let text = text[..text.floor_char_boundary(MAX_TEXT_BYTES)].trim();
     DELIMITERS.iter().any(|(open, close)| {
@@ -15,19 +15,19 @@ pub fn is_placeholder(text: &str) -> bool {
         || is_request(text)
 }
 
-/// What stands between delimiters, and is not the value itself.
+/// Returns whether a text between delimiters may be a name and not a value.
 fn is_name(text: &str) -> bool {
     text.contains(|c: char| c.is_alphabetic()) && !is_guid(text.trim())
 }
 
-/// `CLIENT_ID`: the name of an environment variable.
+/// Returns whether a text is the name of an environment variable: `CLIENT_ID`.
 fn is_variable(text: &str) -> bool {
     text.contains('_')
         && text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, `***` and `...`
+/// Returns whether a text is masked: `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, `***` or `...`.
 fn is_masked(text: &str) -> bool {
     text.chars().filter(|c| *c != '-').count() > 2
         && (text.chars().all(|c| matches!(c, 'x' | 'X' | '-'))
@@ -36,7 +36,7 @@ fn is_masked(text: &str) -> bool {
         || text == "…"
 }
 
-/// `your-client-id`, `CHANGE_ME`
+/// Returns whether a text asks for a replacement: `your-client-id`, `CHANGE_ME`.
 fn is_request(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let first = lower.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -55,7 +55,7 @@ pub(super) fn is_guid(text: &str) -> bool {
         })
 }
 
-/// What surrounds a name in the templates of Kubernetes' and Azure's tools, anywhere in a text.
+/// Delimiters of names anywhere in a text, in the templates of Kubernetes' and Azure's tools.
 const DELIMITERS: [(&str, &str); 9] = [
     ("<", ">"),
     ("${", "}"),
@@ -68,10 +68,10 @@ const DELIMITERS: [(&str, &str); 9] = [
     ("[[", "]]"),
 ];
 
-/// What surrounds a name that is the whole text.
+/// Delimiters of a name that is the whole text.
 const WRAPPERS: [(&str, &str); 6] = [("$", ""), ("%", "%"), ("@", "@"), ("#", "#"), ("[", "]"), ("{", "}")];
 
-/// Of a text that is looked at, in bytes.
+/// Longest text that is examined, in bytes.
 const MAX_TEXT_BYTES: usize = 256;
 
 #[cfg(test)]
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_megabyte_is_not_read_to_its_end() {
+    fn only_the_beginning_of_a_megabyte_is_examined() {
         assert!(!is_placeholder(&format!("{}<client id>", "é".repeat(1 << 20))));
     }
 }

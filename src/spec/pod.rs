@@ -1,18 +1,18 @@
-//! Which pod a volume belongs to.
+//! The pod of a volume.
 
 use std::fmt;
 
 /// A pod as the driver names it, shown as `namespace/name`.
 ///
-/// It is what the driver says, and where the CSIDriver object has no `tokenRequests` what a pod author wrote: good
-/// for a message, never for a decision about rights.
+/// If the CSIDriver object has no `tokenRequests`, a pod author may have written these names. They must be used in
+/// messages only, and never in decisions about access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodRef {
     /// Attribute `csi.storage.k8s.io/pod.namespace`.
     pub namespace: String,
     /// Attribute `csi.storage.k8s.io/pod.name`.
     pub name: String,
-    /// Attribute `csi.storage.k8s.io/pod.uid`, where the driver tells it.
+    /// Attribute `csi.storage.k8s.io/pod.uid`, if the driver sends it.
     pub uid: Option<String>,
 }
 

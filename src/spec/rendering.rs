@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::object::ObjectType;
 
-/// A kind of object with the choices that its kind has, so that a key with an encoding cannot be said.
+/// A type of object with the options of that type. A key with an encoding is therefore not representable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rendering {
     /// `objectType: secret`
@@ -21,7 +21,7 @@ pub enum Rendering {
 }
 
 impl Rendering {
-    /// The kind of object.
+    /// Returns the object's type.
     pub fn object_type(self) -> ObjectType {
         match self {
             Self::Secret { .. } => ObjectType::Secret,
@@ -31,29 +31,29 @@ impl Rendering {
     }
 }
 
-/// What a secret that backs a certificate becomes. A plain secret does not care.
+/// The format of a secret that backs a certificate. It does not affect a plain secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SecretFormat {
     /// Private key and certificates in PEM.
     #[default]
     Pem,
-    /// The PKCS#12 archive as the vault holds it, in base64.
+    /// The PKCS#12 archive as the vault stores it, in base64.
     Pfx,
 }
 
-/// How a secret's text becomes bytes.
+/// The encoding of a secret's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SecretEncoding {
-    /// `utf-8`: as it is.
+    /// `utf-8`: the text is not decoded.
     #[default]
     Utf8,
-    /// `base64`: decoded.
+    /// `base64`: the text is decoded.
     Base64,
-    /// `hex`: decoded.
+    /// `hex`: the text is decoded.
     Hex,
 }
 
-/// An `objectFormat` that is none.
+/// A text is not an `objectFormat`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("is unknown; use pem or pfx")]
 pub struct UnknownFormat;
@@ -61,7 +61,7 @@ pub struct UnknownFormat;
 impl FromStr for SecretFormat {
     type Err = UnknownFormat;
 
-    /// In any case.
+    /// Parses a format in any case.
     fn from_str(text: &str) -> Result<Self, UnknownFormat> {
         match text.to_ascii_lowercase().as_str() {
             "pem" => Ok(Self::Pem),
@@ -71,7 +71,7 @@ impl FromStr for SecretFormat {
     }
 }
 
-/// An `objectEncoding` that is none.
+/// A text is not an `objectEncoding`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("is unknown; use utf-8, base64 or hex")]
 pub struct UnknownEncoding;
@@ -79,7 +79,7 @@ pub struct UnknownEncoding;
 impl FromStr for SecretEncoding {
     type Err = UnknownEncoding;
 
-    /// In any case.
+    /// Parses an encoding in any case.
     fn from_str(text: &str) -> Result<Self, UnknownEncoding> {
         match text.to_ascii_lowercase().as_str() {
             "utf-8" => Ok(Self::Utf8),

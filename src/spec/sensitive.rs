@@ -1,28 +1,28 @@
-//! Secret material that neither prints nor outlives its use.
+//! Secret values that are not printed, and that are wiped after use.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroize;
 
-/// A secret: `Debug` redacts it, there is no `Display`, and its memory is wiped when it is dropped.
+/// A secret value. `Debug` redacts it, it has no `Display`, and its memory is wiped when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sensitive<T: Zeroize>(T);
 
 impl<T: Zeroize> Sensitive<T> {
-    /// Takes the secret over.
+    /// Wraps a secret.
     pub fn new(secret: T) -> Self {
         Self(secret)
     }
 
-    /// The secret, for the moment that it is used.
+    /// Returns the secret; the caller must not keep a copy.
     pub fn expose(&self) -> &T {
         &self.0
     }
 }
 
 impl<T: Zeroize + Default> Sensitive<T> {
-    /// Gives the secret to an owner that does not wipe it, such as the protocol's response.
+    /// Moves the secret to an owner that does not wipe it, such as the protocol's response.
     pub fn into_exposed(mut self) -> T {
         std::mem::take(&mut self.0)
     }

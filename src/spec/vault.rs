@@ -1,4 +1,4 @@
-//! Which vault, by the name that a SecretProviderClass gives it.
+//! The vault of a SecretProviderClass, by name.
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +11,7 @@ use super::excerpt::Excerpt;
 pub struct VaultName(String);
 
 impl VaultName {
-    /// The name as written.
+    /// Returns the name as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -23,16 +23,16 @@ impl fmt::Display for VaultName {
     }
 }
 
-/// Why a text is no vault name.
+/// Why a text is not a vault name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidVaultName {
-    /// Too short or too long.
+    /// The text is too short or too long.
     #[error("invalid vault name {0}: must be between 3 and 24 characters")]
     Length(Excerpt),
-    /// A character that would end the host name's first label, or worse.
+    /// A character would end the host name's first label, or worse.
     #[error("invalid vault name {0}: only letters, digits and dashes; the name alone, not the vault's URL")]
     Characters(Excerpt),
-    /// A label that host names have for other scripts: `xn--` and what may be no script at all.
+    /// The text is an encoded label: `xn--`, with which host names represent other scripts.
     #[error("invalid vault name {0}: must not begin with xn--")]
     Encoded(Excerpt),
 }

@@ -1,5 +1,5 @@
-//! What the fuzz targets are fed with, run through the same functions without a fuzzer: the inputs that are saved in
-//! `fuzz/saved`, and seeds out of the recorded mounts and the archives of these tests.
+//! Runs the functions of the fuzz targets without a fuzzer: on the inputs in `fuzz/saved`, and on seeds from the
+//! recorded mounts and the archives of these tests.
 
 mod seeds;
 #[path = "../../fuzz/src/lib.rs"]
@@ -14,7 +14,7 @@ use std::{
 
 use self::seeds::seeds;
 
-/// A target's name, and what it does.
+/// A target's name and function.
 type Target = (&'static str, fn(&[u8]));
 
 const TARGETS: [Target; 18] = [
@@ -39,7 +39,7 @@ const TARGETS: [Target; 18] = [
 ];
 
 #[test]
-fn every_saved_input_is_survived() {
+fn every_saved_input_passes() {
     let mut inputs = 0;
     for (name, target) in TARGETS {
         for path in files(&root().join("fuzz/saved").join(name)) {
@@ -52,7 +52,7 @@ fn every_saved_input_is_survived() {
 }
 
 #[test]
-fn every_seed_is_survived() {
+fn every_seed_passes() {
     let seeds = seeds();
     for (name, target) in TARGETS {
         let mut inputs = seeds.iter().filter(|(of, _)| *of == name).peekable();
@@ -62,14 +62,14 @@ fn every_seed_is_survived() {
 }
 
 #[test]
-fn every_target_is_one_of_the_fuzzers() {
+fn every_target_has_a_fuzzer() {
     let stems = files(&root().join("fuzz/targets")).into_iter();
     let built: BTreeSet<String> =
         stems.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     assert_eq!(built, TARGETS.map(|(name, _)| name.to_owned()).into());
 }
 
-/// Gives the fuzzers something to start with.
+/// Writes initial inputs for the fuzzers.
 #[test]
 #[ignore = "writes to fuzz/corpus, for a fuzzer: docs/fuzzing.md"]
 fn write_seeds() {
@@ -84,7 +84,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// In order of their names; none where there is no folder.
+/// Returns the files of a folder, sorted by name; empty if there is no folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> =
         fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();

@@ -1,5 +1,5 @@
-//! Something for each target to start with: out of the recorded mounts, the archives of these tests, and by hand where
-//! neither has any.
+//! Initial inputs for each target: from the recorded mounts, from the archives of these tests, and otherwise written by
+//! hand.
 
 use std::{collections::BTreeSet, fs};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{files, root, targets};
 
-/// Each with its target's name.
+/// Inputs, each with its target's name.
 type Seeds = BTreeSet<(&'static str, Vec<u8>)>;
 
 pub(super) fn seeds() -> Seeds {
@@ -115,13 +115,13 @@ fn of_archive(pfx: Vec<u8>, seeds: &mut Seeds) {
     seeds.insert(("pkcs12", pfx));
 }
 
-/// Each with its length in two bytes before it.
+/// Each part with its length in two bytes before it.
 fn counted(parts: &[Vec<u8>]) -> Vec<u8> {
     let counted = |part: &Vec<u8>| [&u16::try_from(part.len()).unwrap().to_be_bytes(), &part[..]].concat();
     parts.iter().flat_map(counted).collect()
 }
 
-/// What no recorded mount has.
+/// Inputs that no recorded mount has.
 fn written() -> Seeds {
     let token = |claims: Value| format!("h.{}.s", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
     let refusal = |status: u16, body: Value| refusal(status, &body.to_string());

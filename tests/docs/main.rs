@@ -1,4 +1,4 @@
-//! The documentation, held to the software: what it names exists, and what exists is named.
+//! Compares the documentation with the software: each documented name exists, and each existing name is documented.
 
 mod pages;
 
@@ -23,11 +23,11 @@ use self::pages::{
 fn every_flag_is_documented_and_no_other() {
     let text = page("flags.md");
     let known: BTreeSet<&str> = FLAGS.iter().map(|flag| flag.name).collect();
-    let told: BTreeSet<&str> = spans(&text)
+    let documented: BTreeSet<&str> = spans(&text)
         .filter_map(|span| span.strip_prefix("--"))
         .map(|flag| flag.split(['=', ' ']).next().unwrap_or_default())
         .collect();
-    assert_eq!(known, told);
+    assert_eq!(known, documented);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn defaults_of_flags_are_those_of_the_software() {
 #[test]
 fn every_parameter_is_documented() {
     let text = page("parameters.md");
-    let told: BTreeSet<&str> = spans(&text).collect();
+    let documented: BTreeSet<&str> = spans(&text).collect();
     let read = source("src/parameters/attributes.rs");
     let names: Vec<&str> = read
         .lines()
@@ -57,7 +57,7 @@ fn every_parameter_is_documented() {
         .collect();
     assert!(names.contains(&"keyvaultName") && names.len() >= 14, "{names:?}");
     for name in names {
-        assert!(told.contains(name), "parameter {name} is not told of");
+        assert!(documented.contains(name), "parameter {name} is not documented");
     }
 }
 
@@ -93,7 +93,7 @@ fn every_secret_provider_class_of_the_documentation_is_accepted() {
                 accept(&name, class.spec.parameters);
                 classes += 1;
             }
-            // A list of objects on its own: what stands behind `objects: |`.
+            // A bare list of objects: the value of `objects: |`.
             if ["array:", "- objectName:", "{\"array\""].iter().any(|start| block.starts_with(start)) {
                 let mut parameters: BTreeMap<String, String> =
                     [("keyvaultName", "demo"), ("tenantID", "11111111-2222-3333-4444-555555555555")]
@@ -132,7 +132,7 @@ fn every_failure_code_has_a_section_with_its_answer_and_no_other_has() {
         .iter()
         .map(|code| (code.to_string(), format!("{:?}", status::answered(*code))))
         .collect();
-    let told: BTreeMap<String, String> = text
+    let documented: BTreeMap<String, String> = text
         .split("\n### ")
         .skip(1)
         .map(|section| {
@@ -143,11 +143,11 @@ fn every_failure_code_has_a_section_with_its_answer_and_no_other_has() {
             (code.to_owned(), spans(rest).next().unwrap_or_default().to_owned())
         })
         .collect();
-    assert_eq!(known, told);
+    assert_eq!(known, documented);
 }
 
 #[test]
-fn no_page_names_a_failure_code_that_there_is_not() {
+fn no_page_names_an_unknown_failure_code() {
     let known: BTreeSet<&str> = FailureCode::ALL.iter().map(|code| code.as_str()).collect();
     let readme = ("../README.md".to_owned(), source("README.md"));
     for (name, text) in pages().into_iter().chain([readme]) {
@@ -163,11 +163,11 @@ fn no_page_names_a_failure_code_that_there_is_not() {
 fn each_row_of_the_fault_matrix_names_its_test_and_each_test_has_a_row() {
     let text = page("faults.md");
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && !is_head(line)).collect();
-    let mut told = BTreeSet::new();
+    let mut documented = BTreeSet::new();
     for row in &rows {
         let tests: Vec<&str> = spans(row).filter(|span| span.contains("::")).collect();
         assert!(!tests.is_empty(), "no test in {row}");
-        told.extend(tests.into_iter().map(str::to_owned));
+        documented.extend(tests.into_iter().map(str::to_owned));
     }
     assert!(rows.len() > 25, "{} rows", rows.len());
     let mut there = BTreeSet::new();
@@ -177,10 +177,10 @@ fn each_row_of_the_fault_matrix_names_its_test_and_each_test_has_a_row() {
         let tests = text.split("#[tokio::test]\nasync fn ").skip(1).filter_map(|rest| rest.split('(').next());
         there.extend(tests.map(|test| format!("{file}::{test}")));
     }
-    assert_eq!(told, there);
+    assert_eq!(documented, there);
 }
 
-/// The first line of a table, and the rule below it.
+/// Returns whether a line is a table's head or the rule below it.
 fn is_head(line: &str) -> bool {
     line.starts_with("| fault |") || line.starts_with("| ---")
 }
@@ -218,12 +218,12 @@ fn every_direct_dependency_has_its_line_and_no_other() {
     assert!(known.contains("tokio") && known.len() > 40, "{known:?}");
     let text = page("dependencies.md");
     let row = |line: &str| line.strip_prefix("| `")?.split_once("` | ").map(|(name, _)| name.to_owned());
-    let told: Vec<String> = text.lines().filter_map(row).collect();
-    assert_eq!(told.iter().map(String::as_str).collect::<BTreeSet<_>>(), known);
-    assert_eq!(told.len(), known.len(), "one is there twice");
+    let documented: Vec<String> = text.lines().filter_map(row).collect();
+    assert_eq!(documented.iter().map(String::as_str).collect::<BTreeSet<_>>(), known);
+    assert_eq!(documented.len(), known.len(), "one is there twice");
 }
 
-/// A promise without a test is a wish.
+/// The threat model promises nothing without a test.
 #[test]
 fn every_test_that_the_threat_model_names_exists() {
     let named: BTreeSet<String> = page("security.md")
@@ -267,9 +267,9 @@ fn the_readme_shows_the_figures_of_the_run_on_the_benchmark_page() {
 #[test]
 fn every_page_is_in_the_index() {
     let index = page("README.md");
-    let told: BTreeSet<&str> = links(&index).collect();
+    let documented: BTreeSet<&str> = links(&index).collect();
     for (name, _) in pages() {
-        assert!(name == "README.md" || told.contains(name.as_str()), "{name} is not in the index");
+        assert!(name == "README.md" || documented.contains(name.as_str()), "{name} is not in the index");
     }
 }
 
@@ -284,7 +284,7 @@ struct Spec {
     parameters: BTreeMap<String, String>,
 }
 
-/// Mounts with these parameters, and with all that the driver can add.
+/// Parses a mount with these parameters, and with everything that the driver can add.
 #[track_caller]
 fn accept(page: &str, mut parameters: BTreeMap<String, String>) {
     let tokens = r#"{"api://AzureADTokenExchange":{"token":"t"},"api://AKSIdentityBinding":{"token":"t"}}"#;

@@ -1,4 +1,4 @@
-//! The pages, taken apart as far as the tests need it.
+//! Parses the documentation's pages as far as the tests need it.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,7 @@ pub(super) fn page(name: &str) -> String {
     read(&docs().join(name))
 }
 
-/// Every page, by its path below the documentation's folder.
+/// Returns every page, with its path below the documentation's folder.
 pub(super) fn pages() -> Vec<(String, String)> {
     let mut pages = Vec::new();
     let mut folders = vec![docs()];
@@ -42,7 +42,7 @@ pub(super) fn pages() -> Vec<(String, String)> {
     pages
 }
 
-/// The contents of fenced blocks of a language.
+/// Returns the contents of fenced blocks of a language.
 pub(super) fn blocks(text: &str, language: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut open: Option<(bool, String)> = None;
@@ -62,7 +62,7 @@ pub(super) fn blocks(text: &str, language: &str) -> Vec<String> {
     blocks
 }
 
-/// The text outside of fenced blocks.
+/// Returns the text outside of fenced blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut inside = false;
     text.lines().filter(move |line| {
@@ -72,7 +72,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What stands between backticks.
+/// Returns the texts between backticks.
 pub(super) fn spans(text: &str) -> impl Iterator<Item = &str> {
     prose(text).flat_map(|line| line.split('`').skip(1).step_by(2))
 }
@@ -81,20 +81,20 @@ pub(super) fn links(text: &str) -> impl Iterator<Item = &str> {
     prose(text).flat_map(|line| line.split("](").skip(1)).filter_map(|rest| rest.split(')').next())
 }
 
-/// The text from a heading of the second level to the next one.
+/// Returns the text from a heading of the second level to the next one.
 pub(super) fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     let (_, rest) = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading:?}"));
     rest.split_once("\n## ").map_or(rest, |(section, _)| section)
 }
 
-/// The rows of a section's tables, the rules between head and body left out.
+/// Returns the rows of a section's tables, without the rules between head and body.
 pub(super) fn table(section: &str) -> Vec<Vec<String>> {
     let rows = section.lines().filter_map(|line| line.strip_prefix('|')?.trim_end().strip_suffix('|'));
     let cells = rows.map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect());
     cells.filter(|cells: &Vec<String>| !cells[1].starts_with("---")).collect()
 }
 
-/// The anchors of a page's headings, as GitHub makes them.
+/// Returns the anchors of a page's headings, as GitHub makes them.
 pub(super) fn anchors(text: &str) -> BTreeSet<String> {
     prose(text)
         .filter(|line| line.starts_with('#'))

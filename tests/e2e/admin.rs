@@ -1,4 +1,4 @@
-//! Probes, metrics and profiles, as kubelet, Prometheus and a person with `go tool pprof` ask for them.
+//! Probes, metrics and profiles, as kubelet, Prometheus and a person with `go tool pprof` request them.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -22,7 +22,7 @@ fn healthz(path: &str, timeout: Duration) -> HealthzSettings {
 }
 
 #[tokio::test]
-async fn probes_are_answered_by_asking_the_real_socket() {
+async fn probes_check_the_real_socket() {
     let azure = Azure::with_secrets(&[]).await;
     let (mut provider, ports) = Provider::start_with_ports(&azure, |admin| {
         admin.healthz = Some(healthz("/live", Duration::from_secs(10)))
@@ -35,7 +35,7 @@ async fn probes_are_answered_by_asking_the_real_socket() {
 }
 
 #[tokio::test]
-async fn a_probe_tells_why_it_failed() {
+async fn a_failed_probe_reports_the_cause() {
     let dir = tempfile::tempdir().unwrap();
     let probe = async |socket: &str| {
         let settings = AdminSettings {
@@ -55,7 +55,7 @@ async fn a_probe_tells_why_it_failed() {
     assert_eq!(status, 503);
     assert!(reason.contains("cannot connect to the provider's socket unix://"), "{reason}");
 
-    // Somebody listens, and says nothing.
+    // A listener accepts connections, and never answers.
     let _silent = std::os::unix::net::UnixListener::bind(dir.path().join("silent.sock")).unwrap();
     let (status, reason) = probe("silent.sock").await;
     assert_eq!(status, 503);
@@ -133,7 +133,7 @@ async fn metrics_count_requests_by_service_and_result() {
 }
 
 #[tokio::test]
-async fn metrics_name_objects_where_that_is_wanted() {
+async fn metrics_name_objects_if_the_flag_is_set() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let (provider, ports) = Provider::start_changed_with_ports(&azure, |config| {
         config.object_names_in_metrics = true;
@@ -167,7 +167,7 @@ async fn a_cpu_profile_is_in_the_format_of_pprof() {
 }
 
 #[tokio::test]
-async fn a_port_that_somebody_has_keeps_no_pod_waiting() {
+async fn an_occupied_port_does_not_delay_mounts() {
     let taken = std::net::TcpListener::bind("[::]:0").unwrap();
     let port = taken.local_addr().unwrap();
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
@@ -176,7 +176,7 @@ async fn a_port_that_somebody_has_keeps_no_pod_waiting() {
     assert!(ports.is_empty());
     provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
 
-    // As soon as it is free, it is taken.
+    // The port is bound as soon as it is free.
     drop(taken);
     let url = format!("http://127.0.0.1:{}/metrics", port.port());
     let begin = std::time::Instant::now();

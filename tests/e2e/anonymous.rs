@@ -1,4 +1,4 @@
-//! Vaults that answer without asking for a token, and answers for another object than the one that was asked for.
+//! Vaults that answer without a token, and answers for another object than the requested one.
 
 use akv_emulator::{Fault, Route, Service, VaultAccess};
 use serde_json::json;
@@ -6,7 +6,7 @@ use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
 
-/// A vault `lab` that needs no token, with secrets whose values are their names.
+/// Starts a vault `lab` that needs no token, with secrets whose values are their names.
 async fn open_vault(count: usize) -> (Azure, Vec<String>) {
     let names: Vec<String> = (0..count).map(|index| format!("secret-{index}")).collect();
     let secrets: Vec<_> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
@@ -24,7 +24,7 @@ async fn each_file_has_its_own_secret_where_the_vault_needs_no_token() {
     let (azure, names) = open_vault(10).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for round in 0..100 {
-        // New each time, so that nothing is known of the vault.
+        // A new provider each time, so that nothing is cached about the vault.
         let provider = Provider::start(&azure);
         let call = MountCall::of_secrets(&azure, &names);
         let other = call.of_another_pod();
@@ -42,7 +42,7 @@ async fn each_file_has_its_own_secret_where_the_vault_needs_no_token() {
 }
 
 #[tokio::test]
-async fn a_missing_secret_takes_no_other_ones_value_where_the_vault_needs_no_token() {
+async fn a_missing_secret_does_not_get_another_value_where_the_vault_needs_no_token() {
     let (azure, _) = open_vault(5).await;
     for _ in 0..20 {
         let provider = Provider::start(&azure);
@@ -72,7 +72,7 @@ async fn a_history_has_its_own_values_where_the_vault_needs_no_token() {
 }
 
 #[tokio::test]
-async fn a_vault_that_begins_to_ask_for_tokens_is_read_with_one() {
+async fn a_vault_that_begins_to_require_tokens_is_read_with_a_token() {
     let (azure, _) = open_vault(1).await;
     let provider = Provider::start(&azure);
     let call = MountCall::of_secrets(&azure, &["secret-0"]);
@@ -84,7 +84,7 @@ async fn a_vault_that_begins_to_ask_for_tokens_is_read_with_one() {
     }
 }
 
-/// Whatever the vault answers, and whether or not it asks for a token.
+/// Whatever the vault answers, and whether or not it requires a token.
 #[tokio::test]
 async fn another_objects_body_is_never_mounted() {
     let id = |path: &str| format!("https://lab.vault.azure.net/{path}/c81e728d9d4c2f636f067f89cc14862c");
@@ -120,7 +120,7 @@ async fn another_objects_body_is_never_mounted() {
 }
 
 #[tokio::test]
-async fn another_version_than_the_one_that_was_asked_for_is_never_mounted() {
+async fn another_version_than_the_requested_one_is_never_mounted() {
     let (azure, _) = open_vault(0).await;
     let older = azure.vaults().put_secret("lab", "db-password", "old");
     azure.vaults().put_secret("lab", "db-password", "new");

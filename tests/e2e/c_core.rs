@@ -1,7 +1,7 @@
-//! gRPC's C core, which clients in Python, C++ and Ruby are built on, over the Unix socket.
+//! gRPC's C core, on which clients in Python, C++ and Ruby are built, over the Unix socket.
 //!
-//! From 1.57 on it sends the socket's path, percent-encoded, as `:authority`, unless it is given another one. h2 takes no
-//! such authority and has no setting for that (<https://github.com/hyperium/h2/pull/487>,
+//! From 1.57 on it sends the socket's path, percent-encoded, as `:authority`, unless the client sets another one. h2
+//! rejects such an authority and has no setting for it (<https://github.com/hyperium/h2/pull/487>,
 //! <https://github.com/grpc/grpc/issues/38142>). The driver is a Go program and sends `localhost`.
 
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ use crate::harness::{Azure, Provider};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/c_core");
 
-/// An interpreter that has the packages of `c_core/requirements.txt`: the one that `.ci/run` makes, or the machine's.
+/// Returns an interpreter with the packages of `c_core/requirements.txt`: the one that `.ci/run` installs, or the
+/// machine's.
 async fn python() -> Option<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/grpc-python/bin/python");
     for interpreter in [own, "python3".into()] {
@@ -27,7 +28,7 @@ async fn python() -> Option<PathBuf> {
     None
 }
 
-/// What a call of Version with these arguments behind the socket comes to.
+/// Returns the output of a Version call with these arguments behind the socket.
 async fn version(python: &Path, arguments: &[&str]) -> String {
     let azure = Azure::with_secrets(&[]).await;
     let provider = Provider::start(&azure);
@@ -38,15 +39,15 @@ async fn version(python: &Path, arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn a_python_client_that_is_told_an_authority_is_answered() {
+async fn a_python_client_that_sets_an_authority_is_answered() {
     let Some(python) = python().await else { return };
     let said = version(&python, &["localhost"]).await;
-    // The protocol's version and the provider's name, as they are on the wire.
+    // The encoded version of the protocol and name of the provider.
     let [version, name] = ["v1alpha1", "akv-provider"].map(|text| HEXLOWER.encode(text.as_bytes()));
     assert!(said.starts_with("answer ") && said.contains(&version) && said.contains(&name), "{said}");
 }
 
-/// Should it fail since such a call is answered, docs/troubleshooting.md and docs/migration.md need their notes no more.
+/// If such a call gets an answer one day, docs/troubleshooting.md and docs/migration.md no longer need their notes.
 #[tokio::test]
 async fn a_python_client_with_the_sockets_path_as_its_authority_is_refused_by_h2() {
     let Some(python) = python().await else { return };

@@ -1,4 +1,4 @@
-//! Mistakes in a SecretProviderClass, as users make them, and what the driver is answered.
+//! Mistakes of users in a SecretProviderClass, and the answers to the driver.
 
 use akv_emulator::{Fault, Route, Service};
 use serde_json::json;
@@ -10,7 +10,7 @@ const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
 const WORKLOAD: &str = "cccccccc-0000-0000-0000-000000000002";
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 
-/// Mounts, and returns the refusal; nothing may have been asked of Azure.
+/// Mounts, and returns the error; Azure must not have received a request.
 async fn refused_unasked(azure: &Azure, call: &MountCall) -> Status {
     azure.journal().clear();
     let status = Provider::start(azure).driver().mount(call).await.unwrap_err();
@@ -43,7 +43,7 @@ async fn a_misspelt_client_id_is_named_where_kubelet_puts_the_tokens_into_secret
 }
 
 #[tokio::test]
-async fn a_refused_identity_of_the_node_names_the_misspelt_parameter_that_was_to_choose_it() {
+async fn a_refused_node_identity_names_the_misspelt_parameter() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let call = MountCall::of(OBJECTS)
         .with("useVMManagedIdentity", "true")
@@ -89,7 +89,7 @@ async fn a_placeholder_in_place_of_a_client_id_is_quoted_before_any_call() {
 }
 
 #[tokio::test]
-async fn a_list_under_a_bar_is_called_a_list_and_shown() {
+async fn a_list_under_a_bar_is_reported_as_a_list_and_quoted() {
     let azure = Azure::with_secrets(&[("s1", "x"), ("s2", "y")]).await;
     let objects = "array:\n  - |\n    - objectName: s1\n      objectType: secret\n    - objectName: s2\n      objectType: secret\n";
     let status = refused_unasked(&azure, &MountCall::of(objects).workload(&azure)).await;
@@ -98,7 +98,7 @@ async fn a_list_under_a_bar_is_called_a_list_and_shown() {
 }
 
 #[tokio::test]
-async fn pem_in_the_vault_is_called_pem_where_an_archive_was_asked_for() {
+async fn pem_in_the_vault_is_reported_as_pem_if_an_archive_was_requested() {
     const PEM: &str = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n";
     let azure = Azure::with_secrets(&[("c", PEM)]).await;
     let provider = Provider::start(&azure);

@@ -1,5 +1,5 @@
-//! Every recorded mount, replayed: the cases that the project carries, and those of a folder beside the checkout where
-//! one is there and differs.
+//! Replays every recorded mount: the project's own cases, and those of a folder beside the checkout if it exists and
+//! differs.
 
 mod faults;
 mod reports;
@@ -23,12 +23,12 @@ use crate::harness::{Azure, Driver, Mounted, Provider};
 use self::faults::CaseFault;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn recorded_mounts_hold() {
+async fn recorded_mounts_are_reproduced() {
     replay(&own_folder()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn recorded_mounts_beside_the_checkout_hold() {
+async fn recorded_mounts_beside_the_checkout_are_reproduced() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance");
     if !folder.is_dir() {
         println!("skipped: there is no folder of cases beside the checkout");
@@ -91,7 +91,7 @@ struct ExpectedError {
     lacks: Vec<String>,
 }
 
-/// What is wanted instead of what was recorded.
+/// The required result, where it differs from the recorded one.
 #[derive(Deserialize)]
 struct Beyond {
     files: Option<Vec<(String, String)>>,
@@ -124,7 +124,7 @@ impl Stage {
         Self { azure, providers: BTreeMap::new(), cloud_file, cases: 0 }
     }
 
-    /// Replays a case; `Err` tells what is not as it should be.
+    /// Replays a case; `Err` names the difference.
     async fn play(&mut self, case: &Case) -> Result<(), String> {
         self.azure.vaults().replace(case.vaults.clone());
         self.cases += 1;
@@ -138,7 +138,7 @@ impl Stage {
         let command = akv_provider::cli::parse(case.flags.iter().cloned(), Default::default());
         command.map_err(|error| format!("the flags are refused: {error}"))?;
         if !case.faults.is_empty() {
-            // With a provider that has met no answer of Azure's yet.
+            // A new provider, which has nothing cached.
             faults::inject(&self.azure, &case.faults);
             let result = Provider::start_with(&self.azure, &case.flags).driver().send(request).await;
             self.azure.faults().clear();
@@ -167,7 +167,7 @@ impl Stage {
         Value::Object(attributes).to_string()
     }
 
-    /// Puts what a placeholder stands for in its place.
+    /// Replaces the placeholders.
     fn fill(&self, text: &str) -> String {
         let account = |prefix: &str| {
             let account = text.strip_prefix(prefix)?.strip_suffix(')')?;
@@ -192,7 +192,7 @@ impl Stage {
     }
 }
 
-/// A string stands for that exact text.
+/// A string means exactly this text.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

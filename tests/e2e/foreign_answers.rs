@@ -1,4 +1,4 @@
-//! Answers of proxies, firewalls and gateways in the place of Key Vault, Entra or IMDS.
+//! Answers of proxies, firewalls and gateways in place of Key Vault, Entra or IMDS.
 
 use akv_emulator::{Fault, Route, Service};
 use tonic::{Code, Status};
@@ -9,7 +9,7 @@ const BLOCKED: &str =
     "<html><head><title>Access Denied</title></head><body>Blocked by policy: category unknown</body></html>";
 const PROXY: &str = "<html>Proxy Authentication Required</html>";
 
-/// Mounts with this fault at these requests, and returns why that fails.
+/// Mounts with this fault on these requests, and returns the error.
 async fn failed(azure: &Azure, route: Route, fault: Fault, call: &MountCall) -> Status {
     azure.faults().clear();
     azure.faults().inject(route, fault);
@@ -34,7 +34,7 @@ fn assert_says(status: &Status, code: Code, failure: &str, parts: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_firewalls_page_in_place_of_the_vault_is_shown_and_asks_for_no_role() {
+async fn a_firewalls_page_in_place_of_the_vault_is_quoted_and_suggests_no_role() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let call = MountCall::of_secrets(&azure, &["db-password"]);
     let everything = Route::vault("lab");
@@ -60,7 +60,7 @@ async fn a_firewalls_page_in_place_of_the_vault_is_shown_and_asks_for_no_role() 
         body: "RBAC: access denied".to_owned(),
     };
     let gateway = Fault::Answer { code: 403, headers: vec![], body: r#"{"message":"Forbidden"}"#.to_owned() };
-    // A page is none of Key Vault's, whatever headers it comes with.
+    // A page is not Key Vault's answer, whatever its headers.
     let rewritten = Fault::Status { code: 403, retry_after: None, body: Some(BLOCKED.to_owned()) };
     for (fault, part) in [
         (istio, "with a text; check the proxies"),
@@ -82,7 +82,7 @@ async fn many_objects_behind_a_firewall_are_one_failure() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_wants_a_password_is_named_whatever_it_was_asked_for() {
+async fn a_proxy_that_requires_a_password_is_reported_for_vault_and_entra() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let workload = MountCall::of_secrets(&azure, &["db-password"]);
     for (route, part) in [
@@ -103,7 +103,7 @@ async fn a_proxy_that_wants_a_password_is_named_whatever_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_firewalls_page_in_place_of_a_token_source_is_no_refusal_of_the_identity() {
+async fn a_firewalls_page_in_place_of_a_token_source_is_not_a_refusal_of_the_identity() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let workload = MountCall::of_secrets(&azure, &["db-password"]);
     let objects = MountCall::of("- objectName: db-password\n  objectType: secret\n");
@@ -141,7 +141,7 @@ async fn a_firewalls_page_in_place_of_a_token_source_is_no_refusal_of_the_identi
 }
 
 #[tokio::test]
-async fn a_page_of_any_other_status_is_shown_and_not_taken_for_the_vaults() {
+async fn a_page_with_any_other_status_is_quoted_and_not_treated_as_the_vaults() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let call = MountCall::of_secrets(&azure, &["db-password"]);
     for code in [302, 400, 401, 404, 451] {
@@ -152,9 +152,9 @@ async fn a_page_of_any_other_status_is_shown_and_not_taken_for_the_vaults() {
     }
 }
 
-/// A firewall in between says nothing of the identity.
+/// A firewall's answer says nothing about the identity.
 #[tokio::test]
-async fn a_firewalls_page_renews_no_token_and_drops_no_value_that_was_read() {
+async fn a_firewalls_page_renews_no_token_and_drops_no_cached_value() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let call = MountCall::of_secrets(&azure, &["db-password"]);
@@ -174,11 +174,11 @@ async fn a_firewalls_page_renews_no_token_and_drops_no_value_that_was_read() {
 }
 
 #[tokio::test]
-async fn a_gateways_page_for_a_vault_that_is_down_is_shown() {
+async fn a_gateways_page_for_a_vault_that_is_down_is_quoted() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let call = MountCall::of_secrets(&azure, &["db-password"]);
     let page = Fault::page(502, "<html><head><title>502 Bad Gateway</title></head><hr>nginx</html>");
-    // Before the token is asked for, so that no repetition waits.
+    // The page comes before the token request, so that no retry waits.
     let status = failed(&azure, Route::vault("lab"), page, &call).await;
     let parts =
         ["502 from something other than Key Vault", "\"502 Bad Gateway\"", "kubelet tries again", "nginx"];

@@ -1,4 +1,4 @@
-//! Reads that are not made twice, and how old what a volume gets may be.
+//! Reads that are shared or cached, and how old a volume's values may be.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,7 +15,7 @@ fn reads() -> Route {
     Route::service(Service::Vault).credentials(true)
 }
 
-/// Ten pods of a deployment: each has a token of its own, and all are one identity.
+/// Ten pods of a deployment: each has its own token, and all have the same identity.
 fn deployment(azure: &Azure) -> Vec<MountCall> {
     let audience = "api://AzureADTokenExchange";
     (0..10)
@@ -30,7 +30,7 @@ fn deployment(azure: &Azure) -> Vec<MountCall> {
 }
 
 #[tokio::test]
-async fn a_new_pod_gets_the_new_value_and_a_republish_one_that_is_a_moment_old() {
+async fn a_new_pod_gets_the_new_value_and_a_republish_a_cached_one() {
     let azure = Azure::with_secrets(&[("db-password", "old")]).await;
     let provider = Provider::start(&azure);
     let driver = provider.driver();
@@ -46,13 +46,13 @@ async fn a_new_pod_gets_the_new_value_and_a_republish_one_that_is_a_moment_old()
     let mounted = driver.mount(&old.of_another_pod()).await.unwrap();
     assert_eq!(mounted.text("db-password"), "new");
     assert_eq!(mounted.versions, [("secret/db-password".to_owned(), version)]);
-    // What was read for the new pod is there for the old one too.
+    // The value that was read for the new pod also serves the old one.
     assert_eq!(driver.mount(&old).await.unwrap().text("db-password"), "new");
     assert_eq!(azure.journal().count(&reads()), 1);
 }
 
 #[tokio::test]
-async fn without_a_max_age_each_republish_reads_anew() {
+async fn without_a_max_age_each_republish_reads_again() {
     let azure = Azure::with_secrets(&[("db-password", "old")]).await;
     let provider = Provider::start_with(&azure, &["--republish-max-age=0".to_owned()]);
     let call = MountCall::of_secrets(&azure, &["db-password"]);
@@ -63,7 +63,7 @@ async fn without_a_max_age_each_republish_reads_anew() {
 }
 
 #[tokio::test]
-async fn a_value_older_than_the_max_age_is_read_anew() {
+async fn a_value_older_than_the_max_age_is_read_again() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start_with(&azure, &["--republish-max-age=1ns".to_owned()]);
     let call = MountCall::of_secrets(&azure, &["db-password"]);
@@ -74,7 +74,7 @@ async fn a_value_older_than_the_max_age_is_read_anew() {
 }
 
 #[tokio::test]
-async fn ten_replicas_cost_one_read_and_not_ten() {
+async fn republishes_of_ten_replicas_share_cached_values() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let pods = deployment(&azure);
@@ -101,7 +101,7 @@ async fn a_cache_for_objects_serves_new_pods_too() {
 }
 
 #[tokio::test]
-async fn a_history_is_remembered_with_its_list() {
+async fn a_history_is_cached_with_its_list() {
     let azure = Azure::with_secrets(&[("db-password", "1")]).await;
     for value in ["2", "3"] {
         azure.clock().advance(Duration::from_secs(1));
@@ -117,11 +117,11 @@ async fn a_history_is_remembered_with_its_list() {
 }
 
 #[tokio::test]
-async fn pods_that_start_together_share_what_is_under_way() {
+async fn pods_that_start_together_share_reads_in_flight() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let pods = deployment(&azure);
-    // Tokens first, so that the reads begin together.
+    // The mounts need tokens first, so that the reads begin together.
     for pod in &pods {
         provider.driver().mount(&pod.of_another_pod()).await.unwrap();
     }
@@ -164,7 +164,7 @@ async fn two_identities_at_the_same_moment_read_each_for_itself() {
 }
 
 #[tokio::test]
-async fn work_shared_with_others_goes_on_when_its_caller_goes_away() {
+async fn a_shared_read_continues_when_its_first_caller_is_dropped() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start_over(&azure, azure.transports());
     let mut pods = deployment(&azure).into_iter();
@@ -212,9 +212,9 @@ async fn a_denied_principal_gets_no_cached_value() {
 }
 
 #[tokio::test]
-async fn a_pod_that_takes_anothers_names_is_not_given_its_values() {
+async fn a_pod_with_another_pods_names_does_not_get_its_values() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    // Whatever may be remembered is.
+    // With the longest caching.
     let provider = Provider::start_with(&azure, &["--object-cache-ttl=5m".to_owned()]);
     let owner = MountCall::of(OBJECTS).workload(&azure);
     provider.driver().mount(&owner).await.unwrap();
@@ -222,7 +222,7 @@ async fn a_pod_that_takes_anothers_names_is_not_given_its_values() {
     let stranger = owner.clone().with("clientID", "eeeeeeee-0000-0000-0000-000000000004");
     let status = provider.driver().mount(&stranger).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied, "{status}");
-    // The same, with a token that says it is the owner's and that Entra has not signed.
+    // The same names, with a token that claims the owner's identity and lacks Entra's signature.
     let forged = serde_json::json!({ "api://AzureADTokenExchange": { "token": "e30.e30.c2ln" } }).to_string();
     let forger = owner.clone().with("csi.storage.k8s.io/serviceAccount.tokens", &forged);
     let status = provider.driver().mount(&forger).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Requests and answers that are too large, and what they do to everybody else.
+//! Oversized requests and answers, and their effect on other mounts.
 
 use akv_emulator::{Route, Service};
 use akv_provider::proto::MountRequest;
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_request_over_the_limit_is_refused_with_nothing_else_disturbed() {
+async fn a_request_over_the_limit_is_refused_and_other_mounts_succeed() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.latency().set_for(Route::vault("lab"), std::time::Duration::from_millis(50));
     let provider = Provider::start(&azure);
@@ -29,7 +29,7 @@ async fn a_request_over_the_limit_is_refused_with_nothing_else_disturbed() {
 }
 
 #[tokio::test]
-async fn hostile_classes_are_refused_before_anything_is_asked_of_azure() {
+async fn hostile_classes_are_refused_before_any_request_to_azure() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let driver = provider.driver();

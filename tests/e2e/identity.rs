@@ -1,4 +1,4 @@
-//! As whom a mount asks, and what is said when Azure will not have it.
+//! The identity of a mount, and the messages when Azure refuses it.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn service_principal() -> MountCall {
 }
 
 #[tokio::test]
-async fn each_mode_asks_as_itself() {
+async fn each_mode_reads_the_vault_as_its_own_identity() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let managed = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
@@ -56,8 +56,8 @@ async fn microsofts_example_of_a_nodes_identity_mounts_with_the_placeholder_for_
 
     let missing = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true").with("objects", MISSING);
     let status = provider.driver().mount(&missing).await.unwrap_err();
-    let who = "asked lab.vault.azure.net as system-assigned managed identity; ";
-    assert!(status.message().contains(who), "of no tenant: {status}");
+    let caller = "asked lab.vault.azure.net as system-assigned managed identity; ";
+    assert!(status.message().contains(caller), "of no tenant: {status}");
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_token_that_is_expired_or_forged_is_refused_by_entra() {
 }
 
 #[tokio::test]
-async fn entras_own_words_are_read_with_the_line_ends_that_they_have() {
+async fn entras_message_is_parsed_with_its_line_ends() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let body = r#"{"error":"invalid_client","error_description":"AADSTS7000222: The provided \"keys\" are expired.\r\nTrace ID: 1\r\nCorrelation ID: 2\r\nTimestamp: 3","error_codes":[7000222]}"#;
@@ -166,7 +166,7 @@ async fn identity_binding_finds_its_server_name_when_it_is_first_needed() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     provider.driver().mount(&service_principal()).await.unwrap();
-    assert_eq!(azure.cluster_dns().lookups(), 0, "nobody needs it yet");
+    assert_eq!(azure.cluster_dns().lookups(), 0, "no mount needs it yet");
     azure.journal().clear();
     let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
     for _ in 0..2 {
@@ -181,9 +181,9 @@ async fn identity_binding_finds_its_server_name_when_it_is_first_needed() {
 }
 
 #[tokio::test]
-async fn a_token_proxy_that_failed_is_looked_for_anew() {
+async fn a_token_proxy_that_failed_is_looked_up_again() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    // Tokens that are asked for at each mount.
+    // Short-lived tokens, so that each mount requests one.
     azure.directory().update(|directory| directory.token_lifetime = Duration::from_secs(60));
     let provider = Provider::start(&azure);
     let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
@@ -205,7 +205,7 @@ async fn a_token_proxy_that_failed_is_looked_for_anew() {
     assert_eq!(azure.cluster_dns().lookups(), found + 2);
 }
 
-/// Pods of identity binding, each with a token of its own and so with a credential of its own.
+/// Returns pods of identity binding. Each has its own token, and therefore its own credential.
 fn bound_pods(azure: &Azure) -> Vec<MountCall> {
     let audience = "api://AKSIdentityBinding";
     let pod = |seconds: u64| {
@@ -242,7 +242,7 @@ async fn pods_share_the_search_for_a_token_proxy_and_report_its_timeout() {
 }
 
 #[tokio::test]
-async fn a_cluster_dns_that_says_nothing_is_named_before_the_time_for_a_token_ends() {
+async fn a_hanging_cluster_dns_is_reported_before_the_token_timeout() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let timeouts = Timeouts { connect: Duration::from_secs(2), ..Timeouts::within(Duration::from_secs(90)) };
     let provider = Provider::start_over_changed(&azure, azure.transports_with(timeouts), |config| {
@@ -257,7 +257,7 @@ async fn a_cluster_dns_that_says_nothing_is_named_before_the_time_for_a_token_en
 }
 
 #[tokio::test]
-async fn a_token_proxy_that_hangs_is_looked_for_anew() {
+async fn a_token_proxy_that_hangs_is_looked_up_again() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start_changed(&azure, |config| {
         config.mounts.token_limit = Duration::from_secs(1);
@@ -273,7 +273,7 @@ async fn a_token_proxy_that_hangs_is_looked_for_anew() {
 }
 
 #[tokio::test]
-async fn the_token_proxy_and_its_server_name_can_be_given() {
+async fn the_token_proxy_and_its_server_name_can_be_configured() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let flags =
         ["--token-proxy-url=https://proxy.example/tokens", "--sni-name=given.ests.aks"].map(str::to_owned);
@@ -315,7 +315,7 @@ async fn azure_stack_with_adfs_is_asked_at_its_own_endpoint() {
 }
 
 #[tokio::test]
-async fn imds_that_has_nothing_to_say_is_named_and_not_waited_for() {
+async fn imds_that_fails_is_reported_at_the_token_timeout() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start_changed(&azure, |config| {
         config.mounts.token_limit = Duration::from_millis(1_000);
@@ -337,7 +337,7 @@ async fn imds_that_has_nothing_to_say_is_named_and_not_waited_for() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_network_is_told_without_the_words_of_libraries() {
+async fn a_network_error_is_reported_without_the_texts_of_libraries() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     azure.faults().inject(Route::token_endpoint(), Fault::Drop);

@@ -1,4 +1,4 @@
-//! Who else is on the node: other users at the socket, and processes that look into the provider's memory.
+//! Other users and processes on the node: users at the socket, and processes that try to read the provider's memory.
 
 use std::{
     fs::{self, File, Permissions},
@@ -20,15 +20,15 @@ use crate::{
     process::{self, Process},
 };
 
-/// A user that is neither root nor whoever runs the tests.
+/// A user that is neither root nor the user of the tests.
 const STRANGER: u32 = 54_321;
 
-/// What another user makes of it: a thread of this process that gives up being root, for itself alone.
+/// Runs an action as another user: in a thread of this process that gives up root for itself alone.
 fn as_stranger<T: Send>(action: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         scope
             .spawn(|| {
-                set_thread_uid(Uid::from_raw(STRANGER)).expect("root may become anybody");
+                set_thread_uid(Uid::from_raw(STRANGER)).expect("root may become any user");
                 action()
             })
             .join()
@@ -36,8 +36,8 @@ fn as_stranger<T: Send>(action: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Only root can play another user. What is not tested is said past the harness, which keeps the output of tests that
-/// pass to itself.
+/// Only root can become another user. A skipped test is reported directly to standard error, since the test harness
+/// hides the output of tests that pass.
 fn is_root(test: &str) -> bool {
     let root = geteuid().is_root();
     if !root {
@@ -51,8 +51,8 @@ fn open_up(path: &Path, mode: u32) {
 }
 
 #[tokio::test]
-async fn a_stranger_is_turned_away_at_a_socket_that_is_open_to_all() {
-    if !is_root("a_stranger_is_turned_away_at_a_socket_that_is_open_to_all") {
+async fn another_user_is_rejected_at_a_socket_with_open_permissions() {
+    if !is_root("another_user_is_rejected_at_a_socket_with_open_permissions") {
         return;
     }
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
@@ -65,10 +65,10 @@ async fn a_stranger_is_turned_away_at_a_socket_that_is_open_to_all() {
     open_up(&socket, 0o666);
     for _ in 0..3 {
         let mut connection = connect().unwrap();
-        // Whoever is let in gets an answer to HTTP/2's first words; for whoever is not, the connection ends.
+        // An accepted connection gets an answer to HTTP/2's preface; a rejected one is closed.
         let _ = connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
         let heard = connection.read(&mut [0]);
-        assert!(matches!(heard, Ok(0) | Err(_)), "a stranger was spoken to");
+        assert!(matches!(heard, Ok(0) | Err(_)), "another user got an answer");
     }
     process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
 
@@ -79,7 +79,7 @@ async fn a_stranger_is_turned_away_at_a_socket_that_is_open_to_all() {
 }
 
 #[tokio::test]
-async fn a_crash_leaves_no_memory_on_the_disk() {
+async fn a_crash_writes_no_core_dump() {
     let azure = Azure::with_secrets(&[]).await;
     let process = Process::start(&azure, &[]).await;
     let limits = fs::read_to_string(proc(&process, "limits")).unwrap();
@@ -89,14 +89,14 @@ async fn a_crash_leaves_no_memory_on_the_disk() {
 
 /// A process that may be dumped belongs to its user, and each process of that user may read it: proc(5).
 #[tokio::test]
-async fn another_process_of_the_same_user_does_not_see_the_memory() {
-    if !is_root("another_process_of_the_same_user_does_not_see_the_memory") {
+async fn another_process_of_the_same_user_cannot_read_the_memory() {
+    if !is_root("another_process_of_the_same_user_cannot_read_the_memory") {
         return;
     }
     let azure = Azure::with_secrets(&[]).await;
     let dir = tempfile::tempdir().unwrap();
     open_up(dir.path(), 0o777);
-    // A copy, since the folder of builds may be closed to others.
+    // A copy, since other users may not have access to the build folder.
     let binary = dir.path().join("akv-provider");
     fs::copy(env!("CARGO_BIN_EXE_akv-provider"), &binary).unwrap();
     let stock = process::command(dir.path(), &azure);
@@ -116,7 +116,7 @@ async fn another_process_of_the_same_user_does_not_see_the_memory() {
         );
     }
     let own = proc_of(std::process::id(), "status");
-    assert!(as_stranger(|| File::open(own)).is_ok(), "what is nobody's secret can be read");
+    assert!(as_stranger(|| File::open(own)).is_ok(), "other files of /proc can be read");
     process::log(&process.signal("-TERM").await);
 }
 

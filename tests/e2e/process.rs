@@ -1,4 +1,4 @@
-//! The binary itself, led to the emulator by nothing but its environment.
+//! The binary itself, which reaches the emulator by its environment alone.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 
 use crate::harness::{Azure, Driver, MountCall, Provider};
 
-/// A running binary, with its socket, the emulator's CA and a cloud file in a directory of its own.
+/// A running binary, with its socket, the emulator's CA and a cloud file in its own directory.
 pub(crate) struct Process {
     pub(crate) dir: TempDir,
     pub(crate) child: Child,
@@ -26,7 +26,7 @@ impl Process {
         Self::start_in(tempfile::tempdir().unwrap(), azure, environment).await
     }
 
-    /// With these flags behind those that every process has, of which the last wins.
+    /// Starts a process with these flags behind the common ones. If a flag is repeated, the last one wins.
     pub(crate) async fn start_with(azure: &Azure, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self::launch(dir, azure, &[("HTTPS_PROXY", &azure.proxy_url())], flags).await
@@ -51,7 +51,7 @@ impl Process {
         Driver::new(self.socket())
     }
 
-    /// A size from the process's status, in MiB: `VmRSS` is what it has, `VmHWM` the most that it ever had.
+    /// Returns a size from the process's status, in MiB: `VmRSS` is the current size, `VmHWM` the highest.
     pub(crate) fn memory(&self, field: &str) -> u64 {
         let pid = self.child.id().expect("the provider runs");
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the provider has a status");
@@ -70,7 +70,7 @@ impl Process {
     }
 }
 
-/// The binary, with a socket, a CA and a cloud file in this directory.
+/// Returns the binary's command, with a socket, a CA and a cloud file in this directory.
 pub(crate) fn command(dir: &Path, azure: &Azure) -> Command {
     fs::write(dir.join("ca.pem"), azure.ca_pem()).unwrap();
     fs::write(dir.join("cloud.json"), azure.cloud_file_json()).unwrap();
@@ -87,7 +87,7 @@ pub(crate) fn command(dir: &Path, azure: &Azure) -> Command {
     command
 }
 
-/// Waits until a process takes connections.
+/// Waits until a process accepts connections.
 pub(crate) async fn listens(child: &mut Child, socket: &Path) {
     while UnixStream::connect(socket).is_err() {
         let ended = child.try_wait().unwrap();
@@ -103,7 +103,7 @@ pub(crate) fn log(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn the_environments_proxy_and_certificates_are_honoured() {
+async fn the_environments_proxy_and_certificates_are_used() {
     let azure = Azure::with_secrets(&[("db-password", "canary")]).await;
     let process = Process::start(&azure, &[("HTTPS_PROXY", &azure.proxy_url())]).await;
     let mounted = process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_failed_mount_leaves_one_line_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_socket_that_a_killed_provider_left_is_no_hindrance() {
+async fn a_stale_socket_of_a_killed_provider_is_replaced() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let dir = tempfile::tempdir().unwrap();
     drop(UnixListener::bind(dir.path().join("azure.sock")).unwrap());
@@ -175,7 +175,7 @@ async fn without_a_certificate_to_trust_the_provider_does_not_start() {
 }
 
 #[tokio::test]
-async fn the_exit_code_tells_what_became_of_a_command_line() {
+async fn the_exit_code_distinguishes_mistakes_from_failures() {
     for (arguments, code, text) in [
         (&["--endpiont=unix:///a"][..], 2, "--endpiont"),
         (&["--endpoint=/a"], 2, "unix:///"),
@@ -190,13 +190,13 @@ async fn the_exit_code_tells_what_became_of_a_command_line() {
     }
 }
 
-/// A port that nobody has at the moment.
+/// Returns a port that is free now.
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test]
-async fn what_aks_passes_to_todays_provider_starts_this_one() {
+async fn aks_arguments_for_provider_azure_start_this_provider() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let (healthz, metrics) = (free_port(), free_port());
     let process = Process::start_with(
@@ -231,7 +231,7 @@ async fn what_aks_passes_to_todays_provider_starts_this_one() {
 }
 
 #[tokio::test]
-async fn log_lines_are_json_where_that_is_wanted() {
+async fn log_lines_are_json_if_the_flag_is_set() {
     let azure = Azure::with_secrets(&[]).await;
     let process = Process::start_with(&azure, &["--log-format-json"]).await;
     process.driver().mount(&MountCall::of_secrets(&azure, &["nope"])).await.unwrap_err();
@@ -247,7 +247,7 @@ async fn log_lines_are_json_where_that_is_wanted() {
 }
 
 #[tokio::test]
-async fn the_operators_cloud_is_that_of_a_class_without_one() {
+async fn a_class_without_a_cloud_gets_the_operators_cloud() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let process = Process::start_with(&azure, &["--cloud-name=AzureChinaCloud"]).await;
     process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
@@ -271,7 +271,7 @@ async fn a_provider_can_be_served_over_tcp() {
     provider.stopped().await;
 }
 
-/// A new user's first look at the project.
+/// The demo is the first thing that a new user runs.
 #[tokio::test]
 async fn the_demo_shows_files_calls_and_a_failure() {
     let demo = PathBuf::from(env!("CARGO_BIN_EXE_akv-provider")).with_file_name("examples").join("mount");
@@ -295,7 +295,7 @@ async fn the_demo_shows_files_calls_and_a_failure() {
     assert!(!said.contains("correct horse"), "{said}");
 }
 
-/// IMDS at 169.254.169.254, where a network of the test's own can be made: this very test, run again in there.
+/// IMDS at 169.254.169.254, if the test can create a network of its own: the same test runs again inside that network.
 #[tokio::test]
 async fn imds_is_asked_at_its_real_address() {
     const TEST: &str = "process::imds_is_asked_at_its_real_address";

@@ -15,7 +15,7 @@ use crate::{
     process::{Process, log},
 };
 
-/// A SOCKS5 proxy (RFC 1928) that wants a user and a password (RFC 1929), and leads every name to the emulator.
+/// A SOCKS5 proxy (RFC 1928) that requires user and password (RFC 1929), and connects every name to the emulator.
 struct Socks {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -38,7 +38,7 @@ impl Socks {
     async fn serve(mut stream: TcpStream, leads_to: SocketAddr, asked: Arc<Mutex<Vec<String>>>) {
         let greeting = read(&mut stream, 2).await;
         let methods = read(&mut stream, greeting[1].into()).await;
-        assert!(greeting[0] == 5 && methods.contains(&2), "it was told of no password");
+        assert!(greeting[0] == 5 && methods.contains(&2), "the client must offer a password");
         stream.write_all(&[5, 2]).await.unwrap();
 
         let user = read(&mut stream, 2).await[1];
@@ -70,7 +70,7 @@ async fn read(stream: &mut TcpStream, length: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_socks_proxy_leads_to_azure() {
+async fn mounts_succeed_through_a_socks_proxy() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let socks = Socks::start(azure.https_address()).await;
     let url = format!("socks5://node:s3cr3t@{}", socks.address);
@@ -84,7 +84,7 @@ async fn a_socks_proxy_leads_to_azure() {
 }
 
 #[tokio::test]
-async fn a_socks_proxy_that_refuses_is_told_of_without_its_password() {
+async fn a_socks_proxy_that_refuses_is_reported_without_its_password() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let socks = Socks::start(azure.https_address()).await;
     let url = format!("socks5://node:wr0ng@{}", socks.address);
@@ -98,7 +98,7 @@ async fn a_socks_proxy_that_refuses_is_told_of_without_its_password() {
 }
 
 #[tokio::test]
-async fn hosts_that_no_proxy_names_as_go_does_are_reached_past_the_proxy() {
+async fn no_proxy_is_interpreted_as_in_go() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let port = azure.https_address().port();
     for (no_proxy, past) in [
@@ -117,7 +117,7 @@ async fn hosts_that_no_proxy_names_as_go_does_are_reached_past_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_value_that_is_no_proxy_is_told_of_at_the_start_and_not_used() {
+async fn an_invalid_proxy_is_logged_at_start_and_ignored() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let process = Process::start(&azure, &[("HTTPS_PROXY", "ftp://node:s3cr3t@proxy")]).await;
     let call = MountCall::of_secrets(&azure, &["db-password"]).with("cloudName", "AzureStackCloud");

@@ -1,4 +1,4 @@
-//! What a mount reads, how often, and what it says when a read fails.
+//! The reads of a mount, their number, and the messages of failed reads.
 
 use akv_emulator::{Fault, ObjectKind, Role, RoleAssignment, Route, Service, VaultScope};
 use http::Method;
@@ -49,7 +49,7 @@ async fn the_reads_of_a_mount_run_at_once() {
 }
 
 #[tokio::test]
-async fn an_object_wanted_twice_is_read_once() {
+async fn an_object_requested_twice_is_read_once() {
     let azure = Azure::with_secrets(&[("api-key", "k-123")]).await;
     let provider = Provider::start(&azure);
     let objects = "array:\n- |\n  objectName: api-key\n  objectType: secret\n- |\n  objectName: api-key\n  objectType: secret\n  objectAlias: again\n  filePermission: '0400'\n";
@@ -87,7 +87,7 @@ async fn every_failing_object_is_reported_in_order() {
 }
 
 #[tokio::test]
-async fn an_identity_without_a_role_is_reported_with_the_role() {
+async fn an_identity_without_a_role_is_reported_with_the_missing_role() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.directory().revoke_all("cccccccc-0000-0000-0000-000000000002");
     let provider = Provider::start(&azure);
@@ -108,7 +108,7 @@ async fn an_identity_without_a_role_is_reported_with_the_role() {
 }
 
 #[tokio::test]
-async fn a_volume_that_the_driver_would_not_take_is_refused_with_its_largest_files() {
+async fn a_volume_over_the_drivers_limit_is_refused_with_its_largest_files() {
     let azure = Azure::with_secrets(&[]).await;
     let names: Vec<String> = (0..180).map(|index| format!("secret-{index}")).collect();
     for name in &names {
@@ -128,7 +128,7 @@ async fn a_volume_that_the_driver_would_not_take_is_refused_with_its_largest_fil
 }
 
 #[tokio::test]
-async fn a_separate_file_that_another_object_has_is_refused() {
+async fn a_separate_file_at_another_objects_path_is_refused() {
     let azure = Azure::with_secrets(&[("other", "x")]).await;
     let certificate = serde_json::json!({
         "value": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
@@ -157,7 +157,7 @@ async fn a_separate_file_that_another_object_has_is_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_told_so() {
+async fn an_invalid_answer_is_reported_as_such() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     for body in
@@ -178,7 +178,7 @@ async fn an_answer_that_is_none_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_token_goes_nowhere_but_to_the_vault() {
+async fn a_token_is_sent_only_to_the_vault() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let elsewhere = || Route::any().matching(|head| head.host.contains("evil"));
@@ -204,7 +204,7 @@ async fn a_token_goes_nowhere_but_to_the_vault() {
     assert_eq!(azure.journal().count(&elsewhere()), 0, "{:?}", azure.journal().lines());
 }
 
-/// As Go's reader takes them, and with it provider-azure.
+/// Compat: Go's JSON parser, and so provider-azure, does the same.
 #[tokio::test]
 async fn half_a_surrogate_pair_in_a_value_is_mounted_as_the_replacement_character() {
     let azure = Azure::with_secrets(&[]).await;
@@ -219,7 +219,7 @@ async fn half_a_surrogate_pair_in_a_value_is_mounted_as_the_replacement_characte
 
 #[tokio::test]
 async fn a_certificate_in_base64url_is_mounted() {
-    // A DER sequence of one integer whose base64 has both characters that the alphabets differ in.
+    // A DER sequence of one integer. Its base64 contains both characters in which the alphabets differ.
     let der = [0x30, 0x05, 0x02, 0x03, 0x7b, 0xef, 0xff];
     let id = "https://lab.vault.azure.net/certificates/c/c81e728d9d4c2f636f067f89cc14862c";
     let mut mounts = Vec::new();

@@ -1,4 +1,4 @@
-//! One new token where a vault refuses one: for all mounts of a principal, and no more than that.
+//! Token renewal after a refusal: one new token for all mounts of a principal, and no more.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn tokens() -> Route {
     Route::token_endpoint()
 }
 
-/// Pods of one service account, each with a token of its own.
+/// Returns pods of one service account, each with its own token.
 fn replicas(azure: &Azure, count: u64, objects: &[&str]) -> Vec<MountCall> {
     let audience = "api://AzureADTokenExchange";
     let call = MountCall::of_secrets(azure, objects);
@@ -31,7 +31,7 @@ fn replicas(azure: &Azure, count: u64, objects: &[&str]) -> Vec<MountCall> {
 }
 
 #[tokio::test]
-async fn a_vault_that_does_not_take_a_new_token_at_once_is_asked_with_one_more() {
+async fn a_new_token_that_the_vault_refuses_is_renewed_once() {
     let azure = Azure::with_secrets(&[("a", "1"), ("b", "2")]).await;
     let provider = Provider::start(&azure);
     azure.faults().inject_times(1, reads(), Fault::status(401));
@@ -42,7 +42,7 @@ async fn a_vault_that_does_not_take_a_new_token_at_once_is_asked_with_one_more()
 }
 
 #[tokio::test]
-async fn a_vault_that_takes_no_token_ends_the_mount_after_one_more() {
+async fn a_vault_that_refuses_every_token_fails_the_mount_after_one_renewal() {
     let azure = Azure::with_secrets(&[("a", "1")]).await;
     let provider = Provider::start(&azure);
     azure.faults().inject(reads(), Fault::status(401));
@@ -51,7 +51,7 @@ async fn a_vault_that_takes_no_token_ends_the_mount_after_one_more() {
     assert_eq!(status.code(), Code::Unauthenticated, "{status}");
     assert!(status.message().contains("AKV-VaultRefusedToken"), "{status}");
     assert_eq!((azure.journal().count(&tokens()), azure.journal().count(&reads())), (2, 2));
-    // Each try of kubelet costs one more, whatever came before.
+    // Each try of kubelet may renew the token once, whatever came before.
     provider.driver().mount(&call).await.unwrap_err();
     assert_eq!((azure.journal().count(&tokens()), azure.journal().count(&reads())), (3, 4));
     azure.faults().clear();
@@ -73,7 +73,7 @@ async fn replicas_that_are_denied_share_their_reads_and_one_new_token() {
         }
         let (tokens, reads) = (azure.journal().count(&tokens()), azure.journal().count(&reads()));
         assert!(tokens <= most_tokens, "attempt {attempt}: {tokens} tokens");
-        // Two rounds of 20 for mounts that overlap, where each for itself would make 800 or more.
+        // Two rounds of 20 for mounts that overlap. Without sharing, they would be 800 or more.
         assert!(reads <= 200, "attempt {attempt}: {reads} reads");
     }
 }
@@ -89,7 +89,7 @@ async fn replicas_whose_tokens_were_revoked_share_one_new_token() {
         result.unwrap();
     }
     azure.journal().clear();
-    // For the vault the tokens are long expired, for us they are not.
+    // For the vault the tokens have long expired, for the provider they have not.
     azure.clock().advance(Duration::from_secs(3_000));
     let refused = azure.faults().inject_times(5, reads(), Fault::status(401));
     let calls: Vec<_> = calls.iter().map(MountCall::of_another_pod).collect();
@@ -101,7 +101,7 @@ async fn replicas_whose_tokens_were_revoked_share_one_new_token() {
 }
 
 #[tokio::test]
-async fn the_nodes_own_identity_is_not_asked_for_again_whatever_the_vault_refuses() {
+async fn a_token_of_the_nodes_identity_is_not_renewed_after_a_refusal() {
     for status in [401, 403] {
         let azure = Azure::with_secrets(&[("a", "1")]).await;
         let provider = Provider::start(&azure);
@@ -124,7 +124,7 @@ fn more_claims(claims: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn a_vault_that_wants_more_claims_gets_a_token_with_them() {
+async fn a_claims_challenge_gets_a_token_with_the_claims() {
     let azure = Azure::with_secrets(&[("a", "1")]).await;
     let provider = Provider::start(&azure);
     let claims = json!({"access_token": {"nbf": {"essential": true, "value": "1604106651"}}}).to_string();
@@ -135,7 +135,7 @@ async fn a_vault_that_wants_more_claims_gets_a_token_with_them() {
 }
 
 #[tokio::test]
-async fn a_vault_that_wants_claims_which_nobody_has_is_reported_as_conditional_access() {
+async fn a_claims_challenge_that_no_token_meets_is_reported_as_conditional_access() {
     let claims = BASE64.encode(br#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#);
     for (claims, tokens_used) in [(claims.as_str(), 2), ("not base64!", 1)] {
         let azure = Azure::with_secrets(&[("a", "1")]).await;

@@ -1,4 +1,4 @@
-//! What one provider leaves to the next on the same socket.
+//! A provider that replaces another one on the same socket.
 
 use std::os::unix::net::UnixStream;
 
@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_provider_that_was_killed_is_followed_by_one_that_mounts() {
+async fn a_provider_mounts_after_its_predecessor_was_killed() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let proxy = azure.proxy_url();
     let Process { dir, mut child } = Process::start(&azure, &[("HTTPS_PROXY", &proxy)]).await;
@@ -17,8 +17,8 @@ async fn a_provider_that_was_killed_is_followed_by_one_that_mounts() {
     driver.mount(&call).await.unwrap();
 
     child.kill().await.unwrap();
-    assert!(socket.exists(), "nobody was left to remove it");
-    assert!(UnixStream::connect(&socket).is_err(), "nobody listens");
+    assert!(socket.exists(), "a killed provider cannot remove it");
+    assert!(UnixStream::connect(&socket).is_err(), "no provider listens");
 
     let mut child = process::command(dir.path(), &azure).env("HTTPS_PROXY", &proxy).spawn().unwrap();
     process::listens(&mut child, &socket).await;
@@ -27,7 +27,7 @@ async fn a_provider_that_was_killed_is_followed_by_one_that_mounts() {
 
 /// A rolling update with both pods on the node.
 #[tokio::test]
-async fn of_two_providers_on_one_socket_the_later_serves_and_the_earlier_leaves_it_the_socket() {
+async fn the_later_of_two_providers_keeps_the_socket_when_the_earlier_stops() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let proxy = azure.proxy_url();
     let Process { dir, child: earlier } = Process::start(&azure, &[("HTTPS_PROXY", &proxy)]).await;
@@ -48,12 +48,12 @@ async fn of_two_providers_on_one_socket_the_later_serves_and_the_earlier_leaves_
     let pid = earlier.id().unwrap().to_string();
     assert!(tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
     process::log(&earlier.wait_with_output().await.unwrap());
-    assert!(socket.exists(), "the earlier one took the later one's socket with it");
+    assert!(socket.exists(), "the earlier provider removed the later one's socket");
     of_earlier.mount(&call).await.expect("its driver finds the later one");
     process::log(&Process { dir, child: later }.signal("-TERM").await);
 }
 
-/// Zero for the moment in which there is no socket.
+/// Returns the socket's inode; zero while there is no socket.
 fn inode(socket: &std::path::Path) -> u64 {
     std::fs::metadata(socket).map_or(0, |metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
 }

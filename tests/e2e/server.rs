@@ -1,4 +1,4 @@
-//! The server itself: what it answers beside mounts, how it ends, and what one mount can do to others.
+//! The server itself: its other services, its shutdown, and the isolation of mounts from each other.
 
 use std::{sync::Arc, time::Duration};
 
@@ -52,7 +52,7 @@ async fn a_running_mount_finishes_before_the_server_stops() {
 }
 
 #[tokio::test]
-async fn a_mount_that_takes_too_long_is_given_up_with_a_code_that_is_final() {
+async fn a_mount_over_its_budget_fails_with_a_final_code() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.faults().inject(Route::service(Service::Vault).credentials(true), Fault::Hang);
     let provider = Provider::start_changed(&azure, |config| {
@@ -64,7 +64,7 @@ async fn a_mount_that_takes_too_long_is_given_up_with_a_code_that_is_final() {
 }
 
 #[tokio::test]
-async fn a_caller_with_a_deadline_hears_from_us_and_not_from_its_own_clock() {
+async fn a_caller_gets_an_answer_before_its_own_deadline() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.faults().inject(Route::service(Service::Vault).credentials(true), Fault::Hang);
     let provider = Provider::start(&azure);
@@ -87,7 +87,8 @@ async fn work_for_a_canceled_call_stops() {
     let mount = tokio::spawn(async move { driver.mount(&call).await.map(drop) });
     azure.journal().wait_for_route(1, &Route::service(Service::Vault)).await;
     mount.abort();
-    // Left alone, the request would end too: a quarter of a minute later, by the transport's own limit.
+    // Without cancellation, the request would also end, but only after the transport's timeout of a quarter of a
+    // minute.
     let stopped = azure.journal().wait_until(|journal| journal.in_flight() == 0);
     tokio::time::timeout(Duration::from_secs(10), stopped).await.expect("the work stops");
     provider.begin_to_stop();
@@ -123,11 +124,11 @@ async fn a_panic_in_one_mount_is_internal_for_that_mount_alone() {
 }
 
 #[tokio::test]
-async fn no_request_is_too_strange_for_an_answer() {
+async fn every_malformed_request_gets_an_answer() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let driver = provider.driver();
-    // Without a UID each of its mounts is a first one.
+    // Without a UID, each mount of the pod is an initial one.
     let good =
         MountCall::of_secrets(&azure, &["db-password"]).with("csi.storage.k8s.io/pod.uid", "").request();
     let deep = "[".repeat(10_000);

@@ -1,4 +1,4 @@
-//! What mounts share, and what they never do.
+//! Tokens, challenges and connections that mounts share, and the limits of sharing.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn service_principal() -> MountCall {
 }
 
 #[tokio::test]
-async fn a_token_seen_before_and_a_challenge_learned_cost_nothing_again() {
+async fn a_cached_token_and_a_cached_challenge_cost_no_request() {
     let (azure, names) = Azure::with_numbered_secrets(20).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let provider = Provider::start(&azure);
@@ -37,16 +37,16 @@ async fn a_token_seen_before_and_a_challenge_learned_cost_nothing_again() {
 }
 
 #[tokio::test]
-async fn connections_and_the_challenge_are_there_before_the_token() {
+async fn connections_and_the_challenge_are_prewarmed_during_the_token_request() {
     let (azure, names) = Azure::with_numbered_secrets(20).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let provider = Provider::start(&azure);
-    // No token until the test has seen enough.
+    // Entra issues no token until the test has seen enough.
     let hang = azure.faults().inject(Route::token_endpoint(), Fault::Hang);
     let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, &names));
     let mount = tokio::spawn(async move { driver.mount(&call).await });
 
-    // One to Entra, and one for each read.
+    // One connection to Entra, and one for each read.
     let prepared = async {
         azure.journal().wait_until(|journal| journal.connections() >= 21).await;
         azure.journal().wait_for_route(1, &probes()).await;
@@ -58,7 +58,7 @@ async fn connections_and_the_challenge_are_there_before_the_token() {
 }
 
 #[tokio::test]
-async fn ten_pods_at_once_ask_for_one_token_and_draw_one_challenge() {
+async fn ten_pods_at_once_cost_one_token_and_one_challenge() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.latency().set(Duration::from_millis(30));
     let provider = Provider::start(&azure);
@@ -99,7 +99,7 @@ async fn a_vault_gets_a_bounded_number_of_requests_at_once() {
 }
 
 #[tokio::test]
-async fn a_vault_that_hangs_keeps_no_other_waiting() {
+async fn a_hanging_vault_does_not_delay_other_vaults() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.vaults().put_secret("other", "db-password", "y");
     azure.faults().inject(Route::vault("lab").credentials(true), Fault::Hang);
@@ -113,10 +113,11 @@ async fn a_vault_that_hangs_keeps_no_other_waiting() {
         })
         .collect();
     azure.journal().wait_for_route(64, &Route::vault("lab").credentials(true)).await;
-    // Behind the hanging ones it would have its turn too: a quarter of a minute later, when the transport gives them up.
+    // If it waited behind the hanging reads, it would also succeed, but only after the transport's timeout of a quarter
+    // of a minute.
     let (driver, other) = (provider.driver(), call.with("keyvaultName", "other"));
     let mounted = tokio::time::timeout(Duration::from_secs(10), driver.mount(&other)).await;
-    assert_eq!(mounted.expect("it waits for nobody").unwrap().text("db-password"), "y");
+    assert_eq!(mounted.expect("it does not wait for the other vault").unwrap().text("db-password"), "y");
     hanging.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -132,17 +133,17 @@ async fn two_identities_never_share_an_answer() {
         let status = provider.driver().mount(&other).await.unwrap_err();
         assert_eq!(status.code(), Code::PermissionDenied, "{status}");
     }
-    // One for each: the one that was refused is so young that a new one would say nothing else.
+    // One token for each identity: the refused one is so young that a renewal would not help.
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 2);
 }
 
 #[tokio::test]
-async fn a_role_that_is_younger_than_the_token_is_found() {
+async fn a_role_that_is_newer_than_the_token_takes_effect() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     provider.driver().mount(&service_principal()).await.unwrap();
 
-    // As where roles come by way of groups: the vault denies the old token, and takes a new one.
+    // As with roles that come from groups: the vault refuses the old token, and accepts a new one.
     let denied = Fault::Status { code: 403, retry_after: None, body: None };
     azure.faults().inject_times(1, Route::service(Service::Vault).credentials(true), denied);
     provider.driver().mount(&service_principal().of_another_pod()).await.unwrap();
@@ -156,7 +157,7 @@ async fn a_role_that_is_younger_than_the_token_is_found() {
 }
 
 #[tokio::test]
-async fn a_forged_token_finds_nothing_that_a_genuine_one_left() {
+async fn a_forged_token_does_not_get_a_genuine_ones_cached_credential() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let genuine = azure.service_account_tokens("default", "app");
@@ -164,7 +165,7 @@ async fn a_forged_token_finds_nothing_that_a_genuine_one_left() {
         MountCall::of(OBJECTS).workload(&azure).with("csi.storage.k8s.io/serviceAccount.tokens", &genuine);
     provider.driver().mount(&call).await.unwrap();
 
-    // Header and claims are the same, so is every name that a pod author can write; the signature is not.
+    // Header and claims are equal, and so is every name that a pod author can write; the signature differs.
     let mut forged: serde_json::Value = serde_json::from_str(&genuine).unwrap();
     let token = &mut forged["api://AzureADTokenExchange"]["token"];
     let (claims, signature) =
@@ -181,7 +182,7 @@ async fn a_forged_token_finds_nothing_that_a_genuine_one_left() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_not_remembered() {
+async fn a_refusal_is_not_cached() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let known = azure.directory().snapshot();
@@ -192,7 +193,7 @@ async fn a_refusal_is_not_remembered() {
     provider.driver().mount(&service_principal()).await.unwrap();
 }
 
-/// The first of them asks IMDS, and the others have not asked at all.
+/// Only the first mount asks IMDS, and the others wait for the answer.
 #[tokio::test]
 async fn pods_that_start_together_all_report_what_imds_answered() {
     for (answered, code) in [(429, "[AKV-TokenThrottled] "), (503, "[AKV-TokenSourceDown] ")] {
@@ -224,7 +225,7 @@ async fn pods_that_start_together_share_a_failure_of_entra_and_report_it() {
         Timeouts { initial_backoff: Duration::from_millis(1), ..Timeouts::within(Duration::from_secs(90)) };
     let provider = Provider::start_over(&azure, azure.transports_with(timeouts));
     azure.faults().inject(Route::token_endpoint(), Fault::status(503));
-    // So that all are there before the attempt of the first ends.
+    // Slow, so that all mounts join before the first attempt ends.
     azure.latency().set_for(Route::token_endpoint(), Duration::from_millis(500));
     let (driver, pods) = (provider.driver(), [(); 10].map(|()| service_principal().of_another_pod()));
     let mounts = pods.iter().map(|pod| driver.mount(pod));
@@ -243,7 +244,7 @@ async fn pods_that_start_together_share_a_failure_of_entra_and_report_it() {
 }
 
 #[tokio::test]
-async fn a_pod_that_goes_away_leaves_the_token_it_asked_for_to_the_others() {
+async fn a_dropped_mount_does_not_cancel_a_shared_token_request() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start_over(&azure, azure.transports());
     azure.latency().set_for(Route::token_endpoint(), Duration::from_secs(3));
@@ -254,7 +255,7 @@ async fn a_pod_that_goes_away_leaves_the_token_it_asked_for_to_the_others() {
     let first = mount();
     azure.journal().wait_for_route(1, &Route::token_endpoint()).await;
     let second = mount();
-    // It has come as far as the first.
+    // The second mount has joined the first one's request.
     provider.wait_for_metric("akv_mounts_in_flight 2").await;
     first.abort();
     provider.wait_for_metric("akv_mounts_in_flight 1").await;
@@ -270,23 +271,23 @@ async fn a_token_about_to_expire_is_not_used_again() {
     provider.driver().mount(&service_principal()).await.unwrap();
     let asked = azure.journal().count(&Route::token_endpoint());
     provider.driver().mount(&service_principal()).await.unwrap();
-    // Each mount may ask more than once: the SDK, too, takes no token that is about to expire for its reads.
+    // A mount may request more than one token: the SDK, too, does not read with a token that is about to expire.
     assert!(azure.journal().count(&Route::token_endpoint()) > asked);
 }
 
 #[tokio::test]
-async fn a_token_that_the_vault_no_longer_takes_is_replaced_within_the_mount() {
+async fn a_token_that_the_vault_no_longer_accepts_is_renewed_within_the_mount() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     provider.driver().mount(&service_principal()).await.unwrap();
-    // For the vault the token is long expired, for us it is not.
+    // For the vault the token has long expired, for the provider it has not.
     azure.clock().advance(Duration::from_secs(7_200));
     provider.driver().mount(&service_principal().of_another_pod()).await.unwrap();
     assert_eq!(azure.journal().count(&Route::token_endpoint()), 2);
 }
 
 #[tokio::test]
-async fn pod_identity_is_asked_for_each_mount_since_its_caller_is_only_named() {
+async fn pod_identity_requests_a_token_for_each_mount() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let call = MountCall::of(OBJECTS).with("usePodIdentity", "true");

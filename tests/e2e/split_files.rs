@@ -1,4 +1,4 @@
-//! `--write-cert-and-key-in-separate-files`: what is beside the file of a certificate's secret.
+//! `--write-cert-and-key-in-separate-files`: the files beside that of a certificate's secret.
 
 use akv_emulator::VaultSet;
 use data_encoding::BASE64;
@@ -18,14 +18,14 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(path).expect("a fixture")
 }
 
-/// The key and the certificate of a self-signed pair.
+/// Returns the key and the certificate of a self-signed pair.
 fn halves() -> (String, String) {
     let pem = String::from_utf8(fixture("p256.pem")).unwrap();
     let (key, certificate) = pem.split_at(pem.find("-----BEGIN CERTIFICATE").unwrap());
     (key.to_owned(), certificate.to_owned())
 }
 
-/// A vault `lab` with these secrets that back certificates: name, content type and value.
+/// Starts a vault `lab` with these secrets that back certificates: name, content type and value.
 async fn azure(secrets: &[(&str, &str, &str)]) -> Azure {
     let secrets: serde_json::Map<String, Value> = secrets
         .iter()
@@ -68,7 +68,7 @@ async fn a_part_that_a_secret_lacks_is_left_out_with_a_line_in_the_log() {
 
     let log = log(&process.signal("-TERM").await);
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("left out")).collect();
-    assert_eq!(lines.len(), 1, "a volume that comes again has been reported: {log}");
+    assert_eq!(lines.len(), 1, "a republish must not report it again: {log}");
     for mention in [
         "WARN",
         "pod=default/web-0",
@@ -79,7 +79,7 @@ async fn a_part_that_a_secret_lacks_is_left_out_with_a_line_in_the_log() {
 }
 
 #[tokio::test]
-async fn an_archive_that_is_passed_on_has_its_certificate_and_key_beside_it() {
+async fn an_unconverted_archive_has_its_certificate_and_key_beside_it() {
     let (key, certificate) = halves();
     let (archive, locked) = (fixture("plain.pfx"), fixture("password.pfx"));
     let azure =
@@ -109,7 +109,7 @@ async fn an_archive_that_is_passed_on_has_its_certificate_and_key_beside_it() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_left_out_is_in_nobodys_way() {
+async fn an_omitted_file_collides_with_nothing() {
     let (key, certificate) = halves();
     let azure = azure(&[("web", PEM, &key), ("other", PEM, &certificate)]).await;
     let provider = Provider::start_with(&azure, &[FLAG.to_owned()]);

@@ -1,4 +1,4 @@
-//! A vault that throttles: all mounts wait for one moment, and then read no faster than the vault answers.
+//! A vault that throttles: all mounts wait until the same time, and then read no faster than the vault answers.
 
 use std::time::Duration;
 
@@ -32,15 +32,15 @@ async fn a_vault_with_a_limit_refuses_few_requests_and_no_mount_fails() {
     for mount in mounts {
         mount.await.unwrap().unwrap();
     }
-    // Those that were in flight when the vault began to refuse, and hardly another: without the limiter each would try
-    // again by itself.
+    // These requests were in flight when the vault began to throttle. Without the limiter, each request would retry by
+    // itself and many more would be refused.
     let refused = throttled(&azure);
     assert!((1..=80).contains(&refused), "{refused} requests were refused");
     assert_eq!(azure.journal().count(&reads()), 120 + refused);
 }
 
 #[tokio::test]
-async fn no_request_is_sent_before_the_moment_that_the_vault_names() {
+async fn no_request_is_sent_before_retry_after_has_passed() {
     let azure = Azure::with_secrets(&[("a", "x"), ("b", "x")]).await;
     let provider = Provider::start_over(&azure, azure.transports());
     provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
@@ -52,7 +52,7 @@ async fn no_request_is_sent_before_the_moment_that_the_vault_names() {
     };
     let first = mount("a");
     provider.wait_for_metric(r#"akv_vault_throttled_total{vault="lab.vault.azure.net"} 1"#).await;
-    // Another pod, and another object: the vault is the same.
+    // Another pod and another object of the same vault.
     let second = mount("b");
     first.await.unwrap().unwrap();
     second.await.unwrap().unwrap();
@@ -62,13 +62,13 @@ async fn no_request_is_sent_before_the_moment_that_the_vault_names() {
 }
 
 #[tokio::test]
-async fn mounts_fail_at_once_when_the_vault_names_a_moment_after_their_time() {
+async fn mounts_fail_at_once_if_retry_after_exceeds_their_budget() {
     let azure = Azure::with_secrets(&[("a", "x"), ("b", "x")]).await;
     let provider = Provider::start(&azure);
     provider.driver().mount(&MountCall::of_secrets(&azure, &["a"])).await.unwrap();
     azure.journal().clear();
     azure.faults().inject_times(1, reads(), Fault::throttled(60));
-    // The vault refuses the first, and the limiter then the other, of another pod and object.
+    // The vault throttles the first mount. The limiter then fails the other mount, of another pod and object.
     for name in ["a", "b"] {
         let call = MountCall::of_secrets(&azure, &[name]).of_another_pod();
         let status = provider.driver().mount(&call).await.unwrap_err();
@@ -78,7 +78,7 @@ async fn mounts_fail_at_once_when_the_vault_names_a_moment_after_their_time() {
     assert_eq!(azure.journal().count(&reads()), 1, "{:?}", azure.journal().lines());
 }
 
-/// One failed after eleven seconds, while 27 new pods got their secrets.
+/// A republish once failed after eleven seconds, while 27 new pods got their secrets.
 #[tokio::test]
 async fn a_republish_is_served_while_new_pods_wait_for_a_vault_that_throttles() {
     let (azure, names) = Azure::with_numbered_secrets(121).await;
@@ -109,7 +109,7 @@ async fn a_republish_is_served_while_new_pods_wait_for_a_vault_that_throttles() 
 }
 
 #[tokio::test]
-async fn no_more_versions_of_an_object_wait_than_may_be_asked_for_at_once() {
+async fn waiting_reads_of_an_objects_versions_are_bounded() {
     let azure = Azure::with_secrets(&[]).await;
     for version in 0..100 {
         azure.vaults().put_secret("lab", "a", &format!("x{version}"));

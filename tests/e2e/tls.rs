@@ -1,4 +1,4 @@
-//! What the provider's side of a TLS connection offers.
+//! The TLS versions that the provider offers.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use akv_provider::transport::{self, Proxy, Roots, Timeouts};
 use azure_core::http::{HttpClient, Method, Request};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
-/// RFC 8446, section 4.2.1: `supported_versions` lists what a client speaks.
+/// RFC 8446, section 4.2.1: `supported_versions` lists the versions of a client.
 #[tokio::test]
 async fn nothing_older_than_tls_1_2_is_offered() {
     const TLS_1_2: u16 = 0x0303;
@@ -23,7 +23,7 @@ async fn nothing_older_than_tls_1_2_is_offered() {
     let mut hello = vec![0; usize::from(u16::from_be_bytes([record[3], record[4]]))];
     connection.read_exact(&mut hello).await.unwrap();
     drop(connection);
-    assert!(request.await.unwrap().is_err(), "nobody has answered");
+    assert!(request.await.unwrap().is_err(), "the server does not answer");
 
     let versions = supported_versions(&hello).expect("a client of TLS 1.3 says what it speaks");
     assert!(

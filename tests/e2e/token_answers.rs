@@ -1,4 +1,4 @@
-//! Answers of token sources in other forms than the SDK reads.
+//! Answers of token sources in other forms than the SDK accepts.
 
 use akv_emulator::{Fault, Route, Service};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::harness::{Azure, MountCall, Provider};
 
 const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
 
-/// Every identity mode, and the source that it gets tokens from.
+/// Returns a call for every identity mode, and the token source of that mode.
 fn modes(azure: &Azure) -> [(MountCall, Service); 5] {
     let objects = MountCall::of(OBJECTS);
     let principal = [("clientid", "dddddddd-0000-0000-0000-000000000003"), ("clientsecret", "s3cr3t~value")];
@@ -21,13 +21,13 @@ fn modes(azure: &Azure) -> [(MountCall, Service); 5] {
     ]
 }
 
-/// Fields as `service` has them.
+/// Returns the fields in the structure of `service`'s answers.
 fn fields(service: Service, fields: &Value) -> Value {
     if service == Service::Nmi { json!({ "token": fields, "clientid": "c" }) } else { fields.clone() }
 }
 
 #[tokio::test]
-async fn a_token_mounts_in_whatever_form_its_expiry_is_written() {
+async fn a_token_is_accepted_in_every_form_of_its_expiry() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     for expiry in [
         json!({"token_type": "Bearer", "expires_in": "3599", "ext_expires_in": "3599"}),
@@ -38,7 +38,7 @@ async fn a_token_mounts_in_whatever_form_its_expiry_is_written() {
         json!({"expires_in": 3600}),
         json!({"refresh_in": "3600"}),
     ] {
-        // No token of the round before is used again.
+        // A new provider, which has no token cached.
         let provider = Provider::start(&azure);
         for (call, service) in modes(&azure) {
             let fault = Fault::TokenFields(fields(service, &expiry));
@@ -75,7 +75,7 @@ async fn a_token_is_used_again_until_its_expiry_is_near() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_token_or_an_expiry_says_what_is_missing() {
+async fn an_answer_without_a_token_or_an_expiry_is_reported_with_the_missing_field() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let json = |body: &Value| Fault::InvalidBody {
         content_type: "application/json".to_owned(),
@@ -108,7 +108,7 @@ async fn an_answer_without_a_token_or_an_expiry_says_what_is_missing() {
     }
 }
 
-/// Compat: provider-azure takes such a token for one that has expired, and uses it all the same.
+/// Compat: provider-azure treats such a token as expired, and uses it nevertheless.
 #[tokio::test]
 async fn a_token_of_nmi_without_an_expiry_serves_its_mount() {
     let azure = Azure::with_secrets(&[("db-password", "x"), ("other", "y")]).await;

@@ -1,4 +1,4 @@
-//! The provider's container in a DaemonSet: its arguments as the provider reads them, and what it may do on a node.
+//! The provider's container in a DaemonSet: its arguments as the provider parses them, and its rights on a node.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::kubernetes;
 
 const SOCKET_DIRECTORY: &str = "/var/run/secrets-store-csi-providers";
 
-/// Reads the provider's pod in a DaemonSet as kubelet and the provider do.
+/// Parses the provider's pod in a DaemonSet as kubelet and the provider do.
 pub(crate) fn check(daemonset: &DaemonSet) -> Result<(), String> {
     let spec = daemonset.spec.as_ref().ok_or("no spec")?;
     let labels = spec.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
@@ -38,14 +38,14 @@ pub(crate) fn check(daemonset: &DaemonSet) -> Result<(), String> {
     probes(container)
 }
 
-/// What the provider makes of the container's arguments and environment.
+/// Parses the container's arguments and environment as the provider does.
 pub(crate) fn config(daemonset: &Value) -> Config {
     let daemonset: DaemonSet = kubernetes::read(daemonset).unwrap();
     let pod = daemonset.spec.unwrap().template.spec.unwrap();
     parse(&pod.containers[0]).unwrap()
 }
 
-/// The flags that a container's arguments set.
+/// Returns the flags that a container's arguments set.
 pub(crate) fn flags(daemonset: &Value) -> BTreeSet<String> {
     let args = daemonset["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
     let name = |arg: &Value| {
@@ -55,7 +55,7 @@ pub(crate) fn flags(daemonset: &Value) -> BTreeSet<String> {
     args.iter().map(name).collect()
 }
 
-/// The flags that an operator may want to set.
+/// Returns the flags that an operator may want to set.
 pub(crate) fn settable_flags() -> BTreeSet<String> {
     FLAGS
         .iter()
@@ -143,7 +143,7 @@ fn security(pod: &PodSpec, container: &Container) -> Result<(), String> {
     Ok(())
 }
 
-/// Probes must ask where the arguments make the provider answer.
+/// Probes must use the addresses at which the provider answers.
 fn probes(container: &Container) -> Result<(), String> {
     let argument = |name: &str| {
         let prefix = format!("--{name}=");

@@ -21,9 +21,9 @@ fn every_object_is_one_that_kubernetes_and_the_provider_accept() {
     }
 }
 
-/// `kubectl apply` replaces today's DaemonSet only under the same name and selector.
+/// `kubectl apply` replaces provider-azure's DaemonSet only under the same name and selector.
 #[test]
-fn names_and_selector_are_those_of_todays_provider() {
+fn names_and_selector_are_those_of_provider_azure() {
     let objects = documents(&text("manifests/deploy/provider.yaml"));
     let daemonset = kubernetes::one(&objects, "DaemonSet");
     let name = "csi-secrets-store-provider-azure";
@@ -35,7 +35,7 @@ fn names_and_selector_are_those_of_todays_provider() {
 }
 
 #[test]
-fn arguments_are_flags_that_there_are() {
+fn all_arguments_are_known_flags() {
     let objects = documents(&text("manifests/deploy/provider.yaml"));
     let flags = container::flags(kubernetes::one(&objects, "DaemonSet"));
     assert_eq!(flags.difference(&container::settable_flags()).collect::<Vec<_>>(), Vec::<&String>::new());
@@ -49,7 +49,7 @@ fn the_image_is_of_this_version() {
 }
 
 #[test]
-fn the_driver_asks_for_both_audiences_and_tells_of_the_pod() {
+fn the_driver_requests_both_audiences_and_sends_pod_info() {
     let objects = documents(&text("manifests/deploy/csidriver.yaml"));
     let spec = &kubernetes::one(&objects, "CSIDriver")["spec"];
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The examples, mounted as far as it goes without Azure: from the pod's volume to what the provider understands.
+//! The examples, mounted as far as possible without Azure: from the pod's volume to the parsed parameters.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,7 @@ use crate::{
 
 const DIRECTORY: &str = "manifests/examples";
 
-/// One file: what a pod in it mounts.
+/// An example file: its objects, its class, and the mount of its pod.
 struct Example {
     objects: Vec<Value>,
     class: SecretProviderClass,
@@ -45,7 +45,7 @@ impl Example {
     }
 }
 
-/// What the provider makes of a `Mount` call that the driver puts together for the pod.
+/// Parses the `Mount` call that the driver would send for the pod.
 fn mount(objects: &[Value], class: &SecretProviderClass) -> Result<MountSpec, String> {
     let pod = kubernetes::one(objects, "Pod");
     let volume = &pod["spec"]["volumes"][0]["csi"];
@@ -75,7 +75,7 @@ fn mount(objects: &[Value], class: &SecretProviderClass) -> Result<MountSpec, St
     .map_err(|error| error.to_string())
 }
 
-/// A pod that names a class, a Secret or an account that is not there waits for ever.
+/// A pod that names a missing class, Secret or account waits forever.
 #[test]
 fn every_pod_finds_what_it_names() {
     for file in files(DIRECTORY) {

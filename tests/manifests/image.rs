@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use crate::repository::{path, run, text};
 
-/// The instructions, with continued lines joined.
+/// Returns the instructions, with continued lines joined.
 fn instructions() -> Vec<(String, String)> {
     let text = text("Dockerfile").replace("\\\n", " ");
     text.lines()
@@ -21,7 +21,7 @@ fn of(name: &str) -> Vec<String> {
     instructions().into_iter().filter(|(found, _)| found == name).map(|(_, rest)| rest).collect()
 }
 
-/// Sources and destination of each `COPY` out of the repository.
+/// Returns sources and destination of each `COPY` from the repository.
 fn copies() -> Vec<(Vec<String>, String)> {
     let copies = of("COPY");
     let ours = copies.iter().filter(|copy| !copy.starts_with("--from="));
@@ -34,7 +34,7 @@ fn copies() -> Vec<(Vec<String>, String)> {
 }
 
 #[test]
-fn what_is_copied_is_there_and_nothing_else_is_sent() {
+fn the_build_context_holds_exactly_the_copied_sources() {
     let ignored = text(".dockerignore");
     let mut lines = ignored.lines().filter(|line| !line.starts_with('#'));
     assert_eq!(lines.next(), Some("*"), "everything is left out first");
@@ -48,7 +48,7 @@ fn what_is_copied_is_there_and_nothing_else_is_sent() {
     assert_eq!(sent, copied);
 }
 
-/// The stage that compiles dependencies has stand-ins for our sources: they must make up the same packages.
+/// The stage that compiles dependencies has stand-ins for the sources. They must give the same packages.
 #[test]
 fn dependencies_can_be_compiled_without_the_sources() {
     let directory = tempfile::tempdir().unwrap();
@@ -87,7 +87,7 @@ fn the_compiler_is_the_one_that_the_workspace_names() {
 }
 
 #[test]
-fn the_binary_is_the_entrypoint_and_starts_as_nobody() {
+fn the_binary_is_the_entrypoint_and_starts_without_privileges() {
     assert_eq!(of("ENTRYPOINT"), [r#"["/bin/akv-provider"]"#]);
     assert!(
         of("COPY").contains(&"--from=build /src/target/release/akv-provider /bin/akv-provider".to_owned())

@@ -1,4 +1,4 @@
-//! Objects as the API server reads them: of a known kind, and without a field that the kind does not have.
+//! Parses objects as the API server does: the kind must be known, and every field must exist in it.
 
 use k8s_openapi::{
     api::{
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{container, secret_provider_class};
 
-/// Reads an object as its kind; the error names what is wrong with it.
+/// Parses an object as its kind; the error names what is wrong.
 pub(crate) fn check(object: &Value) -> Result<(), String> {
     let text = |key: &str| object[key].as_str().unwrap_or_default();
     match (text("apiVersion"), text("kind")) {
@@ -38,7 +38,7 @@ pub(crate) fn check(object: &Value) -> Result<(), String> {
     }
 }
 
-/// Reads every object of a rendered text, of which there must be one.
+/// Parses every object of a rendered text, which must have at least one.
 pub(crate) fn check_all(name: &str, objects: &[Value]) {
     assert!(!objects.is_empty(), "{name} holds no object");
     for object in objects {
@@ -46,15 +46,15 @@ pub(crate) fn check_all(name: &str, objects: &[Value]) {
     }
 }
 
-/// The one object of a kind.
+/// Returns the one object of a kind.
 pub(crate) fn one<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     let found: Vec<&Value> = objects.iter().filter(|object| object["kind"] == kind).collect();
     assert_eq!(found.len(), 1, "there is to be one {kind}");
     found[0]
 }
 
-/// Reads a value as a type of the API. The types pass over fields that they do not know, so a field that does not come
-/// back is one that the API does not have.
+/// Parses a value as a type of the API. The types ignore unknown fields. A field that is missing after serialization is
+/// therefore one that the API does not have.
 pub(crate) fn read<T: DeserializeOwned + Serialize>(object: &Value) -> Result<T, String> {
     let typed: T = serde_json::from_value(object.clone()).map_err(|error| error.to_string())?;
     let back = serde_json::to_value(&typed).map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! The kustomizations, rendered with `kubectl kustomize` where there is kubectl (`KUBECTL` or `PATH`).
+//! The kustomizations, rendered with `kubectl kustomize` if there is kubectl (`KUBECTL` or `PATH`).
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ use crate::{
 const BASE: &str = "manifests/kustomize/base";
 const OVERLAYS: &str = "manifests/kustomize/overlays";
 
-/// The fields of kustomize that we use.
+/// The fields of kustomize that this project uses.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[allow(dead_code, reason = "read for its field names")]
@@ -38,7 +38,7 @@ fn build(directory: &str) -> Option<Vec<Value>> {
     Some(documents(&rendered.unwrap_or_else(|error| panic!("{directory}: {error}"))))
 }
 
-/// The DaemonSet of an overlay.
+/// Returns the DaemonSet of an overlay.
 fn daemonset(overlay: &str) -> Option<Value> {
     let objects = build(&format!("{OVERLAYS}/{overlay}"))?;
     Some(kubernetes::one(&objects, "DaemonSet").clone())
@@ -114,7 +114,7 @@ async fn azure_stack_finds_its_endpoints_in_the_file() {
     let Some(daemonset) = daemonset("azure-stack") else { return };
     let mut defaults = container::config(&daemonset).mounts.clouds;
     assert_eq!(defaults.file, Some("/etc/akv-provider/cloud/cloud.json".into()));
-    // What is mounted there.
+    // The file that is mounted there.
     defaults.file = Some(path(&format!("{OVERLAYS}/azure-stack/cloud.json")));
     let cloud = akv_provider::cloud::CloudEnvironment::resolve(
         &akv_provider::spec::cloud::CloudChoice::Default,

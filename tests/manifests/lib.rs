@@ -1,5 +1,5 @@
-//! What operators apply: the plain YAML, the kustomizations, the chart, the examples and the image, each held against
-//! the API's own types and against the provider's command line and parameters.
+//! Checks everything that operators apply: the plain YAML, the kustomizations, the chart, the examples and the image.
+//! Each is compared with the API's own types, and with the provider's command line and parameters.
 
 #![cfg(test)]
 // The chart's values are one large `json!`.

@@ -28,7 +28,7 @@ pub(crate) struct Spec {
     pub(crate) secret_objects: Vec<SecretObject>,
 }
 
-/// A Kubernetes Secret that the driver makes of a volume's files.
+/// A Kubernetes Secret that the driver creates from a volume's files.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[allow(dead_code, reason = "some fields are read for their names alone")]
@@ -41,7 +41,7 @@ pub(crate) struct SecretObject {
     pub(crate) data: Vec<SecretData>,
 }
 
-/// One key of such a Secret.
+/// A key of such a Secret.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SecretData {
@@ -50,7 +50,7 @@ pub(crate) struct SecretData {
     pub(crate) key: String,
 }
 
-/// Reads an object; the error says why it is none.
+/// Parses an object; the error names what is wrong.
 pub(crate) fn read(object: &Value) -> Result<SecretProviderClass, String> {
     let class: SecretProviderClass =
         serde_json::from_value(object.clone()).map_err(|error| error.to_string())?;

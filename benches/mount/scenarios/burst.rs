@@ -1,4 +1,4 @@
-//! A node that fills up: every pod with a token of its own, and all at once.
+//! A node that fills up: all pods mount at once, each with its own token.
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ use crate::{
 };
 
 pub(super) async fn run(stage: &Stage<'_>, pods: usize, principals: usize) -> Result<Vec<Figure>, Failure> {
-    let who = match principals {
+    let identities = match principals {
         1 => "one identity".to_owned(),
         many => format!("{many} identities"),
     };
-    let what = format!("{pods} pods at once, {VOLUME} objects each, {who}, {}", at(USUAL));
+    let what = format!("{pods} pods at once, {VOLUME} objects each, {identities}, {}", at(USUAL));
     let mut times = Figure::times(&what);
-    let mut peak = Figure::new(format!("memory at its peak, {pods} pods of {who}"), Unit::Mebibytes);
-    let mut emulator = Figure::times(format!("CPU of the emulator meanwhile, {pods} pods of {who}"));
+    let mut peak = Figure::new(format!("memory at its peak, {pods} pods of {identities}"), Unit::Mebibytes);
+    let mut emulator = Figure::times(format!("CPU of the emulator meanwhile, {pods} pods of {identities}"));
     let runs = match (pods, stage.quick) {
         (..100, false) => 5,
         (..100, true) => 3,
@@ -39,17 +39,17 @@ pub(super) async fn run(stage: &Stage<'_>, pods: usize, principals: usize) -> Re
     Ok(vec![times, peak, emulator])
 }
 
-/// How a burst went.
+/// The outcome of a burst.
 pub(super) struct Outcome {
     pub(super) took: Duration,
-    /// That Azure saw.
+    /// Requests that Azure received.
     pub(super) requests: u64,
-    /// Why mounts failed, one for each.
+    /// The errors of failed mounts.
     pub(super) failures: Vec<Failure>,
 }
 
 impl Outcome {
-    /// The failure of the whole, where one mount failed.
+    /// Returns an error for the whole burst if any mount failed.
     pub(super) fn failed(&self) -> Result<(), Failure> {
         match self.failures.first() {
             Some(first) => Err(format!("{} mounts failed, the first: {first}", self.failures.len()).into()),
@@ -58,7 +58,7 @@ impl Outcome {
     }
 }
 
-/// Mounts a usual volume in every pod at the same time.
+/// Mounts a typical volume in every pod at the same time.
 pub(super) async fn all_at_once(stage: &Stage<'_>, driver: &Driver, pods: Vec<Pod>) -> Outcome {
     let requests: Vec<_> = pods.iter().map(|pod| pod.request(VOLUME)).collect();
     stage.azure.journal().clear();

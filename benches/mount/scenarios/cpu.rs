@@ -1,4 +1,4 @@
-//! CPU time of a mount, over so many that the scheduler's figures are exact.
+//! CPU time of a mount, averaged over enough mounts for exact figures.
 
 use super::{Stage, USUAL, VOLUME, at};
 use crate::{Failure, figure::Figure, pods::Pod};

@@ -1,4 +1,4 @@
-//! Memory at rest: before and after a node has filled up.
+//! Memory of an idle process, before and after a node has filled up.
 
 use std::time::Duration;
 

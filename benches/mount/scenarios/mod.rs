@@ -1,4 +1,4 @@
-//! What the providers have to do.
+//! The scenarios that every provider runs.
 
 mod burst;
 mod cold;
@@ -20,17 +20,17 @@ use crate::{
     process::{Process, Provider},
 };
 
-/// The distances that single mounts are measured at.
+/// The round-trip times of single mounts.
 pub(crate) const ROUND_TRIPS: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(2), USUAL, Duration::from_millis(50)];
-/// The distance of everything else.
+/// The round-trip time of all other scenarios.
 const USUAL: Duration = Duration::from_millis(10);
-/// How many objects a usual volume has.
+/// Objects of a typical volume.
 const VOLUME: usize = 20;
-/// How long one provider may take for one scenario.
+/// The time limit of one provider for one scenario.
 const TIMEOUTS: Duration = Duration::from_secs(180);
 
-/// One thing to do, in a process of its own.
+/// A scenario, which runs in a process of its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scenario {
     Binary,
@@ -44,7 +44,7 @@ pub(crate) enum Scenario {
     Cpu,
 }
 
-/// Where a scenario plays, and with whom.
+/// The emulator and the provider of a scenario.
 pub(crate) struct Stage<'a> {
     pub(crate) azure: &'a Azure,
     pub(crate) provider: &'a Provider,
@@ -64,7 +64,7 @@ impl Scenario {
         all
     }
 
-    /// What a filter of the command line is held against.
+    /// Returns the name that filters of the command line match.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Binary => "binary".to_owned(),
@@ -79,7 +79,7 @@ impl Scenario {
         }
     }
 
-    /// The figures of one provider; a failure where it does not do the work, or takes too long for it.
+    /// Returns the figures of one provider, or an error if it fails or exceeds the time limit.
     pub(crate) async fn run(&self, stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
         match tokio::time::timeout(TIMEOUTS, self.play(stage)).await {
             Ok(figures) => figures,
@@ -113,21 +113,21 @@ impl Scenario {
 }
 
 impl Stage<'_> {
-    /// A process that has answered.
+    /// Starts a process and waits for its first answer.
     async fn started(&self) -> Result<(Process, Driver), Failure> {
         let mut process = Process::start(self.provider, self.azure)?;
         let driver = Driver::connect(&mut process).await?;
         Ok((process, driver))
     }
 
-    /// A process that has mounted a usual volume.
+    /// Starts a process that has mounted a typical volume.
     async fn prewarm(&self) -> Result<(Process, Driver), Failure> {
         let (process, mut driver) = self.started().await?;
         driver.mount(Pod::new(self.azure, 0).request(VOLUME), VOLUME).await?;
         Ok((process, driver))
     }
 
-    /// How often a figure is taken at a round trip: less often where it takes longer and scatters less.
+    /// Returns the number of runs: fewer at a long round trip, where runs take longer and vary less.
     fn runs(&self, round_trip: Duration) -> usize {
         match (self.quick, round_trip > USUAL) {
             (true, _) | (false, true) => 5,

@@ -1,4 +1,4 @@
-//! From nothing to the first answer.
+//! The time from the start of a process to its first answer.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A vault that allows less than the node asks for.
+//! A vault that throttles the node's reads.
 
 use std::time::Duration;
 
@@ -33,19 +33,19 @@ pub(super) async fn run(stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
     Ok(figures)
 }
 
-/// What the vault refuses.
+/// The requests that the vault throttles.
 #[derive(Clone, Copy)]
 enum Limit {
-    /// What exceeds [`PER_SECOND`] in one of its seconds.
+    /// All beyond [`PER_SECOND`] in each second.
     EachSecond,
-    /// What exceeds [`PER_SECOND`], and [`AT_ONCE`] at any moment: the first refusal comes early.
+    /// All beyond the rate [`PER_SECOND`] and the burst [`AT_ONCE`]: the first refusal comes early.
     TokenBucket,
     /// One request.
     OneRefusal,
 }
 
 impl Limit {
-    /// How many pods, each of a principal of its own, so that nothing can be shared.
+    /// Returns the number of pods, each with its own principal, so that no read can be shared.
     fn pods(self) -> usize {
         match self {
             Self::EachSecond | Self::TokenBucket => 40,
@@ -64,7 +64,7 @@ impl Limit {
 
     async fn play(self, stage: &Stage<'_>) -> Result<Outcome, Failure> {
         let (_process, driver) = stage.prewarm().await?;
-        // So that what warmed it up is in another of the vault's seconds.
+        // The requests of the first mount must not count in the same second of the vault.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let pods = (0..self.pods()).map(|pod| Pod::new(stage.azure, pod)).collect();
         match self {

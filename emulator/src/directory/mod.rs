@@ -1,4 +1,4 @@
-//! Who exists: tenants, applications, managed identities and their roles.
+//! Tenants, applications, managed identities and their roles.
 
 mod handle;
 mod roles;
@@ -16,7 +16,7 @@ pub use self::{
 /// The directory behind Entra, IMDS and NMI, and the role assignments of the vaults.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    /// Tenant ids. The first is home to the vaults and to the node's identities.
+    /// Tenant ids. The vaults and the node's identities belong to the first one.
     pub tenants: Vec<String>,
     /// Applications, also those behind workload identities.
     pub applications: Vec<Application>,
@@ -24,11 +24,11 @@ pub struct Directory {
     pub system_assigned: Option<Identity>,
     /// The node's user-assigned identities.
     pub user_assigned: Vec<Identity>,
-    /// The identity that NMI hands out to every pod.
+    /// The identity for which NMI issues tokens to every pod.
     pub pod_identity: Option<Identity>,
-    /// Who may do what at which vault.
+    /// The role assignments of all vaults.
     pub roles: Vec<RoleAssignment>,
-    /// How long Entra's access tokens last. Those of managed identities last a day.
+    /// The lifetime of Entra's access tokens. Those of managed identities last a day.
     pub token_lifetime: Duration,
 }
 
@@ -43,16 +43,16 @@ pub struct Identity {
     pub resource_id: Option<String>,
 }
 
-/// An application that asks Entra for tokens itself.
+/// An application that requests its own tokens from Entra.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
-    /// Its principal.
+    /// The application's principal.
     pub identity: Identity,
-    /// The tenant it is in; the first when absent.
+    /// The application's tenant; `None` means the first one.
     pub tenant: Option<String>,
-    /// Its client secrets.
+    /// The accepted client secrets.
     pub secrets: Vec<String>,
-    /// Its federated credentials.
+    /// The federated credentials.
     pub federations: Vec<Federation>,
 }
 
@@ -68,7 +68,7 @@ pub struct Federation {
 }
 
 impl Directory {
-    /// The directory that the conformance cases are made for, as their README lists it.
+    /// Returns the directory of the conformance cases, as their README lists it.
     #[must_use]
     pub fn conformance() -> Self {
         let workload = Application::new("cccccccc-0000-0000-0000-000000000002")
@@ -98,7 +98,7 @@ impl Directory {
         }
     }
 
-    /// A directory with one tenant and nothing in it.
+    /// Returns an empty directory with one tenant.
     #[must_use]
     pub fn empty(tenant: &str) -> Self {
         Self {
@@ -112,7 +112,7 @@ impl Directory {
         }
     }
 
-    /// The first tenant.
+    /// Returns the first tenant.
     #[must_use]
     pub fn home_tenant(&self) -> &str {
         self.tenants.first().map_or("", String::as_str)
@@ -146,7 +146,7 @@ impl Default for Directory {
 }
 
 impl Identity {
-    /// A principal whose object id and resource id follow from its client id.
+    /// Creates a principal whose object id and resource id are derived from its client id.
     #[must_use]
     pub fn new(client_id: &str) -> Self {
         Self {
@@ -161,7 +161,7 @@ impl Identity {
 }
 
 impl Application {
-    /// An application without credentials.
+    /// Creates an application without credentials.
     #[must_use]
     pub fn new(client_id: &str) -> Self {
         Self {
@@ -172,14 +172,14 @@ impl Application {
         }
     }
 
-    /// With a further client secret.
+    /// Adds a client secret.
     #[must_use]
     pub fn secret(mut self, secret: &str) -> Self {
         self.secrets.push(secret.to_owned());
         self
     }
 
-    /// With a federated credential for a service account of the emulated cluster, for workload identity.
+    /// Adds a federated credential for a service account of the emulated cluster, for workload identity.
     #[must_use]
     pub fn federated_to(mut self, namespace: &str, service_account: &str) -> Self {
         self.federations.push(Federation::service_account(namespace, service_account));
@@ -188,7 +188,7 @@ impl Application {
 }
 
 impl Federation {
-    /// For a service account of the emulated cluster, with Entra's own audience.
+    /// Creates a credential for a service account of the emulated cluster, with Entra's own audience.
     #[must_use]
     pub fn service_account(namespace: &str, name: &str) -> Self {
         Self {

@@ -7,16 +7,16 @@ use serde::Deserialize;
 /// A role of one principal at some vaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleAssignment {
-    /// Client id of the principal.
+    /// The principal's client id.
     pub principal: String,
-    /// The vaults it holds for.
+    /// The vaults that the role applies to.
     pub vaults: VaultScope,
-    /// The role.
+    /// The assigned role.
     pub role: Role,
 }
 
 impl RoleAssignment {
-    /// Every role at every vault.
+    /// Creates an assignment of every role at every vault.
     #[must_use]
     pub fn administrator(principal: &str) -> Self {
         Self { principal: principal.to_owned(), vaults: VaultScope::All, role: Role::Administrator }
@@ -26,11 +26,11 @@ impl RoleAssignment {
 /// A set of vaults; names in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VaultScope {
-    /// All vaults, also those added later.
+    /// All vaults, also those that are added later.
     All,
-    /// These.
+    /// The named vaults.
     Only(BTreeSet<String>),
-    /// All but these.
+    /// All vaults but the named ones.
     Except(BTreeSet<String>),
 }
 
@@ -44,7 +44,7 @@ impl VaultScope {
     }
 }
 
-/// The built-in roles that matter to a reader of a vault
+/// A built-in role that matters to readers of a vault
 /// (<https://learn.microsoft.com/azure/key-vault/general/rbac-guide>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,7 +82,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// The name that a refusal gives.
+    /// Returns the name that refusals use.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::GetSecret => "Microsoft.KeyVault/vaults/secrets/getSecret/action",

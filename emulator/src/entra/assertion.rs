@@ -12,13 +12,13 @@ use crate::{
     service_account::Assertion,
 };
 
-/// The audience that an endpoint fixes; elsewhere each federated credential names its own.
+/// Returns the audience that an endpoint prescribes. At other endpoints each federated credential names its own.
 pub(crate) fn audience_for(service: Service) -> Option<&'static str> {
     (service == Service::TokenProxy).then_some(BINDING_AUDIENCE)
 }
 
 impl Entra<'_> {
-    /// Checks that the application trusts the assertion, and that the cluster made it and it is valid now.
+    /// Checks that the application trusts the assertion, that the cluster issued it, and that it is valid now.
     pub(super) fn check_assertion(
         &self,
         application: &Application,
@@ -67,5 +67,5 @@ fn moment(unix: i64) -> String {
     time.format(&Rfc3339).unwrap_or_default()
 }
 
-/// Entra forgives clocks that differ by five minutes.
+/// Entra accepts a clock skew of five minutes.
 const SKEW: i64 = 300;

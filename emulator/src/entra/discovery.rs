@@ -1,4 +1,4 @@
-//! Instance discovery and OpenID configuration, as MSAL asks for them before its first token.
+//! Instance discovery and OpenID configuration, as MSAL requests them before its first token.
 
 use http::StatusCode;
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::{
     route::RequestHead,
 };
 
-/// `GET /common/discovery/instance`: which login hosts stand for the same cloud.
+/// Answers `GET /common/discovery/instance`: the login hosts of one cloud.
 pub(super) fn instance(head: &RequestHead) -> Answer {
     let asked = head.query_value("authorization_endpoint").unwrap_or_default();
     let tenant = asked.strip_prefix("https://").and_then(|rest| rest.split('/').nth(1)).unwrap_or("common");
@@ -33,9 +33,9 @@ pub(super) fn instance(head: &RequestHead) -> Answer {
     )
 }
 
-/// `GET /{tenant}/v2.0/.well-known/openid-configuration`.
+/// Answers `GET /{tenant}/v2.0/.well-known/openid-configuration`.
 ///
-/// An unknown tenant gets a document too, and is refused at the token endpoint only: the conformance cases record it
+/// An unknown tenant gets a document too, and is refused only at the token endpoint: the conformance cases record it
 /// so.
 pub(super) fn openid_configuration(head: &RequestHead, cloud: &Cloud, tenant: &str) -> Answer {
     let base = format!("https://{}/{tenant}", head.host);

@@ -1,4 +1,4 @@
-//! Refusals of the token endpoint: code, status, OAuth error and text as Entra words them
+//! Errors of the token endpoint: code, status, OAuth error and text as Entra words them
 //! (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>).
 
 use http::StatusCode;
@@ -87,7 +87,7 @@ pub(crate) enum EntraError {
 }
 
 impl EntraError {
-    /// The number after `AADSTS`.
+    /// Returns the number after `AADSTS`.
     pub(crate) fn code(&self) -> u32 {
         match self {
             Self::MalformedAssertion => 50027,
@@ -154,7 +154,7 @@ impl EntraError {
     }
 }
 
-/// Seconds precision, as in `2025-01-31 23:59:59Z`.
+/// Formats a time with seconds, as in `2025-01-31 23:59:59Z`.
 fn timestamp(at: OffsetDateTime) -> String {
     at.format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z"))
         .expect("every component is there for every time")

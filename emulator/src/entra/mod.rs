@@ -18,16 +18,16 @@ use crate::{
 pub(crate) use self::assertion::audience_for;
 pub(crate) use self::errors::EntraError;
 
-/// What Entra answers from.
+/// The state that Entra answers from.
 #[derive(Debug)]
 pub(crate) struct Entra<'a> {
     pub(crate) directory: Arc<Directory>,
     pub(crate) tokens: &'a AccessTokens,
     pub(crate) issuer: &'a Issuer,
     pub(crate) clock: &'a Clock,
-    /// The cloud whose login host was asked.
+    /// The cloud of the requested login host.
     pub(crate) cloud: &'a Cloud,
-    /// The audience that service-account tokens must have here, when the endpoint fixes it.
+    /// The audience of service-account tokens, if the endpoint prescribes it.
     pub(crate) audience: Option<&'static str>,
 }
 
@@ -40,7 +40,7 @@ impl Entra<'_> {
         let Some((tenant, rest)) = path.split_once('/') else {
             return not_found();
         };
-        // AD FS, the directory of an Azure Stack that has no Entra, knows the older endpoint alone.
+        // AD FS, the directory of an Azure Stack without Entra, has only the older endpoint.
         let token_path = if tenant == ADFS { "oauth2/token" } else { "oauth2/v2.0/token" };
         match (rest, &head.method) {
             ("v2.0/.well-known/openid-configuration", &Method::GET) => {

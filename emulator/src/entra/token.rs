@@ -69,8 +69,8 @@ impl Entra<'_> {
         }
     }
 
-    /// Returns the audience that a scope stands for: that of its one resource scope. The reserved scopes beside it, which
-    /// MSAL always sends, change nothing.
+    /// Returns the audience of a request, which its one resource scope names. MSAL always sends reserved scopes beside
+    /// it, which have no effect.
     fn resource<'s>(&self, tenant: &str, scope: &'s str) -> Result<&'s str, EntraError> {
         let mut resources = scope.split_whitespace().filter(|word| !is_reserved(word));
         let without_default = || EntraError::ScopeWithoutDefault { scope: scope.to_owned() };
@@ -87,7 +87,7 @@ impl Entra<'_> {
     }
 }
 
-/// Whether a scope is one of OpenID Connect's, which are of no resource
+/// Returns whether a scope is one of OpenID Connect's, which name no resource
 /// (<https://learn.microsoft.com/entra/identity-platform/scopes-oidc>).
 fn is_reserved(scope: &str) -> bool {
     ["openid", "offline_access", "profile", "email"]

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, and how it ends when a fault says so.
+//! An HTTP/1.1 connection, and how a fault ends it.
 
 use std::{future::poll_fn, sync::Arc};
 
@@ -21,7 +21,7 @@ use crate::azure::Azure;
 pub(super) trait OverTcp {
     fn tcp(&self) -> &TcpStream;
 
-    /// Lets what was written arrive, as TCP does with a closed connection.
+    /// Waits until all written bytes have arrived, as TCP does with a closed connection.
     fn deliver(self) -> impl Future<Output = ()> + Send;
 }
 
@@ -40,7 +40,7 @@ impl OverTcp for TlsStream<Distant<TcpStream>> {
 
     async fn deliver(self) {
         let (mut distant, _) = self.into_inner();
-        // A client that is gone misses nothing.
+        // If the client is gone, the bytes are lost anyway.
         let _ = poll_fn(|cx| distant.deliver(cx)).await;
     }
 }
@@ -58,13 +58,13 @@ where
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
-        // A connection that the client broke off is over, like any other.
+        // A connection that the client aborted has ended like any other.
         _ = &mut connection => {}
         () = peer.end.asked() => {}
     }
     let stream = connection.into_parts().io.into_inner();
     if peer.end.by_reset() {
-        // Closing with a zero linger time is what sends RST; without it the close is a plain one.
+        // Closing with a zero linger time sends an RST. If setting it fails, the close is a plain one.
         let _ = stream.tcp().set_zero_linger();
     } else {
         stream.deliver().await;

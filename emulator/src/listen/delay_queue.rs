@@ -1,10 +1,10 @@
-//! Bytes on their way in one direction of a connection.
+//! The bytes in transit in one direction of a connection.
 
 use std::{collections::VecDeque, time::Instant};
 
 use bytes::{Buf, Bytes};
 
-/// Pieces that have been sent and have not arrived, in order.
+/// A queue of pieces that were sent and have not arrived, in order.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     pieces: VecDeque<(Instant, Bytes)>,
@@ -12,24 +12,24 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// Sends a piece. It arrives no earlier than the one before it.
+    /// Sends a piece. It never arrives before its predecessor.
     pub(super) fn send(&mut self, piece: Bytes, arrival: Instant) {
         let arrival = self.pieces.back().map_or(arrival, |(before, _)| arrival.max(*before));
         self.size += piece.len();
         self.pieces.push_back((arrival, piece));
     }
 
-    /// When the next piece arrives.
+    /// Returns the arrival time of the next piece.
     pub(super) fn next(&self) -> Option<Instant> {
         self.pieces.front().map(|(arrival, _)| *arrival)
     }
 
-    /// The next piece, when it has arrived by now.
+    /// Returns the next piece, if it has arrived by now.
     pub(super) fn arrived(&self, now: Instant) -> Option<&Bytes> {
         self.pieces.front().filter(|(arrival, _)| *arrival <= now).map(|(_, piece)| piece)
     }
 
-    /// Takes so many bytes off the next piece, and the piece with its last byte.
+    /// Removes this many bytes from the next piece, and the piece itself with its last byte.
     pub(super) fn take(&mut self, bytes: usize) {
         let Some((_, piece)) = self.pieces.front_mut() else { return };
         piece.advance(bytes);
@@ -43,7 +43,7 @@ impl Flight {
         self.pieces.is_empty()
     }
 
-    /// How many bytes are on their way.
+    /// Returns the number of bytes in transit.
     pub(super) fn size(&self) -> usize {
         self.size
     }

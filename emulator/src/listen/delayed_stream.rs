@@ -1,4 +1,4 @@
-//! A stream that comes from far away: whatever is sent arrives half a round trip later.
+//! A stream whose bytes arrive half a round trip later in each direction.
 
 use std::{
     io,
@@ -17,12 +17,12 @@ use crate::{
     timer::{Alarm, Alarms},
 };
 
-/// Whether TCP's own handshake has been played already.
+/// Whether the delay of TCP's own handshake has already passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opening {
-    /// Not yet: what the client sends first waits for it.
+    /// It has not: the client's first bytes wait for it.
     Ahead,
-    /// By the proxy, before it answered for the tunnel.
+    /// It has: the proxy waited before it answered for the tunnel.
     Done,
 }
 
@@ -31,13 +31,13 @@ pub(crate) enum Opening {
 pub(crate) struct Distant<S> {
     near: S,
     round_trip: RoundTrip,
-    /// When the client may have sent its first byte, where that is still ahead.
+    /// The earliest time of the client's first byte; `None` once the byte was received.
     opens: Option<Instant>,
     inbound: Flight,
     arrival: Alarm,
     ended: bool,
-    /// How much later than it arrived the last piece was read: what the answer to it makes up for, so that the time
-    /// to wake up is not counted twice in a round trip.
+    /// The delay between the last piece's arrival and its read. The next answer is sent that much earlier, so that a
+    /// round trip does not include the wake-up time twice.
     late: Duration,
     outbound: Flight,
     departure: Alarm,
@@ -60,12 +60,12 @@ impl<S> Distant<S> {
         }
     }
 
-    /// The stream at this end.
+    /// Returns the stream at this end.
     pub(super) fn near(&self) -> &S {
         &self.near
     }
 
-    /// Whether nothing is, and nothing has to be, on its way to here.
+    /// Returns whether reads need no delay now.
     fn reads_at_once(&self) -> bool {
         self.inbound.is_empty() && self.opens.is_none() && self.round_trip.get().is_zero()
     }
@@ -76,7 +76,7 @@ impl<S> Distant<S> {
 }
 
 impl<S: AsyncRead + Unpin> Distant<S> {
-    /// Notes everything that the client has sent by now.
+    /// Receives everything that the client has sent by now.
     fn receive(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while !self.ended && self.inbound.size() < MOST {
             let mut space = [const { MaybeUninit::uninit() }; PIECE];
@@ -87,7 +87,7 @@ impl<S: AsyncRead + Unpin> Distant<S> {
             }
             let now = Instant::now();
             let sent = self.opens.take().map_or(now, |opens| opens.max(now));
-            // The end of the stream is a piece without bytes: it has its way to go like any other.
+            // The end of the stream is an empty piece, so it is delayed like any other.
             self.ended = piece.filled().is_empty();
             self.inbound.send(Bytes::copy_from_slice(piece.filled()), sent + self.round_trip.get() / 2);
         }
@@ -96,7 +96,7 @@ impl<S: AsyncRead + Unpin> Distant<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Distant<S> {
-    /// Hands over what has arrived at the client by now; ready when nothing is left.
+    /// Delivers what has arrived at the client by now; ready once nothing is left.
     pub(super) fn deliver(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(arrival) = self.outbound.next() {
             if let Some(piece) = self.outbound.arrived(Instant::now()) {
@@ -120,7 +120,7 @@ impl<S: AsyncWrite + Unpin> Distant<S> {
         if size > 0 {
             let way = (self.round_trip.get() / 2).saturating_sub(mem::take(&mut self.late));
             self.outbound.send(piece, Instant::now() + way);
-            // Nobody has to flush for it: the next poll of either direction goes on delivering.
+            // A flush is not required: the next poll of either direction continues the delivery.
             if let Poll::Ready(Err(error)) = self.deliver(cx) {
                 return Poll::Ready(Err(error));
             }
@@ -200,5 +200,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Distant<S> {
 }
 
 const PIECE: usize = 16 * 1024;
-/// So much may be on its way in one direction: more than any test sends, and not all memory.
+/// Bytes in transit in one direction: more than any test sends, and less than all memory.
 const MOST: usize = 64 * 1024 * 1024;

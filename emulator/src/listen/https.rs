@@ -1,4 +1,4 @@
-//! The HTTPS listener: every production name, told apart by `Host`.
+//! The HTTPS listener: all production names, distinguished by `Host`.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Https {
 
     pub(crate) async fn serve(self, tcp: TcpStream, opening: Opening) {
         let distant = Distant::new(tcp, self.azure.latency.round_trip(), opening, &self.azure.alarms);
-        // A client that does not finish its handshake does not trust the authority, or has gone.
+        // If a client does not finish its handshake, it does not trust the authority, or it has disconnected.
         let Ok(tls) = self.acceptor.accept(distant).await else {
             return;
         };

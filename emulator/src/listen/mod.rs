@@ -47,11 +47,12 @@ impl Bound {
                 tokio::select! {
                     accepted = self.listener.accept() => match accepted {
                         Ok((tcp, _)) => {
-                            // Latency matters more than packets here; without it answers just take longer.
+                            // Latency matters more than packets here. If the option cannot be set, answers only take
+                            // longer.
                             let _ = tcp.set_nodelay(true);
                             connections.spawn(serve(tcp));
                         }
-                        // Out of file descriptors, or the peer has gone again: both pass.
+                        // No file descriptors are left, or the peer has disconnected: both are temporary.
                         Err(_) => tokio::task::yield_now().await,
                     },
                     Some(_) = connections.join_next() => {}

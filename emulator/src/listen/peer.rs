@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection, and how a request may end it.
+//! The peer of a connection, and how a request can end the connection.
 
 use std::{
     convert::Infallible,
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::azure::Azure;
 
-/// What the requests of a connection have in common.
+/// The state that all requests of a connection share.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) azure: Arc<Azure>,
@@ -21,18 +21,18 @@ pub(super) struct Peer {
     pub(super) end: End,
 }
 
-/// How a connection came in.
+/// The listener that accepted a connection.
 #[derive(Debug)]
 pub(super) enum Entrance {
-    /// Over TLS, for this server name.
+    /// The HTTPS listener, for this server name.
     Https { server_name: Option<String> },
-    /// At the address of IMDS.
+    /// The listener of IMDS.
     Imds,
-    /// At the address of NMI.
+    /// The listener of NMI.
     Nmi,
 }
 
-/// Lets a request end its connection.
+/// A signal with which a request ends its connection.
 #[derive(Debug, Default)]
 pub(super) struct End {
     asked: Notify,
@@ -40,19 +40,19 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Ends the connection, by a reset or in good order, and never returns.
+    /// Ends the connection, with a reset or a normal close, and never returns.
     pub(super) async fn now(&self, reset: bool) -> Infallible {
         self.reset.store(reset, Ordering::Release);
         self.asked.notify_one();
         std::future::pending().await
     }
 
-    /// Completes when a request has asked for it.
+    /// Completes when a request ends the connection.
     pub(super) async fn asked(&self) {
         self.asked.notified().await;
     }
 
-    /// Whether it is to be a reset.
+    /// Returns whether the connection ends with a reset.
     pub(super) fn by_reset(&self) -> bool {
         self.reset.load(Ordering::Acquire)
     }

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::{connection::serve, peer::Entrance};
 use crate::azure::Azure;
 
-/// Serves one of the two.
+/// A service with a plain HTTP listener.
 #[derive(Clone)]
 pub(crate) enum Plain {
     Imds(Arc<Azure>),

@@ -1,4 +1,4 @@
-//! The HTTP proxy: every tunnel leads to the HTTPS listener. Asked directly, it serves an operator's helpers.
+//! The HTTP proxy: every tunnel leads to the HTTPS listener. Direct requests to the proxy get pages for operators.
 
 use std::{
     convert::Infallible,
@@ -21,14 +21,14 @@ use url::form_urlencoded;
 use super::{delayed_stream::Opening, https::Https};
 use crate::{answer::Answer, body::AnswerBody, service_account::Validity};
 
-/// Serves connections of clients that are set to use a proxy.
+/// The server for clients that use a proxy.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     pub(crate) https: Https,
     pub(crate) pages: Arc<Pages>,
 }
 
-/// What the proxy's own address serves.
+/// The pages at the proxy's own address.
 pub(crate) struct Pages {
     pub(crate) ca_pem: String,
     pub(crate) cloud_file: String,
@@ -51,7 +51,7 @@ impl Proxy {
             let azure = Arc::clone(&self.https.azure);
             async move {
                 if opens {
-                    // The proxy answers when its own connection to the target stands.
+                    // The proxy answers once its own connection to the target is open.
                     azure.alarms.pass(azure.latency.round_trip().get()).await;
                 }
                 Ok::<Response<AnswerBody>, Infallible>(answer.into_response(AnswerBody::whole))
@@ -69,7 +69,7 @@ impl Proxy {
             return;
         };
         if let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<TcpStream>>() {
-            // Bytes sent before the tunnel stood would be lost: no client does that (RFC 9110, section 9.3.6).
+            // Bytes sent before the tunnel was open would be lost: no client sends any (RFC 9110, section 9.3.6).
             if read_buf.is_empty() {
                 self.https.serve(io.into_inner(), Opening::Done).await;
             }
@@ -99,7 +99,7 @@ impl Proxy {
         }
     }
 
-    /// Service-account tokens: the driver's JSON, or one token's text when an audience is named.
+    /// Returns service-account tokens: the driver's JSON, or a single token's text if the query names an audience.
     fn tokens(&self, query: &str) -> Answer {
         let value = |name: &str| {
             form_urlencoded::parse(query.as_bytes())

@@ -1,4 +1,4 @@
-//! One request: recorded, delayed, failed on request, answered.
+//! Handles one request: records it, delays it, injects a fault, and answers it.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -38,7 +38,7 @@ pub(super) async fn respond(
         Some(Fault::Status { code, retry_after, body }) => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let mut answer = Azure::failing(head.service, status);
-            // Only what the fault names: a missing Retry-After is a case of its own.
+            // A fault without Retry-After is a case of its own, so the service's header is removed.
             answer.headers.retain(|(name, _)| name != http::header::RETRY_AFTER);
             if let Some(body) = body {
                 answer.body = Bytes::from(body);
@@ -119,7 +119,7 @@ fn service_of(host: &str) -> (Service, Option<String>) {
     }
 }
 
-/// The body of a request that may have one; empty when it is too large or broken off.
+/// Reads a request's body; empty if it is too large or incomplete.
 async fn read(method: &Method, body: Incoming) -> Bytes {
     if method == Method::GET {
         return Bytes::new();

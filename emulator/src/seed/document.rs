@@ -1,4 +1,4 @@
-//! The form of a seed file.
+//! The structure of a seed file.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
@@ -81,7 +81,7 @@ pub(super) struct VaultSeed {
     pub(super) certificates: BTreeMap<String, Versions>,
 }
 
-/// A version of any kind of object; which fields make sense together is settled where it is built.
+/// A version of any type of object. The code that builds the object checks which fields may be combined.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct VersionSeed {
@@ -100,7 +100,7 @@ pub(super) struct VersionSeed {
     pub(super) subject: Option<String>,
     pub(super) format: Option<BundleFormat>,
     pub(super) order: Option<ChainOrder>,
-    /// The text of a version written as plain text: a value, a key type or a subject.
+    /// The text of a version that is a plain string: a value, a key type or a subject.
     #[serde(skip)]
     pub(super) text: Option<String>,
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Document {
-    /// The directory, and the vaults as they are written.
+    /// Builds the directory, and returns the vaults unchanged.
     pub(super) fn split(self) -> Result<(Directory, BTreeMap<String, VaultSeed>), SeedError> {
         let default = Directory::conformance();
         let named = self.applications.is_some() || self.node.is_some() || self.pod_identity.is_some();

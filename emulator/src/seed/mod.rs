@@ -13,57 +13,57 @@ use crate::{
     vault::{ObjectKind, VaultSet},
 };
 
-/// What an emulator starts with.
+/// The initial state of an emulator.
 #[derive(Clone, Debug)]
 pub struct Seed {
-    /// Identities and roles; those of the conformance cases when the seed names none.
+    /// Identities and roles; those of the conformance cases if the seed names none.
     pub directory: Directory,
-    /// Vaults.
+    /// The vaults and their objects.
     pub vaults: VaultSet,
 }
 
-/// The seed cannot be used.
+/// The seed is invalid.
 #[derive(Debug, Error)]
 pub enum SeedError {
-    /// Not YAML, or not of the seed's form; the source tells line and field.
+    /// The text is not a seed in YAML; the source names line and field.
     #[error("read the seed")]
     Form(#[source] Box<serde_saphyr::Error>),
-    /// What is said of an identity does not make sense.
+    /// An identity is invalid.
     #[error("read identity '{client_id}': {problem}")]
     Identity {
-        /// Its client id.
+        /// The identity's client id.
         client_id: String,
-        /// What is wrong.
+        /// The cause.
         problem: &'static str,
     },
-    /// A version of an object does not make sense.
+    /// A version of an object is invalid.
     #[error("read {} '{name}' of vault '{vault}': {problem}", kind.noun())]
     Object {
-        /// The vault.
+        /// The vault's name.
         vault: String,
-        /// The object's kind.
+        /// The object's type.
         kind: ObjectKind,
         /// The object's name.
         name: String,
-        /// What is wrong.
+        /// The cause.
         problem: &'static str,
     },
     /// A key or certificate could not be generated.
     #[error("generate {} '{name}' of vault '{vault}'", kind.noun())]
     Generate {
-        /// The vault.
+        /// The vault's name.
         vault: String,
-        /// The object's kind.
+        /// The object's type.
         kind: ObjectKind,
         /// The object's name.
         name: String,
-        /// Why not.
+        /// The library's error.
         source: FixtureError,
     },
 }
 
 impl Seed {
-    /// Reads a seed, and makes the keys and certificates that it asks for.
+    /// Parses a seed, and generates the keys and certificates that it names.
     ///
     /// # Errors
     /// [`SeedError`], which names the place.
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn vaults_of_the_conformance_cases_are_taken_as_they_are() {
+    fn vaults_of_the_conformance_cases_are_accepted_unchanged() {
         let text = r#"{"vaults": {"lab": {"secrets": {"s": [
             {"version": "0a", "created": 5, "body": {"value": "x", "kid": null}},
             {"version": "0b", "created": 4, "enabled": false, "body": {"value": "y"}}]},
@@ -157,7 +157,7 @@ vaults: {}
     }
 
     #[test]
-    fn without_roles_everyone_has_all() {
+    fn without_roles_every_identity_has_all_roles() {
         let seed =
             Seed::parse("node: {systemAssigned: {clientId: vm}}\nvaults: {lab: {}}").expect("it is valid");
         assert!(seed.directory.permits("vm", "lab", Action::GetSecret));

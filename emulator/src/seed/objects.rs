@@ -1,4 +1,4 @@
-//! The objects of a seed: written out, or generated.
+//! The objects of a seed: written in full, or generated.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub(super) fn vaults(seeds: BTreeMap<String, VaultSeed>) -> Result<VaultSet, See
     Ok(vaults)
 }
 
-/// Where a version stands in the seed.
+/// The place of a version in the seed.
 struct Place<'a> {
     vault: &'a str,
     kind: ObjectKind,
@@ -67,7 +67,7 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Ids are the same at every start, and later versions in the list are newer.
+    /// Ids are equal at every start, and later versions in the list are newer.
     fn meta(&self, seed: &mut VersionSeed) -> ObjectVersion {
         let id = format!("{}/{}/{}/{}", self.vault, self.kind.collection(), self.name, self.index);
         let offset = i64::try_from(self.index).unwrap_or(i64::MAX / 4);
@@ -111,7 +111,7 @@ impl Place<'_> {
         Ok(body)
     }
 
-    /// A generated certificate brings its key and its secret, under the same name and version.
+    /// Generates a certificate with its key and its secret, under the same name and version.
     fn certificate(&self, mut seed: VersionSeed, version: &str) -> Result<Bodies, SeedError> {
         let subject = seed.text.take().or_else(|| seed.subject.take());
         let subject = subject.ok_or_else(|| self.problem("it needs a `subject` or a `body`"))?;
@@ -171,5 +171,5 @@ impl Place<'_> {
 
 type Bodies = Vec<(ObjectKind, Map<String, Value>)>;
 
-/// A fixed moment, so that a seed means the same at every start.
+/// A fixed time, so that a seed gives the same objects at every start.
 const FIRST_CREATED: i64 = 1_700_000_000;

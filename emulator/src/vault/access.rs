@@ -1,4 +1,4 @@
-//! Who asks, and whether they may.
+//! Authentication and authorization of callers.
 
 use super::{
     KeyVault,
@@ -18,7 +18,7 @@ pub(super) struct Caller {
 }
 
 impl KeyVault<'_> {
-    /// Accepts a token that this tenant's Entra signed, for this cloud's Key Vault, valid now.
+    /// Accepts a token that this tenant's Entra signed for this cloud's Key Vault, and that is valid now.
     pub(super) fn authenticate(
         &self,
         tenant: &str,

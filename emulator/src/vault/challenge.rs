@@ -1,4 +1,4 @@
-//! The challenge to a request without a usable token
+//! The challenge for a request without a usable token
 //! (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses>).
 
 use http::header::WWW_AUTHENTICATE;

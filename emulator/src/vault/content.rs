@@ -1,31 +1,31 @@
-//! What vaults hold, in the shape of the conformance cases' `vaults`.
+//! The content of vaults, in the structure of the conformance cases' `vaults`.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Vault name → what it holds.
+/// The content of vaults, by vault name.
 pub type VaultSet = BTreeMap<String, VaultContent>;
 
-/// What one vault holds: object name → its versions, in the order that listings give them.
+/// The content of one vault: versions by object name, in the order of listings.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VaultContent {
-    /// The tenant whose tokens it accepts; the directory's first when absent.
+    /// The tenant whose tokens the vault accepts; `None` means the directory's first.
     pub tenant: Option<String>,
-    /// Whether it asks for a token.
+    /// Whether the vault requires a token.
     pub access: VaultAccess,
-    /// Secrets.
+    /// Versions by secret name.
     pub secrets: BTreeMap<String, Vec<ObjectVersion>>,
-    /// Keys.
+    /// Versions by key name.
     pub keys: BTreeMap<String, Vec<ObjectVersion>>,
-    /// Certificates.
+    /// Versions by certificate name.
     pub certificates: BTreeMap<String, Vec<ObjectVersion>>,
 }
 
 impl VaultContent {
-    /// The objects of one kind.
+    /// Returns the objects of one type.
     #[must_use]
     pub fn objects(&self, kind: ObjectKind) -> &BTreeMap<String, Vec<ObjectVersion>> {
         match kind {
@@ -35,7 +35,7 @@ impl VaultContent {
         }
     }
 
-    /// The objects of one kind.
+    /// Returns the objects of one type, for changes.
     pub fn objects_mut(&mut self, kind: ObjectKind) -> &mut BTreeMap<String, Vec<ObjectVersion>> {
         match kind {
             ObjectKind::Secret => &mut self.secrets,
@@ -45,30 +45,30 @@ impl VaultContent {
     }
 }
 
-/// Whether a vault asks for a token.
+/// Whether a vault requires a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VaultAccess {
-    /// As Key Vault: each request needs a valid token of a caller with a role; others are challenged.
+    /// As in Key Vault: each request needs a valid token of a caller with a role; other requests get a challenge.
     #[default]
     Authenticated,
-    /// Each request is answered as if authorized, with or without a token, and is never challenged. Emulators of Key
-    /// Vault do so, and gateways that add a credential of their own.
+    /// Each request is authorized, with or without a token, and none gets a challenge. Some emulators of Key Vault do
+    /// this, and gateways that add their own credential.
     Anonymous,
 }
 
-/// One version of an object.
+/// A version of an object.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ObjectVersion {
-    /// Version id.
+    /// The version id.
     pub version: String,
     /// Seconds since the Unix epoch. The newest version is the current one.
     pub created: i64,
-    /// Seconds since the Unix epoch; `created` when absent.
+    /// Seconds since the Unix epoch; `None` means the same as `created`.
     #[serde(default)]
     pub updated: Option<i64>,
-    /// Whether it may be read.
+    /// Whether the version may be read.
     #[serde(default = "yes")]
     pub enabled: bool,
     /// `exp` of the attributes, in seconds since the Unix epoch.
@@ -77,13 +77,13 @@ pub struct ObjectVersion {
     /// `nbf` of the attributes, in seconds since the Unix epoch.
     #[serde(default)]
     pub not_before: Option<i64>,
-    /// What Key Vault answers, less `id`, `kid` of a key, and `attributes`. `null` leaves a field out.
+    /// Key Vault's answer without `id`, `kid` of a key, and `attributes`. A `null` field is left out.
     #[serde(default)]
     pub body: Map<String, Value>,
 }
 
 impl ObjectVersion {
-    /// An enabled version.
+    /// Creates an enabled version.
     #[must_use]
     pub fn new(version: &str, created: i64, body: Map<String, Value>) -> Self {
         Self {
@@ -102,22 +102,22 @@ fn yes() -> bool {
     true
 }
 
-/// The three kinds of objects.
+/// A type of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectKind {
     /// A secret.
     Secret,
-    /// A key, of which a vault shows the public half.
+    /// A key, of which a vault shows the public part.
     Key,
     /// A certificate, without its private key.
     Certificate,
 }
 
 impl ObjectKind {
-    /// Every kind.
+    /// All types.
     pub const ALL: [Self; 3] = [Self::Secret, Self::Key, Self::Certificate];
 
-    /// The path segment of its collection.
+    /// Returns the path segment of the type's collection.
     #[must_use]
     pub fn collection(self) -> &'static str {
         match self {
@@ -131,7 +131,7 @@ impl ObjectKind {
         Self::ALL.into_iter().find(|kind| kind.collection().eq_ignore_ascii_case(segment))
     }
 
-    /// The name in error codes, as in `SecretNotFound`.
+    /// Returns the name in error codes, as in `SecretNotFound`.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Secret => "Secret",
@@ -140,7 +140,7 @@ impl ObjectKind {
         }
     }
 
-    /// The name in texts.
+    /// Returns the name in texts.
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::Secret => "secret",

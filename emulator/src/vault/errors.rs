@@ -1,4 +1,4 @@
-//! Key Vault's refusals: status, code and text as the service words them
+//! Key Vault's errors: status, code and text as the service words them
 //! (<https://learn.microsoft.com/azure/key-vault/general/rest-error-codes>).
 
 use http::{Method, StatusCode};
@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::content::ObjectKind;
 use crate::answer::Answer;
 
-/// Why a vault did not answer with what was asked for.
+/// Why a vault refused a request.
 #[derive(Debug, Error)]
 pub(crate) enum VaultError {
     #[error("{0}")]
@@ -62,7 +62,7 @@ pub(crate) enum VaultError {
     Status { status: StatusCode },
 }
 
-/// Why a token was not accepted.
+/// Why a vault refused a token.
 #[derive(Debug, Error)]
 pub(crate) enum Unauthorized {
     #[error("AKV10000: Request is missing a Bearer or PoP token.")]
@@ -80,7 +80,7 @@ pub(crate) enum Unauthorized {
 }
 
 impl VaultError {
-    /// The error that Key Vault gives for a status.
+    /// Returns Key Vault's error for a status.
     pub(super) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::TOO_MANY_REQUESTS => Self::Throttled,

@@ -15,14 +15,14 @@ use crate::{
     ids::random_version,
 };
 
-/// Reads and changes what the vaults hold. Clones share it.
+/// A handle that reads and changes the vaults' objects. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Vaults {
     store: Arc<Store>,
     clock: Clock,
 }
 
-/// There is no such vault, object or version to change.
+/// The vault, object or version to change does not exist.
 #[derive(Debug, Error)]
 #[error("change {kind:?} '{name}' of vault '{vault}': no such object or version")]
 pub struct UnknownObject {
@@ -36,44 +36,45 @@ impl Vaults {
         Self { store, clock }
     }
 
-    /// Puts other vaults in place of all there are. Answers are rendered when first asked for, so this is cheap.
+    /// Replaces all vaults. Answers are rendered at their first request, so this is cheap.
     pub fn replace(&self, vaults: VaultSet) {
         self.store.replace(vaults);
     }
 
-    /// Puts one vault in place, whether or not there was one of that name.
+    /// Adds or replaces one vault.
     pub fn replace_vault(&self, name: &str, content: VaultContent) {
         self.store.write().insert(name.to_ascii_lowercase(), content.into());
     }
 
-    /// Takes a vault away.
+    /// Removes a vault.
     pub fn remove_vault(&self, name: &str) {
         self.store.write().remove(&name.to_ascii_lowercase());
     }
 
-    /// Sets whether a vault asks for a token. The vault is made if need be.
+    /// Sets whether a vault requires a token. Creates the vault if it does not exist.
     pub fn set_access(&self, vault: &str, access: VaultAccess) {
         self.store.write().entry(vault.to_ascii_lowercase()).or_default().access = access;
     }
 
-    /// Adds a version of a secret, newer than those there are, and tells its id. Vault and secret are made if need be.
+    /// Adds a version of a secret that is newer than all others, and returns its id. Creates vault and secret if they
+    /// do not exist.
     pub fn put_secret(&self, vault: &str, name: &str, value: &str) -> String {
         let body = Map::from_iter([("value".to_owned(), Value::from(value))]);
         self.put(vault, ObjectKind::Secret, name, body)
     }
 
-    /// Adds a version with this body (see [`ObjectVersion::body`]), newer than those there are, and tells its id.
-    /// Vault and object are made if need be; a deleted object is recovered.
+    /// Adds a version with this body (see [`ObjectVersion::body`]) that is newer than all others, and returns its id.
+    /// Creates vault and object if they do not exist, and recovers a deleted object.
     pub fn put(&self, vault: &str, kind: ObjectKind, name: &str, body: Map<String, Value>) -> String {
         let id = random_version();
         self.put_as(vault, kind, name, &id, body);
         id
     }
 
-    /// Adds a certificate with its key and its secret under one new version, and tells its id.
+    /// Adds a certificate with its key and its secret under one new version, and returns its id.
     ///
     /// # Errors
-    /// When the secret's PFX cannot be made.
+    /// The secret's PFX cannot be written.
     pub fn put_certificate(
         &self,
         vault: &str,
@@ -90,15 +91,15 @@ impl Vaults {
         Ok(id)
     }
 
-    /// Adds a version as it is. Vault and object are made if need be; a deleted object is recovered.
+    /// Adds this version. Creates vault and object if they do not exist, and recovers a deleted object.
     pub fn put_version(&self, vault: &str, kind: ObjectKind, name: &str, version: ObjectVersion) {
         self.edit(vault, kind, name, |object| object.push(kind, version));
     }
 
-    /// Enables or disables a version, the current one when `version` is `None`.
+    /// Enables or disables a version; `None` means the current one.
     ///
     /// # Errors
-    /// [`UnknownObject`] when it is not there.
+    /// [`UnknownObject`] if it does not exist.
     pub fn set_enabled(
         &self,
         vault: &str,
@@ -110,10 +111,10 @@ impl Vaults {
         self.change(vault, kind, name, version, |version| version.enabled = enabled)
     }
 
-    /// Changes a version, the current one when `version` is `None`.
+    /// Changes a version; `None` means the current one.
     ///
     /// # Errors
-    /// [`UnknownObject`] when it is not there.
+    /// [`UnknownObject`] if it does not exist.
     pub fn change(
         &self,
         vault: &str,
@@ -133,10 +134,10 @@ impl Vaults {
         })
     }
 
-    /// Deletes an object; it stays recoverable.
+    /// Deletes an object, which stays recoverable.
     ///
     /// # Errors
-    /// [`UnknownObject`] when it is not there.
+    /// [`UnknownObject`] if it does not exist.
     pub fn delete(&self, vault: &str, kind: ObjectKind, name: &str) -> Result<(), UnknownObject> {
         self.object(vault, kind, name, |object| {
             object.deleted = true;
@@ -144,10 +145,10 @@ impl Vaults {
         })
     }
 
-    /// Brings a deleted object back.
+    /// Recovers a deleted object.
     ///
     /// # Errors
-    /// [`UnknownObject`] when it is not there.
+    /// [`UnknownObject`] if it does not exist.
     pub fn recover(&self, vault: &str, kind: ObjectKind, name: &str) -> Result<(), UnknownObject> {
         self.object(vault, kind, name, |object| {
             object.deleted = false;
@@ -155,14 +156,14 @@ impl Vaults {
         })
     }
 
-    /// Takes an object away for good.
+    /// Removes an object permanently.
     pub fn purge(&self, vault: &str, kind: ObjectKind, name: &str) {
         if let Some(vault) = self.store.write().get_mut(&vault.to_ascii_lowercase()) {
             vault.objects.remove(&(kind, name.to_ascii_lowercase()));
         }
     }
 
-    /// Names of the vaults, sorted.
+    /// Returns the vaults' names, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.store.read().keys().cloned().collect();

@@ -1,4 +1,4 @@
-//! Listings: `GET /secrets` and `GET /secrets/{name}/versions`, and so for keys and certificates.
+//! Listings: `GET /secrets` and `GET /secrets/{name}/versions`, and the same for keys and certificates.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Key Vault's data plane (<https://learn.microsoft.com/rest/api/keyvault/>): reading, not changing.
+//! Key Vault's data plane (<https://learn.microsoft.com/rest/api/keyvault/>): reads only.
 
 mod access;
 mod challenge;
@@ -37,7 +37,7 @@ pub use self::{
     handle::{UnknownObject, Vaults},
 };
 
-/// What the vaults answer from.
+/// The state that the vaults answer from.
 #[derive(Debug)]
 pub(crate) struct KeyVault<'a> {
     pub(crate) store: &'a Store,
@@ -50,7 +50,7 @@ pub(crate) struct KeyVault<'a> {
     pub(crate) vault: &'a str,
 }
 
-/// The parts of a request that the vaults look at, beyond its head.
+/// The headers that the vaults read.
 #[derive(Debug, Default)]
 pub(crate) struct VaultHeaders {
     pub(crate) authorization: Option<String>,
@@ -82,7 +82,7 @@ impl KeyVault<'_> {
         }
     }
 
-    /// The service's own body for a status that a fault asked for.
+    /// Returns the service's own body for a status that a fault injects.
     pub(crate) fn failing(status: StatusCode) -> Answer {
         VaultError::of_status(status).answer()
     }
@@ -154,12 +154,12 @@ impl KeyVault<'_> {
     }
 }
 
-/// What a path addresses.
+/// The target of a path.
 #[derive(Debug, PartialEq, Eq)]
 enum Target<'a> {
     Objects(ObjectKind),
     Versions(ObjectKind, &'a str),
-    /// The current version when the last part is empty.
+    /// The current version if the last part is empty.
     Version(ObjectKind, &'a str, &'a str),
 }
 
@@ -199,7 +199,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The end of the Azure resource id that a refusal names.
+    /// Returns the end of the Azure resource id that a refusal names.
     fn resource_path(&self) -> String {
         match self {
             Self::Objects(_) => String::new(),
@@ -216,7 +216,7 @@ const REGION: HeaderName = HeaderName::from_static("x-ms-keyvault-region");
 const SERVICE_VERSION: HeaderName = HeaderName::from_static("x-ms-keyvault-service-version");
 const NETWORK_INFO: HeaderName = HeaderName::from_static("x-ms-keyvault-network-info");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
-/// The caller's own id of the request, given back.
+/// The caller's own request id, which the answer repeats.
 pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
 pub(crate) use self::store::Store as VaultStore;

@@ -6,7 +6,7 @@ use url::form_urlencoded::Serializer;
 use super::errors::VaultError;
 use crate::route::RequestHead;
 
-/// Which part of a listing is asked for.
+/// The requested part of a listing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Page {
     start: usize,
@@ -34,7 +34,7 @@ impl Page {
         &all[start..self.end().min(all.len())]
     }
 
-    /// Where the next page is, unless this is the last.
+    /// Returns the link to the next page, unless this is the last.
     pub(super) fn next_link(&self, head: &RequestHead, total: usize) -> Option<String> {
         if self.end() >= total {
             return None;
@@ -58,7 +58,7 @@ fn start_of(token: &str) -> Option<usize> {
     std::str::from_utf8(&text).ok()?.strip_prefix(MARK)?.parse().ok()
 }
 
-/// Key Vault's page size, and the most that may be asked for.
+/// Key Vault's page size, which is also the largest one that a client may request.
 const LARGEST: usize = 25;
 const MARK: &str = "from ";
 

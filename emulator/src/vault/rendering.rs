@@ -1,4 +1,4 @@
-//! The JSON of objects, ready but for the host that ids begin with.
+//! The JSON of objects, complete but for the host in their ids.
 
 use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 
 use super::content::{ObjectKind, ObjectVersion};
 
-/// Text with gaps that all take the same host.
+/// A text with gaps for the host.
 #[derive(Debug)]
 pub(crate) struct Template {
     pieces: Vec<Box<str>>,
 }
 
 impl Template {
-    /// The text with `host` (and port, if any) in the gaps.
+    /// Returns the text with `host` (and port, if any) in the gaps.
     pub(crate) fn fill(&self, host: &str) -> Bytes {
         let length: usize = self.pieces.iter().map(|piece| piece.len() + host.len()).sum();
         let mut text = BytesMut::with_capacity(length);
@@ -29,7 +29,7 @@ impl Template {
     }
 }
 
-/// The answer to a request for one version.
+/// Returns the answer to a request for one version.
 pub(super) fn bundle(kind: ObjectKind, name: &str, version: &ObjectVersion) -> Template {
     let mut object = Writer::new();
     let mut body = version.body.clone();
@@ -38,7 +38,7 @@ pub(super) fn bundle(kind: ObjectKind, name: &str, version: &ObjectVersion) -> T
     match kind {
         ObjectKind::Secret => {
             object.url("id", &path(kind));
-            // A path stands for the same host; the conformance cases write whole URLs.
+            // A bare path means the same host; the conformance cases write whole URLs.
             if let Some(kid) = body.get("kid").and_then(Value::as_str).filter(|kid| kid.starts_with('/')) {
                 object.url("kid", kid);
                 body.remove("kid");
@@ -71,7 +71,7 @@ pub(super) fn bundle(kind: ObjectKind, name: &str, version: &ObjectVersion) -> T
     object.finish()
 }
 
-/// An item of a listing: of versions, or of objects (`with_version` false).
+/// Returns an item of a listing: of versions, or of objects (`with_version` false).
 pub(super) fn item(
     kind: ObjectKind,
     name: &str,
@@ -120,13 +120,13 @@ fn attributes(kind: ObjectKind, version: &ObjectVersion) -> Map<String, Value> {
     attributes
 }
 
-/// `x5t`: SHA-1 of the certificate in base64url (RFC 7517, section 4.8).
+/// Returns `x5t`: SHA-1 of the certificate in base64url (RFC 7517, section 4.8).
 fn thumbprint(cer: &str) -> String {
     let der = BASE64.decode(cer.as_bytes()).unwrap_or_default();
     BASE64URL_NOPAD.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &der).as_ref())
 }
 
-/// Writes a JSON object, a gap wherever a URL needs its host.
+/// A writer of a JSON object that leaves a gap wherever a URL needs its host.
 struct Writer {
     pieces: Vec<Box<str>>,
     text: String,
@@ -150,7 +150,7 @@ impl Writer {
         self.text.push('"');
     }
 
-    /// An object with one more field, a URL.
+    /// Writes an object with one more field, a URL.
     fn nested(&mut self, name: &str, fields: &Map<String, Value>, url: &str, path: &str) {
         self.name(name);
         self.text.push('{');

@@ -20,19 +20,19 @@ pub(crate) struct Store {
 pub(super) struct Vault {
     pub(super) tenant: Option<String>,
     pub(super) access: VaultAccess,
-    /// By kind and name in lower case: Key Vault finds names whatever their case.
+    /// By type and name in lower case: Key Vault's names ignore case.
     pub(super) objects: HashMap<(ObjectKind, String), Object>,
 }
 
 #[derive(Debug)]
 pub(super) struct Object {
-    /// As it was first written.
+    /// The spelling of the first write.
     pub(super) name: Arc<str>,
     pub(super) versions: Vec<Arc<StoredVersion>>,
     pub(super) deleted: bool,
 }
 
-/// A version with its answer, made when first asked for.
+/// A version with its answer, which is rendered at the first request.
 #[derive(Debug)]
 pub(crate) struct StoredVersion {
     pub(super) kind: ObjectKind,
@@ -41,7 +41,7 @@ pub(crate) struct StoredVersion {
     rendered: OnceLock<Template>,
 }
 
-/// Outcome of a look-up.
+/// The result of a look-up.
 #[derive(Debug)]
 pub(crate) enum Found {
     Version(Arc<StoredVersion>),
@@ -56,12 +56,12 @@ impl Store {
         *self.write() = vaults.collect();
     }
 
-    /// The tenant that a vault names; the outer `None` when there is no such vault.
+    /// Returns the tenant that a vault names; the outer `None` means that the vault does not exist.
     pub(crate) fn tenant(&self, vault: &str) -> Option<Option<String>> {
         self.read().get(vault).map(|vault| vault.tenant.clone())
     }
 
-    /// Whether a vault asks for a token.
+    /// Returns whether a vault requires a token.
     pub(super) fn access(&self, vault: &str) -> VaultAccess {
         self.read().get(vault).map(|vault| vault.access).unwrap_or_default()
     }
@@ -83,7 +83,7 @@ impl Store {
         found.map_or(Found::Nothing, |stored| Found::Version(Arc::clone(stored)))
     }
 
-    /// Versions of an object in the order of its listing; none for an unknown object, as Key Vault has it.
+    /// Returns an object's versions in the order of its listing; empty for an unknown object, as in Key Vault.
     pub(super) fn versions(&self, vault: &str, kind: ObjectKind, name: &str) -> Vec<Arc<StoredVersion>> {
         let vaults = self.read();
         let object =
@@ -91,7 +91,7 @@ impl Store {
         object.filter(|object| !object.deleted).map_or_else(Vec::new, |object| object.versions.clone())
     }
 
-    /// The current version of every object of a kind, by name.
+    /// Returns the current version of every object of a type, by name.
     pub(super) fn current_versions(&self, vault: &str, kind: ObjectKind) -> Vec<Arc<StoredVersion>> {
         let vaults = self.read();
         let mut found: Vec<_> = vaults
@@ -123,7 +123,7 @@ impl Object {
         self.versions.push(Arc::new(StoredVersion::new(kind, &self.name, version)));
     }
 
-    /// The newest version, enabled or not.
+    /// Returns the newest version, enabled or not.
     pub(super) fn current(&self) -> Option<&Arc<StoredVersion>> {
         self.versions.iter().max_by_key(|stored| stored.version.created)
     }

@@ -1,4 +1,4 @@
-//! What a client finds in the vault, whatever its language.
+//! The result that every client must print, whatever its language.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
@@ -55,7 +55,7 @@ pub(crate) fn everything(lab: &Lab) -> Value {
     })
 }
 
-/// SHA-1 of a certificate, both in base64.
+/// Returns the SHA-1 of a certificate, both in base64.
 fn thumbprint(cer: &str) -> String {
     let der = BASE64.decode(cer.as_bytes()).expect("certificates are base64");
     BASE64.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &der).as_ref())

@@ -4,7 +4,8 @@ use std::{io, path::PathBuf, process::Command, sync::LazyLock};
 
 use crate::harness::{Client, folder, skip};
 
-/// The client, where Go and the modules of `go/go.mod` are at hand. It is built anew; a test downloads nothing.
+/// Returns the client, if Go and the modules of `go/go.mod` are installed. The client is built each time; a test
+/// downloads nothing.
 pub(crate) fn client() -> Option<&'static Client> {
     static CLIENT: LazyLock<Option<Client>> = LazyLock::new(|| {
         if let Err(reason) = go(&["list", "-deps", "."]) {
@@ -18,7 +19,10 @@ pub(crate) fn client() -> Option<&'static Client> {
     CLIENT.as_ref()
 }
 
-/// Runs `go` in the client's folder without a network, and returns why it failed.
+/// Runs `go` in the client's folder without a network.
+///
+/// # Errors
+/// The output of `go`, or why it could not be run.
 fn go(arguments: &[&str]) -> Result<(), String> {
     let output = Command::new("go")
         .args(arguments)

@@ -30,11 +30,11 @@ pub(crate) const OLD_VERSION: &str = "c4ca4238a0b923820dcc509a6f75849b";
 pub(crate) struct Client {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
-    /// What its requests to a vault have in their `User-Agent`.
+    /// A part of the `User-Agent` of its requests to a vault.
     pub(crate) user_agent: &'static str,
 }
 
-/// A way to a token.
+/// A way to get a token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Credential {
     ClientSecret,
@@ -43,7 +43,7 @@ pub(crate) enum Credential {
 }
 
 impl Credential {
-    /// The identity that has such a credential.
+    /// Returns the identity that has this kind of credential.
     pub(crate) fn client_id(self) -> &'static str {
         match self {
             Self::ClientSecret => SERVICE_PRINCIPAL,
@@ -52,7 +52,7 @@ impl Credential {
         }
     }
 
-    /// Its name for the clients.
+    /// Returns the name that the clients use.
     fn name(self) -> &'static str {
         match self {
             Self::ClientSecret => "client-secret",
@@ -66,7 +66,7 @@ impl Credential {
 pub(crate) struct Lab {
     pub(crate) azure: Emulator,
     pub(crate) web: CertificateFixture,
-    /// The version that the certificate, its key and its secret have.
+    /// The version of the certificate, its key and its secret.
     pub(crate) web_version: String,
     files: TempDir,
 }
@@ -98,7 +98,7 @@ impl Lab {
         Self { azure, web, web_version, files }
     }
 
-    /// Runs a client as an identity, and returns what it wrote.
+    /// Runs a client as an identity, and returns its output.
     pub(crate) async fn read(&self, client: &Client, credential: Credential, client_id: &str) -> Value {
         let token = self.azure.service_account_token("default", "app", ENTRA_AUDIENCE, HOUR);
         let token_file = self.files.path().join("token");
@@ -107,7 +107,7 @@ impl Lab {
         let mut command = Command::new(&client.program);
         command
             .args(&client.arguments)
-            // No proxy, authority or credential of this machine may take part.
+            // No proxy, authority or credential of this machine may have an effect.
             .env_clear()
             .env("HTTPS_PROXY", self.azure.proxy_url())
             .env("SSL_CERT_FILE", &ca)
@@ -132,28 +132,28 @@ impl Lab {
     }
 }
 
-/// A folder beside this file.
+/// Returns a folder beside this file.
 pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
 }
 
-/// A folder for tools, which `.ci/run` fills.
+/// Returns the folder for tools, which `.ci/run` fills.
 pub(crate) fn tools() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools")
 }
 
-/// Says that the tests of a language are skipped, and why.
+/// Reports that the tests of a language are skipped, and why.
 ///
 /// # Panics
-/// Where `AZURE_CLIENTS`, a list of languages, demands them.
+/// `AZURE_CLIENTS`, a list of languages, requires the tests.
 pub(crate) fn skip(language: &str, reason: &str) {
     let demanded = env::var("AZURE_CLIENTS").unwrap_or_default();
     assert!(!demanded.split_whitespace().any(|demand| demand == language), "{language}: {reason}");
-    // Past the harness, which shows what a test prints only where it fails.
+    // Written directly to standard error, since the test harness shows output only of failed tests.
     let _ = writeln!(io::stderr(), "skipped: the tests of Azure's SDK for {language}: {reason}");
 }
 
-/// How many versions the secret `many` has: more than two pages.
+/// The number of versions of the secret `many`: more than two pages.
 pub(crate) const MANY: u32 = 60;
 const ENTRA_AUDIENCE: &str = "api://AzureADTokenExchange";
 const HOUR: Duration = Duration::from_secs(3600);

@@ -1,7 +1,7 @@
-//! Azure's SDKs for Python and Go against the emulator: clients that nobody here wrote get tokens and read a vault.
+//! Azure's SDKs for Python and Go against the emulator: independent clients get tokens and read a vault.
 //!
-//! Without them the emulator and the provider could agree on something that Azure does not do. Each test says
-//! `skipped: …` where its language or its packages are not at hand; `.ci/run` gets both.
+//! Without them the emulator and the provider could agree on behaviour that Azure does not have. Each test prints
+//! `skipped: …` if its language or its packages are not installed; `.ci/run` installs both.
 
 mod expected;
 mod go;
@@ -37,16 +37,16 @@ reads! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn python_tells_the_refusals_of_entra_and_imds() {
+async fn python_reports_the_refusals_of_entra_and_imds() {
     if let Some(client) = python::client() {
-        tells_refusals(client).await;
+        reports_refusals(client).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn go_tells_the_refusals_of_entra_and_imds() {
+async fn go_reports_the_refusals_of_entra_and_imds() {
     if let Some(client) = go::client() {
-        tells_refusals(client).await;
+        reports_refusals(client).await;
     }
 }
 
@@ -62,7 +62,7 @@ async fn reads_everything(client: &'static Client, credential: Credential) {
         || entry.status.is_some_and(|status| status >= 400)));
     assert!(
         answered.iter().all(|entry| entry.user_agent.contains(client.user_agent)),
-        "another client asked: {:?}",
+        "another client sent the request: {:?}",
         answered.first().map(|entry| &entry.user_agent)
     );
     let (entra, imds) =
@@ -73,10 +73,10 @@ async fn reads_everything(client: &'static Client, credential: Credential) {
     }
 }
 
-/// Asks as an application that has no such credential, and for an identity that the node lacks.
-async fn tells_refusals(client: &'static Client) {
+/// Reads as an application without the credential, and as an identity that the node lacks.
+async fn reports_refusals(client: &'static Client) {
     let lab = Lab::start().await;
-    for (credential, client_id, told) in [
+    for (credential, client_id, expected) in [
         (Credential::ClientSecret, harness::WORKLOAD, "AADSTS7000215"),
         (Credential::WorkloadIdentity, harness::SERVICE_PRINCIPAL, "AADSTS70021"),
         (Credential::ClientSecret, harness::UNKNOWN, "AADSTS700016"),
@@ -84,7 +84,7 @@ async fn tells_refusals(client: &'static Client) {
     ] {
         let found = lab.read(client, credential, client_id).await;
         let error = found["error"].as_str().unwrap_or_default();
-        assert!(error.contains(told), "{credential:?} as {client_id}: {found}");
+        assert!(error.contains(expected), "{credential:?} as {client_id}: {found}");
     }
     assert_eq!(json!(lab.azure.journal().count(&Route::vault("lab").credentials(true))), Value::from(0));
 }

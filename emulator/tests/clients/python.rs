@@ -6,8 +6,8 @@ use std::{
 
 use crate::harness::{Client, folder, skip, tools};
 
-/// The client, where an interpreter has the packages of `python/requirements.txt`: that of `AZURE_PYTHON`, the one that
-/// `.ci/run` makes, or the machine's.
+/// Returns the client, if an interpreter has the packages of `python/requirements.txt`: that of `AZURE_PYTHON`, the one
+/// that `.ci/run` installs, or the machine's.
 pub(crate) fn client() -> Option<&'static Client> {
     static CLIENT: LazyLock<Option<Client>> = LazyLock::new(|| {
         let interpreters = [
@@ -19,14 +19,14 @@ pub(crate) fn client() -> Option<&'static Client> {
         if found.is_none() {
             skip("python", "no python3 has the packages of emulator/tests/clients/python/requirements.txt");
         }
-        // Isolated: neither variables nor packages of the user, and no cache of bytecode beside the script.
+        // Isolated: no variables or packages of the user, and no bytecode cache beside the script.
         let arguments = ["-I".into(), "-B".into(), folder("python").join("reads.py").into()];
         Some(Client { program: found?, arguments: arguments.into(), user_agent: "azsdk-python-" })
     });
     CLIENT.as_ref()
 }
 
-/// Returns the interpreter itself where it has the packages: what `PATH` names may be a script that needs variables.
+/// Returns the interpreter's own path if it has the packages: the name in `PATH` may be a script that needs variables.
 fn with_packages(interpreter: PathBuf) -> Option<PathBuf> {
     let script = "import sys, azure.identity, azure.keyvault.certificates, azure.keyvault.keys, \
                   azure.keyvault.secrets; print(sys.executable, end='')";

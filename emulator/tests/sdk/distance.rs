@@ -53,7 +53,7 @@ async fn a_direct_connection_costs_as_many_round_trips_as_a_tunnel() {
 }
 
 #[tokio::test]
-async fn distance_holds_for_open_connections_from_when_it_is_set() {
+async fn distance_applies_to_open_connections_once_it_is_set() {
     let azure = emulator().await;
     let http = http(&azure);
     get(&http).await;

@@ -9,7 +9,7 @@ use crate::harness::{
 const SCOPE: &[&str] = &["https://vault.azure.net/.default"];
 
 #[tokio::test]
-async fn a_client_secret_buys_a_token_that_the_vault_accepts() {
+async fn a_client_secret_gets_a_token_that_the_vault_accepts() {
     let azure = emulator().await;
     let client = secrets(&azure, with_secret(&azure, SERVICE_PRINCIPAL, "s3cr3t~value"));
     client.get_secret("db-password", None).await.expect("the token is accepted");
@@ -67,7 +67,7 @@ async fn refusals_carry_the_codes_of_entra() {
 }
 
 #[tokio::test]
-async fn the_message_on_a_missing_federation_names_what_was_presented() {
+async fn the_message_on_a_missing_federation_names_the_presented_claims() {
     let azure = emulator().await;
     let token = azure.service_account_token("other", "app", ENTRA_AUDIENCE, HOUR);
     let credential = with_token(&azure, TENANT, WORKLOAD, &token);
@@ -167,7 +167,7 @@ async fn discovery_leads_to_the_token_endpoint() {
 }
 
 #[tokio::test]
-async fn another_emulators_directory_is_its_own() {
+async fn emulators_do_not_share_directories() {
     let azure = emulator().await;
     azure.directory().replace(Directory::empty("elsewhere"));
     let error = workload(&azure).get_token(SCOPE, None).await.expect_err("the tenant is gone");

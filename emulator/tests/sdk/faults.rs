@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{SERVICE_PRINCIPAL, emulator, http, secrets, status_and_code, workload};
 
-/// One authenticated read of a secret, all of its body.
+/// Reads a secret with a token, to the end of the body.
 async fn read(azure: &Emulator) -> Result<(u16, Bytes), reqwest::Error> {
     let token = azure.access_token(SERVICE_PRINCIPAL, "https://vault.azure.net", Duration::from_secs(60));
     let request = http(azure).get("https://lab.vault.azure.net/secrets/db-password?api-version=7.6");
@@ -15,14 +15,14 @@ async fn read(azure: &Emulator) -> Result<(u16, Bytes), reqwest::Error> {
     Ok((status, answer.bytes().await?))
 }
 
-/// Whether an RST is behind the error.
+/// Returns whether an RST caused the error.
 fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
         || error.source().is_some_and(is_reset)
 }
 
 #[tokio::test]
-async fn a_status_fault_speaks_as_the_service() {
+async fn a_status_fault_has_the_services_own_body() {
     let azure = emulator().await;
     let client = secrets(&azure, workload(&azure));
     client.get_secret("db-password", None).await.expect("nothing fails yet");
@@ -34,7 +34,7 @@ async fn a_status_fault_speaks_as_the_service() {
 }
 
 #[tokio::test]
-async fn an_answer_of_somebody_in_between_has_nothing_of_the_services() {
+async fn a_foreign_answer_has_nothing_of_the_services() {
     let azure = emulator().await;
     azure.faults().inject(Route::vault("lab"), Fault::page(403, "<title>Access Denied</title>"));
     let request = http(&azure).get("https://lab.vault.azure.net/secrets/db-password?api-version=7.6");
@@ -46,7 +46,7 @@ async fn an_answer_of_somebody_in_between_has_nothing_of_the_services() {
 }
 
 #[tokio::test]
-async fn a_token_that_the_vault_takes_comes_in_other_fields() {
+async fn a_valid_token_is_returned_in_other_fields() {
     let azure = emulator().await;
     let imds = format!(
         "{}/metadata/identity/oauth2/token?api-version=2019-08-01&resource=https://vault.azure.net",
@@ -73,14 +73,14 @@ async fn a_token_that_the_vault_takes_comes_in_other_fields() {
         assert_eq!(without, fields, "nothing else of the service's");
         let read = http(&azure).get("https://lab.vault.azure.net/secrets/db-password?api-version=7.6");
         assert_eq!(read.bearer_auth(token).send().await.expect("it answers").status(), 200);
-        // What the service refuses has no token to put anywhere.
+        // A refused request has no token for the fields.
         assert_eq!(client.get(&url).send().await.expect("it answers").status(), 400);
         assert_eq!(azure.faults().hits(fault), 2);
     }
 }
 
 #[tokio::test]
-async fn entra_can_be_out_of_order_while_the_vault_is_not() {
+async fn entra_can_fail_while_the_vault_works() {
     let azure = emulator().await;
     azure.faults().inject(Route::token_endpoint(), Fault::status(503));
     let error =
@@ -89,7 +89,7 @@ async fn entra_can_be_out_of_order_while_the_vault_is_not() {
 }
 
 #[tokio::test]
-async fn broken_connections_break_in_the_way_asked_for() {
+async fn connections_break_as_the_fault_says() {
     let azure = emulator().await;
     let near = Duration::ZERO;
     let far = Duration::from_millis(2);
@@ -142,7 +142,7 @@ async fn a_body_can_hang() {
 }
 
 #[tokio::test]
-async fn other_bodies_can_stand_in() {
+async fn bodies_can_be_replaced() {
     let azure = emulator().await;
     let set = |fault: Fault| {
         azure.faults().clear();

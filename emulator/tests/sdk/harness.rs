@@ -27,7 +27,7 @@ pub(crate) const ENTRA_AUDIENCE: &str = "api://AzureADTokenExchange";
 pub(crate) const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
 pub(crate) const VAULT: &str = "https://lab.vault.azure.net";
 
-/// Making RSA keys takes longer than most tests.
+/// Generating RSA keys takes longer than most tests.
 static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::generate().expect("keys can be made"));
 
 pub(crate) async fn emulator() -> Emulator {
@@ -62,7 +62,7 @@ fn lab() -> Value {
     } })
 }
 
-/// Sees the emulator under every production name.
+/// Returns a client that reaches the emulator under every production name.
 pub(crate) fn http(emulator: &Emulator) -> reqwest::Client {
     let authority =
         reqwest::Certificate::from_pem(emulator.ca_pem().as_bytes()).expect("the authority is PEM");
@@ -74,7 +74,7 @@ pub(crate) fn http(emulator: &Emulator) -> reqwest::Client {
         .expect("the client can be built")
 }
 
-/// A client that is nobody's but the tests', as the SDK takes it.
+/// An HTTP client of the tests, behind the SDK's trait.
 #[derive(Debug)]
 struct OverReqwest(reqwest::Client);
 
@@ -124,7 +124,7 @@ pub(crate) fn with_token(
         .expect("ids are well formed")
 }
 
-/// The workload identity of `default/app`.
+/// Returns the workload identity of `default/app`.
 pub(crate) fn workload(emulator: &Emulator) -> Arc<dyn TokenCredential> {
     let token = emulator.service_account_token("default", "app", ENTRA_AUDIENCE, HOUR);
     with_token(emulator, TENANT, WORKLOAD, &token)
@@ -145,7 +145,7 @@ pub(crate) fn certificates(emulator: &Emulator, credential: Arc<dyn TokenCredent
     CertificateClient::new(VAULT, credential, Some(options)).expect("the vault has a URL")
 }
 
-/// HTTP status and service code of an SDK error, wherever in the chain they are.
+/// Returns HTTP status and service code of an SDK error, from anywhere in its chain.
 pub(crate) fn status_and_code(error: &azure_core::Error) -> (u16, String) {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {

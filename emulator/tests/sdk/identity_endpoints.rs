@@ -24,7 +24,7 @@ async fn vault_accepts(azure: &Emulator, token: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn imds_hands_out_the_identity_asked_for() {
+async fn imds_issues_a_token_for_the_requested_identity() {
     let azure = emulator().await;
     let base = format!(
         "{}/metadata/identity/oauth2/token?api-version=2019-08-01&resource=https://vault.azure.net",
@@ -48,7 +48,7 @@ async fn imds_hands_out_the_identity_asked_for() {
 }
 
 #[tokio::test]
-async fn imds_refuses_what_it_refuses_on_a_node() {
+async fn imds_refuses_the_same_requests_as_on_a_node() {
     let azure = emulator().await;
     let ask = |query: &str| format!("{}/metadata/identity/oauth2/token?{query}", azure.imds_url());
     let full = "api-version=2019-08-01&resource=https://vault.azure.net";

@@ -1,4 +1,4 @@
-//! The official SDK against the emulator: what it makes of an answer is what it would make of Azure's.
+//! The official SDK against the emulator: the SDK must parse each answer as it would parse Azure's.
 
 mod anonymous;
 mod distance;

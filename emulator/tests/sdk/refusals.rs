@@ -30,7 +30,7 @@ async fn refusals_carry_the_codes_of_key_vault() {
 }
 
 #[tokio::test]
-async fn the_inner_error_of_a_disabled_secret_says_so() {
+async fn a_disabled_secret_has_its_own_inner_error() {
     let azure = emulator().await;
     let token = azure.access_token(SERVICE_PRINCIPAL, "https://vault.azure.net", HOUR);
     let answer = http(&azure)
@@ -51,13 +51,13 @@ async fn the_inner_error_of_a_disabled_secret_says_so() {
 }
 
 #[tokio::test]
-async fn a_caller_without_a_role_is_told_what_it_lacks() {
+async fn a_refusal_names_the_missing_permission() {
     let azure = emulator().await;
     let token = azure.service_account_token("default", "app", "api://AzureADTokenExchange", HOUR);
     let client = secrets(&azure, with_token(&azure, TENANT, WITHOUT_ROLE, &token));
     let error = client.get_secret("db-password", None).await.expect_err("it has no role");
-    // The SDK borrows code and message from the body, which it cannot where the message holds line ends, as this one
-    // does; then it has the status for a code and the whole body for a message.
+    // The SDK borrows code and message from the body, which fails if the message holds line ends, as this one does. The
+    // code is then the status, and the message the whole body.
     assert_eq!(status_and_code(&error), (403, "403".to_owned()));
     let text = error.to_string();
     assert!(text.contains(r#""innererror":{"code":"ForbiddenByRbac"}"#), "{text}");

@@ -46,7 +46,7 @@ async fn loopback_names_work_without_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_trust_the_authority_gets_nowhere() {
+async fn a_client_that_does_not_trust_the_authority_cannot_connect() {
     let azure = emulator().await;
     let stranger = reqwest::Client::builder()
         .proxy(reqwest::Proxy::https(azure.proxy_url()).expect("the proxy has a URL"))
@@ -92,7 +92,7 @@ async fn the_proxy_serves_an_operators_pages() {
 }
 
 #[tokio::test]
-async fn the_api_server_shows_the_name_that_the_token_proxy_follows_from() {
+async fn the_api_servers_certificate_implies_the_token_proxys_name() {
     let azure = emulator().await;
     let answer =
         http(&azure).get("https://kubernetes.default.svc.cluster.local/").send().await.expect("it answers");
@@ -116,7 +116,7 @@ async fn the_api_server_shows_the_name_that_the_token_proxy_follows_from() {
     assert!(certificate.windows(name.len()).any(|part| part == name.as_bytes()));
 }
 
-/// One TLS connection with one request; whether it resumed a session.
+/// Sends one request on a new TLS connection, and returns whether it resumed a session.
 async fn resumed(azure: &Emulator, connector: &TlsConnector) -> bool {
     let name = ServerName::try_from("lab.vault.azure.net").expect("it is a name");
     let tcp = TcpStream::connect(azure.https_address()).await.expect("it listens");
@@ -124,7 +124,7 @@ async fn resumed(azure: &Emulator, connector: &TlsConnector) -> bool {
     let request =
         b"GET /secrets/a/?api-version=7.6 HTTP/1.1\r\nhost: lab.vault.azure.net\r\nconnection: close\r\n\r\n";
     tls.write_all(request).await.expect("it reads");
-    // The ticket of the next session comes before the answer.
+    // The ticket of the next session arrives before the answer.
     tls.read_to_end(&mut Vec::new()).await.expect("it answers");
     tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
 }
@@ -154,7 +154,7 @@ async fn sessions_are_resumed_however_many_others_there_were_since() {
 }
 
 #[tokio::test]
-async fn a_dropped_emulator_is_gone() {
+async fn a_dropped_emulator_accepts_no_connection() {
     let azure = emulator().await;
     let http = http(&azure);
     let url = "https://lab.vault.azure.net/secrets/a/?api-version=7.6";

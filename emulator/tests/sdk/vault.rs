@@ -70,7 +70,7 @@ async fn a_key_and_a_certificate_are_read() {
 }
 
 #[tokio::test]
-async fn the_pager_meets_sixty_versions_in_three_pages() {
+async fn sixty_versions_are_listed_in_three_pages() {
     let azure = emulator().await;
     let client = secrets(&azure, workload(&azure));
     let pager = client.list_secret_properties_versions("many", None).expect("the name is valid");

@@ -1,4 +1,4 @@
-//! Whether one certificate issued another.
+//! Decides whether one certificate issued another.
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use der::oid::ObjectIdentifier;
@@ -17,20 +17,20 @@ use crate::content::{
     error::ContentError,
 };
 
-/// A certificate of an archive, read where it can be.
+/// A certificate of an archive, parsed if it is X.509.
 pub(super) struct Candidate<'a> {
     pub(super) der: &'a [u8],
     read: Option<Read<'a>>,
 }
 
-/// A certificate with its names as text, which each comparison would have to write anew.
+/// A parsed certificate. Its names are kept as text, so that comparisons do not format them again.
 struct Read<'a> {
     certificate: X509Certificate<'a>,
     subject: String,
     issuer: String,
 }
 
-/// How many signatures may still be checked for one archive.
+/// The signature checks that remain for one archive.
 pub(super) struct SignatureChecks {
     left: usize,
 }
@@ -60,22 +60,22 @@ impl<'a> Candidate<'a> {
         self.read.is_some()
     }
 
-    /// The content of `subjectPublicKey`.
+    /// Returns the content of `subjectPublicKey`.
     pub(super) fn public_key(&self) -> Option<&[u8]> {
         self.read.as_ref().map(|read| &*read.certificate.public_key().subject_public_key.data)
     }
 
-    /// Whether this is a certificate of that key.
     pub(super) fn has_key(&self, key: &[u8]) -> bool {
         self.public_key() == Some(key)
     }
 
-    /// The beginning of its validity, in seconds since 1970.
+    /// Returns the start of the validity period, in seconds since 1970.
     pub(super) fn not_before(&self) -> Option<i64> {
         self.read.as_ref().map(|read| read.certificate.validity().not_before.timestamp())
     }
 
-    /// Whether both are certificates of one key and one name by one issuer, so that either one issued what the other did.
+    /// Returns whether both certificates have the same key, name and issuer. Either of them then issued what the other
+    /// issued.
     pub(super) fn is_renewal_of(&self, other: &Self) -> bool {
         let (Some(one), Some(two)) = (&self.read, &other.read) else {
             return false;
@@ -83,8 +83,8 @@ impl<'a> Candidate<'a> {
         self.public_key() == other.public_key() && one.subject == two.subject && one.issuer == two.issuer
     }
 
-    /// Whether this certificate names and signed `other`. Where the signature is of an algorithm that cannot be
-    /// verified, key identifiers that are there must agree instead.
+    /// Returns whether this certificate names and signed `other`. If the signature algorithm is unsupported, key
+    /// identifiers must agree instead, if both are present.
     pub(super) fn issued(&self, other: &Self, checks: &mut SignatureChecks) -> Result<bool, ContentError> {
         let (Some(issuer), Some(subject)) = (&self.read, &other.read) else {
             return Ok(false);
@@ -98,15 +98,15 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The text of a name: authorities write one now as one string type and now as another, and RFC 5280, section 7.1,
-/// takes no notice of that nor of case.
+/// Returns a name as text that can be compared. Authorities mix string types and case, and RFC 5280, section 7.1,
+/// ignores both.
 fn comparable(name: &X509Name<'_>) -> String {
     let mut text = name.to_string();
     text.make_ascii_lowercase();
     text
 }
 
-/// `None` where the signature cannot be verified.
+/// Verifies the signature; `None` means that the algorithm is unsupported.
 fn signed(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>) -> Option<bool> {
     let algorithm = verification(issuer.public_key(), subject)?;
     let key = UnparsedPublicKey::new(algorithm, &issuer.public_key().subject_public_key.data);
@@ -157,12 +157,12 @@ fn verification(
     }
 }
 
-/// The parser's identifier as ours, which can stand in a pattern.
+/// Converts the parser's identifier to a type that patterns can match.
 fn identifier(parsed: &Oid<'_>) -> Option<ObjectIdentifier> {
     ObjectIdentifier::from_bytes(parsed.as_bytes()).ok()
 }
 
-/// Only salts as long as the hash can be verified.
+/// Returns the PSS algorithm. Only salts as long as the hash are supported.
 fn pss(subject: &X509Certificate<'_>) -> Option<&'static dyn VerificationAlgorithm> {
     let parameters = RsaSsaPssParams::try_from(subject.signature_algorithm.parameters.as_ref()?).ok()?;
     let hash = identifier(parameters.hash_algorithm_oid())?;
@@ -191,7 +191,8 @@ fn identifiers_agree(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>
     }
 }
 
-/// Of one archive: a second or so of the slowest kind. Twenty certificates of one and the same name need 800.
+/// Signature checks of one archive: about one second with the slowest algorithm. Twenty certificates with the same name
+/// need 800.
 pub(super) const GRANTED: usize = 2_000;
 
 const SHA1_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5");

@@ -1,4 +1,4 @@
-//! The order of certificates: leaf, intermediates, root, and then what belongs to another chain.
+//! The order of certificates: leaf, intermediates, root, and then unrelated certificates.
 
 mod issuance;
 
@@ -10,23 +10,24 @@ use issuance::{Candidate, SignatureChecks};
 /// `--construct-pem-chain`: the order in which the certificates of an archive are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChainOrder {
-    /// Leaf first, each certificate followed by its issuer.
+    /// The leaf first, each certificate followed by its issuer.
     #[default]
     Construct,
-    /// As they are in the archive.
+    /// The order of the archive.
     AsStored,
 }
 
 /// Orders certificates from the leaf to the root.
 ///
-/// The leaf is the certificate of the first of `public_keys` (contents of `subjectPublicKey`) that has one;
-/// without such a key, the first certificate that issues no other. Of several certificates of one key the one with the
-/// latest notBefore is the leaf, whatever the time is. Of several issuers of a certificate the first one counts, or its
-/// latest renewal. What is not in the chain (also what is not X.509) follows as it is stored, and each certificate comes
-/// out exactly once, however often it is stored.
+/// The leaf is the certificate of the first of `public_keys` (contents of `subjectPublicKey`) that has a certificate.
+/// If no key has one, the leaf is the first certificate that issued no other. If several certificates have the leaf's
+/// key, the latest notBefore wins, whatever the time is.
+///
+/// If a certificate has several issuers, the first one or its latest renewal is next. Certificates outside the chain,
+/// also those that are not X.509, follow in the order of the archive. Duplicates are dropped.
 ///
 /// # Errors
-/// There are too many certificates to compare them all, or too many of the same name.
+/// There are too many certificates to compare, or too many with the same name.
 pub fn order<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<Vec<&'a [u8]>, ContentError> {
     if certificates.len() > MAX_CERTIFICATES {
         return Err(ContentError::TooManyCertificates { count: certificates.len(), most: MAX_CERTIFICATES });
@@ -64,17 +65,17 @@ fn leaf(
         }
         return Ok(of_the_same_key(candidate));
     }
-    // Renewals of a self-signed certificate are issuers of each other.
+    // Renewals of a self-signed certificate issue each other, so every candidate may issue another.
     Ok(candidates.iter().find(|candidate| candidate.is_readable()).and_then(of_the_same_key))
 }
 
-/// The certificate with the latest notBefore, or the first of several.
+/// Returns the certificate with the latest notBefore; of equal ones, the first.
 fn newest(candidates: &[Candidate<'_>], wanted: impl Fn(&Candidate<'_>) -> bool) -> Option<usize> {
     let wanted = (0..candidates.len()).rev().filter(|index| wanted(&candidates[*index]));
     wanted.max_by_key(|index| candidates[*index].not_before())
 }
 
-/// The issuer of the last link, unless that one is a root.
+/// Returns the issuer of `link`, or `None` if `link` is a root or no unused certificate issued it.
 fn issuer(
     candidates: &[Candidate<'_>],
     chain: &[usize],
@@ -94,7 +95,7 @@ fn issuer(
     Ok(None)
 }
 
-/// Key Vault keeps 25 KB, which is about 20 certificates.
+/// Key Vault stores at most 25 KB, which is about 20 certificates.
 const MAX_CERTIFICATES: usize = 100;
 
 #[cfg(test)]

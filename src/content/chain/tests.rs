@@ -1,7 +1,7 @@
 use super::*;
 use crate::content::{self, pkcs12::Archive, private_key::PrivateKey};
 
-/// Leaf, four intermediates and a root, on four curves and without key identifiers.
+/// A leaf, four intermediates and a root, on four curves and without key identifiers.
 struct Fixture {
     /// From the leaf to the root.
     chain: Vec<Vec<u8>>,
@@ -25,7 +25,7 @@ fn ordered(certificates: &[Vec<u8>], public_keys: &[&[u8]]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_rotation_and_reversal_comes_out_in_order() {
+fn every_rotation_and_reversal_is_put_in_order() {
     let Fixture { chain, key, .. } = fixture();
     for keys in [vec![], vec![key.public_key()]] {
         for shift in 0..chain.len() {
@@ -52,24 +52,24 @@ fn the_leaf_is_the_certificate_of_the_key() {
     let Fixture { chain, key, stranger } = fixture();
     let stored = [vec![stranger.clone()], chain.clone()].concat();
     assert_eq!(ordered(&stored, &[key.public_key()]), [chain.clone(), vec![stranger.clone()]].concat());
-    // A key of none of them counts for nothing, and the stranger issues nobody.
+    // A key without a certificate is ignored, and the stranger issued nothing.
     assert_eq!(ordered(&stored, &[b"other"]), stored);
     assert_eq!(ordered(&stored, &[b"other", key.public_key()])[0], chain[0]);
 }
 
 #[test]
-fn a_certificate_that_stands_twice_comes_out_once() {
+fn a_duplicate_certificate_is_written_once() {
     let Fixture { chain, key, stranger } = fixture();
     let (leaf, ca4, root) = (chain[0].clone(), chain[1].clone(), chain[5].clone());
     let strangers = vec![stranger.clone(), stranger.clone()];
     let stored = [strangers, vec![root, ca4, leaf], chain.clone(), vec![stranger.clone()]].concat();
     let expected = [chain, vec![stranger]].concat();
     assert_eq!(ordered(&stored, &[key.public_key()]), expected);
-    // Without the key the stranger is as good a leaf, unless it comes later.
+    // Without the key, the stranger is the leaf, unless it comes later.
     assert_eq!(ordered(&stored[2..], &[]), expected);
 }
 
-/// The certificates of 2020 to 2090 of one leaf, those of 2020 and 2022 of its intermediate, and the root.
+/// A leaf's certificates of 2020 to 2090, its intermediate's of 2020 and 2022, and the root.
 struct Renewals {
     key: PrivateKey,
     leaf: [Vec<u8>; 3],
@@ -119,7 +119,7 @@ fn of_a_renewed_self_signed_certificate_the_newest_comes_first() {
 }
 
 #[test]
-fn what_is_not_x509_is_kept_behind_the_chain() {
+fn data_that_is_not_x509_is_kept_behind_the_chain() {
     let Fixture { chain, .. } = fixture();
     let stored = [vec![b"garbage".to_vec()], chain.clone()].concat();
     assert_eq!(ordered(&stored, &[]), [chain, vec![b"garbage".to_vec()]].concat());
@@ -128,7 +128,7 @@ fn what_is_not_x509_is_kept_behind_the_chain() {
 }
 
 #[test]
-fn a_name_without_the_signature_makes_no_issuer() {
+fn a_certificate_with_the_issuers_name_alone_is_not_the_issuer() {
     let Fixture { chain, key, .. } = fixture();
     let mut forged = chain[1].clone();
     // Another point, so another key under the same name.
@@ -141,7 +141,7 @@ fn a_name_without_the_signature_makes_no_issuer() {
 #[test]
 fn a_signature_of_an_unknown_algorithm_falls_back_to_names() {
     let Fixture { mut chain, .. } = fixture();
-    // ecdsa-with-SHA256 (.4.3.2) becomes an algorithm that nobody knows, in both places where it is named.
+    // Replaces ecdsa-with-SHA256 (.4.3.2) with an unknown algorithm, in both places that name it.
     let oid = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
     let leaf = &mut chain[0];
     let places: Vec<_> = (0..leaf.len() - oid.len()).filter(|&at| leaf[at..at + oid.len()] == oid).collect();
@@ -176,7 +176,7 @@ fn broken_certificates_never_panic_and_are_never_lost() {
     }
 }
 
-/// A copy with another signature, so that it is another certificate of the same name.
+/// A copy with another signature: a different certificate of the same name.
 fn unsigned(certificate: &[u8], number: usize) -> Vec<u8> {
     let mut copy = certificate.to_vec();
     let end = copy.len();
@@ -185,9 +185,9 @@ fn unsigned(certificate: &[u8], number: usize) -> Vec<u8> {
 }
 
 #[test]
-fn certificates_of_one_name_cost_no_more_than_is_granted() {
+fn signature_checks_among_certificates_of_one_name_are_bounded() {
     let Fixture { chain, .. } = fixture();
-    // Each has the root's name and key and so issued the root, which is found last, and none of the others.
+    // Each has the root's name and key. So each issued the root, which is found last, and no other certificate.
     let roots = |count| -> Vec<_> {
         let copies = (1..count).map(|number| unsigned(&chain[5], number));
         copies.chain([chain[5].clone()]).collect()
@@ -197,7 +197,7 @@ fn certificates_of_one_name_cost_no_more_than_is_granted() {
 }
 
 #[test]
-fn ten_thousand_certificates_are_refused_unread() {
+fn ten_thousand_certificates_are_refused_without_parsing() {
     let Fixture { chain, .. } = fixture();
     let many = vec![chain[0].clone(); 10_000];
     assert!(matches!(order(&many, &[]), Err(ContentError::TooManyCertificates { count: 10_000, .. })));

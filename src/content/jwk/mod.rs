@@ -17,7 +17,7 @@ use super::{
     pem::{PUBLIC_KEY, PemText},
 };
 
-/// The public part of a key bundle, base64url already undone (RFC 7518, section 6).
+/// The public part of a key bundle, already decoded from base64url (RFC 7518, section 6).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublicJwk {
     /// `kty`: `RSA`, `RSA-HSM`, `EC`, `EC-HSM`, `oct` or `oct-HSM`.
@@ -54,19 +54,19 @@ pub fn render(jwk: &PublicJwk) -> Result<Vec<u8>, JwkError> {
 /// Why a key cannot be written as a public key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwkError {
-    /// There is no public key to write.
+    /// A symmetric key has no public part.
     #[error("a key of type {0} is symmetric and has no public key")]
     Symmetric(String),
 
-    /// There is no key type, and most likely no key.
+    /// The key type is empty, and so most likely is the key.
     #[error("the answer holds no key type (kty)")]
     NoType,
 
-    /// The key type is not known.
+    /// The key type is unknown.
     #[error("key type {0} is not supported, expected RSA, RSA-HSM, EC or EC-HSM")]
     UnknownType(Excerpt),
 
-    /// The curve is not known.
+    /// The curve is unknown.
     #[error("curve {0} is not supported, expected P-256, P-384, P-521 or P-256K")]
     UnknownCurve(Excerpt),
 
@@ -75,7 +75,7 @@ pub enum JwkError {
     Missing {
         /// The key type.
         kty: String,
-        /// The parameter as RFC 7518 calls it.
+        /// The parameter's name in RFC 7518.
         parameter: &'static str,
     },
 
@@ -127,7 +127,7 @@ fn elliptic(jwk: &PublicJwk) -> Result<Vec<u8>, JwkError> {
 struct Curve {
     name: &'static str,
     oid: ObjectIdentifier,
-    /// Of a coordinate, in bytes.
+    /// The length of a coordinate, in bytes.
     length: usize,
     verification: &'static EcdsaVerificationAlgorithm,
 }
@@ -157,7 +157,7 @@ fn missing(jwk: &PublicJwk, parameter: &'static str) -> JwkError {
     JwkError::Missing { kty: jwk.kty.clone(), parameter }
 }
 
-/// A big-endian number without its leading zeros; zero itself is empty.
+/// Strips leading zeros from a big-endian number; zero itself becomes empty.
 fn number(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
     &bytes[zeros..]

@@ -45,7 +45,7 @@ fn an_rsa_key_has_null_parameters_and_positive_numbers() {
 }
 
 #[test]
-fn numbers_that_are_no_rsa_key_are_refused() {
+fn numbers_that_are_not_an_rsa_key_are_refused() {
     let long = |bytes: usize| [vec![0x80], vec![1; bytes - 1]].concat();
     let rows = [
         ("even modulus", rsa(&[0xc0, 2], &[3]), JwkError::Modulus),
@@ -66,7 +66,7 @@ fn numbers_that_are_no_rsa_key_are_refused() {
 }
 
 #[test]
-fn coordinates_are_brought_to_the_length_of_the_curve() {
+fn coordinates_get_the_length_of_the_curve() {
     let (x, y) = generator();
     let expected = text(&elliptic("P-256", &x, &y)).unwrap();
     assert!(expected.contains("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt"));
@@ -91,7 +91,7 @@ fn a_point_off_the_curve_is_refused() {
 }
 
 #[test]
-fn what_is_missing_or_unknown_is_named() {
+fn missing_and_unknown_parameters_are_named() {
     let (x, y) = generator();
     let whole = elliptic("P-256", &x, &y);
     let rows = [

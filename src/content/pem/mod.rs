@@ -8,19 +8,19 @@ use zeroize::Zeroizing;
 use super::encoding;
 use crate::spec::sensitive::Sensitive;
 
-/// A PEM text taken apart into its certificates and the rest.
+/// A PEM text split into certificates and all other blocks.
 #[derive(Debug)]
 pub struct CertificatesAndKeys {
     /// The `CERTIFICATE` blocks, in order.
     pub certificates: Sensitive<Vec<u8>>,
-    /// Every other block, in order: private keys, and whatever else there was.
+    /// All other blocks, in order; mostly private keys.
     pub keys: Sensitive<Vec<u8>>,
 }
 
-/// Splits `text` into certificates and keys, each block written anew with lines of 64 columns.
+/// Splits `text` into certificates and keys. Each block is written again with lines of 64 columns.
 ///
-/// Compat: which blocks are seen follows Go's `encoding/pem`: text around blocks, CRLF and blanks are dropped,
-/// headers are kept, broken blocks are skipped, and a text without blocks gives two empty results.
+/// Compat: blocks are found as Go's `encoding/pem` finds them. Text around blocks, CRLF and blanks are dropped, headers
+/// are kept, and broken blocks are skipped. A text without blocks gives two empty results.
 pub fn split(text: &str) -> CertificatesAndKeys {
     let (mut certificates, mut keys) = (PemText::new(), PemText::new());
     let mut rest = text;
@@ -32,13 +32,13 @@ pub fn split(text: &str) -> CertificatesAndKeys {
     CertificatesAndKeys { certificates: certificates.into_sensitive(), keys: keys.into_sensitive() }
 }
 
-/// Returns whether a text is PEM, also one that no certificate or key can be read from.
+/// Returns whether a text looks like PEM, even if no block in it can be parsed.
 pub fn is_pem(text: &str) -> bool {
     text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').starts_with(BEGIN)
         || text.contains(concat!("\n", "-----BEGIN "))
 }
 
-/// PEM text in the making. Its memory is wiped, also where it had to move to grow.
+/// A PEM text under construction. Its memory is wiped, also after reallocation.
 pub(super) struct PemText(Zeroizing<Vec<u8>>);
 
 impl PemText {
@@ -57,19 +57,18 @@ impl PemText {
         Sensitive::new(std::mem::take(&mut *self.0))
     }
 
-    /// The text, where it holds nothing secret.
+    /// Returns the text of a public key or certificate, which needs no wiping.
     pub(super) fn into_public(mut self) -> Vec<u8> {
         std::mem::take(&mut *self.0)
     }
 
-    /// Text from ASCII parts, for those who need a `str`.
     pub(super) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("labels are text and the rest is base64")
     }
 
     fn push(&mut self, block: &Block<'_>) {
         self.lines(&["-----BEGIN ", block.label, "-----\n"]);
-        // RFC 1421, section 4.6.1.1: Proc-Type is the first header. The others come sorted.
+        // RFC 1421, section 4.6.1.1: Proc-Type is the first header. Go's `encoding/pem` sorts the others.
         let (first, others): (Vec<_>, Vec<_>) =
             block.headers.iter().partition(|(key, _)| **key == "Proc-Type");
         for (key, value) in first.into_iter().chain(others) {
@@ -109,7 +108,7 @@ impl PemText {
     }
 }
 
-/// One block as it was read.
+/// A parsed block.
 struct Block<'a> {
     label: &'a str,
     headers: BTreeMap<&'a str, &'a str>,
@@ -117,10 +116,10 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// The first whole block of `text` and the text after it.
+    /// Returns the first complete block of `text`, and the text after it.
     ///
-    /// A block is found from its end: the first END line, and the last BEGIN line before it. Where these two do
-    /// not make a block, the search goes on behind that END.
+    /// A block is found by its end: the first END line, and the last BEGIN line before it. If the two do not form a
+    /// block, the search continues behind the END line.
     fn first(text: &'a str) -> Option<(Self, &'a str)> {
         let mut from = 0;
         loop {
@@ -184,20 +183,20 @@ impl<'a> Block<'a> {
 
 enum Attempt<'a> {
     Block(Block<'a>),
-    /// No block here, perhaps one further on.
+    /// There is no block here, but there may be one further on.
     Broken,
-    /// The headers run past the END line, and nothing behind it is looked at.
+    /// The headers run past the END line, so nothing behind it is parsed.
     Endless,
 }
 
-/// Whether `text`, which follows `-----END `, closes a block with `label`, only blanks after it.
+/// Returns whether `text`, which follows `-----END `, closes a block with `label`. Only blanks may follow.
 fn closes(text: &str, label: &str) -> bool {
     text.strip_prefix(label)
         .and_then(|text| text.strip_prefix(DASHES))
         .is_some_and(|text| line(text).0.is_empty())
 }
 
-/// The first line without its end and trailing blanks, and the text after it.
+/// Returns the first line without its end and trailing blanks, and the text after it.
 fn line(text: &str) -> (&str, &str) {
     let (line, rest) = match text.split_once('\n') {
         Some((line, rest)) => (line.strip_suffix('\r').unwrap_or(line), rest),

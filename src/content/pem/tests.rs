@@ -53,7 +53,7 @@ fn what_is_not_a_block_is_dropped() {
 }
 
 #[test]
-fn an_empty_block_stays_one() {
+fn an_empty_block_is_kept() {
     let empty = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
     assert_eq!(split_text(empty), (empty.to_owned(), String::new()));
 }

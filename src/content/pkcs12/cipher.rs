@@ -79,12 +79,12 @@ fn pbes2(
         ErrorKind::OidUnknown { oid } => unsupported(oid),
         _ => Pkcs12Error::Malformed(PART),
     })?;
-    // scrypt is bounded by memory as well as by time, and no tool is known to put it into an archive.
+    // scrypt would need a bound on memory as well as on time, and no known tool uses it in archives.
     let derivation = parameters.kdf.pbkdf2().ok_or_else(|| unsupported(parameters.kdf.oid()))?;
     if derivation.iteration_count == 0 {
         return Err(Pkcs12Error::Iterations);
     }
-    // Two hashes to an HMAC, and a second block where 20 or 28 bytes of hash make a key of 32.
+    // An HMAC takes two hashes, and a key of 32 bytes takes two blocks if the hash has 20 or 28 bytes.
     work.spend(derivation.iteration_count, 4)?;
 
     let mut buffer = Zeroizing::new(data.to_vec());
@@ -113,5 +113,5 @@ struct Pbes1Parameters<'a> {
 const PBE_SHA1_3DES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
 const PBE_SHA1_RC2_40: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.6");
 const SHA1_LENGTH: usize = 20;
-/// Of both ciphers.
+/// Both ciphers have this length.
 const IV_LENGTH: usize = 8;

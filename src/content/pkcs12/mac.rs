@@ -22,7 +22,7 @@ use crate::content::asn1::{AlgorithmIdentifier, SHA256, SHA384, SHA512};
 pub(super) struct MacData<'a> {
     digest: DigestInfo<'a>,
     salt: &'a OctetStringRef,
-    /// One where absent.
+    /// An absent count means one.
     iterations: Option<IntRef<'a>>,
 }
 

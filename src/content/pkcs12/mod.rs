@@ -1,4 +1,4 @@
-//! PKCS#12 archives (RFC 7292) under the empty password, as Key Vault hands them out.
+//! PKCS#12 archives (RFC 7292) under the empty password, as Key Vault returns them.
 
 mod cipher;
 mod mac;
@@ -21,25 +21,24 @@ use self::{
 };
 use crate::spec::sensitive::Sensitive;
 
-/// What an archive holds, in the order in which it holds it.
+/// The content of an archive, in its stored order.
 #[derive(Debug, Default)]
 pub struct Archive {
-    /// Private keys as they are stored: PKCS#8, not yet looked into.
+    /// Private keys in PKCS#8, not yet parsed.
     pub keys: Vec<Sensitive<Vec<u8>>>,
-    /// Certificates as they are stored: X.509 DER, not yet looked into. Copies are kept.
+    /// Certificates in X.509 DER, not yet parsed; may hold duplicates.
     pub certificates: Vec<Vec<u8>>,
 }
 
 impl Archive {
-    /// Opens `pfx` with the empty password, in either of the two forms that it has.
+    /// Opens `pfx` with the empty password, in either of its two forms.
     ///
-    /// Reads PBES1 (3DES and 40-bit RC2) and PBES2, bags that are encrypted or not, with a MAC or without. Bags
-    /// of other kinds (revocation lists, secrets) are passed over. The work of deriving keys is bounded for the
-    /// archive as a whole.
+    /// Supports PBES1 (3DES and 40-bit RC2) and PBES2, encrypted and plain bags, with or without a MAC. Bags of other
+    /// kinds (revocation lists, secrets) are skipped. The key derivation work of a whole archive is bounded.
     ///
     /// # Errors
-    /// The archive is malformed, cut short, under another password, needs an algorithm that is not supported or
-    /// more work than is granted.
+    /// The archive is malformed, truncated or under another password, or it needs an unsupported algorithm or too much
+    /// work.
     pub fn open(pfx: &[u8]) -> Result<Self, Pkcs12Error> {
         let pfx = Pfx::from_der(pfx).map_err(|error| match error.kind() {
             ErrorKind::Incomplete { .. } => Pkcs12Error::Truncated,
@@ -54,7 +53,7 @@ impl Archive {
         let content = pfx.auth_safe.octets("authenticated safe")?;
 
         let mut work = Work::granted();
-        // Compat: the empty password is two zero bytes, or none where the first does not fit.
+        // Compat: the empty password is two zero bytes, or no bytes if the first form fails.
         let zeros = Self::read(content, pfx.mac.as_ref(), EmptyPassword::Terminator, &mut work);
         match zeros {
             Err(wrong @ (Pkcs12Error::WrongPassword | Pkcs12Error::Undecryptable)) => {
@@ -98,7 +97,7 @@ impl Archive {
                         password,
                         work,
                     )?;
-                    // One time in 256 a wrong key leaves a padding that looks right.
+                    // One wrong key in 256 leaves a valid padding.
                     let bags = Bags::from_der(&contents).map_err(|_| Pkcs12Error::Undecryptable)?;
                     archive.add(bags, password, work, 0)?;
                 }
@@ -154,36 +153,36 @@ impl Archive {
 /// Why an archive cannot be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Pkcs12Error {
-    /// The bytes end too early.
+    /// The archive is truncated.
     #[error("the archive is cut short")]
     Truncated,
 
-    /// A part is not the DER it should be.
+    /// A part is not valid DER.
     #[error("the {0} of the archive is malformed")]
     Malformed(&'static str),
 
-    /// Not version 3, the only one there is.
+    /// Version 3 is the only one that exists.
     #[error("archive version {0} is not supported, expected 3")]
     UnsupportedVersion(u8),
 
-    /// A part is of a kind that is not supported, such as one encrypted to a public key.
+    /// A part has an unsupported type, such as one encrypted to a public key.
     #[error("the archive holds content of type {0}, which is not supported")]
     UnsupportedContent(ObjectIdentifier),
 
     /// An algorithm is not supported.
     #[error("the {purpose} algorithm {algorithm} of the archive is not supported")]
     UnsupportedAlgorithm {
-        /// What it is for.
+        /// The algorithm's purpose.
         purpose: &'static str,
-        /// Its object identifier.
+        /// The algorithm's object identifier.
         algorithm: ObjectIdentifier,
     },
 
-    /// The MAC does not fit.
+    /// The MAC does not match.
     #[error("the archive is under a password, or was altered: its MAC does not fit the empty password")]
     WrongPassword,
 
-    /// The MAC fits or there is none, and yet the content does not decrypt.
+    /// The content does not decrypt, although the MAC matches or is absent.
     #[error("the archive does not decrypt with the empty password")]
     Undecryptable,
 
@@ -191,11 +190,11 @@ pub enum Pkcs12Error {
     #[error("an iteration count of the archive is not a positive number")]
     Iterations,
 
-    /// There are more private keys than any certificate has.
+    /// The archive holds more private keys than the limit.
     #[error("the archive holds more than {MAX_KEYS} private keys")]
     TooManyKeys,
 
-    /// Deriving the keys would take too long.
+    /// Key derivation would take too long.
     #[error("the archive asks for more key derivation work than is granted")]
     TooMuchWork,
 }
@@ -206,7 +205,7 @@ fn malformed(part: &'static str) -> impl Fn(der::Error) -> Pkcs12Error {
 
 const VERSION: u8 = 3;
 const MAX_NESTED: usize = 4;
-/// A certificate has one; each that is read costs a multiplication on its curve.
+/// A certificate has one key, and parsing each key costs a multiplication on its curve.
 const MAX_KEYS: usize = 100;
 
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");

@@ -1,4 +1,4 @@
-//! The ASN.1 shapes of an archive: RFC 7292, sections 4 and 5, and the EncryptedData of RFC 5652, section 8.
+//! The ASN.1 types of an archive: RFC 7292, sections 4 and 5, and EncryptedData of RFC 5652, section 8.
 
 use der::{
     Sequence,
@@ -56,7 +56,7 @@ pub(super) struct SafeBag<'a> {
     pub(super) id: ObjectIdentifier,
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
     pub(super) value: AnyRef<'a>,
-    /// A SET that some tools do not sort, so not decoded further.
+    /// Some tools do not sort this SET, so it is not decoded.
     pub(super) attributes: Option<AnyRef<'a>>,
 }
 

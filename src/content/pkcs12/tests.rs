@@ -36,7 +36,7 @@ fn an_empty_password_of_no_bytes_opens_as_well() {
 }
 
 #[test]
-fn another_password_is_told_from_a_broken_archive() {
+fn a_wrong_password_is_distinguished_from_a_broken_archive() {
     assert_eq!(open("password.pfx").unwrap_err(), Pkcs12Error::WrongPassword);
     assert_eq!(open("password-no-mac.pfx").unwrap_err(), Pkcs12Error::Undecryptable);
     let whole = fixture("pbes2.pfx");
@@ -74,7 +74,7 @@ fn hostile_iteration_counts_are_refused_at_once() {
 
 #[test]
 fn an_unsupported_algorithm_is_named() {
-    // The last byte of pbeWithSHAAnd3-KeyTripleDES-CBC turned into that of RC4.
+    // Changes the last byte of pbeWithSHAAnd3-KeyTripleDES-CBC to that of RC4.
     let mut pfx = fixture("absent-password-no-mac.pfx");
     let oid = [0x06, 0x0a, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x03];
     let at = pfx.windows(oid.len()).position(|window| window == oid).unwrap();
@@ -87,7 +87,7 @@ fn an_unsupported_algorithm_is_named() {
 fn attributes_need_not_be_sorted() {
     let mut pfx = fixture("plain-no-mac.pfx");
     let whole = open("plain-no-mac.pfx").unwrap();
-    // friendlyName and localKeyID, each a SEQUENCE of less than 128 bytes that starts 2 bytes before its OID.
+    // friendlyName and localKeyID: each is a SEQUENCE of less than 128 bytes that starts 2 bytes before its OID.
     let find = |last: u8| {
         let oid = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, last];
         pfx.windows(oid.len()).position(|window| window == oid).unwrap() - 2
@@ -119,13 +119,13 @@ fn broken_archives_never_panic() {
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn debug_output_redacts_keys() {
     let archive = open("plain.pfx").unwrap();
     let shown = format!("{:?}", archive.keys);
     assert_eq!(shown, "[[redacted]]");
 }
 
-/// A tag, the length in its shortest form, and the content.
+/// Encodes a tag, the length in its shortest form, and the content.
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let length = &length[length.iter().take_while(|&&byte| byte == 0).count()..];
@@ -147,7 +147,7 @@ fn bag(last: u8, value: &[u8]) -> Vec<u8> {
     der(SEQUENCE, &[oid(&[0x0c, 0x0a, 0x01, last]), der(EXPLICIT, value)].concat())
 }
 
-/// An archive without encryption and without a MAC.
+/// Returns an archive without encryption and without a MAC.
 fn archive(bags: &[u8]) -> Vec<u8> {
     let data =
         |octets: &[u8]| der(SEQUENCE, &[oid(&[0x07, 0x01]), der(EXPLICIT, &der(OCTETS, octets))].concat());
@@ -156,8 +156,8 @@ fn archive(bags: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_length_that_is_only_claimed_is_not_believed() {
-    // Each is a SEQUENCE or OCTET STRING of up to 4 GiB, with nothing in it.
+fn an_archive_that_claims_more_bytes_than_it_has_is_refused() {
+    // Each is an empty SEQUENCE or OCTET STRING that claims up to 4 GiB.
     for length in [&[0x84, 0xff, 0xff, 0xff, 0xff][..], &[0x84, 0x0f, 0xff, 0xff, 0xff], &[0x80], &[0x89]] {
         for start in [vec![SEQUENCE], vec![SEQUENCE, 0x82, 0x10, 0x00, 0x02, 0x01, 0x03, SEQUENCE]] {
             let pfx = [&start[..], length].concat();
@@ -170,7 +170,7 @@ fn a_length_that_is_only_claimed_is_not_believed() {
 }
 
 #[test]
-fn bags_in_bags_are_refused_however_deep() {
+fn nested_bags_are_refused_at_any_depth() {
     let nested = |depth| {
         let innermost = der(SEQUENCE, &[]);
         archive(&bag(6, &(0..depth).fold(innermost, |inside, _| der(SEQUENCE, &bag(6, &inside)))))
@@ -183,7 +183,7 @@ fn bags_in_bags_are_refused_however_deep() {
 }
 
 #[test]
-fn an_archive_of_keys_is_refused() {
+fn an_archive_with_too_many_keys_is_refused() {
     let keys = |count| archive(&bag(1, &der(SEQUENCE, &[])).repeat(count));
     assert_eq!(Archive::open(&keys(100)).unwrap().keys.len(), 100);
     assert_eq!(Archive::open(&keys(101)).unwrap_err(), Pkcs12Error::TooManyKeys);
@@ -191,8 +191,8 @@ fn an_archive_of_keys_is_refused() {
 }
 
 #[test]
-fn work_is_granted_to_the_archive_and_not_to_each_of_its_bags() {
-    // PBES2, PBKDF2 with 1,000 rounds of HMAC-SHA256, AES-256: two of them are all that is left.
+fn work_is_bounded_for_the_archive_and_not_for_each_bag() {
+    // PBES2, PBKDF2 with 1,000 rounds of HMAC-SHA256, AES-256. The work that remains is enough for two of them.
     let integer = |bytes: &[u8]| der(0x02, bytes);
     let hmac =
         der(SEQUENCE, &[der(0x06, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x09]), vec![5, 0]].concat());

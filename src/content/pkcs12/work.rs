@@ -1,10 +1,10 @@
-//! A bound on the work that an archive can ask for.
+//! A bound on the key derivation work of an archive.
 
 use der::asn1::IntRef;
 
 use super::Pkcs12Error;
 
-/// Hash computations that may still be spent on an archive, whatever number of parts it spreads them over.
+/// The hash computations that remain for an archive, over all of its parts.
 #[derive(Debug)]
 pub(super) struct Work {
     left: u64,
@@ -15,7 +15,7 @@ impl Work {
         Self { left: GRANTED }
     }
 
-    /// Spends `iterations` times `hashes`, before the work is done.
+    /// Spends `iterations` times `hashes`; must be called before the hashing.
     pub(super) fn spend(&mut self, iterations: u32, hashes: u64) -> Result<(), Pkcs12Error> {
         self.left = self
             .left
@@ -25,7 +25,7 @@ impl Work {
     }
 }
 
-/// The iteration count of a key derivation: at least one.
+/// Parses the iteration count of a key derivation, which is at least one.
 pub(super) fn iterations(stored: IntRef<'_>) -> Result<u32, Pkcs12Error> {
     let (&first, rest) = stored.as_bytes().split_first().ok_or(Pkcs12Error::Iterations)?;
     if first & 0x80 != 0 {
@@ -38,7 +38,7 @@ pub(super) fn iterations(stored: IntRef<'_>) -> Result<u32, Pkcs12Error> {
     if count == 0 { Err(Pkcs12Error::Iterations) } else { Ok(count) }
 }
 
-/// A second or so of hashing, and room for a million iterations in each of the three usual places.
+/// About one second of hashing, and enough for a million iterations in each of the three usual places.
 const GRANTED: u64 = 8_000_000;
 
 #[cfg(test)]

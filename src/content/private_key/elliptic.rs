@@ -58,7 +58,7 @@ impl Curve {
         Some(Self { algorithm, scalar_length })
     }
 
-    /// The scalar in the fixed length of the curve: some tools drop leading zeros, some add them.
+    /// Returns the scalar in the curve's fixed length: some tools drop leading zeros, and some add them.
     fn scalar(&self, stored: &[u8]) -> Result<Zeroizing<Vec<u8>>, PrivateKeyError> {
         let excess = stored.len().saturating_sub(self.scalar_length);
         let (excess, significant) = stored.split_at(excess);
@@ -71,7 +71,7 @@ impl Curve {
     }
 }
 
-/// What is used of a body as it was stored; its public key is not, since it need not be there or right.
+/// The used part of a stored key. Its public key is ignored, since it may be absent or wrong.
 struct Stored<'a> {
     version: u8,
     private_key: &'a OctetStringRef,
@@ -88,7 +88,7 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// The parameters, which PKCS#8 has outside, are left out.
+/// The parameters are omitted, since PKCS#8 holds them outside the body.
 #[derive(Sequence)]
 struct EcPrivateKey<'a> {
     version: u8,

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::asn1::{AlgorithmIdentifier, EC_PUBLIC_KEY, ED25519, RSA_ENCRYPTION};
 use crate::spec::sensitive::Sensitive;
 
-/// A private key in PKCS#8, and its public half.
+/// A private key in PKCS#8, with its public key.
 #[derive(Debug)]
 pub struct PrivateKey {
     pkcs8: Sensitive<Vec<u8>>,
@@ -21,8 +21,8 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// Reads PKCS#8 (RFC 5208 or RFC 5958) and writes it anew: version 0, no attributes, algorithm parameters
-    /// and key body in their one canonical form, which for elliptic curves includes the public key.
+    /// Parses PKCS#8 (RFC 5208 or RFC 5958) and writes it in canonical form: version 0, no attributes, canonical
+    /// algorithm parameters and key body. The body of an elliptic curve key includes the public key.
     ///
     /// Compat: these are the bytes of Go's `x509.MarshalPKCS8PrivateKey`. secp256k1, which Go lacks, follows the
     /// pattern of the other curves.
@@ -41,12 +41,12 @@ impl PrivateKey {
         }
     }
 
-    /// The key as PKCS#8 DER.
+    /// Returns the key as PKCS#8 DER.
     pub fn pkcs8(&self) -> &[u8] {
         self.pkcs8.expose()
     }
 
-    /// The content of `subjectPublicKey` in a certificate for this key.
+    /// Returns the content of `subjectPublicKey` in a certificate for this key.
     pub fn public_key(&self) -> &[u8] {
         &self.public_key
     }
@@ -65,23 +65,23 @@ impl PrivateKey {
 /// Why a private key cannot be normalised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrivateKeyError {
-    /// A part of the key is not what its algorithm prescribes.
+    /// A part of the key does not follow its algorithm's format.
     #[error("the {0} of the private key is malformed")]
     Malformed(&'static str),
 
-    /// The key is of an algorithm that is not known.
+    /// The key's algorithm is unknown.
     #[error("the algorithm {0} of the private key is not supported, expected RSA, ECDSA or Ed25519")]
     UnsupportedAlgorithm(ObjectIdentifier),
 
-    /// The key is on a curve that is not known.
+    /// The key's curve is unknown.
     #[error("the curve {0} of the private key is not supported, expected P-256, P-384, P-521 or secp256k1")]
     UnsupportedCurve(ObjectIdentifier),
 
-    /// The key spells out the parameters of its curve.
+    /// The key lists its curve's parameters instead of naming the curve.
     #[error("the private key does not name its curve")]
     UnnamedCurve,
 
-    /// RSA with more than two primes.
+    /// The RSA key has more than two primes.
     #[error("RSA private keys with more than two primes are not supported")]
     MultiPrimeRsa,
 
@@ -98,7 +98,7 @@ struct PrivateKeyInfo<'a> {
 }
 
 impl<'a> PrivateKeyInfo<'a> {
-    /// Attributes, the public key and anything later are left behind.
+    /// Attributes, the public key and any later fields are ignored.
     fn read<R: Reader<'a>>(reader: &mut R) -> der::Result<Self> {
         let info =
             Self { version: reader.decode()?, algorithm: reader.decode()?, private_key: reader.decode()? };

@@ -28,7 +28,7 @@ fn every_algorithm_is_written_as_openssl_writes_it() {
 }
 
 #[test]
-fn a_key_without_its_public_half_gets_it() {
+fn a_key_without_a_public_key_gets_one() {
     let without = fixture("p256-without-public-key.der");
     let key = PrivateKey::from_pkcs8(&without).unwrap();
     assert!(String::from_utf8(fixture("p256.pem")).unwrap().starts_with(&text(&key)));
@@ -36,14 +36,14 @@ fn a_key_without_its_public_half_gets_it() {
 }
 
 #[test]
-fn a_normal_key_stays_as_it_is() {
+fn a_canonical_key_is_unchanged() {
     for name in ["3des", "p521", "secp256k1", "ed25519"] {
         let key = key(name);
         assert_eq!(PrivateKey::from_pkcs8(key.pkcs8()).unwrap().pkcs8(), key.pkcs8(), "{name}");
     }
 }
 
-/// A PKCS#8 key of P-256 from its parts.
+/// Assembles a PKCS#8 key of P-256 from its parts.
 fn assembled(version: u8, parameters: &[u8], body: &[u8], after: &[u8]) -> Vec<u8> {
     let algorithm = sequence(&[&EC_PUBLIC_KEY.to_der().unwrap(), parameters]);
     let body = OctetStringRef::new(body).unwrap().to_der().unwrap();
@@ -63,7 +63,7 @@ fn tagged(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
-/// Scalar one, whose public key is the generator.
+/// The scalar one, whose public key is the generator.
 fn scalar(length: usize) -> Vec<u8> {
     let mut scalar = vec![0; length];
     scalar[length - 1] = 1;
@@ -71,7 +71,7 @@ fn scalar(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn forms_of_one_key_come_out_alike() {
+fn all_forms_of_a_key_give_the_same_bytes() {
     let plain = assembled(0, P256, &sequence(&[&[2, 1, 1], &scalar(32)]), &[]);
     let expected = PrivateKey::from_pkcs8(&plain).unwrap();
     let inner = sequence(&[&[2, 1, 1], &scalar(32), &tagged(0xa0, &[P256])]);
@@ -97,7 +97,7 @@ fn forms_of_one_key_come_out_alike() {
 }
 
 #[test]
-fn what_is_not_a_known_key_is_refused_by_name() {
+fn unknown_keys_are_refused_with_the_cause() {
     let body = sequence(&[&[2, 1, 1], &scalar(32)]);
     let p224: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x21];
     let order_and_more = tagged(4, &[&[0xff; 32]]);

@@ -1,4 +1,4 @@
-//! Secrets: plain values, and the certificates that Key Vault keeps as secrets.
+//! Secrets: plain values, and the certificates that Key Vault stores as secrets.
 
 use super::{
     chain::{self, ChainOrder},
@@ -14,7 +14,7 @@ use crate::spec::{
     sensitive::Sensitive,
 };
 
-/// What the operator decides of secrets that back certificates.
+/// The operator's settings for secrets that back certificates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CertificateSettings {
     /// `--construct-pem-chain`
@@ -23,26 +23,26 @@ pub struct CertificateSettings {
     pub files: PemFiles,
 }
 
-/// How many files a secret that backs a certificate becomes.
+/// The number of files that a certificate's secret becomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PemFiles {
-    /// One, with key and certificates.
+    /// One file with keys and certificates.
     #[default]
     Together,
-    /// That one, and beside it the certificates and the key in a file each.
+    /// The same file, and beside it one file with the certificates and one with the keys.
     Separate,
 }
 
-/// The bytes that a secret becomes.
+/// The content of a secret's files.
 #[derive(Debug)]
 pub struct SecretContent {
-    /// All of it.
+    /// The content of the object's own file.
     pub whole: Sensitive<Vec<u8>>,
-    /// Its certificates and keys apart, for [`PemFiles::Separate`].
+    /// The separate certificates and keys, for [`PemFiles::Separate`].
     pub separate: Option<SeparateParts>,
 }
 
-/// The parts of a certificate's secret.
+/// The separate parts of a certificate's secret.
 #[derive(Debug)]
 pub struct SeparateParts {
     /// The certificates in PEM.
@@ -51,16 +51,16 @@ pub struct SeparateParts {
     pub keys: Result<Sensitive<Vec<u8>>, MissingPart>,
 }
 
-/// Why a certificate's secret has no part.
+/// Why a certificate's secret lacks a part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MissingPart {
-    /// There is no certificate in it.
+    /// The secret has no certificate.
     #[error("the secret has no certificate")]
     Certificate,
-    /// There is no private key in it.
+    /// The secret has no private key.
     #[error("the secret has no private key")]
     Key,
-    /// It is an archive that is only passed on, and that cannot be opened.
+    /// The secret is an archive that is mounted as it is and cannot be opened.
     #[error("the archive cannot be opened")]
     Unopened(#[source] Box<ContentError>),
 }
@@ -78,14 +78,14 @@ impl From<CertificatesAndKeys> for SeparateParts {
     }
 }
 
-/// Renders a secret's `value` as the bytes of its files.
+/// Converts a secret's `value` to the bytes of its files.
 ///
-/// `backing` is the content type of a secret that backs a certificate, one whose answer has a `kid`; empty where
-/// the answer has none. It is `None` for a plain secret, which is written as it is whatever its content type.
-/// `encoding` is undone last: `Pfx` with `Base64` gives the binary archive.
+/// `backing` is the content type of a secret that backs a certificate, which is a secret with a `kid`; it may be empty.
+/// `backing` is `None` for a plain secret, which is written unchanged whatever its content type. The value is decoded
+/// from `encoding` last: `Pfx` with `Base64` gives the binary archive.
 ///
 /// # Errors
-/// The value is not in `encoding`, or a certificate is of another type than it claims.
+/// The value is not in `encoding`, or a certificate does not match its content type.
 pub fn render(
     value: &str,
     backing: Option<&str>,
@@ -112,7 +112,7 @@ pub fn render(
     Ok(SecretContent { whole, separate })
 }
 
-/// Says why a text is not in an encoding: PEM is in none, whatever was meant by it.
+/// Returns why a text cannot be decoded: PEM is not in any encoding.
 fn undecodable(text: &str, format: SecretFormat, error: EncodingError) -> ContentError {
     match format {
         _ if !pem::is_pem(text) => ContentError::Encoding(error),
@@ -121,7 +121,7 @@ fn undecodable(text: &str, format: SecretFormat, error: EncodingError) -> Conten
     }
 }
 
-/// The parts of an archive that is passed on as it is. Whoever wants the archive gets it, also where it cannot be opened.
+/// Splits an archive that is mounted as it is. The archive is mounted even if it cannot be opened.
 fn parts_of_archive(value: &str, order: ChainOrder) -> SeparateParts {
     if pem::is_pem(value) {
         return pem::split(value).into();
@@ -135,7 +135,7 @@ fn parts_of_archive(value: &str, order: ChainOrder) -> SeparateParts {
     }
 }
 
-/// Private keys first, then the certificates.
+/// Writes the private keys first, and then the certificates.
 fn pkcs12_to_pem(value: &str, order: ChainOrder) -> Result<PemText, ContentError> {
     let pfx = encoding::base64(value.as_bytes()).map_err(|error| match pem::is_pem(value) {
         true => ContentError::PemNotPkcs12,

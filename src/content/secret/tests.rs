@@ -3,7 +3,7 @@ use data_encoding::BASE64;
 use super::*;
 use crate::content::{encoding::EncodingError, fixture, pem, pkcs12::Pkcs12Error};
 
-/// A certificate secret of PKCS#12 as PEM, the chain constructed.
+/// Converts a PKCS#12 certificate's secret to PEM with a constructed chain.
 fn certificate(value: &str) -> Result<String, ContentError> {
     render(value, Some(PKCS12), SecretFormat::Pem, SecretEncoding::Utf8, CertificateSettings::default())
         .map(|content| String::from_utf8(content.whole.expose().clone()).unwrap())
@@ -36,7 +36,7 @@ fn archives_become_key_and_chain() {
 }
 
 #[test]
-fn an_archive_of_one_kind_becomes_what_there_is() {
+fn an_archive_with_only_keys_or_only_certificates_is_converted() {
     let whole = String::from_utf8(fixture("p256.pem")).unwrap();
     let (key, certificate) = whole.split_at(whole.find("-----BEGIN CERTIFICATE").unwrap());
     assert_eq!(archive("key-only.pfx").unwrap(), key);
@@ -113,7 +113,7 @@ fn failures_say_which_step_failed() {
 }
 
 #[test]
-fn pem_where_pfx_or_an_encoding_was_asked_for_is_called_pem() {
+fn pem_is_reported_as_pem_if_pfx_or_an_encoding_was_requested() {
     const BLOCK: &str = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n";
     let with_attributes = format!("Bag Attributes\n    localKeyID: 01\n{BLOCK}");
     for value in
@@ -232,12 +232,12 @@ fn a_part_that_a_secret_lacks_is_missing_and_not_empty() {
             assert_eq!(parts(value, backing, format), expected, "{format:?}");
         }
     }
-    // The content type is wrong, and the archive that was asked for is PEM.
+    // The content type is wrong, and the requested archive is PEM.
     assert_eq!(parts(&pem, PKCS12, SecretFormat::Pfx), (Ok(certificate.len()), Ok(key.len())));
 }
 
 #[test]
-fn an_archive_that_is_only_passed_on_need_not_open() {
+fn an_archive_is_mounted_unchanged_even_if_it_cannot_be_opened() {
     let settings = CertificateSettings { order: ChainOrder::Construct, files: PemFiles::Separate };
     for (value, cause) in [
         (BASE64.encode(&fixture("password.pfx")), ContentError::Pkcs12(Pkcs12Error::WrongPassword)),

@@ -1,4 +1,4 @@
-//! The one place where typed errors become the codes that operators know them by.
+//! The one place that maps typed errors to the failure codes that operators see.
 
 use crate::{
     cloud::CloudError,
@@ -15,7 +15,7 @@ use super::{
 };
 
 impl MountError {
-    /// What it is known by. Of several objects' codes the one that tells most, as `precedence` has it: lower is more.
+    /// Returns the failure code. If several objects failed, it is the code with the lowest `precedence`.
     pub fn code(&self, precedence: impl Fn(Code) -> u8) -> Code {
         match self {
             Self::Cloud(CloudError::NoFile) => Code::NoCloudFile,
@@ -69,7 +69,7 @@ impl IdentityError {
 fn refused(source: &TokenSource, answer: &TokenErrorResponse) -> Code {
     match source {
         TokenSource::Nmi { .. } => Code::NoPodIdentity,
-        // IMDS has no codes of its own for these two.
+        // IMDS has no error codes of its own for these two cases.
         TokenSource::Imds if answer.words().contains("Identity not found") => Code::IdentityNotOnNode,
         TokenSource::Imds if answer.words().contains("Multiple user assigned identities") => {
             Code::IdentityNotChosen
@@ -78,11 +78,11 @@ fn refused(source: &TokenSource, answer: &TokenErrorResponse) -> Code {
     }
 }
 
-/// Entra's numbers, as far as users of a vault meet them
+/// Maps Entra's error numbers that users of a vault meet
 /// (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>).
 fn entra(number: u32) -> Code {
     match number {
-        // None at all, or none that fits; the longer ones say which part does not.
+        // No federated credential at all, or none that matches. The longer numbers say which part does not match.
         70_021 | 70_025 | 700_211..=700_213 | 7_002_111..=7_002_139 => Code::NoFederatedCredential,
         700_223 | 700_238 => Code::FederationNotAllowed,
         50_013 | 50_027 | 90_061 | 700_027 | 700_222 | 700_227 | 5_000_811 => Code::PodTokenNotTrusted,
@@ -107,7 +107,7 @@ fn unavailable(status: u16) -> Code {
     }
 }
 
-/// What something in between means by a status.
+/// Maps the status of an answer that came from a proxy, firewall or gateway.
 fn foreign(status: u16) -> Code {
     match status {
         403 => Code::ForbiddenByProxy,
@@ -172,10 +172,10 @@ impl VaultError {
             Self::Throttled(_) => Code::Throttled,
             Self::Unavailable(answer) if answer.status() < 400 => Code::UnexpectedAnswer,
             Self::Unavailable(_) => Code::VaultDown,
-            // Gateways answer for a vault that is out of order, and Azure's own are some of them.
+            // Gateways, Azure's own among them, answer in place of a vault that is down.
             Self::Foreign(answer) if answer.status() == 408 || answer.status() >= 500 => Code::VaultDown,
             Self::Foreign(answer) => foreign(answer.status()),
-            // The kind of error says that there was no answer; which it was, its cause may not.
+            // The kind of error already says that no answer came. Its cause may not say why.
             Self::Unreachable(cause) => match NetworkFailure::of(cause.as_ref()) {
                 NetworkFailure::Other => Code::ConnectionLost,
                 failure => network(failure, Code::VaultDnsFailed),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_that_users_meet_have_a_code_and_all_others_one_in_common() {
+    fn known_entra_errors_have_their_own_codes_and_others_share_one() {
         for (numbers, expected) in [
             (
                 &[70_021, 70_025, 700_211, 700_212, 700_213, 7_002_121, 7_002_138][..],
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn imds_says_whether_the_identity_is_missing_or_was_not_chosen() {
+    fn a_missing_identity_is_distinguished_from_an_ambiguous_one() {
         for (words, expected) in [
             ("Identity not found", Code::IdentityNotOnNode),
             ("Multiple user assigned identities exist, please specify one", Code::IdentityNotChosen),
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_means_another_thing_on_the_node_than_on_the_way_to_azure() {
+    fn an_unreachable_service_on_the_node_has_its_own_code() {
         let entra = TokenSource::Entra { tenant: "t".parse().unwrap(), host: "h".to_owned() };
         let proxy = TokenSource::TokenProxy { tenant: "t".parse().unwrap(), host: "h".to_owned() };
         let nmi = TokenSource::Nmi { pod: "n/p".to_owned() };

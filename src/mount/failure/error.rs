@@ -1,4 +1,4 @@
-//! Why a volume could not be mounted, and which objects are to blame.
+//! The errors of a mount, and the objects that caused them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,65 +19,65 @@ use crate::{
 
 use super::{super::volume::Largest, message::Budget, timeout_cause::TimeoutCause};
 
-/// One failed mount. Its text, in `mount/message.rs`, is all that an operator is told: it has no source besides.
+/// An error of one mount. Operators see only its text, which `mount/failure/message.rs` makes: it has no `source`.
 #[derive(Debug)]
 pub enum MountError {
-    /// The cloud's endpoints are not known.
+    /// The cloud's endpoints are unknown.
     Cloud(CloudError),
-    /// No token, so no object.
+    /// No token source issued a token, so no object could be read.
     Identity {
-        /// The objects that were wanted.
+        /// The requested objects, as messages show them.
         wanted: Vec<String>,
-        /// The vault.
+        /// The vault of the mount.
         vault: VaultName,
-        /// Why.
+        /// The error of the token request, shared by all mounts that waited for it.
         error: Arc<IdentityError>,
-        /// Parameters without effect, which may be why.
+        /// Ignored parameters that may be the cause.
         misspellings: Vec<Misspelling>,
     },
-    /// The SDK will not talk to this vault.
+    /// The SDK refused to create a client for this vault.
     Connect {
-        /// The vault.
+        /// The vault of the mount.
         vault: VaultName,
-        /// Why.
+        /// The error of the SDK.
         error: Box<VaultError>,
     },
-    /// Some objects could not be had.
+    /// Some objects could not be read or converted.
     Objects {
-        /// The vault.
+        /// The vault of the mount.
         vault: VaultName,
-        /// Who asked it.
+        /// The identity that read the vault.
         caller: Box<Caller>,
-        /// The objects, in the user's order; never empty.
+        /// The failed objects, in the user's order; never empty.
         failures: Vec<ObjectFailure>,
     },
-    /// More than the driver takes.
+    /// The volume exceeds the driver's limit.
     TooLarge {
-        /// What it would be, in bytes: of as much as was read, about.
+        /// The volume's size in bytes; approximate, and only of the objects that were read.
         size: usize,
-        /// What it may be, in bytes.
+        /// The driver's limit in bytes.
         limit: usize,
-        /// The files with the most in them, where all of them are known.
+        /// The largest files, if all files are known.
         largest: Option<Largest>,
     },
-    /// All places are taken.
+    /// The mount got no permit in time.
     QueueTimeout {
-        /// The vault.
+        /// The vault of the mount.
         vault: VaultName,
         /// How long the mount waited.
         budget: Budget,
     },
-    /// Azure takes too long.
+    /// The mount did not finish in time.
     Timeout {
-        /// The objects that were wanted.
+        /// The requested objects, as messages show them.
         wanted: Vec<String>,
-        /// The vault.
+        /// The vault of the mount.
         vault: VaultName,
-        /// How long it was allowed to take.
+        /// How long the mount was allowed to take.
         budget: Budget,
-        /// What it waited for.
+        /// What the mount waited for when it timed out.
         waiting: Box<TimeoutCause>,
-        /// How long it had waited for that.
+        /// How long the mount had waited for `waiting`.
         spent: Duration,
     },
 }
@@ -88,20 +88,20 @@ impl From<CloudError> for MountError {
     }
 }
 
-/// Who asked a vault.
+/// The identity that read a vault, with what messages say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Mode and client id.
     pub identity: String,
-    /// The directory, where the mode names one.
+    /// The tenant, if the mode names one.
     pub tenant: Option<TenantId>,
-    /// The object id in the directory, where the token says it.
+    /// The object id in the tenant, if the token names it.
     pub object_id: Option<String>,
     /// The vault's host.
     pub host: String,
-    /// The authority that the vault's challenge names, where it is another than the cloud's.
+    /// The authority that the vault's challenge named, if it differs from the cloud's.
     pub other_authority: Option<Excerpt>,
-    /// Parameters without effect, which may be why it is not another identity that asked.
+    /// Ignored parameters, which may be why another identity than intended read the vault.
     pub misspellings: Vec<Misspelling>,
 }
 
@@ -118,14 +118,14 @@ impl Caller {
     }
 }
 
-/// An object that could not be had.
+/// An object that could not be read or converted.
 #[derive(Debug)]
 pub struct ObjectFailure {
-    /// Its kind.
+    /// The object's type.
     pub kind: ObjectType,
-    /// Type and name, and the version where one was asked for: `secret/db-password`.
+    /// Type and name, with the version if one was requested: `secret/db-password`.
     pub object: String,
-    /// Why.
+    /// The error of this object.
     pub error: ObjectError,
 }
 
@@ -144,42 +144,42 @@ impl ObjectFailure {
     }
 }
 
-/// Why one object could not be had.
+/// An error of one object.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
-    /// The vault did not give it.
+    /// The vault did not return the object.
     #[error(transparent)]
     Vault(#[from] Arc<VaultError>),
-    /// The vault gave what cannot become the file that was asked for.
+    /// The object cannot be converted to the requested file.
     #[error("cannot be converted")]
     Content(#[from] ContentError),
-    /// Another object's file is where this one's `.crt` or `.key` would be.
+    /// Another object's file has the path of this object's `.crt` or `.key` file.
     #[error("its file {0:?} is also that of another object; set another objectAlias")]
     Clash(String),
-    /// The file of a certificate or a key, beside the object's own, cannot be in a volume.
+    /// The path of a separate certificate or key file is invalid.
     #[error("its file {path:?} {reason}; set another objectAlias")]
     Path {
-        /// The file.
+        /// The file's path.
         path: String,
-        /// Why not.
+        /// Why the driver would refuse the path.
         reason: InvalidPath,
     },
-    /// The object has no version at all.
+    /// The object has no versions.
     #[error("404: the vault has no such object, or no version of it")]
     NoVersions,
-    /// The version that a history starts at does not exist.
+    /// The first version of a history does not exist.
     #[error("404: the object has no such version to start the history at")]
     NoSuchVersion,
-    /// There are versions, but none that may be read.
+    /// Every version of the object is disabled.
     #[error("every version is disabled; enable one or ask for another")]
     AllDisabled,
-    /// The version that a history starts at may not be read.
+    /// The first version of a history is disabled.
     #[error("this version is disabled, so the history cannot start at it; enable it or start at another")]
     StartDisabled,
 }
 
 impl ObjectError {
-    /// What the vault said, where it is to blame.
+    /// Returns the vault's error, if the vault caused the failure.
     pub(in crate::mount) fn vault(&self) -> Option<&VaultError> {
         match self {
             Self::Vault(error) => Some(error),

@@ -1,23 +1,23 @@
-//! Names of objects, as many of them as a message has room for.
+//! Lists of object names that fit into a message.
 
-/// How many names are shown.
+/// How many names a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// The first, and how many more there are.
+    /// As many as fit in front of a cause, and the count of the rest.
     First,
-    /// So many of them.
+    /// At most this many, and the count of the rest.
     UpTo(usize),
-    /// All of them.
+    /// All names.
     All,
 }
 
-/// The most names in front of a cause.
+/// Names in front of a cause.
 const MAX_NAMES: usize = 3;
 
-/// The most bytes of names in front of a cause, so that cause and action are in the first 250 bytes of a message.
+/// Bytes of names in front of a cause, so that the first 250 bytes of a message hold cause and action.
 const MAX_NAMES_BYTES: usize = 64;
 
-/// `secret/a, secret/b and 3 more`
+/// Returns the list: `secret/a, secret/b and 3 more`.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>, how_many: Names) -> String {
     let mut names = names.into_iter().peekable();
     let mut shown = String::new();
@@ -34,7 +34,7 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>, how_many: Names) -> 
         if count > 0 {
             shown.push_str(", ");
         }
-        // One long name alone may not fit.
+        // A single long name may exceed the limit.
         let kept = match how_many {
             Names::First => &name[..name.floor_char_boundary(MAX_NAMES_BYTES)],
             Names::UpTo(_) | Names::All => name,

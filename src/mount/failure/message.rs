@@ -1,8 +1,9 @@
 //! The text of a failed mount.
 //!
-//! Kubernetes shows the first line of an event, and counts events whose texts are equal. So a message is one line of at
-//! most [`MAX_MESSAGE_BYTES`], and the same for each try of the same failure: the code, the objects, the cause, the
-//! action, and last the identity and Azure's own words. What differs from try to try goes into the log alone.
+//! Kubernetes shows the first line of an event, and counts events whose texts are equal. A message is therefore one
+//! line of at most [`MAX_MESSAGE_BYTES`], and equal for each try of the same failure. Its order is: the code, the
+//! objects, the cause, the action, the identity, and Azure's own words. Everything that differs from try to try goes
+//! into the log alone.
 
 use std::{
     fmt::{self, Formatter},
@@ -24,42 +25,42 @@ use super::{
     remediation::{self, About},
 };
 
-/// The most of Azure's request ids that the log shows for one mount.
+/// Azure request ids that the log shows for one mount.
 const MAX_REQUEST_IDS: usize = 5;
 
-/// The shortest beginning of Azure's words that is worth its place, in bytes.
+/// The shortest excerpt of Azure's words that is worth showing, in bytes.
 const MIN_WORDS_BYTES: usize = 60;
 
-/// The room that the count of what is left out takes, in bytes.
+/// The reserve for the count of omitted objects, in bytes.
 const LEFT_OUT_BYTES: usize = 48;
 
-/// What the log shows of a failed mount beside its message: all that may differ between two tries.
+/// The log fields of a failed mount: everything that may differ between two tries.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct LogDetails {
-    /// The whole text, where the message leaves something out.
+    /// The full text, if the message omits a part of it.
     pub all: Option<String>,
-    /// Ids that Azure's support asks for; empty where there are none.
+    /// Ids that Azure's support asks for, separated by commas; may be empty.
     pub request_ids: String,
-    /// What was seen at the moment of the failure; empty where there is nothing to tell.
+    /// Measurements at the time of the failure; may be empty.
     pub seen: String,
 }
 
 impl std::error::Error for MountError {}
 
 impl fmt::Display for MountError {
-    /// The whole text, without a code.
+    /// Writes the full text, without the code.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(&self.line(None, Line::new(String::new(), usize::MAX)).text)
     }
 }
 
 impl MountError {
-    /// The message for a caller: one line, and the same for each try.
+    /// Returns the message for the driver: one line, equal for each try.
     pub fn message(&self, code: FailureCode) -> String {
         self.line(Some(code), Line::new(format!("[{code}] "), MAX_MESSAGE_BYTES)).text
     }
 
-    /// What goes into the log beside the message.
+    /// Returns the log fields that accompany the message.
     pub fn log_details(&self, code: FailureCode) -> LogDetails {
         let brief = self.line(Some(code), Line::new(format!("[{code}] "), MAX_MESSAGE_BYTES));
         let all =
@@ -113,17 +114,17 @@ impl MountError {
     }
 }
 
-/// How long a mount could take, as messages name it.
+/// The time limit of a mount, as messages name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Budget {
     /// `--mount-timeout`.
     Configured(Duration),
-    /// The caller's own deadline comes first. It is measured, and so differs from try to try.
+    /// The driver's deadline, if it is earlier. It is measured and differs from try to try, so messages give no number.
     Caller,
 }
 
 impl fmt::Display for Budget {
-    /// `after 90s`
+    /// Writes `after 90s`.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configured(limit) => write!(f, "after {}s", limit.as_secs_f32()),
@@ -132,7 +133,7 @@ impl fmt::Display for Budget {
     }
 }
 
-/// One line, with room for so many bytes.
+/// A single line of at most `room` bytes.
 struct Line {
     text: String,
     room: usize,
@@ -148,7 +149,7 @@ impl Line {
         self.room == usize::MAX
     }
 
-    /// What a message begins with; cut where it alone is too long.
+    /// Appends the beginning of a message, truncated if it alone is too long.
     fn head(mut self, text: &str) -> Self {
         self.text.push_str(text);
         if self.text.len() > self.room {
@@ -159,7 +160,7 @@ impl Line {
         self
     }
 
-    /// A further part, left out where it does not fit beside a reserve. Whether it was added.
+    /// Appends a further part if it fits and leaves `reserve` bytes. Returns whether it fitted.
     fn part(&mut self, text: &str, reserve: usize) -> bool {
         let fits = self.text.len().saturating_add(text.len() + 2 + reserve) <= self.room;
         if fits && !text.is_empty() {
@@ -175,7 +176,7 @@ impl Line {
         self
     }
 
-    /// The words of a service, cut where they are too long.
+    /// Appends the service's own words, truncated if they are too long.
     fn words(mut self, introduction: &str, words: &str) -> Self {
         if words.is_empty() {
             return self;
@@ -195,7 +196,7 @@ impl Line {
     }
 }
 
-/// No token.
+/// Writes the line of a mount that got no token.
 fn identity(
     line: Line,
     wanted: &[String],
@@ -226,7 +227,7 @@ struct Objects<'a> {
     failures: &'a [ObjectFailure],
 }
 
-/// Objects that failed for one and the same reason.
+/// Objects that failed for the same reason.
 struct Group<'a> {
     code: FailureCode,
     cause: String,
@@ -239,13 +240,13 @@ impl<'a> Objects<'a> {
         let Self { vault, caller, failures } = self;
         let names = if line.is_full_text() { Names::All } else { Names::First };
         let mut groups = self.groups();
-        // The group that the code in front is about.
+        // The group of the code at the front of the message comes first.
         groups.sort_by_key(|group| Some(group.code) != code);
         let (first, others) = match groups.as_slice() {
             [] => return line,
             [first, others @ ..] => (first, others),
         };
-        // A name that is left out stands in the log.
+        // The log shows the names that the message omits.
         line.is_cut |=
             names == Names::First && groups.iter().any(|group| group.names(names) != group.names(Names::All));
         let cannot = match others {
@@ -270,14 +271,14 @@ impl<'a> Objects<'a> {
         line.words(&format!("{} says", first.speaker()), first.words())
     }
 
-    /// In the order of each group's first object.
+    /// Groups the failures, in the order of each group's first object.
     fn groups(&self) -> Vec<Group<'a>> {
         let mut groups: Vec<Group<'a>> = Vec::new();
         for failure in self.failures {
             let code = failure.error.code();
             let cause = Report(&failure.error).to_string();
             let action = match failure.error {
-                // They say it themselves.
+                // The error text names the action.
                 ObjectError::AllDisabled | ObjectError::StartDisabled => String::new(),
                 _ if depends_on_identity(code) => {
                     with_misspellings(remediation::of(code, &self.about(failure)), &self.caller.misspellings)
@@ -312,13 +313,13 @@ impl<'a> Objects<'a> {
 }
 
 impl Group<'_> {
-    /// What the vault said of the first of them.
+    /// Returns the vault's words about the group's first object.
     fn words(&self) -> &str {
         let first = self.failures.first().and_then(|failure| answer(failure));
         first.map_or("", VaultErrorResponse::words)
     }
 
-    /// What says that.
+    /// Returns the name of the service that sent those words.
     fn speaker(&self) -> &'static str {
         let first = self.failures.first().and_then(|failure| answer(failure));
         first.map_or("Key Vault", VaultErrorResponse::speaker)
@@ -333,7 +334,7 @@ fn answer(failure: &ObjectFailure) -> Option<&VaultErrorResponse> {
     failure.error.vault().and_then(VaultError::answer)
 }
 
-/// What failed as a whole.
+/// Returns the beginning of a message about a mount that read no object.
 fn cannot_read(wanted: &[String], vault: &VaultName) -> String {
     let names = listed(wanted.iter().map(String::as_str), Names::First);
     format!("cannot read {names} from vault {vault}: ")
@@ -343,7 +344,7 @@ fn because(cause: &str, action: &str) -> String {
     if action.is_empty() { cause.to_owned() } else { format!("{cause}; {action}") }
 }
 
-/// Whether another identity, or the same one of another cloud, may not have met this failure.
+/// Returns whether another identity, or the same identity in another cloud, might not meet this failure.
 fn depends_on_identity(code: FailureCode) -> bool {
     matches!(
         code,

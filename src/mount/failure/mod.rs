@@ -1,4 +1,4 @@
-//! What a mount can fail with, and how that is reported: the errors, their codes, and the text of each.
+//! The errors of a mount, their codes, and their messages.
 
 mod classify;
 mod error;

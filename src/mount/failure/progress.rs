@@ -1,4 +1,4 @@
-//! How far a mount has come, so that a timeout never arrives without what was waited for.
+//! Tracks how far a mount has come, so that every timeout names what the mount waited for.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use crate::{
 
 use super::timeout_cause::TimeoutCause;
 
-/// Where a mount is. Whoever gives it up asks [`Progress::waiting`] before it is dropped.
+/// The progress of one mount. On a timeout, [`Progress::waiting`] must be called before the attempt is dropped.
 #[derive(Debug)]
 pub(in crate::mount) struct Progress(Mutex<State>);
 
@@ -29,32 +29,32 @@ struct State {
     since: Instant,
 }
 
-/// What a mount does at the moment.
+/// The current phase of a mount.
 #[derive(Debug)]
 pub(in crate::mount) enum Phase {
-    /// It reads the file that describes the cloud.
+    /// Reading the file that describes the cloud.
     Cloud,
-    /// It asks for a token.
+    /// Requesting a token.
     Token {
-        /// For whom.
+        /// Mode and client id.
         identity: String,
-        /// Whom it asks.
+        /// The token source.
         source: TokenSource,
-        /// The authority, where that is whom it asks.
+        /// The authority, if it is the token source.
         authority: Option<Url>,
-        /// What was answered so far.
+        /// The last HTTP exchange of the request.
         last: LastExchange,
     },
-    /// It reads objects.
+    /// Reading objects.
     Reads {
-        /// The vault.
+        /// The vault of the mount.
         endpoint: VaultEndpoint,
-        /// What is read.
+        /// All objects of the mount.
         objects: Arc<[ObjectSpec]>,
-        /// Those that are not there yet.
+        /// Indices of the objects that have not been read yet.
         missing: BTreeSet<usize>,
     },
-    /// It makes files of what was read.
+    /// Converting objects to files.
     Conversion,
 }
 
@@ -67,20 +67,20 @@ impl Progress {
         *self.lock() = State { phase, since: Instant::now() };
     }
 
-    /// All of `objects` are read from the vault at `endpoint`.
+    /// Enters the phase in which all `objects` are read from the vault at `endpoint`.
     pub(in crate::mount) fn read(&self, endpoint: &VaultEndpoint, objects: &Arc<[ObjectSpec]>) {
         let missing = (0..objects.len()).collect();
         self.enter(Phase::Reads { endpoint: endpoint.clone(), objects: objects.clone(), missing });
     }
 
-    /// An object is there, or will not be.
+    /// Marks an object as read or failed.
     pub(in crate::mount) fn done(&self, index: usize) {
         if let Phase::Reads { missing, .. } = &mut self.lock().phase {
             missing.remove(&index);
         }
     }
 
-    /// What is waited for, and since how long.
+    /// Returns what the mount waits for, and for how long it has waited.
     pub(in crate::mount) fn waiting(&self, vaults: &Vaults, azure: &Client) -> (TimeoutCause, Duration) {
         let state = self.lock();
         let waiting = match &state.phase {

@@ -1,4 +1,4 @@
-//! What to change, in one sentence for each code.
+//! The action for each failure code, in one sentence.
 
 use crate::{
     failure::FailureCode as Code,
@@ -6,26 +6,26 @@ use crate::{
     spec::{excerpt::Excerpt, identity::TenantId, object::ObjectType, vault::VaultName},
 };
 
-/// What a sentence can name.
+/// What an action can name.
 #[derive(Debug, Default, Clone, Copy)]
 pub(in crate::mount) struct About<'a> {
-    /// The vault.
+    /// The vault of the mount.
     pub(in crate::mount) vault: Option<&'a VaultName>,
-    /// The kind of object that failed.
+    /// The type of the failed object.
     pub(in crate::mount) kind: Option<ObjectType>,
     /// Mode and client id.
     pub(in crate::mount) identity: &'a str,
     /// The client id alone.
     pub(in crate::mount) client: Option<&'a str>,
-    /// The directory that was asked for the token, where the mode names one.
+    /// The tenant of the token request, if the mode names one.
     pub(in crate::mount) tenant: Option<&'a TenantId>,
-    /// The caller's object id, which roles are given to.
+    /// The caller's object id, to which roles are assigned.
     pub(in crate::mount) object_id: Option<&'a str>,
-    /// Who was asked for a token.
+    /// The token source.
     pub(in crate::mount) source: Option<&'a TokenSource>,
-    /// What the pod's token says.
+    /// Claims of the pod's token.
     pub(in crate::mount) presented: Option<&'a UnverifiedClaims>,
-    /// The authority that the vault's challenge names, where it is another than the cloud's.
+    /// The authority that the vault's challenge named, if it differs from the cloud's.
     pub(in crate::mount) other_authority: Option<&'a Excerpt>,
 }
 
@@ -34,7 +34,7 @@ impl About<'_> {
         self.vault.map_or_else(|| "the vault".to_owned(), |vault| format!("vault {vault}"))
     }
 
-    /// What was asked: the vault, or where the token comes from.
+    /// Returns the service that failed: the token source or the vault.
     fn asked(&self) -> String {
         match self.source {
             Some(TokenSource::Entra { host, .. }) => host.clone(),
@@ -49,7 +49,7 @@ impl About<'_> {
         self.client.map_or_else(|| "the identity".to_owned(), |client| format!("client {client}"))
     }
 
-    /// What a role or an access policy is given to: the object id where it is known.
+    /// Returns the assignee of a role or access policy: the object id if it is known.
     fn grantee(&self) -> String {
         match self.object_id {
             Some(id) => format!("object id {id}"),
@@ -58,7 +58,7 @@ impl About<'_> {
     }
 }
 
-/// The role that reads this kind of object, and no more than needed
+/// Returns the least privileged role that reads this type of object
 /// (<https://learn.microsoft.com/azure/key-vault/general/rbac-guide#azure-built-in-roles-for-key-vault-data-plane-operations>).
 fn role(kind: Option<ObjectType>) -> &'static str {
     match kind {
@@ -68,7 +68,7 @@ fn role(kind: Option<ObjectType>) -> &'static str {
     }
 }
 
-/// The word of access policies for a kind of object.
+/// Returns the name that access policies use for a type of object.
 fn permission(kind: Option<ObjectType>) -> &'static str {
     match kind {
         Some(ObjectType::Key) => "key",
@@ -77,7 +77,7 @@ fn permission(kind: Option<ObjectType>) -> &'static str {
     }
 }
 
-/// What to do about `code`; empty where the error itself says it.
+/// Returns the action for `code`; empty if the error text names the action.
 pub(in crate::mount) fn of(code: Code, about: &About) -> String {
     let said = |text: &str| text.to_owned();
     match code {
@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_named_exactly_and_for_whom() {
+    fn the_action_names_the_role_and_its_assignee() {
         let vault = "lab".parse().unwrap();
         for (kind, role, permission) in [
             (ObjectType::Secret, "the role Key Vault Secrets User on vault lab", ": secret get,"),
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tenant_is_to_be_changed_where_it_was_looked_at() {
+    fn the_action_names_tenantid_only_if_the_mode_uses_it() {
         let (vault, tenant) = ("lab".parse().unwrap(), "t".parse().unwrap());
         let about = |tenant| About { vault: Some(&vault), tenant, ..About::default() };
         for (tenant, expected) in [
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn no_sentence_is_so_long_that_an_event_loses_what_follows() {
+    fn every_action_is_short_enough_for_an_event() {
         for code in Code::ALL {
             let text = of(*code, &About { identity: "workload identity c", ..About::default() });
             assert!(text.len() <= 200, "{code}: {text}");

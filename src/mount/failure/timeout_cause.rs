@@ -1,4 +1,4 @@
-//! What a mount was waiting for when it was given up.
+//! What a mount waited for when it timed out.
 
 use std::fmt;
 
@@ -9,40 +9,40 @@ use super::listed::{Names, listed};
 /// What a mount waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimeoutCause {
-    /// For the file that describes the cloud.
+    /// The file that describes the cloud.
     Cloud,
-    /// For a token.
+    /// A token.
     Token {
-        /// For whom.
+        /// Mode and client id.
         identity: String,
-        /// From whom.
+        /// The token source.
         source: TokenSource,
-        /// What the connection waited for, where there was none yet.
+        /// The phase of the connection, if it was not open yet.
         connect_phase: Option<ConnectPhase>,
-        /// The status that was answered last.
+        /// The status of the last answer.
         last: Option<u16>,
     },
-    /// For objects.
+    /// Objects.
     Reads {
         /// The vault's host.
         host: String,
-        /// The objects that had not come.
+        /// The objects that had not been read.
         missing: Vec<String>,
-        /// How many were wanted.
+        /// The number of requested objects.
         wanted: usize,
-        /// What the connection waited for, where there was none yet.
+        /// The phase of the connection, if it was not open yet.
         connect_phase: Option<ConnectPhase>,
-        /// Whether the vault had asked us to wait.
+        /// Whether the vault throttled the provider.
         throttled: bool,
-        /// The status that the vault answered last.
+        /// The status of the vault's last answer.
         last: Option<u16>,
     },
-    /// For a conversion.
+    /// A conversion.
     Conversion,
 }
 
 impl fmt::Display for TimeoutCause {
-    /// `waiting for answers from lab.vault.azure.net`
+    /// Writes `waiting for answers from lab.vault.azure.net`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let with = |connect_phase: Option<ConnectPhase>| {
             connect_phase.map(|connect_phase| format!(" ({connect_phase})")).unwrap_or_default()
@@ -64,7 +64,7 @@ impl fmt::Display for TimeoutCause {
 }
 
 impl TimeoutCause {
-    /// Which source was asked for a token, and as which identity; empty in other phases.
+    /// Returns the token source and the identity; empty in other phases.
     pub(in crate::mount) fn asked(&self) -> String {
         match self {
             Self::Token { identity, source, .. } => format!("asked {source} as {identity}"),
@@ -72,7 +72,7 @@ impl TimeoutCause {
         }
     }
 
-    /// What differs from try to try, for the log.
+    /// Returns what differs from try to try, for the log.
     pub(in crate::mount) fn details(&self) -> String {
         let last = |last: &Option<u16>| match last {
             Some(status) => format!("the last answer was status {status}"),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_waited_for_is_named_down_to_the_connection() {
+    fn a_timeout_names_its_phase_down_to_the_connection() {
         let source = TokenSource::Entra { tenant: "t".parse().unwrap(), host: "login".to_owned() };
         let token = |connect_phase| TimeoutCause::Token {
             identity: "workload identity c".to_owned(),

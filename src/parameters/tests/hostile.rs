@@ -1,4 +1,4 @@
-//! What nobody writes who means well.
+//! Input that only an attacker sends.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn objects(text: &str) -> Result<MountSpec, ParametersError> {
     mount(&[("objects", Some(text))])
 }
 
-/// No message grows with what it complains of.
+/// The length of a message must not depend on the input.
 #[track_caller]
 fn assert_refused_briefly(result: Result<MountSpec, ParametersError>, mentions: &[&str]) {
     let length = result.as_ref().map_err(ToString::to_string).expect_err("should be refused").len();
@@ -17,7 +17,7 @@ fn assert_refused_briefly(result: Result<MountSpec, ParametersError>, mentions: 
 }
 
 #[test]
-fn lists_and_maps_in_each_other_are_refused_however_deep() {
+fn nested_lists_and_maps_are_refused_at_any_depth() {
     for text in [
         "[".repeat(MEGABYTE),
         "{a: ".repeat(MEGABYTE / 4),
@@ -40,7 +40,7 @@ fn aliases_that_multiply_are_refused() {
     }
     assert_refused_briefly(objects(&format!("{laughs}array: *a19\n")), &["is not the YAML"]);
 
-    // Few aliases, each of much text: what counts is what comes out.
+    // Few aliases of a long text: the limit counts the expanded text.
     let long = "x".repeat(MEGABYTE);
     let few = format!("long: &long {long}\narray:\n{}", "- *long\n".repeat(90));
     assert_refused_briefly(objects(&few), &["is not the YAML"]);
@@ -49,7 +49,7 @@ fn aliases_that_multiply_are_refused() {
 }
 
 #[test]
-fn megabytes_of_objects_are_refused_unread() {
+fn megabytes_of_objects_are_refused_without_parsing() {
     let text = format!("{ONE_SECRET}# {}", "x".repeat(3 * MEGABYTE));
     assert_refused_briefly(objects(&text), &["objects: is longer than 2097152 bytes"]);
     let long = format!("array:\n- |\n  objectName: {}\n  objectType: secret\n", "x".repeat(MEGABYTE));
@@ -59,14 +59,14 @@ fn megabytes_of_objects_are_refused_unread() {
 }
 
 #[test]
-fn more_objects_than_a_vault_answers_are_refused_unread() {
+fn more_than_four_thousand_objects_are_refused() {
     let entry = "- {objectName: a, objectType: secret}\n";
     assert!(objects(&entry.repeat(4_000)).is_ok());
     assert_refused_briefly(objects(&entry.repeat(4_001)), &["names 4001 objects, more than the 4000"]);
 }
 
 #[test]
-fn of_thousands_of_problems_the_first_are_told_and_all_are_counted() {
+fn of_thousands_of_problems_the_first_are_reported_and_all_are_counted() {
     let error = objects(&"- {}\n".repeat(4_000)).unwrap_err();
     assert_eq!(error.problems().len(), 1_000);
     let message = error.to_string();
@@ -75,7 +75,7 @@ fn of_thousands_of_problems_the_first_are_told_and_all_are_counted() {
 }
 
 #[test]
-fn attributes_in_each_other_are_refused_however_deep() {
+fn nested_attributes_are_refused_at_any_depth() {
     for text in ["[", "{\"a\":", "[{\"a\":"].map(|open| open.repeat(MEGABYTE)) {
         let texts = |attributes, secrets| MountTexts { attributes, secrets, permission: "420" };
         assert_refused_briefly(parse(texts(&text, "null")), &["attributes: not a JSON map of strings"]);
@@ -88,9 +88,9 @@ fn attributes_in_each_other_are_refused_however_deep() {
     assert_refused(tokens, Fault::Cluster, &["not a JSON map of audiences"]);
 }
 
-/// Compat: as Go reads JSON, and so the driver.
+/// Compat: Go's JSON parser, and so the driver, keeps the later value.
 #[test]
-fn of_an_attribute_that_is_there_twice_the_later_counts() {
+fn the_later_of_two_equal_attributes_wins() {
     let attributes = serde_json::json!({
         "csi.storage.k8s.io/pod.name": "web-0", "csi.storage.k8s.io/pod.namespace": "shop",
         "keyvaultName": "one", "tenantId": "t", "useVMManagedIdentity": "true", "objects": ONE_SECRET,
@@ -118,7 +118,7 @@ fn megabytes_in_an_attribute_are_not_repeated_in_the_answer() {
     assert_refused_briefly(parse(texts), &["permission"]);
 }
 
-/// The name of a pod stands in log lines as it is.
+/// Log lines contain the pod's name unescaped.
 #[test]
 fn a_pod_cannot_write_log_lines_by_its_name() {
     for name in ["web-0\n2026-01-01T00:00:00Z  WARN forged", "web\u{1b}[2J", "we\rb"] {
@@ -130,7 +130,7 @@ fn a_pod_cannot_write_log_lines_by_its_name() {
 
 #[test]
 fn every_vault_name_that_is_accepted_makes_a_url_in_every_cloud() {
-    assert!(reqwest::Url::parse("https://xn--a.vault.azure.net/").is_err(), "a label that is none");
+    assert!(reqwest::Url::parse("https://xn--a.vault.azure.net/").is_err(), "the label is invalid");
     let cloud = crate::cloud::CloudEnvironment::named(CloudName::Public);
     for name in ["xn--a", "XN--zzzzzzzz-", "xn--0", "---", "1--", "a--b", "0x7f", "127", "xn-", "aaa--bbb"] {
         match mount(&[("keyvaultName", Some(name))]) {
@@ -144,7 +144,7 @@ fn every_vault_name_that_is_accepted_makes_a_url_in_every_cloud() {
     }
 }
 
-/// The parser of YAML quotes what it stumbles over.
+/// The YAML parser's errors quote the input.
 #[test]
 fn a_class_cannot_write_log_lines_by_its_keys() {
     for key in ["a\\u001b[2J", "a\\nb", "a\\rb", "a\\u0085b", "a\\u2028b"] {

@@ -1,4 +1,4 @@
-//! Who asks.
+//! Tests of identity parameters.
 
 use crate::spec::{cloud::CloudChoice, identity::IdentityMode, object::VersionSelector};
 
@@ -48,7 +48,7 @@ fn one_identity_mode_is_chosen() {
 }
 
 #[test]
-fn a_placeholder_for_the_tenant_is_no_matter_where_the_node_knows_it() {
+fn a_placeholder_tenant_is_accepted_if_the_node_knows_the_tenant() {
     for mode in ["useVMManagedIdentity", "usePodIdentity"] {
         let changes = [(mode, Some("true")), ("clientID", None)];
         for tenant in ["<tenant-id>", "a/b", "$TENANT"] {
@@ -64,7 +64,7 @@ fn a_placeholder_for_the_tenant_is_no_matter_where_the_node_knows_it() {
 }
 
 #[test]
-fn a_wrong_tenant_is_told_beside_whatever_else_is_wrong_with_the_identity() {
+fn an_invalid_tenant_is_reported_beside_other_identity_mistakes() {
     let wrong = ("tenantID", Some("<tenant-id>"));
     for (changes, fields) in [
         (&[wrong, ("clientID", Some("a b"))][..], &["tenantID", "clientID"][..]),
@@ -85,8 +85,8 @@ fn a_wrong_tenant_is_told_beside_whatever_else_is_wrong_with_the_identity() {
         ),
     ] {
         let error = mount(changes).unwrap_err();
-        let told: Vec<&str> = error.problems().iter().map(|problem| problem.field.as_str()).collect();
-        assert_eq!(told, fields);
+        let reported: Vec<&str> = error.problems().iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(reported, fields);
     }
 }
 
@@ -105,7 +105,7 @@ fn identity_modes_do_not_mix() {
 }
 
 #[test]
-fn what_the_cluster_does_not_give_is_no_fault_of_the_request() {
+fn missing_credentials_are_a_fault_of_the_cluster() {
     let tokens = |value| mount(&[("csi.storage.k8s.io/serviceAccount.tokens", value)]);
     assert_refused(tokens(None), Fault::Cluster, &["token", "api://AzureADTokenExchange", "tokenRequests"]);
     assert_refused(tokens(Some("{\"canary")), Fault::Cluster, &["token"]);
@@ -128,7 +128,7 @@ fn what_the_cluster_does_not_give_is_no_fault_of_the_request() {
 }
 
 #[test]
-fn tokens_that_kubelet_put_into_secrets_are_taken_first() {
+fn tokens_in_secrets_take_precedence() {
     let secrets = serde_json::json!({
         "csi.storage.k8s.io/serviceAccount.tokens":
             r#"{"api://AzureADTokenExchange":{"token":"from kubelet"}}"#

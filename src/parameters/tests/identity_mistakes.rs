@@ -1,8 +1,8 @@
-//! What users get wrong about identity, and how they are told.
+//! Mistakes of users in identity parameters, and their messages.
 
 use super::*;
 
-/// What Kubernetes 1.35 and later put beside the keys of a Secret, or alone.
+/// Returns what Kubernetes 1.35 and later puts beside the keys of a Secret, or alone.
 fn tokens_in_secrets(others: &[(&str, &str)]) -> String {
     let mut secrets: BTreeMap<&str, &str> = others.iter().copied().collect();
     secrets.insert("csi.storage.k8s.io/serviceAccount.tokens", TOKENS);
@@ -10,7 +10,7 @@ fn tokens_in_secrets(others: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_class_with_clientid_in_the_wrong_case_is_told_so_and_not_of_a_secret_that_nobody_referenced() {
+fn a_misspelt_client_id_is_reported_instead_of_a_missing_secret() {
     let changes = [
         ("clientID", None),
         ("clientId", Some("cccccccc-0000-0000-0000-000000000002")),
@@ -23,14 +23,14 @@ fn a_class_with_clientid_in_the_wrong_case_is_told_so_and_not_of_a_secret_that_n
         assert!(error.ends_with(hint), "{error}");
         assert_refused(mount_with(&changes, &secrets), Fault::Cluster, &["set clientID"]);
     }
-    // A Secret was referenced, and is not complete.
+    // A Secret is referenced, but incomplete.
     let secrets = tokens_in_secrets(&[("clientsecret", "x")]);
     let mentions = &["the referenced Secret has no clientid", "did you mean clientID?"];
     assert_refused(mount_with(&changes, &secrets), Fault::Cluster, mentions);
 }
 
 #[test]
-fn tokens_in_secrets_are_no_obstacle_to_a_service_principal() {
+fn a_service_principal_works_beside_tokens_in_secrets() {
     let secrets = tokens_in_secrets(&[("clientid", "sp"), ("clientsecret", "x")]);
     let spec = mount_with(&[("clientID", None)], &secrets).unwrap();
     assert_eq!(spec.identity.to_string(), "service principal sp");
@@ -82,7 +82,7 @@ fn misspelt_parameters_are_named_in_every_message_about_identity() {
         let hint = format!("(did you mean {hint}?)");
         assert_refused(mount(changes), fault, &[field, &hint]);
     }
-    // What is missing and no matter of identity has its own.
+    // A missing parameter that does not belong to identity has a message of its own.
     let vault = mount(&[("keyvaultName", None), ("keyVaultName", Some("lab")), ("clientId", Some("x"))]);
     let error = vault.unwrap_err().to_string();
     let expected =
@@ -91,7 +91,7 @@ fn misspelt_parameters_are_named_in_every_message_about_identity() {
 }
 
 #[test]
-fn misspelt_parameters_go_with_a_mount_that_is_understood() {
+fn misspelt_parameters_are_kept_with_a_valid_mount() {
     let changes = [
         ("useVMManagedIdentity", Some("true")),
         ("userAssignedIdentityId", Some("bbbbbbbb-0000-0000-0000-000000000001")),
@@ -103,7 +103,7 @@ fn misspelt_parameters_go_with_a_mount_that_is_understood() {
 }
 
 #[test]
-fn a_resource_id_or_a_name_in_place_of_a_client_id_is_refused_with_what_is_wanted() {
+fn a_resource_id_or_a_name_instead_of_a_client_id_is_refused_with_an_action() {
     const RESOURCE: &str = "/subscriptions/00000000-0000-0000-0000-000000000009/resourcegroups/rg/providers/Microsoft.ManagedIdentity/\
          userAssignedIdentities/app";
     let node = ("useVMManagedIdentity", Some("true"));
@@ -136,7 +136,7 @@ fn a_resource_id_or_a_name_in_place_of_a_client_id_is_refused_with_what_is_wante
 }
 
 #[test]
-fn a_client_id_that_is_not_used_is_not_looked_at() {
+fn an_unused_client_id_is_ignored() {
     let node = ("useVMManagedIdentity", Some("true"));
     let pod = ("usePodIdentity", Some("true"));
     for changes in [
@@ -146,7 +146,7 @@ fn a_client_id_that_is_not_used_is_not_looked_at() {
     ] {
         mount(changes).unwrap();
     }
-    // Entra knows an application of a service principal by more than its GUID.
+    // Entra accepts names other than the GUID for a service principal's application.
     let secrets = r#"{"clientid":"api://app","clientsecret":"x"}"#;
     assert_eq!(
         mount_with(&[("clientID", None)], secrets).unwrap().identity.to_string(),

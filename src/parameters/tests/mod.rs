@@ -1,4 +1,4 @@
-//! A SecretProviderClass at a time.
+//! Tests that parse one SecretProviderClass at a time.
 
 mod hostile;
 mod identity;
@@ -88,7 +88,7 @@ fn a_parameter_that_is_wrong_is_named() {
 }
 
 #[test]
-fn texts_that_are_no_json_are_refused_without_being_quoted() {
+fn texts_that_are_not_json_are_refused_without_being_quoted() {
     let texts = |attributes, secrets, permission| parse(MountTexts { attributes, secrets, permission });
     assert_refused(texts("{canary", "null", "420"), Fault::Request, &["attributes", "JSON"]);
     assert_refused(texts(r#"{"a":{"canary":1}}"#, "null", "420"), Fault::Request, &["attributes"]);
@@ -116,12 +116,12 @@ fn clouds_are_named_or_described_by_a_file() {
         CloudChoice::File(Some("/etc/kubernetes/cloud.json".into()))
     );
     assert_eq!(cloud(&[("cloudName", Some("AzureStackCloud"))]), CloudChoice::File(None));
-    // Compat: without AzureStackCloud the file is not looked at.
+    // Compat: without AzureStackCloud the file is ignored.
     assert_eq!(cloud(&[("cloudEnvFileName", Some("/nonexistent"))]), CloudChoice::Default);
 }
 
 #[test]
-fn every_mistake_is_told_at_once_in_order() {
+fn every_mistake_is_reported_at_once_in_order() {
     let error = mount(&[
         ("keyvaultName", Some("a_b")),
         ("cloudName", Some("MoonCloud")),

@@ -1,4 +1,4 @@
-//! What is asked for.
+//! Tests of the `objects` parameter.
 
 use crate::spec::{
     object::{ObjectSpec, VersionSelector},
@@ -87,7 +87,7 @@ fn fields_of_an_object_are_understood() {
 }
 
 #[test]
-fn an_item_that_is_commented_out_is_none() {
+fn an_item_that_is_commented_out_is_skipped() {
     for yaml in [
         "array:\n- |\n  objectName: a\n  objectType: secret\n-\n- # objectName: b\n- ~\n",
         "- null\n- objectName: a\n  objectType: secret\n",
@@ -152,7 +152,7 @@ fn a_field_that_is_wrong_is_named_with_its_object() {
 }
 
 #[test]
-fn two_objects_cannot_share_a_place() {
+fn two_objects_cannot_share_a_path() {
     let list = |entries: &[(&str, &str, u32)]| -> String {
         entries.iter().fold("array:\n".to_owned(), |yaml, (name, alias, history)| {
             yaml + &format!("- |\n  objectName: {name}\n  objectType: secret\n  objectAlias: {alias}\n  objectVersionHistory: {history}\n")

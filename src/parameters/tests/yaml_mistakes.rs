@@ -1,4 +1,4 @@
-//! `objects` that is not what it should be, and how users are told.
+//! Mistakes in the YAML of `objects`, and their messages.
 
 use super::*;
 
@@ -8,7 +8,7 @@ const LIST: &str = "; the list looks like \"array:\", with \"- objectName: db-pa
                     next lines";
 
 #[track_caller]
-fn told(objects: &str) -> String {
+fn error_text(objects: &str) -> String {
     let error = mount(&[("objects", Some(objects))]).expect_err("should be refused");
     assert_eq!(error.fault(), Fault::Request);
     let message = error.to_string();
@@ -46,13 +46,13 @@ fn an_entry_of_another_kind_is_named_with_its_line_and_what_it_should_look_like(
             "it is a text at line 1: \"${OBJECT}\"; the placeholder was not replaced",
         ),
     ] {
-        assert_eq!(told(yaml), entry(cause), "{yaml}");
+        assert_eq!(error_text(yaml), entry(cause), "{yaml}");
     }
 }
 
 #[test]
 fn each_entry_of_another_kind_is_named() {
-    let message = told("array:\n- |\n  - a\n- 5\n- objectName: a\n  objectType: secret\n- - a\n");
+    let message = error_text("array:\n- |\n  - a\n- 5\n- objectName: a\n  objectType: secret\n- - a\n");
     assert!(message.starts_with("3 problems: objects[0]: "), "{message}");
     assert!(
         message.contains("objects[1]: ") && message.contains("it is a number at line 4: \"- 5\""),
@@ -77,12 +77,12 @@ fn objects_of_another_kind_are_named_with_their_line_and_what_they_should_look_l
         ("array: true", "array is a boolean at line 1: \"array: true\""),
         ("${OBJECTS}", "it is a text at line 1: \"${OBJECTS}\"; the placeholder was not replaced"),
     ] {
-        assert_eq!(told(yaml), list(cause), "{yaml}");
+        assert_eq!(error_text(yaml), list(cause), "{yaml}");
     }
 }
 
 #[test]
-fn a_map_without_a_list_is_told_by_its_keys() {
+fn a_map_without_a_list_is_described_by_its_keys() {
     const NONE: &str = "objects: names no object; list them under array:";
     for (yaml, rest) in [
         ("objectName: s1\nobjectType: secret\n", ", in place of \"objectName\" and \"objectType\""),
@@ -91,7 +91,7 @@ fn a_map_without_a_list_is_told_by_its_keys() {
         ("array:\n", ""),
         ("{{ .Values.objects }}", "; the placeholder was not replaced"),
     ] {
-        assert_eq!(told(yaml), format!("{NONE}{rest}"), "{yaml}");
+        assert_eq!(error_text(yaml), format!("{NONE}{rest}"), "{yaml}");
     }
 }
 
@@ -123,7 +123,7 @@ fn a_character_that_only_looks_like_yaml_is_named_with_its_line() {
             r#"line 4 is indented with a tab: "\tobjectType: secret""#,
         ),
     ] {
-        assert_eq!(told(yaml), list(cause), "{yaml:?}");
+        assert_eq!(error_text(yaml), list(cause), "{yaml:?}");
     }
     for (yaml, cause) in [
         (
@@ -139,19 +139,19 @@ fn a_character_that_only_looks_like_yaml_is_named_with_its_line() {
             r#"line 2 is indented with a tab: "\tobjectType: secret""#,
         ),
     ] {
-        assert_eq!(told(yaml), entry(cause), "{yaml:?}");
+        assert_eq!(error_text(yaml), entry(cause), "{yaml:?}");
     }
 }
 
 #[test]
 fn a_field_that_is_not_set_for_an_invisible_character_is_explained() {
-    let message = told("- |\n  objectName: s1\n  \u{a0}objectType: secret\n");
+    let message = error_text("- |\n  objectName: s1\n  \u{a0}objectType: secret\n");
     let cause = r#"line 2 has a no-break space (U+00A0): "\u{a0}objectType: secret""#;
     assert_eq!(message, format!("objects[0].objectType (s1): is not set; {cause}{ENTRY}"));
-    let message = told("- objectName: s1\n  \u{200b}objectType: secret\n");
+    let message = error_text("- objectName: s1\n  \u{200b}objectType: secret\n");
     let cause = r#"field "\u{200b}objectType" is unknown (did you mean objectType?)"#;
     assert_eq!(message, format!("objects[0].objectType (s1): is not set; {cause}"));
-    let message = told("- |\n  objectname: s1\n  ObjectType: secret\n");
+    let message = error_text("- |\n  objectname: s1\n  ObjectType: secret\n");
     assert!(
         message
             .contains("objectName: is not set; field \"objectname\" is unknown (did you mean objectName?)")
@@ -163,7 +163,7 @@ fn a_field_that_is_not_set_for_an_invisible_character_is_explained() {
 }
 
 #[test]
-fn what_is_odd_and_yet_read_is_no_mistake() {
+fn odd_yaml_that_parses_is_accepted() {
     for yaml in [
         "\u{feff}array:\n- |\n  objectName: s1\n  objectType: secret\n",
         "- |\n  objectName: s1\n  objectType: secret\n  objectAlias: a\u{a0}b\n",
@@ -172,10 +172,10 @@ fn what_is_odd_and_yet_read_is_no_mistake() {
     ] {
         assert!(mount(&[("objects", Some(yaml))]).is_ok(), "{yaml:?}");
     }
-    // The mistake is elsewhere.
-    let brackets = told("\u{feff}array: [\n# \u{a0}\n");
+    // The actual mistake is elsewhere.
+    let brackets = error_text("\u{feff}array: [\n# \u{a0}\n");
     assert!(brackets.contains("unclosed bracket"), "{brackets}");
-    let json = told("{\n\t\"array\": [\n\t}\n");
+    let json = error_text("{\n\t\"array\": [\n\t}\n");
     assert!(!json.contains("indented with a tab"), "{json}");
 }
 
@@ -205,7 +205,7 @@ fn yaml_that_the_parser_refuses_is_shown_with_its_line() {
             ": \"{{ range .Values.objects }}\"; the placeholder was not replaced",
         ),
     ] {
-        let message = told(yaml);
+        let message = error_text(yaml);
         assert!(message.starts_with(start) && message.ends_with(line), "{message}");
     }
 }
@@ -221,7 +221,7 @@ fn a_line_of_a_megabyte_is_cut() {
         format!("array: {}", "é".repeat(megabyte / 2)),
         format!("objectName: {0}\n{0}: x\n", "k".repeat(megabyte / 4)),
     ] {
-        let message = told(&yaml);
+        let message = error_text(&yaml);
         assert!(
             message.len() < 1_000 && !message.contains('\u{1b}'),
             "{} bytes: {message:.300}",
@@ -230,15 +230,15 @@ fn a_line_of_a_megabyte_is_cut() {
     }
 }
 
-/// Each of them is looked for in the text.
+/// The line of each entry is searched in the text.
 #[test]
-fn thousands_of_entries_of_another_kind_are_told_in_no_time() {
+fn thousands_of_entries_of_another_kind_are_reported_quickly() {
     let comments = "#\n".repeat(1 << 19);
-    let message = told(&format!("{comments}array:\n{}", "- 5\n".repeat(4_000)));
+    let message = error_text(&format!("{comments}array:\n{}", "- 5\n".repeat(4_000)));
     assert!(message.starts_with("4000 problems: objects[0]: "), "{message:.200}");
     assert!(message.contains("it is a number at line 524290: \"- 5\""), "{message:.200}");
     let odd = "- {\u{a0}objectName: a, objectType: secret}\n";
-    let message = told(&format!("{comments}{}", odd.repeat(4_000)));
+    let message = error_text(&format!("{comments}{}", odd.repeat(4_000)));
     assert!(
         message.starts_with("4000 problems: objects[0].objectName: is not set; field "),
         "{message:.200}"

@@ -1,4 +1,4 @@
-//! The lines of a text, as messages show them.
+//! The lines of a text, as messages quote them.
 
 use std::{fmt, iter::Enumerate, str};
 
@@ -6,15 +6,15 @@ use crate::spec::placeholder::is_placeholder;
 
 use super::oddity::name;
 
-/// One line of a text.
+/// A line of a text.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::parameters) struct Line<'a> {
-    /// From 1 on.
+    /// Starts at 1.
     pub(super) number: u64,
     pub(super) text: &'a str,
 }
 
-/// The lines of a text, from the first to the last.
+/// An iterator over the lines of a text.
 pub(in crate::parameters) struct Lines<'a> {
     lines: Enumerate<str::Lines<'a>>,
     last: Option<Line<'a>>,
@@ -25,7 +25,7 @@ impl<'a> Lines<'a> {
         Self { lines: text.lines().enumerate(), last: None }
     }
 
-    /// Returns the line with a number that is not below the number of the last one.
+    /// Returns the line with this number, which must not be below the last line's number.
     pub(in crate::parameters) fn at(&mut self, number: u64) -> Option<Line<'a>> {
         if self.last.is_none_or(|last| last.number < number) {
             self.find(|line| line.number == number);
@@ -33,7 +33,7 @@ impl<'a> Lines<'a> {
         self.last.filter(|last| last.number == number)
     }
 
-    /// Returns the first of the lines that are left with something in it.
+    /// Returns the first remaining line that is not blank, a comment or `---`.
     pub(in crate::parameters) fn first(&mut self) -> Option<Line<'a>> {
         self.find(|line| {
             let content = line.text.trim();
@@ -41,7 +41,7 @@ impl<'a> Lines<'a> {
         })
     }
 
-    /// Returns the first of the lines that are left with this key.
+    /// Returns the first remaining line that starts with this key.
     pub(in crate::parameters) fn with_key(&mut self, key: &str) -> Option<Line<'a>> {
         self.find(|line| line.text.trim_start().starts_with(key))
     }
@@ -58,7 +58,8 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 impl Line<'_> {
-    /// In quotes, escaped, and cut to [`MAX_LINE`] bytes; with what it seems to be, where that is known.
+    /// Returns the line in quotes, escaped and truncated to [`MAX_LINE`] bytes, with a hint if it looks like a
+    /// placeholder.
     pub(super) fn quoted(&self) -> String {
         let mut quoted = String::from('"');
         for c in self.text.trim_end_matches(|c: char| c.is_ascii_whitespace()).chars() {
@@ -86,5 +87,5 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// Of a line in a message, in bytes.
+/// Longest quoted line in a message, in bytes.
 const MAX_LINE: usize = 128;

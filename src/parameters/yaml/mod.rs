@@ -1,4 +1,4 @@
-//! YAML as users write it, and what is wrong with one that cannot be read.
+//! Parses YAML that users wrote, and explains why a text cannot be parsed.
 
 mod line;
 mod node;
@@ -14,24 +14,24 @@ pub(super) use self::{
     oddity::Oddity,
 };
 
-/// What a text should be, in words.
+/// A description of the expected YAML.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
-    /// A noun: `an object's fields`.
+    /// A noun phrase: `an object's fields`.
     pub(super) name: &'static str,
-    /// What it looks like.
+    /// A sentence with an example.
     pub(super) example: &'static str,
 }
 
-/// Reads a YAML text.
+/// Parses a YAML text.
 ///
 /// # Errors
-/// The parser's message on one line, with the line of the text that it is about. The depth of the text and what its
-/// aliases come to are bounded.
+/// The parser's message on one line, with the line of the text that it refers to. The depth of the text and the size of
+/// expanded aliases are bounded.
 pub(super) fn read<T: DeserializeOwned>(text: &str, wanted: Wanted) -> Result<T, String> {
     let options = serde_saphyr::options! {
         with_snippet: false,
-        // What aliases repeat counts as often as it is repeated.
+        // An expanded alias counts each time it is used.
         budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_total_scalar_bytes: 2 * MAX_TEXT },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
@@ -44,7 +44,7 @@ pub(super) fn read<T: DeserializeOwned>(text: &str, wanted: Wanted) -> Result<T,
         let message = error.to_string();
         let message = message.lines().next().unwrap_or_default();
         let message = message.strip_prefix("error: ").unwrap_or(message);
-        // The parser's advice is for programmers.
+        // The parser's advice addresses programmers.
         let message = [", set DuplicateKeyPolicy", "; use from_str"]
             .iter()
             .fold(message, |message, advice| message.split(advice).next().unwrap_or_default());
@@ -55,7 +55,7 @@ pub(super) fn read<T: DeserializeOwned>(text: &str, wanted: Wanted) -> Result<T,
     })
 }
 
-/// Returns the message for a text that is YAML, and yet of another kind than it should be: `what`.
+/// Returns the message for a text that is valid YAML, but `what` instead of what is wanted.
 pub(super) fn other_text(text: &str, what: impl fmt::Display, wanted: Wanted) -> String {
     match Oddity::of(text) {
         Some(oddity) => not_the_yaml(wanted, oddity, Some(wanted.example)),
@@ -63,7 +63,7 @@ pub(super) fn other_text(text: &str, what: impl fmt::Display, wanted: Wanted) ->
     }
 }
 
-/// Returns the message for a part of a text, in this line of it, that is of another kind than it should be: `what`.
+/// Returns the message for a part of a text, in this line, that is `what` instead of what is wanted.
 pub(super) fn other_node(line: Option<Line<'_>>, what: impl fmt::Display, wanted: Wanted) -> String {
     let line = line.map(|line| format!(" at {line}")).unwrap_or_default();
     not_the_yaml(wanted, format!("{what}{line}"), Some(wanted.example))
@@ -74,11 +74,11 @@ fn not_the_yaml(wanted: Wanted, cause: impl fmt::Display, example: Option<&str>)
     format!("is not the YAML of {}: {cause}{example}", wanted.name)
 }
 
-/// Of a text, in bytes. etcd keeps nothing above 1.5 MiB, a SecretProviderClass included.
+/// Longest text that is parsed, in bytes. etcd stores no object above 1.5 MiB.
 pub(super) const MAX_TEXT: usize = 2 << 20;
 
-/// Lists and maps in each other; `objects` needs three.
+/// Nested lists and maps; `objects` needs three levels.
 const MAX_DEPTH: usize = 16;
 
-/// Of what the parser says, in bytes: it may quote a key of any length.
+/// Longest message of the parser, in bytes: it may quote a key of any length.
 const MAX_MESSAGE: usize = 256;

@@ -1,4 +1,4 @@
-//! The nodes of a YAML text, of whatever kind they are.
+//! The nodes of a YAML text, of any kind.
 
 use std::{fmt, marker::PhantomData};
 
@@ -29,17 +29,17 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Reads some kinds of nodes, and names the others.
+/// A type that is read from nodes of some kinds, and that records the kind of other nodes.
 ///
-/// The methods for lists and maps leave nothing unread.
+/// Implementations for lists and maps must read all items.
 pub(in crate::parameters) trait Node: Sized {
-    /// Of a node that is null, or of a text without a node.
+    /// Returns the value of a null node, or of an empty text.
     fn null() -> Self;
 
-    /// Of a kind that is not read.
+    /// Returns the value of a node of an unsupported kind.
     fn other(kind: Kind) -> Self;
 
-    /// Of a text.
+    /// Returns the value of a text.
     fn text(_: &str) -> Self {
         Self::other(Kind::Text)
     }
@@ -57,7 +57,7 @@ pub(in crate::parameters) trait Node: Sized {
     }
 }
 
-/// A node of any kind, for serde.
+/// A wrapper that deserializes a node of any kind.
 pub(in crate::parameters) struct Any<T>(pub(in crate::parameters) T);
 
 impl<'de, T: Node> Deserialize<'de> for Any<T> {
@@ -120,7 +120,7 @@ impl<'de, T: Node> Visitor<'de> for AnyVisitor<T> {
     }
 }
 
-/// The key of a map, where it is a text.
+/// The key of a map, if it is a text.
 pub(in crate::parameters) struct Key(pub(in crate::parameters) Option<String>);
 
 impl Node for Key {

@@ -1,10 +1,10 @@
-//! Characters that make YAML something else than it seems to be.
+//! Finds characters that look like YAML syntax or like nothing, and that change how a text parses.
 
 use std::fmt;
 
 use super::line::{Line, Lines};
 
-/// A character that looks like what YAML wants, and is something else.
+/// An invisible or misleading character in a line.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::parameters) struct Oddity<'a> {
     line: Line<'a>,
@@ -12,16 +12,17 @@ pub(in crate::parameters) struct Oddity<'a> {
 }
 
 impl<'a> Oddity<'a> {
-    /// Finds the first one where YAML has its own signs: in the indentation of a line, at its key, and right behind that.
+    /// Finds the first odd character in a place where YAML has syntax: in a line's indentation, in its key, or directly
+    /// behind it.
     pub(in crate::parameters) fn of(text: &'a str) -> Option<Self> {
-        // JSON may have tabs.
+        // JSON may be indented with tabs.
         let tabs = !text.trim_start().starts_with(['{', '[']);
-        // At its start it is of no effect.
+        // A byte order mark at the start has no effect.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Lines::of(text).find_map(|line| Self::in_line(line, tabs))
     }
 
-    /// Finds the first one in a key, and the line that the key is in.
+    /// Finds the first odd character of a key, and the line that contains the key.
     pub(in crate::parameters) fn of_key(text: &'a str, key: &str) -> Option<Self> {
         let what = key.chars().find(|c| name(*c).is_some())?;
         let line = Lines::of(text).find(|line| line.text.contains(key))?;
@@ -52,7 +53,7 @@ impl<'a> Oddity<'a> {
 }
 
 impl fmt::Display for Oddity<'_> {
-    /// `line 2 has a no-break space (U+00A0): "\u{a0}objectName: a"`
+    /// Writes `line 2 has a no-break space (U+00A0): "\u{a0}objectName: a"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, what } = self;
         let number = line.number;
@@ -69,7 +70,7 @@ impl fmt::Display for Oddity<'_> {
     }
 }
 
-/// Names a character that nobody sees, or that looks like another one.
+/// Returns the name of a character that is invisible or looks like another one.
 pub(super) fn name(c: char) -> Option<&'static str> {
     Some(match c {
         '\u{a0}' | '\u{202f}' => "a no-break space",

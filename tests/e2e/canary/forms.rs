@@ -1,4 +1,4 @@
-//! What a secret looks like to whoever reads a log.
+//! The encodings in which a secret can appear in a log.
 
 use std::fmt::Write as _;
 
@@ -7,20 +7,20 @@ use serde_json::json;
 
 use super::VALUE;
 
-/// Fails where one of these, each with its name, is in what was said, or any token, archive or key is.
+/// Fails if the output contains a canary, each given with its name, or any token, archive or key.
 pub(super) fn nothing_secret_is_in(said: &str, canaries: &[(&str, &[u8])]) {
     for (name, canary) in canaries {
         for form in forms(canary) {
-            assert!(!said.contains(&form), "{name} is told as {form}:\n{said}");
+            assert!(!said.contains(&form), "{name} leaked as {form}:\n{said}");
         }
     }
-    // Whatever is issued at run time: Entra's tokens, and what kubelet gave.
+    // Tokens that were issued at run time, by Entra and for kubelet.
     assert!(!said.contains("eyJ"), "the text has a token:\n{said}");
     // Archives of PKCS#12 and keys in base64 begin with a long SEQUENCE.
     assert!(!said.contains("MII"), "the text has an archive or a key:\n{said}");
 }
 
-/// As it is, and as what it is written as: base64 at each of its three places, hex, URL, and a list of numbers.
+/// Returns the canary as it is, and encoded: base64 at each of its three offsets, hex, URL, and a list of numbers.
 fn forms(canary: &[u8]) -> Vec<String> {
     let mut forms = vec![HEXLOWER.encode(canary), HEXUPPER.encode(canary), format!("{canary:?}")];
     forms.extend(std::str::from_utf8(canary).map(str::to_owned));

@@ -1,4 +1,5 @@
-//! What the binary cannot be brought to from outside: the node's own ways to a token, and a panic with a secret in it.
+//! Canaries in code paths that no test can reach from outside the process: the node's token sources, and a panic with a
+//! secret in it.
 
 use std::{process::Stdio, sync::Arc};
 
@@ -17,14 +18,14 @@ use crate::harness::{Azure, MountCall, Panics, Provider};
 
 use super::{VALUE, forms::nothing_secret_is_in};
 
-const TEST: &str = "canary::inside::no_secret_is_told_by_the_node_nor_by_a_panic";
+const TEST: &str = "canary::inside::no_secret_leaks_through_services_of_the_node_or_a_panic";
 
-/// For the process that talks: in which form.
+/// The log format, for the child process that writes the output.
 const INSIDE: &str = "AKV_TEST_CANARY_INSIDE";
 
-/// In a process of its own: the log and the panic hook are the process's.
+/// Runs in a process of its own, since the log and the panic hook are global.
 #[tokio::test]
-async fn no_secret_is_told_by_the_node_nor_by_a_panic() {
+async fn no_secret_leaks_through_services_of_the_node_or_a_panic() {
     if let Some(format) = std::env::var_os(INSIDE) {
         return talk(if format == "json" { LogFormat::Json } else { LogFormat::Text }).await;
     }
@@ -70,24 +71,24 @@ async fn talk(format: LogFormat) {
     let nmi = secret().with("usePodIdentity", "true");
     let bound = secret().workload(&azure).with("useAzureTokenProxy", "true");
     for (call, service) in [(imds, Service::Imds), (nmi, Service::Nmi), (bound, Service::TokenProxy)] {
-        // Before there is a token that could be used again.
+        // The faults come first, while no token is cached.
         for fault in refusals() {
             azure.faults().clear();
             let id = azure.faults().inject(Route::service(service), fault.clone());
-            tell(&provider, &call, Err(())).await;
+            mount(&provider, &call, Err(())).await;
             assert!(azure.faults().hits(id) > 0, "{fault:?} was not met");
         }
         azure.faults().clear();
-        tell(&provider, &call, Ok(())).await;
+        mount(&provider, &call, Ok(())).await;
     }
-    tell(&provider, &secret().workload(&azure).with("keyvaultName", "boom"), Err(())).await;
+    mount(&provider, &secret().workload(&azure).with("keyvaultName", "boom"), Err(())).await;
 
     let profile = profile.await.unwrap();
     println!("a profile of {} bytes: {}", profile.len(), String::from_utf8_lossy(&profile));
     println!("{}", provider.metrics().await);
 }
 
-/// Answers of a token's source with the canary where no words of its own are.
+/// Invalid answers of a token source. Their canary is outside of the fields that messages may quote.
 fn refusals() -> [Fault; 4] {
     let rubbish =
         |body: String| Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
@@ -99,8 +100,8 @@ fn refusals() -> [Fault; 4] {
     ]
 }
 
-/// Mounts, and tells what the driver hears.
-async fn tell(provider: &Provider, call: &MountCall, expected: Result<(), ()>) {
+/// Mounts, and prints the driver's error.
+async fn mount(provider: &Provider, call: &MountCall, expected: Result<(), ()>) {
     let mounted = provider.driver().mount(&call.of_another_pod()).await;
     assert_eq!(mounted.as_ref().map(drop).map_err(drop), expected, "{:?}", mounted.err());
     if let Err(status) = mounted {

@@ -1,5 +1,4 @@
-//! Secrets that give themselves away: mounts of every kind, and everything that the binary says of them at its most
-//! talkative.
+//! Canary secrets: mounts of every kind must not leak them into any output of the binary at its most verbose.
 
 mod forms;
 mod inside;
@@ -24,23 +23,23 @@ const WRONG_SECRET: &str = "c4n4ry-of-the-client-secret+/=&%";
 const FORGED_TOKEN: &str = "eyJhbGciOiJub25lIn0.c4n4ry-of-the-token.c4n4ry-of-its-signature";
 
 #[tokio::test]
-async fn no_secret_is_in_lines_of_text() {
-    no_secret_is_told(&[]).await;
+async fn no_secret_leaks_with_text_logs() {
+    no_secret_leaks(&[]).await;
 }
 
 #[tokio::test]
-async fn no_secret_is_in_lines_of_json() {
-    no_secret_is_told(&["--log-format-json"]).await;
+async fn no_secret_leaks_with_json_logs() {
+    no_secret_leaks(&["--log-format-json"]).await;
 }
 
-/// One mount, what goes wrong on its way, and whether it ends well.
+/// A mount, the fault that it meets, and whether it succeeds.
 struct Attempt {
     call: MountCall,
     fault: Option<(Route, Fault)>,
     ends_well: bool,
 }
 
-async fn no_secret_is_told(flags: &[&str]) {
+async fn no_secret_leaks(flags: &[&str]) {
     let azure = Azure::with_secrets(&[("db-password", VALUE)]).await;
     let key = put_archives(&azure);
     let metrics = process::free_port();
@@ -92,7 +91,7 @@ async fn no_secret_is_told(flags: &[&str]) {
     );
 }
 
-/// An archive that opens and one under a password; the scalar of the first one's key.
+/// Stores an archive that opens and one under a password. Returns the scalar of the first one's key.
 fn put_archives(azure: &Azure) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/pkcs12");
     for (name, file) in [("opens", "plain.pfx"), ("locked", "password.pfx"), ("broken", "p256.pem")] {
@@ -149,7 +148,7 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
         objects("- {objectName: locked, objectType: secret}\n- {objectName: broken, objectType: secret}"),
         objects("- {objectName: opens, objectType: secret, objectEncoding: hex}"),
         objects("- {objectName: nope, objectType: secret}"),
-        good.clone().with("keyvaultName", "nobodys"),
+        good.clone().with("keyvaultName", "missing"),
     ];
     let faults = [
         (read(), Fault::status(400)),
@@ -163,7 +162,7 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
     let mut attempts: Vec<_> = ends_well.map(attempt(true)).into_iter().collect();
     attempts.extend(fails.map(attempt(false)));
     attempts.extend(faults.map(|fault| Attempt { call: good.clone(), fault: Some(fault), ends_well: false }));
-    // With an identity that has no token yet, so that Entra is asked.
+    // A new token, so that the provider must ask Entra.
     let fresh = |fault| Attempt {
         call: tokens(&azure.service_account_tokens("default", "app")),
         fault: Some((Route::token_endpoint(), fault)),

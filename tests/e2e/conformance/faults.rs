@@ -1,4 +1,4 @@
-//! Answers that a case puts in the place of Azure's own.
+//! Answers with which a case replaces Azure's own.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ pub(super) struct CaseFault {
     headers: BTreeMap<String, String>,
     #[serde(default)]
     body: String,
-    /// For so many requests; -1 for all.
+    /// The number of requests; -1 means all.
     #[serde(default = "always")]
     times: i64,
-    /// Also for a vault's anonymous requests.
+    /// Whether a vault's anonymous requests match too.
     #[serde(default)]
     anon: bool,
 }
@@ -29,9 +29,9 @@ fn always() -> i64 {
     -1
 }
 
-/// Makes `faults` happen, the first one first.
+/// Injects `faults`, so that the first one has precedence.
 pub(super) fn inject(azure: &Azure, faults: &[CaseFault]) {
-    // Of several that match, the emulator takes the newest.
+    // If several match, the emulator takes the newest.
     for fault in faults.iter().rev() {
         let (route, answer) = (fault.route(), fault.answer());
         match u64::try_from(fault.times) {

@@ -1,4 +1,4 @@
-//! Mounts of public reports, replayed: the project's own, and those of a folder beside the checkout.
+//! Replays mounts of public reports: the project's own, and those of a folder beside the checkout.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Answers that are none.
+//! Invalid answers.
 
 use akv_emulator::Fault;
 use tonic::Code::{FailedPrecondition, PermissionDenied};
@@ -10,7 +10,7 @@ fn json(body: impl Into<bytes::Bytes>) -> Fault {
     Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() }
 }
 
-/// What cannot be understood is not asked for again: the vault would say it again.
+/// An invalid answer is not retried, since the next one would be the same.
 #[tokio::test]
 async fn an_answer_that_is_not_json_fails_after_one_request() {
     let fixture = FaultFixture::new().await;
@@ -24,7 +24,7 @@ async fn an_answer_that_is_not_json_fails_after_one_request() {
     }
 }
 
-/// Nor is the page of a proxy or a firewall, which asks for no other token either.
+/// The page of a proxy or a firewall is not retried, and causes no token renewal.
 #[tokio::test]
 async fn a_page_of_a_proxy_or_firewall_is_reported_as_such() {
     let fixture = FaultFixture::new().await;
@@ -40,7 +40,7 @@ async fn a_page_of_a_proxy_or_firewall_is_reported_as_such() {
     }
 }
 
-/// Nor is what goes on and on, and no more of it is taken than any answer of Azure's has.
+/// An endless answer is not retried. No more of it is read than any answer of Azure has.
 #[tokio::test]
 async fn a_body_of_200_megabytes_is_refused() {
     let fixture = FaultFixture::new().await;
@@ -100,7 +100,7 @@ async fn a_list_of_versions_that_does_not_end_is_refused() {
     let again = "https://lab.vault.azure.net/secrets/db-password/versions?x=y";
     let version =
         r#"{"id":"https://lab.vault.azure.net/secrets/db-password/v","attributes":{"enabled":true}}"#;
-    // Without a version on its pages, and with one, which stands on the second page again.
+    // Pages without a version, and pages with one version, which the second page repeats.
     for (versions, because, most) in [(0, "20000 entries or 800 pages", 801), (1, "names version v twice", 2)]
     {
         let value = vec![version; versions].join(",");
@@ -114,7 +114,7 @@ async fn a_list_of_versions_that_does_not_end_is_refused() {
         assert_eq!(fixture.azure.journal().count(&lists), most, "{versions} versions on a page");
         fixture.azure.faults().clear();
     }
-    // With so many on each page that a few pages are too many. The newest fault is the first to happen.
+    // So many versions on each page that a few pages exceed the limit. The newest fault happens first.
     for page in (0..5).rev() {
         let version = |index| version.replace("/v\"", &format!("/v{index}\""));
         let value: Vec<_> = (page * 5_000..(page + 1) * 5_000).map(version).collect();

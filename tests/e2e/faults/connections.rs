@@ -1,4 +1,4 @@
-//! Connections that are not made, break, or lead nowhere.
+//! Connections that fail, break, or lead to the wrong host.
 
 use std::{
     io,
@@ -46,10 +46,7 @@ async fn a_probe_that_hangs_fails_all_waiting_reads_together() {
         "{status}"
     );
     let probes = fixture.azure.journal().count(&At::Probe.route());
-    assert!(
-        probes <= 3 * TRIES.end(),
-        "{probes} probes: who waits for one does not wait for another of its own"
-    );
+    assert!(probes <= 3 * TRIES.end(), "{probes} probes: waiting reads must share a probe");
 }
 
 #[tokio::test]
@@ -67,17 +64,17 @@ async fn entra_that_breaks_off_or_hangs_is_asked_again_and_then_reported() {
 async fn dead_pooled_connections_are_replaced_at_once() {
     let (azure, names) = Azure::with_numbered_secrets(40).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    // Nothing hangs here, and a busy machine is not to look as if.
+    // Nothing hangs in this test, so a busy machine must not cause a timeout.
     let timeouts = Timeouts { read_idle: Duration::from_secs(20), ..TIMEOUTS };
     let transports = azure.transports_with(timeouts);
     let fixture = FaultFixture::over(azure, |_| {}, |ways| *ways = transports);
     let all = crate::harness::MountCall::of_secrets(&fixture.azure, &names);
-    // Answers take a while, so that each read has a connection.
+    // Slow answers, so that each read opens a connection.
     fixture.azure.latency().set_for(At::Vault.route(), Duration::from_millis(100));
     let one = crate::harness::MountCall::of_secrets(&fixture.azure, &names[..1]);
     for fault in [Fault::Drop, Fault::Reset] {
         for (call, reads) in [(&all, 40..=80), (&one, 2..=2)] {
-            // The pool is full, and then every connection in it dies.
+            // Fills the pool, and then breaks every connection in it.
             fixture.driver().mount(&all.of_another_pod()).await.unwrap();
             let (known, before) =
                 (fixture.azure.journal().connections(), fixture.azure.journal().count(&At::Vault.route()));
@@ -86,7 +83,8 @@ async fn dead_pooled_connections_are_replaced_at_once() {
             let mounted = fixture.driver().mount(&call.of_another_pod()).await;
             mounted.unwrap_or_else(|status| panic!("{fault:?}: {status}"));
             assert!(fixture.azure.faults().hits(dead) > 0, "{fault:?}");
-            // One object has fewer tries than there are dead connections: the first tells of the others.
+            // A single object has fewer tries than there are dead connections. The first dead one must therefore empty
+            // the pool.
             let reads_now = fixture.azure.journal().count(&At::Vault.route()) - before;
             assert!(reads.contains(&reads_now), "{fault:?}: {reads_now} reads");
             fixture.azure.faults().clear();
@@ -94,7 +92,7 @@ async fn dead_pooled_connections_are_replaced_at_once() {
     }
 }
 
-/// Resolver that lead where there is nobody, or nowhere, for so many look-ups, and then to the emulator.
+/// A resolver whose first look-ups fail or return a wrong address. Later ones return the emulator's.
 struct Switch {
     left: AtomicUsize,
     before: Before,
@@ -103,7 +101,7 @@ struct Switch {
 
 #[derive(Clone, Copy)]
 enum Before {
-    Nobody(SocketAddr),
+    Refused(SocketAddr),
     Unknown,
     Silence,
 }
@@ -113,7 +111,7 @@ impl Resolve for Switch {
         let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         let answer = match (left, self.before) {
             (Err(_), _) => Ok(vec![self.then]),
-            (Ok(_), Before::Nobody(address)) => Ok(vec![address]),
+            (Ok(_), Before::Refused(address)) => Ok(vec![address]),
             (Ok(_), Before::Silence) => return Box::pin(std::future::pending()),
             (Ok(_), Before::Unknown) => Err(io::Error::other(format!("no such name as {name}"))),
         };
@@ -121,12 +119,12 @@ impl Resolve for Switch {
     }
 }
 
-/// An address that refuses connections.
-fn nobody() -> SocketAddr {
+/// Returns an address that refuses connections.
+fn refused_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Ways to Azure by names, with or without a proxy.
+/// Sets a resolver, with or without a proxy.
 fn by_names(azure: &Azure, proxy: Option<&str>, names: Switch) -> impl FnOnce(&mut Transports) + use<> {
     let roots = Roots::from_pem(azure.ca_pem().as_bytes()).unwrap();
     let proxy = proxy.map_or_else(Proxy::none, Proxy::all);
@@ -138,11 +136,11 @@ fn by_names(azure: &Azure, proxy: Option<&str>, names: Switch) -> impl FnOnce(&m
     }
 }
 
-/// For good is longer than anybody tries.
-const FOR_GOOD: usize = 10_000;
+/// More look-ups than any test makes.
+const ALWAYS: usize = 10_000;
 
 async fn mounts_once_names_lead_there(before: Before, proxy: Option<&str>, mention: &str) {
-    for (lookups, well) in [(1, true), (FOR_GOOD, false)] {
+    for (lookups, well) in [(1, true), (ALWAYS, false)] {
         let azure = Azure::with_secrets(&[("db-password", "x")]).await;
         let then = match proxy {
             Some(_) => {
@@ -167,7 +165,7 @@ async fn mounts_once_names_lead_there(before: Before, proxy: Option<&str>, menti
 
 #[tokio::test]
 async fn a_refused_connection_is_reported_with_its_host() {
-    mounts_once_names_lead_there(Before::Nobody(nobody()), None, "login.microsoftonline.com").await;
+    mounts_once_names_lead_there(Before::Refused(refused_address()), None, "login.microsoftonline.com").await;
 }
 
 #[tokio::test]
@@ -177,7 +175,7 @@ async fn an_unknown_name_is_reported_with_its_host() {
 
 #[tokio::test]
 async fn name_servers_that_do_not_answer_are_reported_as_dns() {
-    for (lookups, well) in [(1, true), (FOR_GOOD, false)] {
+    for (lookups, well) in [(1, true), (ALWAYS, false)] {
         let azure = Azure::with_secrets(&[("db-password", "x")]).await;
         let switch =
             Switch { left: AtomicUsize::new(lookups), before: Before::Silence, then: azure.https_address() };
@@ -200,12 +198,12 @@ async fn name_servers_that_do_not_answer_are_reported_as_dns() {
 #[tokio::test]
 async fn a_proxy_that_is_down_is_reported_as_the_proxy() {
     let proxy = Some("http://proxy.example");
-    mounts_once_names_lead_there(Before::Nobody(nobody()), proxy, "proxy.example").await;
+    mounts_once_names_lead_there(Before::Refused(refused_address()), proxy, "proxy.example").await;
 }
 
 #[tokio::test]
 async fn an_unreachable_vault_is_reported_with_its_name() {
-    for before in [Before::Nobody(nobody()), Before::Unknown] {
+    for before in [Before::Refused(refused_address()), Before::Unknown] {
         let azure = Azure::with_secrets(&[("db-password", "x")]).await;
         let names = VaultGone { before, entra: azure.https_address() };
         let roots = Roots::from_pem(azure.ca_pem().as_bytes()).unwrap();
@@ -239,7 +237,7 @@ impl Resolve for VaultGone {
     fn resolve(&self, name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
         let answer = match (name.starts_with("login."), self.before) {
             (true, _) => Ok(vec![self.entra]),
-            (false, Before::Nobody(address)) => Ok(vec![address]),
+            (false, Before::Refused(address)) => Ok(vec![address]),
             (false, Before::Silence) => return Box::pin(std::future::pending()),
             (false, Before::Unknown) => Err(io::Error::other("no such name")),
         };
@@ -264,5 +262,5 @@ async fn an_untrusted_certificate_is_reported_as_such() {
     let status = fixture.mount().await.unwrap_err();
     assert_eq!(status.code(), FailedPrecondition, "{status}");
     assert!(status.message().contains("certificate"), "{status}");
-    assert_eq!(fixture.azure.journal().total(), 0, "nothing was sent to who is not trusted");
+    assert_eq!(fixture.azure.journal().total(), 0, "nothing was sent to an untrusted host");
 }

@@ -1,4 +1,5 @@
-//! An Azure with one secret, a provider with little timeouts, and what a row asserts on.
+//! A fixture for the fault matrix: an Azure with one secret, a provider with short timeouts, and the assertions of a
+//! row.
 
 use std::{
     ops::RangeInclusive,
@@ -15,19 +16,20 @@ use tonic::{Code, Status};
 
 use crate::harness::{Azure, Driver, MountCall, Mounted, Provider};
 
-/// The tries of a request: one, and four repetitions.
+/// The tries of a request: one, and four retries.
 pub(super) const TRIES: Tries = 5..=5;
 
-/// From so many requests to so many.
+/// A range of request counts.
 pub(super) type Tries = RangeInclusive<usize>;
 
-/// No other than the first.
+/// Only the first try.
 pub(super) const ONCE: Tries = 1..=1;
 
-/// The same, and those that go out at once because a connection has died since it was last used.
+/// The tries, and immediate repetitions because a pooled connection was dead.
 pub(super) const TRIES_AND_DEAD_CONNECTIONS: Tries = 5..=7;
 
-/// As a mount's own, but for a test: what hangs is given up after half a second, and repetitions come at once.
+/// The timeouts of a mount, shortened for tests: a hanging request times out after half a second, and retries are
+/// immediate.
 pub(super) const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(2),
     read_idle: Duration::from_millis(500),
@@ -37,16 +39,16 @@ pub(super) const TIMEOUTS: Timeouts = Timeouts {
     throttle_wait: Duration::from_secs(15),
 };
 
-/// Within this everything has come to an end, as Azure's journal tells it: a thirtieth of what kubelet waits would do
-/// for a mount with [`TIMEOUTS`], and a busy machine takes longer.
+/// The time limit for all requests of a mount in Azure's journal. With [`TIMEOUTS`], a thirtieth of kubelet's two
+/// minutes would do, but a busy machine takes longer.
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// Whose answers a row spoils.
+/// The requests that a row breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
     /// Reads with a token.
     Vault,
-    /// The anonymous probe before them.
+    /// The anonymous probe before reads.
     Probe,
     /// Entra's token endpoint.
     Entra,
@@ -61,7 +63,7 @@ impl At {
         }
     }
 
-    /// Whom a message must name.
+    /// Returns the host that a message must name.
     fn host(self) -> &'static str {
         match self {
             Self::Vault | Self::Probe => "lab",
@@ -82,7 +84,7 @@ impl FaultFixture {
         Self::over(Azure::with_secrets(&[("db-password", "x")]).await, |_| {}, |_| {})
     }
 
-    /// With other settings, and other ways out.
+    /// Creates a fixture with other settings and other transports.
     pub(super) fn over(
         azure: Azure,
         settings: impl FnOnce(&mut Config),
@@ -102,7 +104,7 @@ impl FaultFixture {
         MountCall::of_secrets(&self.azure, &["db-password"])
     }
 
-    /// For a new pod with a token of its own, so that the mount needs Entra too.
+    /// Mounts for a new pod with its own token, so that the mount needs Entra too.
     pub(super) async fn mount(&self) -> Result<Mounted, Status> {
         let (audience, pod) = ("api://AzureADTokenExchange", self.pods.fetch_add(1, Ordering::Relaxed));
         let token =
@@ -112,7 +114,7 @@ impl FaultFixture {
         self.driver().mount(&call).await
     }
 
-    /// The fault once, and the mount is none the worse for it; `requests` are what it took.
+    /// Injects the fault once: the mount succeeds after this many requests.
     pub(super) async fn recovers_from(&self, at: At, fault: Fault, requests: usize) {
         self.azure.journal().clear();
         let id = self.azure.faults().inject_times(1, at.route(), fault.clone());
@@ -122,8 +124,8 @@ impl FaultFixture {
         self.saw(at, requests..=requests, &format!("{at:?} {fault:?}, once"));
     }
 
-    /// The fault for good: the mount fails with this code after so many requests, and names what it failed at. The next
-    /// mount, without the fault, goes well.
+    /// Injects the fault into every request. The mount fails with this code after this many requests, and its message
+    /// names host and object. The next mount, without the fault, succeeds.
     pub(super) async fn fails(&self, at: At, fault: Fault, code: Code, requests: Tries) -> Status {
         self.azure.journal().clear();
         let id = self.azure.faults().inject(at.route(), fault.clone());
@@ -132,7 +134,7 @@ impl FaultFixture {
         for part in [at.host(), "secret/db-password"] {
             assert!(status.message().contains(part), "{at:?} {fault:?}: no {part} in {status}");
         }
-        self.saw(at, requests, &format!("{at:?} {fault:?}, for good"));
+        self.saw(at, requests, &format!("{at:?} {fault:?}, permanently"));
         let Err(again) = self.mount().await else { panic!("{at:?} {fault:?}: mounted") };
         assert_eq!(again.message(), status.message(), "{at:?} {fault:?}: two tries of one failure");
         self.azure.faults().remove(id);
@@ -140,7 +142,7 @@ impl FaultFixture {
         status
     }
 
-    /// So many requests were made, and none long after the first.
+    /// Asserts the number of requests, and that none was sent long after the first.
     pub(super) fn saw(&self, at: At, requests: Tries, label: &str) {
         let seen = self.azure.journal().filter(&at.route());
         assert!(requests.contains(&seen.len()), "{label}: {:?}", self.azure.journal().lines());

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_request_over_the_limit_of_grpc_disturbs_no_other() {
+async fn a_request_over_the_limit_of_grpc_fails_alone() {
     let fixture = FaultFixture::new().await;
     let driver = fixture.driver();
     let good = fixture.call();
@@ -67,7 +67,7 @@ async fn process(azure: &Azure) -> Process {
 }
 
 #[tokio::test]
-async fn a_body_of_200_megabytes_leaves_memory_as_it_was() {
+async fn a_body_of_200_megabytes_does_not_grow_memory() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let process = process(&azure).await;
     let call = MountCall::of_secrets(&azure, &["db-password"]);
@@ -76,7 +76,7 @@ async fn a_body_of_200_megabytes_leaves_memory_as_it_was() {
     for at in [At::Vault, At::Entra] {
         for fault in [Fault::HugeBody(200_000_000), Fault::UnannouncedBody(200_000_000)] {
             let id = azure.faults().inject(at.route(), fault);
-            // A token of its own, so that Entra is asked.
+            // A new token, so that the provider must ask Entra.
             let call = MountCall::of_secrets(&azure, &["db-password"]).with_secrets(&[
                 ("clientid", "dddddddd-0000-0000-0000-000000000003"),
                 ("clientsecret", "s3cr3t~value"),
@@ -88,8 +88,8 @@ async fn a_body_of_200_megabytes_leaves_memory_as_it_was() {
         }
     }
     let after = process.memory("VmHWM");
-    // Answers of one MiB at the most, one after the other, and twice that while they grow: two to four. Were four MiB
-    // read of each, it would be ten.
+    // Answers hold at most one MiB, one after the other, and twice that while they grow: two to four. If four MiB of
+    // each were read, it would be ten.
     assert!(after - before <= 7, "from {before} to {after} MiB");
 }
 

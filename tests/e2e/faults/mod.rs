@@ -1,8 +1,8 @@
-//! The matrix of docs/faults.md: what becomes of a mount when those that it depends on misbehave, once and for good.
+//! The matrix of docs/faults.md: the result of a mount when Azure, the network or the node fails, once or permanently.
 //!
-//! Each row injects one fault and asserts on the volume or the gRPC code, on what the message names, on how many requests
-//! Azure saw, and on how long they went on by Azure's clock. Waits are those of a mount that may take a few seconds, so
-//! that a row takes no longer than it has to.
+//! Each row injects one fault. It asserts the volume or the gRPC code, the message, the number of requests that Azure
+//! received, and how long they took by Azure's clock. Timeouts are those of a mount of a few seconds, to keep the tests
+//! fast.
 
 mod answers;
 mod connections;

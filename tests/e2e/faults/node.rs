@@ -1,4 +1,4 @@
-//! IMDS, the node's own source of tokens.
+//! IMDS, the node's own token source.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ fn managed() -> MountCall {
         .of_another_pod()
 }
 
-/// Microsoft's advice for IMDS has longer pauses than those for Entra, so each fault has an Azure of its own, all at once.
+/// Microsoft's guidance for IMDS has longer pauses than that for Entra. Each fault therefore has its own Azure, and all
+/// run at once.
 #[tokio::test]
 async fn imds_that_fails_once_is_asked_again() {
     let faults = [404, 410, 429, 500, 503].map(Fault::status).into_iter().chain([Fault::Hang, Fault::Drop]);

@@ -1,4 +1,4 @@
-//! Answers that say "not now".
+//! HTTP statuses of a service that is unavailable or throttles.
 
 use std::time::Duration;
 
@@ -34,14 +34,14 @@ async fn a_vault_that_throttles_is_asked_again_and_then_reported() {
 
 #[tokio::test]
 async fn a_retry_after_beyond_the_mount_timeout_fails_at_once() {
-    // A line of its own for each, since a vault that throttles keeps all others waiting.
+    // A provider of its own for each status, since a vault that throttles delays all mounts of a provider.
     for code in [429, 503] {
         let fixture = FaultFixture::new().await;
         fixture.azure.faults().inject(At::Vault.route(), status(code, Some(300)));
         let status = fixture.mount().await.unwrap_err();
         assert_eq!(status.code(), FailedPrecondition, "{status}");
         assert!(status.message().contains(&code.to_string()), "{status}");
-        fixture.saw(At::Vault, ONCE, "it is told of at once");
+        fixture.saw(At::Vault, ONCE, "it is reported at once");
     }
 }
 
@@ -55,8 +55,8 @@ async fn a_probe_that_fails_is_repeated_and_then_reported() {
         let fixture = FaultFixture::new().await;
         let id = fixture.azure.faults().inject(At::Probe.route(), Fault::status(code));
         let status = fixture.mount().await.unwrap_err();
-        // The probe that goes ahead of the token, and that of the first read, each with its repetitions.
-        fixture.saw(At::Probe, *TRIES.start()..=2 * TRIES.end(), "for good");
+        // The probe of the prewarm, and that of the first read, each with its retries.
+        fixture.saw(At::Probe, *TRIES.start()..=2 * TRIES.end(), "permanently");
         assert_eq!(status.code(), FailedPrecondition, "{status}");
         assert!(status.message().contains(&code.to_string()) && status.message().contains("lab"), "{status}");
         fixture.azure.faults().remove(id);
@@ -64,8 +64,7 @@ async fn a_probe_that_fails_is_repeated_and_then_reported() {
     }
 }
 
-/// What became of one probe is told to all who waited for it: one after the other they would ask for longer than a mount
-/// may take.
+/// All waiting reads share the result of one probe. If each sent its own, they would take longer than a mount may take.
 #[tokio::test]
 async fn a_throttled_probe_fails_all_waiting_reads_together() {
     for (fault, code, most) in [
@@ -119,13 +118,13 @@ async fn a_revoked_token_is_renewed_once() {
     let call = fixture.call();
     let mount = async || fixture.driver().mount(&call.of_another_pod()).await;
     mount().await.unwrap();
-    // For the vault alone, the token is no more. One new token, and with it the mount goes well.
+    // Only the vault rejects the token. The provider gets one new token, and the mount succeeds.
     fixture.azure.journal().clear();
     fixture.azure.faults().inject_times(1, At::Vault.route(), Fault::status(401));
     mount().await.unwrap();
     fixture.saw(At::Entra, ONCE, "one new token");
     fixture.saw(At::Vault, 2..=2, "one read with each");
-    // A new one that is refused too is refused for good.
+    // If the vault rejects the new token too, the mount fails.
     fixture.azure.journal().clear();
     fixture.azure.faults().inject(At::Vault.route(), Fault::status(401));
     let status = mount().await.unwrap_err();
@@ -172,7 +171,7 @@ async fn one_slow_object_among_twenty_fails_alone() {
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let slow = At::Vault.route().path_prefix("/secrets/secret-07");
-    // Slow, and within what an answer may take.
+    // Slow, but within the timeout of an answer.
     fixture.azure.latency().set_for(slow.clone(), Duration::from_millis(120));
     let call = MountCall::of_secrets(&fixture.azure, &names);
     let mounted = fixture.driver().mount(&call).await.unwrap();

@@ -1,4 +1,4 @@
-//! Clocks that disagree, and mounts that run out of time.
+//! Clocks that disagree, and mounts that time out.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn clocks_that_disagree_do_not_fail_a_mount() {
         let fixture = FaultFixture::new().await;
         let managed = MountCall::of("- objectName: db-password\n  objectType: secret\n")
             .with("useVMManagedIdentity", "true");
-        // A pod's token was made by our clock, and Entra goes by its own.
+        // The pod's token follows this machine's clock, and Entra its own.
         let call = fixture.call();
         fixture.azure.clock().set_offset(offset);
         let mounted = fixture.driver().mount(&managed).await;
@@ -33,7 +33,7 @@ async fn clocks_that_disagree_do_not_fail_a_mount() {
     }
 }
 
-/// With the waits that belong to a `--mount-timeout`.
+/// Creates a fixture with the timeouts of this `--mount-timeout`.
 fn within(azure: Azure, seconds: u64) -> FaultFixture {
     let budget = Duration::from_secs(seconds);
     let transports = azure.transports_with(Timeouts::within(budget));
@@ -48,7 +48,7 @@ fn within(azure: Azure, seconds: u64) -> FaultFixture {
 async fn hanging_host_is_reported_before_mount_timeout() {
     let rows = [At::Vault, At::Probe, At::Entra].map(|at| async move {
         let fixture = within(Azure::with_secrets(&[("db-password", "x")]).await, 6);
-        // By what hung, and not by the mount's end, which does not name an object.
+        // The message comes from the hanging request, and not from the mount's timeout, which names no object.
         let tries = if at == At::Probe { 0..=9 } else { 2..=5 };
         fixture.azure.faults().inject(at.route(), Fault::Hang);
         let status = fixture.mount().await.unwrap_err();
@@ -84,7 +84,7 @@ async fn a_mount_without_a_permit_is_reported_and_others_go_on() {
     fixture.provider.wait_for_metric("akv_mounts_waiting 0").await;
     let waits = mount(fixture.call(), 1);
     fixture.provider.wait_for_metric("akv_mounts_waiting 1").await;
-    // Neither a probe nor another vault's mount stands in that line.
+    // Neither a probe nor another vault's mount waits in the queue.
     let mut health = HealthClient::new(fixture.driver().channel());
     health.check(HealthCheckRequest { service: String::new() }).await.unwrap();
     fixture.driver().mount(&fixture.call().with("keyvaultName", "other")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Who is told where to go, and does not go there.
+//! Services that name another host, to which the provider must not send a token.
 
 use akv_emulator::{Fault, Route};
 use tonic::Code::{FailedPrecondition, Unauthenticated};
@@ -22,8 +22,8 @@ async fn is_refused(challenge: &str, because: &str) {
     fixture.azure.journal().clear();
     fixture.azure.faults().inject(At::Vault.route(), fault.clone());
     fixture.azure.faults().inject(At::Probe.route(), fault);
-    // What the fixture's last mount learned of the vault is forgotten with the first refusal, and nothing that stands in it
-    // is followed: one more token for the cloud's own audience is asked for, and not sent.
+    // The first refusal drops the challenge that the fixture's last mount cached. The new challenge is not followed:
+    // the provider gets one more token for the cloud's own audience, and does not send it.
     fixture.mount().await.unwrap_err();
     fixture.saw(At::Entra, 2..=2, "the pod's own token, and one more");
     fixture.saw(At::Vault, ONCE, "the read with it");
@@ -48,13 +48,13 @@ async fn a_challenge_for_another_resource_is_refused() {
     }
 }
 
-/// A client that has read already would ask for a token for whatever the vault names with its refusal.
+/// A client that has read before must not request a token for the resource that a refusal names.
 #[tokio::test]
 async fn a_vault_that_refuses_a_token_does_not_choose_the_next() {
     let objects = "- objectName: db-password\n  objectType: secret\n  objectVersionHistory: 2\n";
     for resource in ["https://azure.net", "https://vault.azure.net", "https://evil.example"] {
         let named = format!(r#"Bearer resource="{resource}""#);
-        // The list is answered, and the read of a version behind it is not.
+        // The list succeeds, and the read of a version behind it is refused.
         let read = At::Vault.route().matching(|head| !head.path.ends_with("/versions"));
         let fixture = FaultFixture::new().await;
         let call = MountCall::of(objects).workload(&fixture.azure);
@@ -72,9 +72,9 @@ async fn a_vault_that_refuses_a_token_does_not_choose_the_next() {
     }
 }
 
-/// Emulators and clouds of one's own name what they like there: nothing is sent to it.
+/// Emulators and private clouds name arbitrary authorities: the provider sends nothing to them.
 #[tokio::test]
-async fn a_challenge_that_names_another_authority_is_met_with_the_clouds_own_token() {
+async fn a_challenge_that_names_another_authority_gets_the_clouds_own_token() {
     let resource = r#"resource="https://vault.azure.net""#;
     for challenge in [
         format!(r#"Bearer authorization="https://login.evil.example/t", {resource}"#),
@@ -105,16 +105,16 @@ async fn a_vault_that_refuses_the_token_and_names_another_authority_gives_a_hint
 }
 
 #[tokio::test]
-async fn a_challenge_that_names_an_older_name_of_the_authority_is_met() {
+async fn a_challenge_with_an_older_name_of_the_authority_is_accepted() {
     let fixture = FaultFixture::new().await;
     let challenge =
         r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
     fixture.recovers_from(At::Probe, Fault::Challenge(challenge.to_owned()), 1).await;
 }
 
-/// On Azure Stack the audience may be at a host of the tenant's, and the vaults at those of the stack.
+/// On Azure Stack the audience may have another host than the vaults.
 #[tokio::test]
-async fn a_vault_elsewhere_than_its_clouds_audience_is_read() {
+async fn a_vault_with_another_host_than_its_clouds_audience_is_read() {
     let fixture = FaultFixture::new().await;
     let file = tempfile::NamedTempFile::new().unwrap();
     let cloud = serde_json::json!({
@@ -123,7 +123,7 @@ async fn a_vault_elsewhere_than_its_clouds_audience_is_read() {
         "keyVaultDNSSuffix": "vault.localhost",
     });
     std::fs::write(file.path(), cloud.to_string()).unwrap();
-    // The emulator's vault takes tokens for its own host alone.
+    // The emulator's vault accepts only tokens for its own host.
     let secret = r#"{"id":"https://lab.vault.localhost/secrets/db-password/v","value":"x"}"#;
     let answer = Fault::InvalidBody { content_type: "application/json".to_owned(), body: secret.into() };
     fixture.azure.faults().inject(At::Vault.route(), answer);

@@ -1,4 +1,4 @@
-//! The emulated Azure, and the way to it.
+//! The emulated Azure, and transports that lead to it.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
 use futures::future::BoxFuture;
 use serde_json::json;
 
-/// An Azure of a test's own, and the cluster's DNS.
+/// An Azure for one test, and the cluster's DNS.
 pub(crate) struct Azure(Emulator, ClusterDns);
 
 /// The cluster's DNS: every name of the cluster is the emulator, port included.
@@ -32,35 +32,35 @@ struct ClusterDnsState {
 }
 
 impl ClusterDns {
-    /// How often a name was looked up.
+    /// Returns the number of look-ups.
     pub(crate) fn lookups(&self) -> usize {
         self.0.lookups.load(Ordering::Relaxed)
     }
 
-    /// Whether it knows no name.
+    /// Sets whether every name is unknown.
     pub(crate) fn set_down(&self, down: bool) {
         self.0.down.store(down, Ordering::Relaxed);
     }
 
-    /// Whether it answers nothing.
+    /// Sets whether look-ups get no answer.
     pub(crate) fn set_silent(&self, silent: bool) {
         self.0.silent.store(silent, Ordering::Relaxed);
     }
 }
 
 impl Azure {
-    /// With these vaults, in the form of the conformance cases.
+    /// Starts an Azure with these vaults, in the structure of the conformance cases.
     pub(crate) async fn with_vaults(vaults: VaultSet) -> Self {
         Self::start(Emulator::builder().keys(shared_keys()).vaults(vaults)).await
     }
 
-    /// With an empty vault `lab`, and IMDS at an address of the caller's choice.
+    /// Starts an Azure with an empty vault `lab`, and IMDS at this address.
     pub(crate) async fn with_imds_on(address: SocketAddr) -> Self {
         let builder = Emulator::builder().keys(shared_keys()).imds_on(address);
         Self::start(builder.vaults(vaults(json!({ "lab": {} })))).await
     }
 
-    /// With a certificate authority that no other emulator has.
+    /// Starts an Azure with its own certificate authority.
     pub(crate) async fn with_own_authority() -> Self {
         Self::start(Emulator::builder()).await
     }
@@ -69,7 +69,7 @@ impl Azure {
         Self(builder.start().await.expect("the emulator starts"), ClusterDns::default())
     }
 
-    /// With a vault `lab` that holds these secrets.
+    /// Starts an Azure with a vault `lab` that holds these secrets.
     pub(crate) async fn with_secrets(secrets: &[(&str, &str)]) -> Self {
         let azure = Self::with_vaults(vaults(json!({ "lab": {} }))).await;
         for (name, value) in secrets {
@@ -78,7 +78,7 @@ impl Azure {
         azure
     }
 
-    /// With a vault `lab` that holds so many secrets, `secret-0` and on, and their names.
+    /// Starts an Azure with a vault `lab` that holds this many secrets, and returns their names, from `secret-0` on.
     pub(crate) async fn with_numbered_secrets(count: usize) -> (Self, Vec<String>) {
         let names: Vec<String> = (0..count).map(|index| format!("secret-{index}")).collect();
         let secrets: Vec<_> = names.iter().map(|name| (name.as_str(), "x")).collect();
@@ -89,12 +89,12 @@ impl Azure {
         &self.1
     }
 
-    /// The production transports, but trusting the emulator and led to it under production's own names.
+    /// Returns the production transports, but with trust in the emulator, which has production's own names.
     pub(crate) fn transports(&self) -> Transports {
         self.transports_with(Timeouts::within(Duration::from_secs(90)))
     }
 
-    /// The same, waiting as a test can.
+    /// Returns the same transports with other timeouts.
     pub(crate) fn transports_with(&self, timeouts: Timeouts) -> Transports {
         let roots = Roots::from_pem(self.ca_pem().as_bytes()).expect("the CA is PEM");
         let node = NodeServices {
@@ -121,18 +121,18 @@ impl Deref for Azure {
     }
 }
 
-/// Keys take a while to make, and no test changes them.
+/// Keys take time to generate, and no test changes them.
 fn shared_keys() -> Keys {
     static KEYS: OnceLock<Keys> = OnceLock::new();
     KEYS.get_or_init(|| Keys::generate().expect("keys can be made")).clone()
 }
 
-/// Vaults in the form of the conformance cases.
+/// Parses vaults in the structure of the conformance cases.
 fn vaults(vaults: serde_json::Value) -> VaultSet {
     serde_json::from_value(vaults).expect("vaults are well formed")
 }
 
-/// Takes requests for the node's fixed addresses to where the emulator plays them.
+/// Redirects requests for the node's fixed addresses to the emulator.
 #[derive(Debug)]
 struct NodeServices {
     client: Client,
@@ -156,7 +156,7 @@ impl HttpClient for NodeServices {
     }
 }
 
-/// Answers as [`ClusterDns`] says.
+/// A resolver that follows [`ClusterDns`].
 struct AllNames(SocketAddr, ClusterDns);
 
 impl Resolve for AllNames {

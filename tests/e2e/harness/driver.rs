@@ -1,4 +1,4 @@
-//! The driver's side of the protocol: what it sends, and what it refuses to take.
+//! The driver's side of the protocol: its requests, and its checks of answers.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ pub(crate) struct Mounted {
 }
 
 impl Mounted {
-    /// A file's contents as text.
+    /// Returns a file's contents as text.
     pub(crate) fn text(&self, path: &str) -> &str {
         let (_, _, contents) = self
             .files
@@ -68,7 +68,7 @@ impl Driver {
         self.send(call.request()).await
     }
 
-    /// As [`Self::mount`], with a request of any shape.
+    /// Like [`Self::mount`], with a request of any form.
     pub(crate) async fn send(&self, request: MountRequest) -> Result<Mounted, Status> {
         let result = self.client().mount(request).await;
         if let Err(status) = &result {
@@ -78,7 +78,7 @@ impl Driver {
     }
 
     pub(crate) fn client(&self) -> CsiDriverProviderClient<Channel> {
-        // The driver's own default, --max-call-recv-msg-size.
+        // The driver's own default of --max-call-recv-msg-size.
         CsiDriverProviderClient::new(self.channel()).max_decoding_message_size(4 << 20)
     }
 }
@@ -95,7 +95,7 @@ fn assert_code_is_final(status: &Status) {
     );
 }
 
-/// What the driver checks of an answer before it writes anything.
+/// Checks an answer as the driver does before it writes a file.
 fn accept(response: MountResponse) -> Mounted {
     assert!(response.error.is_none(), "an error without a text");
     assert!(!response.object_version.is_empty(), "missing object versions");

@@ -1,4 +1,4 @@
-//! What the tests stand on: Azure, the provider, and the driver.
+//! The foundation of the tests: Azure, the provider, and the driver.
 
 mod azure;
 mod driver;

@@ -1,8 +1,8 @@
-//! A bug, put in place.
+//! An injected panic.
 
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
 
-/// Takes every request to a vault of this name for a reason to panic, with words that nobody is to hear.
+/// A transport that panics on every request to a vault of this name. The panic's text must not leak.
 #[derive(Debug)]
 pub(crate) struct Panics {
     pub(crate) vault: &'static str,

@@ -1,4 +1,4 @@
-//! A running provider with a socket of its own.
+//! A running provider with its own socket.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -13,7 +13,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{azure::Azure, driver::Driver};
 
-/// The real server in this process, started as its command line says.
+/// The real server in this process, configured by a command line.
 pub(crate) struct Provider {
     dir: TempDir,
     stop: Option<oneshot::Sender<()>>,
@@ -22,22 +22,22 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// Without any flag but its endpoint.
+    /// Starts a provider with no flag but its endpoint.
     pub(crate) fn start(azure: &Azure) -> Self {
         Self::start_with(azure, &[])
     }
 
-    /// With these flags.
+    /// Starts a provider with these flags.
     pub(crate) fn start_with(azure: &Azure, flags: &[String]) -> Self {
         Self::launch(azure, azure.transports(), flags, |_| {})
     }
 
-    /// With what no flag says.
+    /// Starts a provider with settings that have no flag.
     pub(crate) fn start_changed(azure: &Azure, change: impl FnOnce(&mut Config)) -> Self {
         Self::launch(azure, azure.transports(), &[], change)
     }
 
-    /// With these ports for probes, metrics and profiles, and where they are.
+    /// Starts a provider with these ports for probes, metrics and profiles, and returns their addresses.
     pub(crate) fn start_with_ports(
         azure: &Azure,
         ports: impl FnOnce(&mut AdminSettings),
@@ -45,7 +45,7 @@ impl Provider {
         Self::start_changed_with_ports(azure, |config| ports(&mut config.admin))
     }
 
-    /// As [`Self::start_changed`], and where the ports are.
+    /// Like [`Self::start_changed`], and returns the ports' addresses.
     pub(crate) fn start_changed_with_ports(
         azure: &Azure,
         change: impl FnOnce(&mut Config),
@@ -55,12 +55,12 @@ impl Provider {
         (provider, ports)
     }
 
-    /// With transports of the test's own, and metrics.
+    /// Starts a provider with the test's own transports, and with metrics.
     pub(crate) fn start_over(azure: &Azure, transports: Transports) -> Self {
         Self::launch(azure, transports, &[], |config| config.admin.metrics_port = Some(0))
     }
 
-    /// With transports of the test's own, and what no flag says.
+    /// Starts a provider with the test's own transports, and with settings that have no flag.
     pub(crate) fn start_over_changed(
         azure: &Azure,
         transports: Transports,
@@ -69,20 +69,20 @@ impl Provider {
         Self::launch(azure, transports, &[], change)
     }
 
-    /// What Prometheus would read, where the test has a port for it.
+    /// Returns the metrics as Prometheus would read them, if the test has a port for them.
     pub(crate) async fn metrics(&self) -> String {
         let url = format!("http://127.0.0.1:{}/metrics", self.ports[0].port());
         reqwest::get(url).await.expect("metrics are served").text().await.expect("metrics are text")
     }
 
-    /// Waits until one of the lines that Prometheus would read is this one.
+    /// Waits until the metrics contain this line.
     pub(crate) async fn wait_for_metric(&self, line: &str) {
         let there = async {
             while !self.metrics().await.lines().any(|found| found == line) {
                 tokio::task::yield_now().await;
             }
         };
-        // Long after it should be there: a test that fails is worth more than one that never ends.
+        // Far longer than needed, so that the test fails instead of hanging.
         let there = tokio::time::timeout(std::time::Duration::from_secs(30), there).await;
         there.unwrap_or_else(|_| panic!("no {line}"));
     }
@@ -95,7 +95,7 @@ impl Provider {
     ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let endpoint = format!("--endpoint=unix://{}", dir.path().join("azure.sock").display());
-        // Ports are off unless a test asks for them, as many providers run at once.
+        // Ports are off unless a test needs them, as many providers run at once.
         let off = ["--healthz-port=0", "--prometheus-port=0"].map(str::to_owned);
         let arguments = off.into_iter().chain(flags.iter().cloned()).chain([endpoint]);
         let ca_file = dir.path().join("ca.crt");
@@ -106,7 +106,7 @@ impl Provider {
         };
         config.mounts.token_proxy.ca_file = ca_file;
         change(&mut config);
-        let app = App::bind(config).expect("the socket can be had");
+        let app = App::bind(config).expect("the socket can be bound");
         let ports = app.admin().addresses();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -116,7 +116,7 @@ impl Provider {
         Self { dir, stop: Some(stop), task, ports }
     }
 
-    /// Where probes, metrics and profiles are, as far as the test has ports for them.
+    /// Returns the addresses of probes, metrics and profiles, as far as the test has ports for them.
     pub(crate) fn ports(&self) -> &[SocketAddr] {
         &self.ports
     }
@@ -125,17 +125,17 @@ impl Provider {
         self.dir.path().join("azure.sock")
     }
 
-    /// A driver that knows this provider.
+    /// Returns a driver that is connected to this provider.
     pub(crate) fn driver(&self) -> Driver {
         Driver::new(self.socket())
     }
 
-    /// What SIGTERM does, as far as this process is concerned.
+    /// Begins to stop the server, as SIGTERM does.
     pub(crate) fn begin_to_stop(&mut self) {
         drop(self.stop.take());
     }
 
-    /// Completes when the server has ended.
+    /// Waits until the server has stopped.
     pub(crate) async fn stopped(self) {
         let Self { dir, stop, task, .. } = self;
         drop(stop);

@@ -1,4 +1,4 @@
-//! A `Mount` call, put together as the driver does.
+//! A `Mount` call, built as the driver builds it.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use super::azure::Azure;
 /// The workload identity of the emulator's directory.
 const WORKLOAD: &str = "cccccccc-0000-0000-0000-000000000002";
 
-/// One call for one volume of one pod.
+/// A call for one volume of one pod.
 #[derive(Clone)]
 pub(crate) struct MountCall {
     attributes: BTreeMap<String, String>,
@@ -21,7 +21,7 @@ pub(crate) struct MountCall {
 }
 
 impl MountCall {
-    /// Of pod `default/web-0` with these objects, without an identity.
+    /// Creates a call of pod `default/web-0` for these objects, without an identity.
     pub(crate) fn of(objects: &str) -> Self {
         let attributes = [
             ("csi.storage.k8s.io/pod.name", "web-0"),
@@ -37,7 +37,7 @@ impl MountCall {
         Self { attributes, secrets: "null".to_owned() }
     }
 
-    /// Of these secrets, as workload identity.
+    /// Creates a call for these secrets, as workload identity.
     pub(crate) fn of_secrets(azure: &Azure, names: &[&str]) -> Self {
         let objects = names.iter().fold("array:\n".to_owned(), |yaml, name| {
             yaml + &format!("- |\n  objectName: {name}\n  objectType: secret\n")
@@ -45,26 +45,26 @@ impl MountCall {
         Self::of(&objects).workload(azure)
     }
 
-    /// As workload identity, with the tokens of service account `default/app`.
+    /// Sets workload identity, with the tokens of service account `default/app`.
     pub(crate) fn workload(self, azure: &Azure) -> Self {
         self.with("clientID", WORKLOAD)
             .with("csi.storage.k8s.io/serviceAccount.tokens", &azure.service_account_tokens("default", "app"))
     }
 
-    /// For the like volume of another pod: a first mount, and not one that comes again.
+    /// Returns the call for an equal volume of another pod: an initial mount, and not a republish.
     pub(crate) fn of_another_pod(&self) -> Self {
         static PODS: AtomicU32 = AtomicU32::new(1);
         let pod = PODS.fetch_add(1, Ordering::Relaxed);
         self.clone().with("csi.storage.k8s.io/pod.uid", &format!("0b0b0b0b-0000-0000-0000-{pod:012}"))
     }
 
-    /// With this attribute.
+    /// Sets this attribute.
     pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
         self.attributes.insert(key.to_owned(), value.to_owned());
         self
     }
 
-    /// With this Secret of `nodePublishSecretRef`.
+    /// Sets this Secret of `nodePublishSecretRef`.
     pub(crate) fn with_secrets(mut self, secrets: &[(&str, &str)]) -> Self {
         self.secrets = json!(BTreeMap::from_iter(secrets.iter().copied())).to_string();
         self

@@ -19,7 +19,7 @@ fn answer(code: u16, body: serde_json::Value) -> Fault {
 }
 
 #[track_caller]
-fn assert_told(status: &Status, code: Code, parts: &[&str]) {
+fn assert_message(status: &Status, code: Code, parts: &[&str]) {
     let message = status.message();
     assert_eq!(status.code(), code, "{message}");
     assert!(message.starts_with(parts[0]), "{} does not begin {message}", parts[0]);

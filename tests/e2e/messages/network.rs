@@ -1,4 +1,4 @@
-//! Ways to Azure that lead nowhere.
+//! Network paths to Azure that fail.
 
 use std::{
     io::{Read, Write},
@@ -16,9 +16,9 @@ use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
 
-use super::assert_told;
+use super::assert_message;
 
-/// Every name is the emulator, but a vault's is whatever a test makes of it.
+/// A resolver that returns the emulator for every name but a vault's, for which a test sets the address.
 struct VaultsAt {
     others: SocketAddr,
     vaults: Option<SocketAddr>,
@@ -42,12 +42,12 @@ pub(super) fn over(azure: &Azure, ca: &str, proxy: Proxy, vaults: Option<SocketA
     Transports { azure: Transport::new(Arc::new(client.clone())), azure_client: client, ..azure.transports() }
 }
 
-/// An address where nobody listens.
-fn nobody() -> SocketAddr {
+/// Returns an address that refuses connections.
+fn refused_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// A proxy that opens no tunnel, and says so by this status.
+/// Starts a proxy that refuses each tunnel with this status.
 fn refusing_proxy(status: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -62,13 +62,13 @@ fn refusing_proxy(status: &'static str) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_way_that_leads_nowhere_is_told_by_where_it_ends() {
+async fn a_network_failure_is_reported_by_where_it_happened() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let stranger = Azure::with_own_authority().await;
     let (own, strange) = (azure.ca_pem().to_owned(), stranger.ca_pem().to_owned());
     let everything = Some(azure.https_address());
     let proxy = |address: SocketAddr| Proxy::all(&format!("http://{address}"));
-    let unreachable = nobody();
+    let unreachable = refused_address();
     let ways = [
         (
             over(&azure, &own, Proxy::none(), None),
@@ -79,7 +79,7 @@ async fn a_way_that_leads_nowhere_is_told_by_where_it_ends() {
             ],
         ),
         (
-            over(&azure, &own, Proxy::none(), Some(nobody())),
+            over(&azure, &own, Proxy::none(), Some(refused_address())),
             vec!["[AKV-ConnectFailed] ".to_owned(), "Connection refused".to_owned(), "egress".to_owned()],
         ),
         (
@@ -113,6 +113,10 @@ async fn a_way_that_leads_nowhere_is_told_by_where_it_ends() {
         async move { (provider.driver().mount(&call).await.unwrap_err(), parts) }
     });
     for (status, parts) in futures::future::join_all(status).await {
-        assert_told(&status, Code::FailedPrecondition, &parts.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_message(
+            &status,
+            Code::FailedPrecondition,
+            &parts.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
     }
 }

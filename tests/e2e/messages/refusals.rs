@@ -1,4 +1,4 @@
-//! What vaults and token sources refuse, and what is wrong with parameters.
+//! Refusals of vaults and token sources, and invalid parameters.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
 
-use super::{OBJECTS, WORKLOAD, answer, assert_told, reads};
+use super::{OBJECTS, WORKLOAD, answer, assert_message, reads};
 
-/// What Key Vault answers with this inner error.
+/// Returns Key Vault's answer with this inner error.
 fn vault_says(status: u16, inner: &str, words: &str) -> Fault {
     answer(
         status,
@@ -17,7 +17,7 @@ fn vault_says(status: u16, inner: &str, words: &str) -> Fault {
     )
 }
 
-/// What Entra answers with this number.
+/// Returns Entra's answer with this error number.
 fn entra_says(number: u32) -> Fault {
     let text = format!(
         "AADSTS{number}: Words of Entra.\r\nTrace ID: trace-1\r\nCorrelation ID: c\r\nTimestamp: 2026-01-01 00:00:00Z"
@@ -26,7 +26,7 @@ fn entra_says(number: u32) -> Fault {
 }
 
 #[tokio::test]
-async fn what_a_vault_refuses_has_a_code_and_an_action() {
+async fn refusals_of_a_vault_have_a_code_and_an_action() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let caller = "The user, group or application 'appid=c;oid=66d10cbf-3a73-4326-9a8d-b1b082e7c3fc;iss=i' does not have \
@@ -86,7 +86,7 @@ async fn what_a_vault_refuses_has_a_code_and_an_action() {
         azure.faults().inject(reads(), fault);
         let status =
             provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
-        assert_told(&status, code, parts);
+        assert_message(&status, code, parts);
     }
 }
 
@@ -111,14 +111,14 @@ async fn a_role_is_named_for_each_kind_of_object_and_for_the_callers_object_id()
         let start =
             format!("{object}: 403 ForbiddenByRbac; grant the role {role} on vault lab to object id ");
         let at = message.find(&start).unwrap_or_else(|| panic!("no {start} in {message}"));
-        // The one that Key Vault names, and that roles are given to.
+        // The id that Key Vault names, and to which roles are assigned.
         let id = message[at + start.len()..].split(';').next().unwrap();
         assert_eq!(id.len(), 36, "{message}");
     }
 }
 
 #[tokio::test]
-async fn an_object_that_was_deleted_is_told_from_one_that_never_was() {
+async fn a_deleted_object_is_distinguished_from_one_that_never_existed() {
     let azure = Azure::with_secrets(&[("gone", "x")]).await;
     azure.vaults().delete("lab", ObjectKind::Secret, "gone").unwrap();
     let provider = Provider::start(&azure);
@@ -126,11 +126,11 @@ async fn an_object_that_was_deleted_is_told_from_one_that_never_was() {
         provider.driver().mount(&MountCall::of_secrets(&azure, &["gone", "never"])).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
     let start = "[AKV-SoftDeleted] cannot read 2 objects from vault lab: secret/gone: ";
-    assert_told(&status, Code::NotFound, &[start, "recover it", "; [AKV-NotFound] secret/never: "]);
+    assert_message(&status, Code::NotFound, &[start, "recover it", "; [AKV-NotFound] secret/never: "]);
 }
 
 #[tokio::test]
-async fn what_entra_refuses_has_a_code_and_an_action() {
+async fn refusals_of_entra_have_a_code_and_an_action() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let issuer = azure.service_account_issuer();
@@ -166,7 +166,7 @@ async fn what_entra_refuses_has_a_code_and_an_action() {
             "; asked tenant 11111111-2222-3333-4444-555555555555 at login.microsoftonline.com as workload identity \
              {WORKLOAD}; the answer was: Words of Entra."
         );
-        assert_told(&status, Code::Unauthenticated, &[&start, &asked]);
+        assert_message(&status, Code::Unauthenticated, &[&start, &asked]);
         assert!(status.message().contains(part), "no {part} in {status}");
         assert!(!status.message().contains("trace-1"), "{status}");
     }
@@ -178,7 +178,7 @@ async fn two_tries_have_the_same_message() {
     let provider = Provider::start(&azure);
     let refused = MountCall::of_secrets(&azure, &["a"])
         .with("csi.storage.k8s.io/serviceAccount.tokens", &azure.service_account_tokens("other", "app"));
-    // Entra tells the time in its words.
+    // Entra's own words contain the time.
     let expired = MountCall::of_secrets(&azure, &["a"]).with(
         "csi.storage.k8s.io/serviceAccount.tokens",
         &azure.expired_service_account_tokens("default", "app"),
@@ -198,7 +198,7 @@ async fn identities_of_the_node_have_codes_of_their_own() {
     let node = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
     let unknown = node.clone().with("userAssignedIdentityID", "99999999-0000-0000-0000-000000000009");
     let status = provider.driver().mount(&unknown).await.unwrap_err();
-    assert_told(
+    assert_message(
         &status,
         Code::Unauthenticated,
         &[
@@ -213,11 +213,11 @@ async fn identities_of_the_node_have_codes_of_their_own() {
     });
     azure.faults().inject(Route::service(Service::Imds), answer(400, several));
     let status = provider.driver().mount(&node).await.unwrap_err();
-    assert_told(&status, Code::Unauthenticated, &["[AKV-IdentityNotChosen] ", "userAssignedIdentityID"]);
+    assert_message(&status, Code::Unauthenticated, &["[AKV-IdentityNotChosen] ", "userAssignedIdentityID"]);
     azure.directory().update(|directory| directory.pod_identity = None);
     let status =
         provider.driver().mount(&MountCall::of(OBJECTS).with("usePodIdentity", "true")).await.unwrap_err();
-    assert_told(&status, Code::Unauthenticated, &["[AKV-NoPodIdentity] ", "AzureIdentityBinding"]);
+    assert_message(&status, Code::Unauthenticated, &["[AKV-NoPodIdentity] ", "AzureIdentityBinding"]);
 }
 
 #[tokio::test]
@@ -236,6 +236,6 @@ async fn mistakes_of_parameters_have_a_code_too() {
             "[AKV-NoCredentials] no usable credentials: ",
         ),
     ] {
-        assert_told(&provider.driver().mount(&call).await.unwrap_err(), code, &[start]);
+        assert_message(&provider.driver().mount(&call).await.unwrap_err(), code, &[start]);
     }
 }

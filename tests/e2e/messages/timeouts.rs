@@ -1,4 +1,4 @@
-//! What a mount waited for that was given up.
+//! The causes that messages of timeouts name.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -8,9 +8,9 @@ use tonic::{Code, Status};
 
 use crate::harness::{Azure, MountCall, Provider};
 
-use super::{OBJECTS, WORKLOAD, assert_told, network::over, reads};
+use super::{OBJECTS, WORKLOAD, assert_message, network::over, reads};
 
-/// A budget that is long enough for everything but what never comes.
+/// A budget that is long enough for all requests but those that hang.
 const BUDGET: Duration = Duration::from_millis(700);
 
 async fn given_up(azure: &Azure, call: &MountCall) -> Status {
@@ -19,7 +19,7 @@ async fn given_up(azure: &Azure, call: &MountCall) -> Status {
 }
 
 #[tokio::test]
-async fn a_timeout_says_for_which_token_it_waited() {
+async fn a_timeout_names_the_token_source() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.faults().inject(Route::token_endpoint(), Fault::Hang);
     let status = given_up(&azure, &MountCall::of_secrets(&azure, &["db-password"])).await;
@@ -28,13 +28,13 @@ async fn a_timeout_says_for_which_token_it_waited() {
     );
     let start = "[AKV-TimeoutToken] cannot read secret/db-password from vault lab: timed out after 0.7s while waiting for \
                  a token from Entra; kubelet tries again";
-    assert_told(&status, Code::FailedPrecondition, &[start, &asked]);
+    assert_message(&status, Code::FailedPrecondition, &[start, &asked]);
 
     azure.faults().clear();
     azure.faults().inject(Route::service(Service::Imds), Fault::status(500));
     let node = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
     let status = given_up(&azure, &node).await;
-    assert_told(
+    assert_message(
         &status,
         Code::FailedPrecondition,
         &[
@@ -50,7 +50,7 @@ async fn a_timeout_says_which_objects_were_missing_and_what_was_answered_last() 
     let azure = Azure::with_secrets(&[("a", "x"), ("b", "x"), ("c", "x")]).await;
     azure.faults().inject(reads().path_prefix("/secrets/b"), Fault::Hang);
     let status = given_up(&azure, &MountCall::of_secrets(&azure, &["a", "b", "c"])).await;
-    assert_told(
+    assert_message(
         &status,
         Code::FailedPrecondition,
         &[
@@ -62,7 +62,7 @@ async fn a_timeout_says_which_objects_were_missing_and_what_was_answered_last() 
     azure.faults().clear();
     azure.faults().inject(reads(), Fault::status(503));
     let status = given_up(&azure, &MountCall::of_secrets(&azure, &["a"])).await;
-    assert_told(
+    assert_message(
         &status,
         Code::FailedPrecondition,
         &["[AKV-TimeoutRead] cannot read secret/a from vault lab: timed out after 0.7s while "],
@@ -74,7 +74,7 @@ async fn a_timeout_says_that_the_vault_throttles() {
     let azure = Azure::with_secrets(&[("a", "x")]).await;
     azure.faults().inject(reads(), Fault::throttled(20));
     let status = given_up(&azure, &MountCall::of_secrets(&azure, &["a"])).await;
-    assert_told(
+    assert_message(
         &status,
         Code::FailedPrecondition,
         &["[AKV-TimeoutThrottled] ", "while waiting in the queue of lab.vault.azure.net, which throttles; "],
@@ -82,16 +82,16 @@ async fn a_timeout_says_that_the_vault_throttles() {
 }
 
 #[tokio::test]
-async fn a_timeout_says_how_far_the_connection_was() {
+async fn a_timeout_names_the_phase_of_the_connection() {
     let azure = Azure::with_secrets(&[("a", "x")]).await;
-    // Its connections are made by the kernel, and nobody ever says a word of TLS.
+    // The kernel accepts connections, and no TLS handshake follows.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let transports = over(&azure, azure.ca_pem(), Proxy::none(), Some(silent.local_addr().unwrap()));
     let provider = Provider::start_over(&azure, transports);
     let mut request = tonic::Request::new(MountCall::of_secrets(&azure, &["a"]).request());
     request.set_timeout(Duration::from_secs(2));
     let status = provider.driver().client().mount(request).await.unwrap_err();
-    assert_told(
+    assert_message(
         &status,
         Code::FailedPrecondition,
         &[

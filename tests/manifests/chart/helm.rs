@@ -12,7 +12,7 @@ use crate::repository::{documents, path, program, run, text};
 
 use super::CHART;
 
-/// A release name that today's chart makes the DaemonSet's name of.
+/// A release name for which provider-azure's chart uses the DaemonSet's name.
 pub(super) const RELEASE: &str = "csi-secrets-store-provider-azure";
 
 pub(super) struct Helm {
@@ -20,17 +20,17 @@ pub(super) struct Helm {
 }
 
 impl Helm {
-    /// Helm, or a word that there is none.
+    /// Returns Helm, or reports that it is not installed.
     pub(super) fn find() -> Option<Self> {
         Some(Self { program: program("helm", "HELM")? })
     }
 
-    /// What the chart makes of these values, on top of its own; or Helm's complaint.
+    /// Renders the chart with these values on top of its own. `Err` is Helm's error.
     pub(super) fn render(&self, values: &Value) -> Result<Vec<Value>, String> {
         self.template(&path(CHART), values, &[]).map(|yaml| documents(&yaml))
     }
 
-    /// What an operator is told.
+    /// Returns the notes that an operator sees.
     pub(super) fn notes(&self, values: &Value) -> String {
         let chart = tempfile::tempdir().unwrap();
         let templates = chart.path().join("templates");
@@ -38,7 +38,7 @@ impl Helm {
         for file in ["Chart.yaml", "values.yaml", "templates/_names.tpl"] {
             fs::copy(path(&format!("{CHART}/{file}")), chart.path().join(file)).unwrap();
         }
-        // Helm shows notes of a release alone, for which there would have to be a cluster.
+        // Helm shows notes only for a release, which needs a cluster.
         let notes = text(&format!("{CHART}/templates/NOTES.txt"));
         fs::write(templates.join("_notes.tpl"), format!("{{{{ define \"notes\" }}}}{notes}{{{{ end }}}}"))
             .unwrap();
@@ -54,14 +54,14 @@ impl Helm {
         command
             .args(["template", RELEASE])
             .arg(chart)
-            // A Helm without a cluster takes a version of its own for the cluster's.
+            // Without a cluster, Helm assumes a cluster version of its own.
             .args(["--namespace", "kube-system", "--kube-version", "1.31.0", "--values"])
             .arg(file.path())
             .args(more);
         run(&mut command)
     }
 
-    /// As [`Self::render`], as an upgrade.
+    /// Like [`Self::render`], as an upgrade.
     pub(super) fn upgrade(&self, values: &Value) -> Result<Vec<Value>, String> {
         self.template(&path(CHART), values, &["--is-upgrade"]).map(|yaml| documents(&yaml))
     }

@@ -1,4 +1,4 @@
-//! The Helm chart, rendered with the real Helm where there is one (`HELM` or `PATH`).
+//! The Helm chart, rendered with the real Helm if there is one (`HELM` or `PATH`).
 
 mod helm;
 mod schema;
@@ -26,7 +26,7 @@ fn defaults() -> Value {
     documents(&text(&format!("{CHART}/values.yaml"))).remove(0)
 }
 
-/// Values far from the defaults, all at once.
+/// Returns values far from the defaults, all at once.
 fn extreme() -> Value {
     json!({
         "nameOverride": "n".repeat(63),
@@ -113,15 +113,15 @@ fn changes(helm: &Helm, default: &[Value], path: &str, value: &Value) {
     let without = beside(path).map(|values| render(&values));
     let with = render(&changed(path, value));
     assert_ne!(with, without.as_deref().unwrap_or(default), "{path} changes nothing");
-    // These exist to loosen what every other value leaves alone.
+    // These values exist to relax what the chart restricts by default.
     if !path.starts_with("linux.securityContext") {
         kubernetes::check_all(path, &with);
     }
 }
 
-/// Today's chart leaves an argument out where its value is false, and the flag's default, true, holds.
+/// provider-azure's chart omits an argument whose value is false, so that the flag's default, true, applies.
 #[test]
-fn what_is_switched_off_arrives_at_the_provider() {
+fn a_value_of_false_is_passed_to_the_provider() {
     let Some(helm) = Helm::find() else { return };
     let config = |values: Value| {
         let objects = helm.render(&values).unwrap();
@@ -154,7 +154,7 @@ fn the_metrics_port_is_read_in_every_form() {
     }
 }
 
-/// The chart and the plain YAML are two ways to the same pod.
+/// The chart and the plain YAML must give the same pod.
 #[test]
 fn the_default_pod_is_that_of_the_plain_yaml() {
     let Some(helm) = Helm::find() else { return };
@@ -163,9 +163,9 @@ fn the_default_pod_is_that_of_the_plain_yaml() {
     let pod = |objects: &[Value]| {
         let mut pod = kubernetes::one(objects, "DaemonSet")["spec"]["template"]["spec"].clone();
         let container = &mut pod["containers"][0];
-        // The chart says every flag, the plain YAML those that operators look for, both with the same meaning.
+        // The chart sets every flag, and the plain YAML those that operators look for. Both have the same meaning.
         container["args"].take();
-        // Said by the chart so that it can be changed.
+        // The chart sets this so that it can be changed.
         container["securityContext"].as_object_mut().unwrap().remove("runAsNonRoot");
         pod
     };
@@ -183,7 +183,7 @@ fn the_chart_is_of_this_version() {
 }
 
 #[test]
-fn values_are_found_once() {
+fn each_value_is_listed_once() {
     let paths: Vec<_> = leaves(&defaults()).into_iter().map(|(path, _)| path).collect();
     assert_eq!(paths.iter().collect::<BTreeSet<_>>().len(), paths.len());
     assert!(paths.contains(&"linux.securityContext.capabilities.drop".to_owned()), "{paths:?}");

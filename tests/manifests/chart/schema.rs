@@ -1,4 +1,4 @@
-//! values.schema.json: it knows every value, and no other.
+//! values.schema.json: it has every value, and no other.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::repository::text;
 
 use super::{CHART, Helm, defaults};
 
-/// Values of today's chart whose inside means nothing here.
+/// Values of provider-azure's chart whose content has no effect here.
 const QUIET: [&str; 3] = ["windows", "secrets-store-csi-driver", "validatingAdmissionPolicy"];
 
 fn schema() -> Value {
@@ -28,7 +28,7 @@ fn the_schema_knows_every_value() {
 }
 
 #[test]
-fn values_of_todays_chart_without_meaning_are_not_among_ours() {
+fn values_of_provider_azures_chart_without_effect_are_not_in_this_chart() {
     for name in QUIET {
         assert!(defaults().get(name).is_none(), "{name}");
         assert!(schema()["properties"].get(name).is_some(), "{name}");

@@ -1,4 +1,4 @@
-//! `helm upgrade` of a release of today's chart, with the values that its operators have.
+//! `helm upgrade` of a release of provider-azure's chart, with its operators' values.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::kubernetes;
 
 use super::{Helm, helm::RELEASE};
 
-/// What comes along with `--reuse-values` out of today's chart, where the driver is installed on its own.
+/// Returns what `--reuse-values` brings from provider-azure's chart, if the driver is installed separately.
 fn reused() -> Value {
     json!({
         "enableArcExtension": false,
@@ -20,7 +20,7 @@ fn reused() -> Value {
 }
 
 #[test]
-fn values_of_todays_chart_without_meaning_change_nothing_and_are_told_of() {
+fn values_of_provider_azures_chart_without_effect_change_nothing_and_are_noted() {
     let Some(helm) = Helm::find() else { return };
     let ours = json!({"linux": {"image": {"repository": "registry.example.com/akv-provider"}}});
     assert_eq!(helm.upgrade(&reused()), helm.upgrade(&ours));
@@ -33,9 +33,9 @@ fn values_of_todays_chart_without_meaning_change_nothing_and_are_told_of() {
     assert!(!helm.notes(&ours).contains("mean nothing"));
 }
 
-/// A DaemonSet's selector cannot change, and Helm finds objects again by their names.
+/// A DaemonSet's selector cannot change, and Helm finds objects by their names.
 #[test]
-fn names_and_selector_are_those_that_todays_chart_makes() {
+fn names_and_selector_are_those_of_provider_azures_chart() {
     let Some(helm) = Helm::find() else { return };
     for (values, name, app) in [
         (json!({}), RELEASE, RELEASE),
@@ -52,7 +52,7 @@ fn names_and_selector_are_those_that_todays_chart_makes() {
 }
 
 #[test]
-fn what_would_take_something_away_is_refused() {
+fn an_upgrade_that_would_remove_a_feature_is_refused() {
     let Some(helm) = Helm::find() else { return };
     for (values, said) in [
         (json!({"windows": {"enabled": true}}), "windows.enabled"),
@@ -66,7 +66,7 @@ fn what_would_take_something_away_is_refused() {
     ] {
         let error = helm.upgrade(&values).expect_err(&values.to_string());
         assert!(error.contains(said), "{values}: {error}");
-        // Also where no pod of ours would run.
+        // Also if no pod of this chart would run.
         let mut off = values.clone();
         off["linux"]["enabled"] = json!(false);
         assert!(helm.upgrade(&off).is_err(), "{off}");

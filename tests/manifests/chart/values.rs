@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// Each value that is no map of further values, with its path.
+/// Returns each value that is not a map of further values, with its path.
 pub(super) fn leaves(values: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     walk(values, String::new(), &mut found);
@@ -21,14 +21,14 @@ fn walk(value: &Value, path: String, found: &mut Vec<(String, Value)>) {
     }
 }
 
-/// Values with another one at `path`.
+/// Returns values with another one at `path`.
 pub(super) fn changed(path: &str, value: &Value) -> Value {
     let mut values = beside(path).unwrap_or_else(|| json!({}));
     put(&mut values, path, other(path, value));
     values
 }
 
-/// Other values, without which the one at `path` has no effect.
+/// Returns other values, without which the value at `path` has no effect.
 pub(super) fn beside(path: &str) -> Option<Value> {
     match path {
         "caBundle.key" => Some(json!({"caBundle": {"configMap": "roots"}})),

@@ -1,8 +1,8 @@
-// Reads a vault with Azure's SDK for Go, and writes what it read as JSON.
+// Reads a vault with Azure's SDK for Go, and writes the result as JSON.
 //
-// CREDENTIAL picks the way to a token (client-secret, workload-identity, managed-identity), and VAULT_URL the vault.
-// The variables of azidentity have the rest: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET,
-// AZURE_FEDERATED_TOKEN_FILE. IMDS_ADDRESS is where IMDS is played.
+// CREDENTIAL selects the credential (client-secret, workload-identity, managed-identity), and VAULT_URL the vault.
+// azidentity reads its own variables: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET,
+// AZURE_FEDERATED_TOKEN_FILE. IMDS_ADDRESS is the address of the emulated IMDS.
 package main
 
 import (
@@ -42,7 +42,7 @@ func read(ctx context.Context) (object, error) {
 		return nil, err
 	}
 	found := object{}
-	// Without retries, so that a refusal is told at once.
+	// Without retries, so that a refusal is returned at once.
 	options := azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: -1}}
 	secrets, err := azsecrets.NewClient(vault, credential, &azsecrets.ClientOptions{ClientOptions: options})
 	if err != nil {
@@ -80,10 +80,10 @@ func credential(kind string) (azcore.TokenCredential, error) {
 		options.Transport = imds(os.Getenv("IMDS_ADDRESS"))
 		return azidentity.NewManagedIdentityCredential(&options)
 	}
-	return nil, fmt.Errorf("CREDENTIAL is %q, which is no way to a token", kind)
+	return nil, fmt.Errorf("CREDENTIAL is %q, which is not a known credential", kind)
 }
 
-// The SDK has no variable for the address of IMDS, so the connections to it are led elsewhere.
+// The SDK has no variable for the address of IMDS, so its connections are redirected.
 func imds(address string) *http.Client {
 	dialer := net.Dialer{}
 	return &http.Client{Transport: &http.Transport{
@@ -188,7 +188,7 @@ func readCertificates(ctx context.Context, client *azcertificates.Client, found 
 	return err
 }
 
-// The items of every page.
+// Returns the items of every page.
 func all[T any](ctx context.Context, pager *runtime.Pager[T], items func(T) []any) ([]any, error) {
 	found := []any{}
 	for pager.More() {
@@ -201,15 +201,15 @@ func all[T any](ctx context.Context, pager *runtime.Pager[T], items func(T) []an
 	return found, nil
 }
 
-func each[T any](items []T, told func(T) any) []any {
+func each[T any](items []T, describe func(T) any) []any {
 	found := make([]any, 0, len(items))
 	for _, item := range items {
-		found = append(found, told(item))
+		found = append(found, describe(item))
 	}
 	return found
 }
 
-// Status and code of a refusal as the SDK reads them.
+// Returns status and code of a refusal as the SDK parses them.
 func refusal(err error) any {
 	var response *azcore.ResponseError
 	if !errors.As(err, &response) {

@@ -1,8 +1,8 @@
-"""Reads a vault with Azure's SDK for Python, and writes what it read as JSON.
+"""Reads a vault with Azure's SDK for Python, and writes the result as JSON.
 
-CREDENTIAL picks the way to a token (client-secret, workload-identity, managed-identity), and VAULT_URL the vault.
-The variables of azure-identity have the rest: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET,
-AZURE_FEDERATED_TOKEN_FILE, and AZURE_POD_IDENTITY_AUTHORITY_HOST for where IMDS is played.
+CREDENTIAL selects the credential (client-secret, workload-identity, managed-identity), and VAULT_URL the vault.
+azure-identity reads its own variables: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET,
+AZURE_FEDERATED_TOKEN_FILE, and AZURE_POD_IDENTITY_AUTHORITY_HOST for the address of the emulated IMDS.
 """
 
 import base64
@@ -25,11 +25,11 @@ def credential(kind):
         return WorkloadIdentityCredential()
     if kind == "managed-identity":
         return ManagedIdentityCredential(client_id=os.environ["AZURE_CLIENT_ID"])
-    raise ValueError(f"CREDENTIAL is {kind!r}, which is no way to a token")
+    raise ValueError(f"CREDENTIAL is {kind!r}, which is not a known credential")
 
 
 def refusal(read, name):
-    """Status and code of a refusal as the SDK reads them."""
+    """Returns status and code of a refusal as the SDK parses them."""
     try:
         read(name)
     except HttpResponseError as error:
@@ -105,7 +105,7 @@ def read_certificates(client):
 def read():
     vault = os.environ["VAULT_URL"]
     token = credential(os.environ["CREDENTIAL"])
-    # Without retries, so that a refusal is told at once.
+    # Without retries, so that a refusal is returned at once.
     return {
         **read_secrets(SecretClient(vault, token, retry_total=0)),
         **read_keys(KeyClient(vault, token, retry_total=0)),

@@ -68,8 +68,8 @@ fn one_object_is_one_line_with_the_action_before_azures_words() {
 }
 
 #[test]
-fn a_refusal_names_the_misspelt_parameter_that_another_identity_was_meant_by() {
-    let told = |failure: ObjectFailure| {
+fn a_refusal_names_a_misspelt_identity_parameter() {
+    let message_for = |failure: ObjectFailure| {
         let mut error = error(vec![failure]);
         if let MountError::Objects { caller, .. } = &mut error {
             caller.misspellings = vec![Misspelling {
@@ -81,10 +81,10 @@ fn a_refusal_names_the_misspelt_parameter_that_another_identity_was_meant_by() {
     };
     let hint =
         "; parameter \"userAssignedIdentityId\" is unknown (did you mean userAssignedIdentityID?); asked";
-    let refused = told(failure("secret/a", 403, "ForbiddenByRbac", "words", "r-1"));
+    let refused = message_for(failure("secret/a", 403, "ForbiddenByRbac", "words", "r-1"));
     assert!(refused.contains(hint), "{refused}");
-    let missing = told(missing("secret/a", "r-1"));
-    assert!(!missing.contains("did you mean"), "a missing object is no matter of identity: {missing}");
+    let missing = message_for(missing("secret/a", "r-1"));
+    assert!(!missing.contains("did you mean"), "a missing object has nothing to do with identity: {missing}");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn objects_that_fail_for_one_reason_are_named_together_and_counted() {
 }
 
 #[test]
-fn several_reasons_are_on_one_line_and_the_code_in_front_has_the_first_of_them() {
+fn several_causes_are_on_one_line_and_that_of_the_code_is_first() {
     let failures = vec![
         missing("secret/zebra", "r-1"),
         failure("key/k", 403, "ForbiddenByRbac", "Caller is not authorized", "r-2"),
@@ -131,7 +131,7 @@ fn several_reasons_are_on_one_line_and_the_code_in_front_has_the_first_of_them()
 }
 
 #[test]
-fn what_does_not_fit_is_counted_and_the_log_has_it() {
+fn objects_that_do_not_fit_are_counted_and_logged() {
     let wordy = "word ".repeat(500);
     let failures = || {
         let alias = |index| format!("secret/{}-{index}", "long".repeat(20));
@@ -154,7 +154,7 @@ fn two_tries_have_the_same_message_and_the_log_has_azures_ids() {
     assert_eq!(ids, ["1, 3", "2, 3"]);
 }
 
-/// Of a message with ids as Azure has them, and names of twenty characters.
+/// Message with ids of Azure's length and names of twenty characters.
 #[test]
 fn the_first_250_bytes_have_the_code_the_objects_the_cause_and_the_action() {
     for (status, code, expected, action) in [
@@ -270,7 +270,7 @@ fn a_timeout_names_its_phase_and_the_log_has_what_was_missing() {
     );
 }
 
-/// The examples of docs/errors.md and docs/codes.md, as they stand there.
+/// Returns the example messages of docs/errors.md and docs/codes.md.
 fn documented() -> Vec<String> {
     let pages = [include_str!("../../../../docs/errors.md"), include_str!("../../../../docs/codes.md")];
     let examples =
