@@ -33,7 +33,7 @@ impl Attempt {
     /// Returns the credential with its token, or the error, within the time limit.
     pub(super) async fn outcome(self) -> Attempted {
         self.authenticated().await.map_err(|error| {
-            self.forget_what_led_nowhere(&error);
+            self.forget_on_failure(&error);
             Arc::new(error)
         })
     }
@@ -71,7 +71,7 @@ impl Attempt {
         }
         let Identities { sources, limit, .. } = &self.identities;
         let found = timeout_at(until, sources.token_proxy.transport()).await;
-        let found = found.unwrap_or_else(|_| Err(Arc::new(TokenProxyError::Late(*limit))));
+        let found = found.unwrap_or_else(|_| Err(Arc::new(TokenProxyError::Timeout(*limit))));
         found.map(Some).map_err(|source| IdentityError::TokenProxy { asked: self.asked(), source })
     }
 
@@ -92,14 +92,14 @@ impl Attempt {
             Ok(Err(error)) => Err(IdentityError::new(self.asked(), error)),
             Err(_) => {
                 let last = LastAnswer(self.last.status());
-                Err(IdentityError::Late { asked: self.asked(), limit: self.identities.limit, last })
+                Err(IdentityError::Timeout { asked: self.asked(), limit: self.identities.limit, last })
             }
         }
     }
 
     /// Drops the cached credential after a failure to reach the source: the token proxy may have moved.
-    fn forget_what_led_nowhere(&self, error: &IdentityError) {
-        if matches!(error, IdentityError::Unreachable { .. } | IdentityError::Late { .. }) {
+    fn forget_on_failure(&self, error: &IdentityError) {
+        if matches!(error, IdentityError::Unreachable { .. } | IdentityError::Timeout { .. }) {
             self.key.iter().for_each(|key| self.identities.kept.forget(key, &self.kept));
             if self.is_binding() {
                 self.identities.sources.token_proxy.forget();

@@ -32,7 +32,7 @@ impl ConcurrencyLimit {
 
     /// Returns the pipeline policy that each token request passes.
     pub(super) fn policy(&self) -> Arc<dyn Policy> {
-        Arc::new(AtOncePolicy(self.clone()))
+        Arc::new(ConcurrencyLimitPolicy(self.clone()))
     }
 
     fn line(&self, authority: &str) -> Arc<Semaphore> {
@@ -49,10 +49,10 @@ impl std::fmt::Debug for ConcurrencyLimit {
 }
 
 #[derive(Debug)]
-struct AtOncePolicy(ConcurrencyLimit);
+struct ConcurrencyLimitPolicy(ConcurrencyLimit);
 
 #[async_trait::async_trait]
-impl Policy for AtOncePolicy {
+impl Policy for ConcurrencyLimitPolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let semaphore = self.0.line(request.url().authority());
         let _permit = semaphore.acquire().await.map_err(|closed| Error::new(ErrorKind::Other, closed))?;

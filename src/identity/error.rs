@@ -50,7 +50,7 @@ pub enum IdentityError {
     },
     /// The request timed out.
     #[error("no token from {} within {}s: {last}", asked.source.name(), limit.as_secs_f32())]
-    Late {
+    Timeout {
         /// The request: identity and source.
         asked: Box<TokenRequestInfo>,
         /// The timeout.
@@ -90,7 +90,7 @@ impl IdentityError {
             | Self::Unavailable { asked, .. }
             | Self::Foreign { asked, .. }
             | Self::Unreachable { asked, .. }
-            | Self::Late { asked, .. }
+            | Self::Timeout { asked, .. }
             | Self::TokenProxy { asked, .. } => asked,
         }
     }

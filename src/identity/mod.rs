@@ -199,14 +199,14 @@ fn token_result(attempted: &Attempted, is_shared: bool) -> TokenResult {
         Ok(authenticated) if authenticated.reused || is_shared => TokenResult::Reused,
         Ok(_) => TokenResult::Issued,
         Err(IdentityError::Refused { .. }) => TokenResult::Refused,
-        Err(IdentityError::Unavailable { .. } | IdentityError::Late { last: LastAnswer(Some(_)), .. }) => {
+        Err(IdentityError::Unavailable { .. } | IdentityError::Timeout { last: LastAnswer(Some(_)), .. }) => {
             TokenResult::Unavailable
         }
         Err(
             IdentityError::Unreachable { .. }
             | IdentityError::Foreign { .. }
             | IdentityError::TokenProxy { .. }
-            | IdentityError::Late { last: LastAnswer(None), .. },
+            | IdentityError::Timeout { last: LastAnswer(None), .. },
         ) => TokenResult::Unreachable,
     }
 }

@@ -60,7 +60,7 @@ pub enum TokenProxyError {
     },
     /// The set-up of the proxy timed out. The duration is the timeout.
     #[error("the token proxy was not found within {} seconds", .0.as_secs_f32())]
-    Late(Duration),
+    Timeout(Duration),
     /// The node has no TLS roots, and the cluster no CA.
     #[error("cannot trust the token proxy")]
     Roots(#[from] RootsError),

@@ -61,7 +61,7 @@ pub enum VaultError {
     Credential(#[source] BoxError),
     /// The challenge was rejected.
     #[error("rejected the vault's authentication challenge")]
-    NotBelieved(#[source] ChallengeError),
+    InvalidChallenge(#[source] ChallengeError),
     /// The answer is not in Key Vault's format.
     #[error("the vault's answer cannot be understood")]
     Malformed(#[source] BoxError),
@@ -102,7 +102,7 @@ impl VaultError {
             | Self::Foreign(answer) => Some(answer),
             Self::Unreachable(_)
             | Self::Credential(_)
-            | Self::NotBelieved(_)
+            | Self::InvalidChallenge(_)
             | Self::Malformed(_)
             | Self::Incomplete(_)
             | Self::OtherObject(_)
@@ -124,7 +124,7 @@ impl VaultError {
             Self::Foreign(_) => "foreign",
             Self::Unreachable(_) => "unreachable",
             Self::Credential(_) => "credential",
-            Self::NotBelieved(_)
+            Self::InvalidChallenge(_)
             | Self::Malformed(_)
             | Self::OtherObject(_)
             | Self::RepeatedVersion(_)
@@ -159,7 +159,7 @@ impl From<azure_core::Error> for VaultError {
             ErrorKind::Credential => Self::Credential(transport::cause(error)),
             ErrorKind::Connection | ErrorKind::Io => Self::Unreachable(transport::cause(error)),
             _ => match transport::cause(error).downcast::<ChallengeError>() {
-                Ok(error) => Self::NotBelieved(*error),
+                Ok(error) => Self::InvalidChallenge(*error),
                 Err(cause) => Self::Malformed(cause),
             },
         }

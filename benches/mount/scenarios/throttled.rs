@@ -38,7 +38,7 @@ pub(super) async fn run(stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
 enum Limit {
     /// All beyond [`PER_SECOND`] in each second.
     EachSecond,
-    /// All beyond the rate [`PER_SECOND`] and the burst [`AT_ONCE`]: the first refusal comes early.
+    /// All beyond the rate [`PER_SECOND`] and the burst [`MAX_READS_AT_ONCE`]: the first refusal comes early.
     TokenBucket,
     /// One request.
     OneRefusal,
@@ -57,7 +57,9 @@ impl Limit {
         let what = format!("{} pods at once, {VOLUME} objects each,", self.pods());
         match self {
             Self::EachSecond => format!("{what} {PER_SECOND} requests/s allowed"),
-            Self::TokenBucket => format!("{what} {PER_SECOND} requests/s and {AT_ONCE} at once allowed"),
+            Self::TokenBucket => {
+                format!("{what} {PER_SECOND} requests/s and {MAX_READS_AT_ONCE} at once allowed")
+            }
             Self::OneRefusal => format!("{what} one stray 429"),
         }
     }
@@ -69,7 +71,7 @@ impl Limit {
         let pods = (0..self.pods()).map(|pod| Pod::new(stage.azure, pod)).collect();
         match self {
             Self::EachSecond => stage.azure.limits().set(VAULT, PER_SECOND),
-            Self::TokenBucket => stage.azure.limits().set_bucket(VAULT, PER_SECOND, AT_ONCE),
+            Self::TokenBucket => stage.azure.limits().set_bucket(VAULT, PER_SECOND, MAX_READS_AT_ONCE),
             Self::OneRefusal => {
                 let reads = Route::vault(VAULT).credentials(true);
                 stage.azure.faults().inject_times(1, reads, Fault::throttled(1));
@@ -83,4 +85,4 @@ impl Limit {
 }
 
 const PER_SECOND: u32 = 200;
-const AT_ONCE: u32 = 40;
+const MAX_READS_AT_ONCE: u32 = 40;

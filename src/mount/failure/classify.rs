@@ -58,8 +58,8 @@ impl IdentityError {
             Self::Refused { answer, .. } => refused(source, answer),
             Self::Unavailable { answer, .. } => unavailable(answer.status()),
             Self::Foreign { answer, .. } => foreign(answer.status()),
-            Self::Late { last: LastAnswer(Some(status)), .. } => unavailable(*status),
-            Self::Late { last: LastAnswer(None), .. } => unanswered(source, NetworkFailure::Silence),
+            Self::Timeout { last: LastAnswer(Some(status)), .. } => unavailable(*status),
+            Self::Timeout { last: LastAnswer(None), .. } => unanswered(source, NetworkFailure::Silence),
             Self::Unreachable { source: cause, .. } => unanswered(source, NetworkFailure::of(cause.as_ref())),
             Self::TokenProxy { .. } => Code::NoTokenProxy,
         }
@@ -185,7 +185,7 @@ impl VaultError {
                 failure => network(failure, Code::EntraDnsFailed),
             },
             Self::MoreClaims { .. } => Code::ClaimsChallenge,
-            Self::NotBelieved(_)
+            Self::InvalidChallenge(_)
             | Self::Malformed(_)
             | Self::Incomplete(_)
             | Self::OtherObject(_)

@@ -1,13 +1,13 @@
 {{/* Rejects, before anything is changed, what provider-azure's chart can do and this one cannot. */}}
 {{- define "akv.refusals" -}}
 {{- if dig "enabled" false (.Values.windows | default dict) -}}
-{{- fail "windows.enabled: this provider runs on Linux nodes alone. Keep a release of today's chart for the Windows nodes (linux.enabled=false there), and set windows.enabled=false here." -}}
+{{- fail "windows.enabled: this provider runs on Linux nodes alone. Keep a release of provider-azure's chart for the Windows nodes (linux.enabled=false there), and set windows.enabled=false here." -}}
 {{- end -}}
 {{- if .Values.enableArcExtension -}}
 {{- fail "enableArcExtension: the Azure Arc extension brings its own provider; this chart has none of its parts. Set enableArcExtension=false." -}}
 {{- end -}}
 {{- if regexMatch "/oss/(v2/)?azure/secrets-store/provider-azure$" .Values.linux.image.repository -}}
-{{- fail "linux.image.repository names the image of today's provider, most likely out of its chart's values (helm upgrade --reuse-values). Set it to yours, or upgrade with --reset-then-reuse-values." -}}
+{{- fail "linux.image.repository names the image of provider-azure, most likely out of its chart's values (helm upgrade --reuse-values). Set it to yours, or upgrade with --reset-then-reuse-values." -}}
 {{- end -}}
 {{- $driver := index .Values "secrets-store-csi-driver" | default dict -}}
 {{- $install := dig "install" "unsaid" $driver | toString -}}
