@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akv_provider::proto::{
-    MountRequest, MountResponse, VersionRequest, csi_driver_provider_client::CsiDriverProviderClient,
-};
-use tonic::transport::{Channel, Endpoint};
+use akv_provider::proto::{MountRequest, MountResponse};
 
 use crate::{
     Failure,
@@ -19,7 +16,7 @@ use crate::{
 };
 
 #[derive(Clone)]
-pub(crate) struct Driver(CsiDriverProviderClient<Channel>);
+pub(crate) struct Driver(test_support::Driver);
 
 impl Driver {
     /// Waits for the process's socket, and for its first answer.
@@ -35,10 +32,9 @@ impl Driver {
             }
             thread::sleep(Duration::from_micros(100));
         }
-        let endpoint = Endpoint::try_from(format!("unix://{}", process.socket().display()))?;
-        let mut client = CsiDriverProviderClient::new(endpoint.connect().await?);
-        client.version(VersionRequest { version: "v1alpha1".to_owned() }).await?;
-        Ok(Self(client))
+        let driver = test_support::Driver::on(&process.socket())?;
+        driver.version().await?;
+        Ok(Self(driver))
     }
 
     /// Mounts, and compares the answer with the vault's values.
@@ -63,8 +59,8 @@ impl Driver {
 
     /// Mounts without checking the answer, so that the check is not part of the measured time.
     pub(crate) async fn call(&mut self, request: MountRequest) -> Result<MountResponse, Failure> {
-        let answer = self.0.mount(request).await;
-        Ok(answer.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?.into_inner())
+        let answer = self.0.call(request).await;
+        Ok(answer.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?)
     }
 }
 

@@ -6,9 +6,8 @@ use akv_emulator::{Emulator, Seed};
 use akv_provider::{
     app::App,
     cli::{self, Command},
-    transport::{self, Client, Proxy, Resolve, Resolver, Roots, Timeouts, Transports},
+    transport::{Resolve, Resolver, Timeouts},
 };
-use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
 use futures::future::BoxFuture;
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -28,19 +27,8 @@ impl Azure {
         let Command::Serve(config) = cli::parse(arguments, Default::default())? else {
             return Err("an endpoint alone starts the provider".into());
         };
-        let roots = Roots::from_pem(self.ca_pem().as_bytes())?;
         let timeouts = Timeouts::within(config.mounts.budget);
-        let azure = transport::azure(roots, Proxy::all(&self.proxy_url()), timeouts);
-        let transports = Transports {
-            azure: Transport::new(Arc::new(azure.clone())),
-            azure_client: azure,
-            node: Transport::new(Arc::new(Imds {
-                client: transport::node(timeouts),
-                at: self.imds_address(),
-            })),
-            cluster: Resolver(Arc::new(NoCluster)),
-            timeouts,
-        };
+        let transports = test_support::transports(self, Resolver(Arc::new(NoCluster)), timeouts)?;
         let app = App::bind(*config)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(app.run(transports, async { stopped.await.unwrap_or_default() }));
@@ -66,25 +54,6 @@ impl Provider {
     pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
         drop(self.stop);
         Ok(self.task.await??)
-    }
-}
-
-#[derive(Debug)]
-struct Imds {
-    client: Client,
-    at: SocketAddr,
-}
-
-#[async_trait::async_trait]
-impl HttpClient for Imds {
-    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let mut request = request.clone();
-        if let Some(host) = request.url().host_str().map(str::to_owned) {
-            request.insert_header("host", host);
-        }
-        let _ = request.url_mut().set_ip_host(self.at.ip());
-        let _ = request.url_mut().set_port(Some(self.at.port()));
-        HttpClient::execute_request(&self.client, &request).await
     }
 }
 

@@ -7,7 +7,7 @@
 mod azure;
 mod class;
 mod describe;
-mod driver;
+mod volume;
 
 use std::{
     error::Error,
@@ -16,8 +16,9 @@ use std::{
 };
 
 use akv_emulator::Journal;
+use test_support::Driver;
 
-use self::{azure::Azure, class::Class, driver::Driver};
+use self::{azure::Azure, class::Class};
 
 const CLASSES: [(&str, &str); 3] = [
     ("workload-identity", include_str!("../../manifests/examples/workload-identity.yaml")),
@@ -45,7 +46,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let begin = Instant::now();
     let socket = demo.join("azure.sock");
     let provider = azure.serve(&socket)?;
-    let driver = Driver::connect(&socket).await?;
+    let driver = Driver::on(&socket)?;
+    driver.version().await?;
     println!("provider  {} answers after {}", shown(&socket), milliseconds(begin));
 
     for (name, manifest) in CLASSES {
@@ -54,11 +56,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let request = class.request(&azure);
         azure.journal().clear();
         let begin = Instant::now();
-        let volume = driver.mount(request).await?;
+        let volume = driver.call(request).await?;
         println!("mounted in {}{}", milliseconds(begin), phases(azure.journal()));
 
         let directory = volumes.join(name);
-        driver::write(&directory, &volume)?;
+        volume::write(&directory, &volume)?;
         println!("\n{}", shown(&directory));
         for file in &volume.files {
             println!("  {}", describe::file(&directory, file)?);
@@ -74,7 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let class = class.with_objects(
         "array:\n- |\n  objectName: db-pasword\n  objectType: secret\n- |\n  objectName: web\n  objectType: cert\n  objectVersion: 00000000000000000000000000000000\n",
     );
-    match driver.mount(class.request(&azure)).await {
+    match driver.call(class.request(&azure)).await {
         Ok(_) => return Err("this mount should have failed".into()),
         Err(status) => println!("{:?}\n{}", status.code(), status.message()),
     }

@@ -23,7 +23,7 @@ use azure_security_keyvault_keys::models::Key;
 use azure_security_keyvault_secrets::models::Secret;
 
 /// The longest text of an error, in bytes.
-const LONGEST: usize = 4_000;
+const MAX_TEXT_BYTES: usize = 4_000;
 
 /// A vault's `WWW-Authenticate`.
 pub fn challenge(input: &[u8]) {
@@ -132,6 +132,6 @@ pub fn server_name(input: &[u8]) {
 }
 
 fn is_short_and_on_one_line(text: &str) {
-    assert!(text.len() <= LONGEST, "{} bytes", text.len());
+    assert!(text.len() <= MAX_TEXT_BYTES, "{} bytes", text.len());
     assert!(!text.contains(|character: char| character.is_control()), "{text:?}");
 }

@@ -6,21 +6,32 @@ use crate::spec::{boolean, excerpt::Excerpt, sensitive::Sensitive};
 
 use super::error::Problem;
 
-pub(super) const POD_NAME: &str = "csi.storage.k8s.io/pod.name";
-pub(super) const POD_UID: &str = "csi.storage.k8s.io/pod.uid";
-pub(super) const POD_NAMESPACE: &str = "csi.storage.k8s.io/pod.namespace";
-pub(super) const SERVICE_ACCOUNT_TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
-pub(super) const KEYVAULT_NAME: &str = "keyvaultName";
-pub(super) const TENANT_ID: &str = "tenantId";
-pub(super) const TENANT_ID_NEW: &str = "tenantID";
-pub(super) const CLOUD_NAME: &str = "cloudName";
-pub(super) const CLOUD_ENV_FILE_NAME: &str = "cloudEnvFileName";
-pub(super) const CLIENT_ID: &str = "clientID";
-pub(super) const USE_VM_MANAGED_IDENTITY: &str = "useVMManagedIdentity";
-pub(super) const USER_ASSIGNED_IDENTITY_ID: &str = "userAssignedIdentityID";
-pub(super) const USE_POD_IDENTITY: &str = "usePodIdentity";
-pub(super) const USE_AZURE_TOKEN_PROXY: &str = "useAzureTokenProxy";
-pub(super) const OBJECTS: &str = "objects";
+macro_rules! names {
+    ($($name:ident = $text:literal,)+) => {
+        $(pub(super) const $name: &str = $text;)+
+
+        /// Every key of `attributes` that the provider reads.
+        pub const PARAMETERS: &[&str] = &[$($name,)+];
+    };
+}
+
+names! {
+    POD_NAME = "csi.storage.k8s.io/pod.name",
+    POD_UID = "csi.storage.k8s.io/pod.uid",
+    POD_NAMESPACE = "csi.storage.k8s.io/pod.namespace",
+    SERVICE_ACCOUNT_TOKENS = "csi.storage.k8s.io/serviceAccount.tokens",
+    KEYVAULT_NAME = "keyvaultName",
+    TENANT_ID = "tenantId",
+    TENANT_ID_NEW = "tenantID",
+    CLOUD_NAME = "cloudName",
+    CLOUD_ENV_FILE_NAME = "cloudEnvFileName",
+    CLIENT_ID = "clientID",
+    USE_VM_MANAGED_IDENTITY = "useVMManagedIdentity",
+    USER_ASSIGNED_IDENTITY_ID = "userAssignedIdentityID",
+    USE_POD_IDENTITY = "usePodIdentity",
+    USE_AZURE_TOKEN_PROXY = "useAzureTokenProxy",
+    OBJECTS = "objects",
+}
 
 /// A map of strings. The values may be tokens and client secrets, so they are redacted and wiped. Values that a
 /// duplicate key replaces, or that precede a parse error, are wiped as well.

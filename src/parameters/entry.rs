@@ -18,35 +18,39 @@ use super::{
     yaml::{self, Any, Key, Kind, Node, Oddity, Wanted},
 };
 
-/// The fields of an entry as the user wrote them. Scalars of any YAML kind keep their text, so `0600` stays `0600`.
-///
-/// Compat: unknown fields are ignored.
-#[derive(Default)]
-pub(super) struct Entry {
-    object_name: Option<String>,
-    object_type: Option<String>,
-    object_alias: Option<String>,
-    object_version: Option<String>,
-    object_version_history: Option<String>,
-    object_format: Option<String>,
-    object_encoding: Option<String>,
-    file_permission: Option<String>,
+macro_rules! entry {
+    ($($field:ident = $name:literal,)+) => {
+        /// The fields of an entry as the user wrote them. Scalars of any YAML kind keep their text, so `0600` stays `0600`.
+        ///
+        /// Compat: unknown fields are ignored.
+        #[derive(Default)]
+        pub(super) struct Entry {
+            $($field: Option<String>,)+
+        }
+
+        impl Entry {
+            fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
+                match name {
+                    $($name => Some(&mut self.$field),)+
+                    _ => None,
+                }
+            }
+        }
+
+        /// Every field of an entry of `objects`.
+        pub const ENTRY_FIELDS: &[&str] = &[$($name,)+];
+    };
 }
 
-impl Entry {
-    fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
-        Some(match name {
-            "objectName" => &mut self.object_name,
-            "objectType" => &mut self.object_type,
-            "objectAlias" => &mut self.object_alias,
-            "objectVersion" => &mut self.object_version,
-            "objectVersionHistory" => &mut self.object_version_history,
-            "objectFormat" => &mut self.object_format,
-            "objectEncoding" => &mut self.object_encoding,
-            "filePermission" => &mut self.file_permission,
-            _ => return None,
-        })
-    }
+entry! {
+    object_name = "objectName",
+    object_type = "objectType",
+    object_alias = "objectAlias",
+    object_version = "objectVersion",
+    object_version_history = "objectVersionHistory",
+    object_format = "objectFormat",
+    object_encoding = "objectEncoding",
+    file_permission = "filePermission",
 }
 
 /// An entry, with the names of its unknown fields.

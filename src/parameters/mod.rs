@@ -13,7 +13,11 @@ mod objects;
 mod tokens;
 mod yaml;
 
-pub use self::error::{Fault, ParametersError, Problem};
+pub use self::{
+    attributes::PARAMETERS,
+    entry::ENTRY_FIELDS,
+    error::{Fault, ParametersError, Problem},
+};
 
 use crate::spec::{
     MountSpec,

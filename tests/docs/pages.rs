@@ -109,12 +109,3 @@ pub(super) fn anchors(text: &str) -> BTreeSet<String> {
         })
         .collect()
 }
-
-pub(super) fn camel_case(name: &str) -> String {
-    let mut words = name.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |name, word| {
-        let (initial, rest) = word.split_at(1);
-        name + &initial.to_uppercase() + rest
-    })
-}

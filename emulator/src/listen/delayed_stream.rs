@@ -78,7 +78,7 @@ impl<S> Distant<S> {
 impl<S: AsyncRead + Unpin> Distant<S> {
     /// Receives everything that the client has sent by now.
     fn receive(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        while !self.ended && self.inbound.size() < MOST {
+        while !self.ended && self.inbound.size() < MAX_BUFFERED_BYTES {
             let mut space = [const { MaybeUninit::uninit() }; PIECE];
             let mut piece = ReadBuf::uninit(&mut space);
             match Pin::new(&mut self.near).poll_read(cx, &mut piece) {
@@ -113,7 +113,7 @@ impl<S: AsyncWrite + Unpin> Distant<S> {
     }
 
     fn send(&mut self, cx: &mut Context<'_>, piece: Bytes) -> Poll<io::Result<usize>> {
-        if self.outbound.size() >= MOST {
+        if self.outbound.size() >= MAX_BUFFERED_BYTES {
             ready!(self.deliver(cx))?;
         }
         let size = piece.len();
@@ -201,4 +201,4 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Distant<S> {
 
 const PIECE: usize = 16 * 1024;
 /// Bytes in transit in one direction: more than any test sends, and less than all memory.
-const MOST: usize = 64 * 1024 * 1024;
+const MAX_BUFFERED_BYTES: usize = 64 * 1024 * 1024;

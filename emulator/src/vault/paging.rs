@@ -16,9 +16,9 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn parse(head: &RequestHead) -> Result<Self, VaultError> {
         let size = match head.query_value("maxresults") {
-            None => LARGEST,
+            None => MAX_PAGE_SIZE,
             Some(text) => match text.parse() {
-                Ok(size @ 1..=LARGEST) => size,
+                Ok(size @ 1..=MAX_PAGE_SIZE) => size,
                 _ => return Err(VaultError::BadMaxResults),
             },
         };
@@ -59,7 +59,7 @@ fn start_of(token: &str) -> Option<usize> {
 }
 
 /// Key Vault's page size, which is also the largest one that a client may request.
-const LARGEST: usize = 25;
+const MAX_PAGE_SIZE: usize = 25;
 const MARK: &str = "from ";
 
 #[cfg(test)]

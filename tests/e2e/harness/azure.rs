@@ -12,8 +12,7 @@ use std::{
 };
 
 use akv_emulator::{Emulator, EmulatorBuilder, Keys, VaultSet};
-use akv_provider::transport::{self, Client, Proxy, Resolve, Resolver, Roots, Timeouts, Transports};
-use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
+use akv_provider::transport::{Resolve, Resolver, Timeouts, Transports};
 use futures::future::BoxFuture;
 use serde_json::json;
 
@@ -96,20 +95,8 @@ impl Azure {
 
     /// Returns the same transports with other timeouts.
     pub(crate) fn transports_with(&self, timeouts: Timeouts) -> Transports {
-        let roots = Roots::from_pem(self.ca_pem().as_bytes()).expect("the CA is PEM");
-        let node = NodeServices {
-            client: transport::node(timeouts),
-            imds: self.imds_address(),
-            nmi: self.nmi_address(),
-        };
-        let azure = transport::azure(roots, Proxy::all(&self.proxy_url()), timeouts);
-        Transports {
-            azure: Transport::new(Arc::new(azure.clone())),
-            azure_client: azure,
-            node: Transport::new(Arc::new(node)),
-            cluster: Resolver(Arc::new(AllNames(self.https_address(), self.1.clone()))),
-            timeouts,
-        }
+        let cluster = Resolver(Arc::new(AllNames(self.https_address(), self.1.clone())));
+        test_support::transports(self, cluster, timeouts).expect("the CA is PEM")
     }
 }
 
@@ -130,30 +117,6 @@ fn shared_keys() -> Keys {
 /// Parses vaults in the structure of the conformance cases.
 fn vaults(vaults: serde_json::Value) -> VaultSet {
     serde_json::from_value(vaults).expect("vaults are well formed")
-}
-
-/// Redirects requests for the node's fixed addresses to the emulator.
-#[derive(Debug)]
-struct NodeServices {
-    client: Client,
-    imds: SocketAddr,
-    nmi: SocketAddr,
-}
-
-#[async_trait::async_trait]
-impl HttpClient for NodeServices {
-    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let to = match (request.url().host_str(), request.url().port_or_known_default()) {
-            (Some("169.254.169.254"), Some(80)) => self.imds,
-            (Some("localhost"), Some(2579)) => self.nmi,
-            other => panic!("no service of the node is at {other:?}"),
-        };
-        let mut request = request.clone();
-        request.insert_header("host", request.url().authority().to_owned());
-        request.url_mut().set_ip_host(to.ip()).expect("an http URL takes an address");
-        request.url_mut().set_port(Some(to.port())).expect("an http URL takes a port");
-        HttpClient::execute_request(&self.client, &request).await
-    }
 }
 
 /// A resolver that follows [`ClusterDns`].

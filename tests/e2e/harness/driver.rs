@@ -2,24 +2,25 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Deref,
     path::{Path, PathBuf},
 };
 
-use akv_provider::proto::{
-    MountRequest, MountResponse, VersionRequest, VersionResponse,
-    csi_driver_provider_client::CsiDriverProviderClient,
-};
-use tonic::{
-    Status,
-    transport::{Channel, Endpoint},
-};
+use akv_provider::proto::{MountRequest, MountResponse};
+use tonic::Status;
 
 use super::request::MountCall;
 
-/// A driver with one connection to the provider, as the real one has.
+/// The stand-in for the driver, which also checks each answer as the real driver does.
 #[derive(Clone)]
-pub(crate) struct Driver {
-    channel: Channel,
+pub(crate) struct Driver(test_support::Driver);
+
+impl Deref for Driver {
+    type Target = test_support::Driver;
+
+    fn deref(&self) -> &test_support::Driver {
+        &self.0
+    }
 }
 
 /// A volume that the driver accepted: path to mode and contents, and the versions by id.
@@ -47,20 +48,11 @@ impl Mounted {
 
 impl Driver {
     pub(crate) fn new(socket: PathBuf) -> Self {
-        Self::at(format!("unix://{}", socket.display()))
+        Self(test_support::Driver::on(&socket).expect("a socket's path"))
     }
 
     pub(crate) fn at(uri: String) -> Self {
-        Self { channel: Endpoint::try_from(uri).expect("a provider's URI").connect_lazy() }
-    }
-
-    pub(crate) fn channel(&self) -> Channel {
-        self.channel.clone()
-    }
-
-    pub(crate) async fn version(&self) -> Result<VersionResponse, Status> {
-        let request = VersionRequest { version: "v1alpha1".to_owned() };
-        Ok(self.client().version(request).await?.into_inner())
+        Self(test_support::Driver::at(uri).expect("a provider's URI"))
     }
 
     /// Mounts, and checks the answer as the real driver does.
@@ -70,16 +62,11 @@ impl Driver {
 
     /// Like [`Self::mount`], with a request of any form.
     pub(crate) async fn send(&self, request: MountRequest) -> Result<Mounted, Status> {
-        let result = self.client().mount(request).await;
+        let result = self.call(request).await;
         if let Err(status) = &result {
             assert_code_is_final(status);
         }
-        Ok(accept(result?.into_inner()))
-    }
-
-    pub(crate) fn client(&self) -> CsiDriverProviderClient<Channel> {
-        // The driver's own default of --max-call-recv-msg-size.
-        CsiDriverProviderClient::new(self.channel()).max_decoding_message_size(4 << 20)
+        Ok(accept(result?))
     }
 }
 
