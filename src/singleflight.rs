@@ -66,6 +66,8 @@ where
             return Joined { call, progress: progress.clone(), is_shared: true };
         }
         let (progress, future) = begin();
+        // Boxed before it is wrapped: the wrapper would keep room for it twice.
+        let future = future.boxed();
         let id = Arc::new(());
         let removal = RemoveOnDrop { calls: self.clone(), key: key.clone(), id: id.clone() };
         let call = async move {

@@ -62,7 +62,8 @@ impl<'a> MountAttempt<'a> {
 
     /// Reads the objects and builds the volume.
     pub(super) async fn run(self) -> Result<Volume, MountError> {
-        let read = self.read();
+        // Boxed, because each function that a future passes through keeps room for it.
+        let read = Box::pin(self.read());
         let read = match self.kind {
             MountKind::Initial => {
                 run_alongside(read, self.mounter.vaults.prewarm(&self.endpoint, self.objects.len())).await
