@@ -124,7 +124,10 @@ async fn read(method: &Method, body: Incoming) -> Bytes {
     if method == Method::GET {
         return Bytes::new();
     }
-    Limited::new(body, MAX_REQUEST_BYTES).collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes())
+    Limited::new(body, MAX_REQUEST_BYTES)
+        .collect()
+        .await
+        .map_or_else(|_| Bytes::new(), |body| body.to_bytes())
 }
 
 const MAX_REQUEST_BYTES: usize = 1024 * 1024;

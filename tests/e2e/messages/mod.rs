@@ -7,6 +7,8 @@ mod timeouts;
 use akv_emulator::{Fault, Route, Service};
 use tonic::{Code, Status};
 
+use crate::harness::{MountCall, Provider};
+
 const WORKLOAD: &str = "cccccccc-0000-0000-0000-000000000002";
 const OBJECTS: &str = "- objectName: db-password\n  objectType: secret\n";
 
@@ -16,6 +18,14 @@ fn reads() -> Route {
 
 fn answer(code: u16, body: serde_json::Value) -> Fault {
     Fault::Status { code, retry_after: None, body: Some(body.to_string()) }
+}
+
+/// Mounts twice, and returns the status: two tries of one failure have the same message.
+async fn failure(provider: &Provider, call: &MountCall) -> Status {
+    let one = provider.driver().mount(call).await.expect_err("the mount fails");
+    let other = provider.driver().mount(call).await.expect_err("the mount fails again");
+    assert_eq!((one.code(), one.message()), (other.code(), other.message()));
+    one
 }
 
 #[track_caller]

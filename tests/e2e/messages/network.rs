@@ -16,7 +16,7 @@ use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
 
-use super::assert_message;
+use super::{assert_message, failure};
 
 /// A resolver that returns the emulator for every name but a vault's, for which a test sets the address.
 struct VaultsAt {
@@ -110,7 +110,7 @@ async fn a_network_failure_is_reported_by_where_it_happened() {
     let status = ways.map(|(transports, parts)| {
         let provider = Provider::start_over(&azure, transports);
         let call = MountCall::of_secrets(&azure, &["db-password"]);
-        async move { (provider.driver().mount(&call).await.unwrap_err(), parts) }
+        async move { (failure(&provider, &call).await, parts) }
     });
     for (status, parts) in futures::future::join_all(status).await {
         assert_message(

@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
 
-use super::{OBJECTS, WORKLOAD, answer, assert_message, reads};
+use super::{OBJECTS, WORKLOAD, answer, assert_message, failure, reads};
 
 /// Returns Key Vault's answer with this inner error.
 fn vault_says(status: u16, inner: &str, words: &str) -> Fault {
@@ -84,8 +84,7 @@ async fn refusals_of_a_vault_have_a_code_and_an_action() {
     ] {
         azure.faults().clear();
         azure.faults().inject(reads(), fault);
-        let status =
-            provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
+        let status = failure(&provider, &MountCall::of_secrets(&azure, &["db-password"])).await;
         assert_message(&status, code, parts);
     }
 }
@@ -96,7 +95,7 @@ async fn a_role_is_named_for_each_kind_of_object_and_for_the_callers_object_id()
     azure.directory().revoke_all(WORKLOAD);
     let provider = Provider::start(&azure);
     let objects = "array:\n- |\n  objectName: s\n  objectType: secret\n- |\n  objectName: k\n  objectType: key\n- |\n  objectName: c\n  objectType: cert\n";
-    let status = provider.driver().mount(&MountCall::of(objects).workload(&azure)).await.unwrap_err();
+    let status = failure(&provider, &MountCall::of(objects).workload(&azure)).await;
     assert_eq!(status.code(), Code::PermissionDenied, "{status}");
     let message = status.message();
     assert!(
@@ -122,8 +121,7 @@ async fn a_deleted_object_is_distinguished_from_one_that_never_existed() {
     let azure = Azure::with_secrets(&[("gone", "x")]).await;
     azure.vaults().delete("lab", ObjectKind::Secret, "gone").unwrap();
     let provider = Provider::start(&azure);
-    let status =
-        provider.driver().mount(&MountCall::of_secrets(&azure, &["gone", "never"])).await.unwrap_err();
+    let status = failure(&provider, &MountCall::of_secrets(&azure, &["gone", "never"])).await;
     assert_eq!(status.code(), Code::NotFound);
     let start = "[AKV-SoftDeleted] cannot read 2 objects from vault lab: secret/gone: ";
     assert_message(&status, Code::NotFound, &[start, "recover it", "; [AKV-NotFound] secret/never: "]);
@@ -157,8 +155,7 @@ async fn refusals_of_entra_have_a_code_and_an_action() {
     ] {
         azure.faults().clear();
         azure.faults().inject(Route::token_endpoint(), entra_says(number));
-        let status =
-            provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
+        let status = failure(&provider, &MountCall::of_secrets(&azure, &["db-password"])).await;
         let start = format!(
             "[AKV-{code}] cannot read secret/db-password from vault lab: Entra refused the identity: AADSTS{number}"
         );
@@ -197,7 +194,7 @@ async fn identities_of_the_node_have_codes_of_their_own() {
     let provider = Provider::start(&azure);
     let node = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
     let unknown = node.clone().with("userAssignedIdentityID", "99999999-0000-0000-0000-000000000009");
-    let status = provider.driver().mount(&unknown).await.unwrap_err();
+    let status = failure(&provider, &unknown).await;
     assert_message(
         &status,
         Code::Unauthenticated,
@@ -212,11 +209,10 @@ async fn identities_of_the_node_have_codes_of_their_own() {
         "error_description": "Multiple user assigned identities exist, please specify one",
     });
     azure.faults().inject(Route::service(Service::Imds), answer(400, several));
-    let status = provider.driver().mount(&node).await.unwrap_err();
+    let status = failure(&provider, &node).await;
     assert_message(&status, Code::Unauthenticated, &["[AKV-IdentityNotChosen] ", "userAssignedIdentityID"]);
     azure.directory().update(|directory| directory.pod_identity = None);
-    let status =
-        provider.driver().mount(&MountCall::of(OBJECTS).with("usePodIdentity", "true")).await.unwrap_err();
+    let status = failure(&provider, &MountCall::of(OBJECTS).with("usePodIdentity", "true")).await;
     assert_message(&status, Code::Unauthenticated, &["[AKV-NoPodIdentity] ", "AzureIdentityBinding"]);
 }
 
@@ -236,6 +232,6 @@ async fn mistakes_of_parameters_have_a_code_too() {
             "[AKV-NoCredentials] no usable credentials: ",
         ),
     ] {
-        assert_message(&provider.driver().mount(&call).await.unwrap_err(), code, &[start]);
+        assert_message(&failure(&provider, &call).await, code, &[start]);
     }
 }

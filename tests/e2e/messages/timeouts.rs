@@ -8,14 +8,14 @@ use tonic::{Code, Status};
 
 use crate::harness::{Azure, MountCall, Provider};
 
-use super::{OBJECTS, WORKLOAD, assert_message, network::over, reads};
+use super::{OBJECTS, WORKLOAD, assert_message, failure, network::over, reads};
 
 /// A budget that is long enough for all requests but those that hang.
 const BUDGET: Duration = Duration::from_millis(700);
 
 async fn given_up(azure: &Azure, call: &MountCall) -> Status {
     let provider = Provider::start_changed(azure, |config| config.mounts.budget = BUDGET);
-    provider.driver().mount(call).await.unwrap_err()
+    failure(&provider, call).await
 }
 
 #[tokio::test]
