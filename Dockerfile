@@ -14,9 +14,10 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY .cargo .cargo
 COPY emulator/Cargo.toml emulator/
 COPY tests/manifests/Cargo.toml tests/manifests/
+COPY tests/support/Cargo.toml tests/support/
 COPY proto proto
 RUN mkdir src emulator/src \
-    && touch src/lib.rs emulator/src/lib.rs tests/manifests/lib.rs \
+    && touch src/lib.rs emulator/src/lib.rs tests/manifests/lib.rs tests/support/lib.rs \
     && echo 'fn main() {}' > src/main.rs \
     && cargo build --locked --release --bin akv-provider
 
