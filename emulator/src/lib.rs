@@ -43,7 +43,8 @@ pub use self::{
     builder::{EmulatorBuilder, StartError},
     clock::Clock,
     directory::{
-        Application, Directory, DirectoryHandle, Federation, Identity, Role, RoleAssignment, VaultScope,
+        Application, Denial, DeniedScope, Directory, DirectoryHandle, Federation, Identity, Role,
+        RoleAssignment, VaultScope,
     },
     emulator::Emulator,
     entry::Entry,

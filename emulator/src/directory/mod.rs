@@ -1,5 +1,6 @@
 //! Tenants, applications, managed identities and their roles.
 
+mod denial;
 mod handle;
 mod roles;
 
@@ -7,8 +8,9 @@ use std::time::Duration;
 
 use crate::{cloud::ISSUER, ids::derived_uuid};
 
-pub(crate) use self::roles::Action;
+pub(crate) use self::{denial::DeniedRead, roles::Action};
 pub use self::{
+    denial::{Denial, DeniedScope},
     handle::DirectoryHandle,
     roles::{Role, RoleAssignment, VaultScope},
 };
@@ -28,6 +30,10 @@ pub struct Directory {
     pub pod_identity: Option<Identity>,
     /// The role assignments of all vaults.
     pub roles: Vec<RoleAssignment>,
+    /// What some principals may not do although a role allows it.
+    pub denials: Vec<Denial>,
+    /// The host that the vaults' challenges name; `None` means the cloud's own.
+    pub challenge_authority: Option<String>,
     /// The lifetime of Entra's access tokens. Those of managed identities last a day.
     pub token_lifetime: Duration,
 }
@@ -94,6 +100,8 @@ impl Directory {
             user_assigned: vec![user],
             pod_identity: Some(system),
             roles,
+            denials: Vec::new(),
+            challenge_authority: None,
             token_lifetime: Duration::from_secs(3599),
         }
     }
@@ -108,6 +116,8 @@ impl Directory {
             user_assigned: Vec::new(),
             pod_identity: None,
             roles: Vec::new(),
+            denials: Vec::new(),
+            challenge_authority: None,
             token_lifetime: Duration::from_secs(3599),
         }
     }
@@ -136,6 +146,10 @@ impl Directory {
                 && assignment.vaults.includes(vault)
                 && assignment.role.grants(action)
         })
+    }
+
+    pub(crate) fn denies(&self, client_id: &str, vault: &str, read: DeniedRead<'_>) -> bool {
+        self.denials.iter().any(|denial| denial.covers(client_id, vault, read))
     }
 }
 

@@ -89,7 +89,9 @@ pub(super) struct VersionSeed {
     pub(super) created: Option<i64>,
     pub(super) updated: Option<i64>,
     pub(super) enabled: Option<bool>,
+    #[serde(alias = "exp")]
     pub(super) expires: Option<i64>,
+    #[serde(alias = "nbf")]
     pub(super) not_before: Option<i64>,
     pub(super) body: Option<Map<String, Value>>,
     pub(super) value: Option<String>,

@@ -1,12 +1,12 @@
 //! Authentication and authorization of callers.
 
 use super::{
-    KeyVault,
+    KeyVault, Target,
     errors::{Unauthorized, VaultError},
 };
 use crate::{
     access_token::issuer_of,
-    directory::{Action, RESOURCE_GROUP, SUBSCRIPTION},
+    directory::{RESOURCE_GROUP, SUBSCRIPTION},
 };
 
 /// The principal of an accepted token.
@@ -46,8 +46,11 @@ impl KeyVault<'_> {
         })
     }
 
-    pub(super) fn authorize(&self, caller: &Caller, action: Action, path: &str) -> Result<(), VaultError> {
-        if self.directory.permits(&caller.client_id, self.vault, action) {
+    pub(super) fn authorize(&self, caller: &Caller, target: &Target<'_>) -> Result<(), VaultError> {
+        let (action, path) = (target.action(), target.resource_path());
+        if self.directory.permits(&caller.client_id, self.vault, action)
+            && !self.directory.denies(&caller.client_id, self.vault, target.read())
+        {
             return Ok(());
         }
         let Caller { client_id, object_id, issuer } = caller;

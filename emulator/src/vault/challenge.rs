@@ -18,7 +18,7 @@ impl KeyVault<'_> {
         let port = if self.cloud.is_loopback() { port_suffix(&head.host) } else { "" };
         let challenge = format!(
             r#"Bearer authorization="https://{}{port}/{tenant}", resource="{}""#,
-            self.cloud.login(),
+            self.directory.challenge_authority.as_deref().unwrap_or(self.cloud.login()),
             self.cloud.resource()
         );
         answer.header_text(WWW_AUTHENTICATE, &challenge)

@@ -72,10 +72,10 @@ pub struct ObjectVersion {
     #[serde(default = "yes")]
     pub enabled: bool,
     /// `exp` of the attributes, in seconds since the Unix epoch.
-    #[serde(default)]
+    #[serde(default, alias = "exp")]
     pub expires: Option<i64>,
     /// `nbf` of the attributes, in seconds since the Unix epoch.
-    #[serde(default)]
+    #[serde(default, alias = "nbf")]
     pub not_before: Option<i64>,
     /// Key Vault's answer without `id`, `kid` of a key, and `attributes`. A `null` field is left out.
     #[serde(default)]

@@ -26,7 +26,7 @@ use crate::{
     answer::{Answer, JSON},
     clock::Clock,
     cloud::Cloud,
-    directory::{Action, Directory},
+    directory::{Action, DeniedRead, Directory},
     ids::RequestIds,
     rate::RateLimits,
     route::RequestHead,
@@ -108,7 +108,7 @@ impl KeyVault<'_> {
             return Err(self.write_refused(head, &target));
         }
         if let Some(caller) = &caller {
-            self.authorize(caller, target.action(), &target.resource_path())?;
+            self.authorize(caller, &target)?;
         }
         let answer = match &target {
             Target::Objects(kind) => self.list(head, *kind)?,
@@ -196,6 +196,14 @@ impl<'a> Target<'a> {
                 ObjectKind::Key => Action::ReadKey,
                 ObjectKind::Certificate | ObjectKind::Secret => Action::ReadCertificate,
             },
+        }
+    }
+
+    fn read(&self) -> DeniedRead<'_> {
+        match self {
+            Self::Objects(_) => DeniedRead::Objects,
+            Self::Versions(kind, name) => DeniedRead::Versions(*kind, name),
+            Self::Version(kind, name, _) => DeniedRead::Version(*kind, name),
         }
     }
 
