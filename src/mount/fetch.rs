@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 use crate::{
     identity::TokenRefusal,
     spec::object::{ObjectSpec, ObjectVersion, VersionSelector},
-    vault::{Answer, Bundle, MemorySize, Read, VaultClient, VaultError},
+    vault::{Answer, Bundle, Read, VaultClient, VaultError},
 };
 
 use super::{
@@ -51,6 +51,13 @@ impl Versions {
     pub(super) fn all(&self) -> &[VersionRead] {
         match self {
             Self::Single(version) => std::slice::from_ref(version),
+            Self::History(versions) => versions,
+        }
+    }
+
+    pub(super) fn into_all(self) -> Vec<VersionRead> {
+        match self {
+            Self::Single(version) => vec![version],
             Self::History(versions) => versions,
         }
     }
@@ -101,7 +108,7 @@ pub(super) async fn fetch(
 /// Returns the approximate size of an object in memory.
 fn bytes(fetched: &Fetched) -> usize {
     let versions = fetched.iter().flat_map(Versions::all);
-    versions.flat_map(|version| &version.bundle).map(|bundle| bundle.bytes()).sum()
+    versions.flat_map(|version| &version.bundle).map(|bundle| bundle.content_bytes()).sum()
 }
 
 /// Returns why the vault refused the token, for any of the objects. Of several refusals, the most specific wins.
@@ -191,7 +198,7 @@ impl Reads<'_> {
         if let Ok(bundle) = &bundle
             && is_new
         {
-            self.bytes.fetch_add(bundle.bytes(), Ordering::Relaxed);
+            self.bytes.fetch_add(bundle.content_bytes(), Ordering::Relaxed);
         }
         VersionRead { asked: version, bundle }
     }

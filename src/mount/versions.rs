@@ -54,6 +54,8 @@ mod tests {
                 version: version.parse().unwrap(),
                 enabled: *enabled,
                 created: OffsetDateTime::UNIX_EPOCH + Duration::seconds(*created),
+                not_before: None,
+                expires: None,
             })
             .collect()
     }

@@ -10,7 +10,12 @@ use crate::{
     spec::{object::ObjectVersion, sensitive::Sensitive},
 };
 
-use super::{error::VaultError, identifier, read::Read};
+use super::{
+    error::VaultError,
+    identifier::{self, Identifier},
+    properties::Properties,
+    read::Read,
+};
 
 /// One version of an object.
 #[derive(Debug)]
@@ -32,6 +37,25 @@ impl Bundle {
             Self::Certificate(bundle) => &bundle.version,
         }
     }
+
+    /// Returns the approximate size of the content, in bytes.
+    pub fn content_bytes(&self) -> usize {
+        match self {
+            Self::Secret(secret) => secret.value.expose().len(),
+            // No part of a key is longer than a few hundred bytes.
+            Self::Key(_) => 1024,
+            Self::Certificate(certificate) => certificate.der.len(),
+        }
+    }
+
+    /// Returns what the vault says about the version.
+    pub fn properties(&self) -> &Properties {
+        match self {
+            Self::Secret(bundle) => &bundle.properties,
+            Self::Key(bundle) => &bundle.properties,
+            Self::Certificate(bundle) => &bundle.properties,
+        }
+    }
 }
 
 /// A secret with its value.
@@ -39,6 +63,8 @@ impl Bundle {
 pub struct SecretBundle {
     /// The version of the secret.
     pub version: ObjectVersion,
+    /// What the vault says about the version.
+    pub properties: Properties,
     /// The value of the secret.
     pub value: Sensitive<String>,
     /// The value's content type if the secret backs a certificate (only then the answer has a `kid`); empty if the
@@ -51,6 +77,8 @@ pub struct SecretBundle {
 pub struct KeyBundle {
     /// The version of the key.
     pub version: ObjectVersion,
+    /// What the vault says about the version.
+    pub properties: Properties,
     /// The JSON Web Key.
     pub key: PublicJwk,
 }
@@ -60,6 +88,8 @@ pub struct KeyBundle {
 pub struct CertificateBundle {
     /// The version of the certificate.
     pub version: ObjectVersion,
+    /// What the vault says about the version.
+    pub properties: Properties,
     /// The certificate in DER.
     pub der: Vec<u8>,
 }
@@ -73,6 +103,10 @@ pub struct VersionProperties {
     pub enabled: bool,
     /// The creation time.
     pub created: OffsetDateTime,
+    /// The version is not valid before this time.
+    pub not_before: Option<OffsetDateTime>,
+    /// The version is not valid from this time on.
+    pub expires: Option<OffsetDateTime>,
 }
 
 impl SecretBundle {
@@ -81,11 +115,15 @@ impl SecretBundle {
     /// # Errors
     /// A required field is missing, or the answer is about another object.
     pub fn answering(read: &Read, secret: secrets::Secret) -> Result<Self, VaultError> {
-        let version = identifier::accept(read, secret.id)?;
+        let Identifier { version, url } = identifier::accept(read, secret.id)?;
+        let properties = Properties::new(url, secret.attributes, secret.tags)
+            .with_content_type(secret.content_type.as_deref())
+            .with_managed(secret.managed);
         let value = secret.value.map(Sensitive::new).ok_or(VaultError::Incomplete("value"))?;
         let backed = secret.kid.is_some_and(|kid| !kid.is_empty());
         Ok(Self {
             version,
+            properties,
             value,
             backs_certificate: backed.then(|| secret.content_type.unwrap_or_default()),
         })
@@ -98,11 +136,14 @@ impl KeyBundle {
     /// # Errors
     /// A required field is missing, or the answer is about another object.
     pub fn answering(read: &Read, key: keys::Key) -> Result<Self, VaultError> {
-        let key = key.key.ok_or(VaultError::Incomplete("key"))?;
-        let version = identifier::accept(read, key.kid)?;
+        let keys::Key { attributes, key, managed, tags, .. } = key;
+        let key = key.ok_or(VaultError::Incomplete("key"))?;
+        let Identifier { version, url } = identifier::accept(read, key.kid)?;
+        let properties = Properties::new(url, attributes, tags).with_managed(managed);
         let kty = key.kty.ok_or(VaultError::Incomplete("kty"))?;
         Ok(Self {
             version,
+            properties,
             key: PublicJwk {
                 kty: kty.to_string(),
                 curve: key.crv.map(|curve| curve.to_string()),
@@ -121,8 +162,10 @@ impl CertificateBundle {
     /// # Errors
     /// A required field is missing, or the answer is about another object.
     pub fn answering(read: &Read, certificate: certificates::Certificate) -> Result<Self, VaultError> {
-        let version = identifier::accept(read, certificate.id)?;
+        let Identifier { version, url } = identifier::accept(read, certificate.id)?;
+        let properties = Properties::new(url, certificate.attributes, certificate.tags)
+            .with_content_type(certificate.content_type.as_deref());
         let der = certificate.cer.ok_or(VaultError::Incomplete("cer"))?;
-        Ok(Self { version, der })
+        Ok(Self { version, properties, der })
     }
 }

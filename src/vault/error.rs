@@ -111,6 +111,16 @@ impl VaultError {
         }
     }
 
+    /// Returns whether the vault says that the object, or the version, does not exist or is disabled.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            // A gateway's 404 says nothing about the object.
+            Self::NotFound(answer) => answer.is_about_object(),
+            Self::Disabled(_) => true,
+            _ => false,
+        }
+    }
+
     /// Returns the kind of error, as a metric label.
     pub fn label(&self) -> &'static str {
         match self {

@@ -100,6 +100,13 @@ impl VaultErrorResponse {
         }
     }
 
+    /// Returns whether Key Vault itself says that an object or a version does not exist: `SecretNotFound` and the same
+    /// for keys and certificates.
+    pub(super) fn is_about_object(&self) -> bool {
+        self.foreign.is_none()
+            && ["SecretNotFound", "KeyNotFound", "CertificateNotFound"].contains(&self.code.as_str())
+    }
+
     /// Returns Azure's id of the request, which differs from try to try.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()

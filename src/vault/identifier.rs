@@ -12,6 +12,15 @@ use crate::spec::{
 
 use super::{error::VaultError, read::Read};
 
+/// An accepted identifier.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Identifier {
+    /// The version that it names.
+    pub(super) version: ObjectVersion,
+    /// The identifier as the vault wrote it.
+    pub(super) url: String,
+}
+
 /// Returns the version in the identifier of an answer to `read`: `https://<vault>/<collection>/<name>/<version>`
 /// (<https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#object-identifiers>).
 ///
@@ -20,10 +29,10 @@ use super::{error::VaultError, read::Read};
 ///
 /// # Errors
 /// The identifier is missing, or names another object, kind or version.
-pub(super) fn accept(read: &Read, id: Option<String>) -> Result<ObjectVersion, VaultError> {
+pub(super) fn accept(read: &Read, id: Option<String>) -> Result<Identifier, VaultError> {
     let id = id.ok_or(VaultError::Incomplete("id"))?;
-    let url = id.parse::<Url>().map_err(|_| VaultError::Incomplete("id"))?;
-    let mut segments = url.path_segments().ok_or(VaultError::Incomplete("id"))?;
+    let parsed = id.parse::<Url>().map_err(|_| VaultError::Incomplete("id"))?;
+    let mut segments = parsed.path_segments().ok_or(VaultError::Incomplete("id"))?;
     let (kind, name) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
     let other = || VaultError::OtherObject(Excerpt::of(&id));
     if kind != collection(read.object_type) || !name.eq_ignore_ascii_case(read.name.as_str()) {
@@ -36,7 +45,7 @@ pub(super) fn accept(read: &Read, id: Option<String>) -> Result<ObjectVersion, V
     if read.version.as_ref().is_some_and(|asked| !asked.as_str().eq_ignore_ascii_case(version.as_str())) {
         return Err(other());
     }
-    Ok(version)
+    Ok(Identifier { version, url: id })
 }
 
 /// Returns the first path segment of a kind of object.
@@ -58,7 +67,7 @@ mod tests {
             name: "db-password".parse().unwrap(),
             version: version.map(|version| version.parse().unwrap()),
         };
-        accept(&read, Some(id.to_owned())).map(|version| version.as_str().to_owned())
+        accept(&read, Some(id.to_owned())).map(|identifier| identifier.version.as_str().to_owned())
     }
 
     #[test]

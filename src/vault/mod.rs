@@ -12,6 +12,7 @@ mod host;
 mod identifier;
 mod lenient_json;
 pub mod limiter;
+mod properties;
 mod read;
 mod sdk;
 
@@ -22,5 +23,6 @@ pub use self::{
     client::{HostStatus, VaultClient, Vaults},
     error::VaultError,
     error_response::{Reason, VaultErrorResponse},
+    properties::{Lifecycle, Properties},
     read::Read,
 };

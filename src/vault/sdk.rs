@@ -29,7 +29,7 @@ use crate::{metrics::Metrics, spec::object::ObjectType};
 use super::{
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
     error::VaultError,
-    identifier,
+    identifier::{self, Identifier},
     limiter::QueuedRequest,
     read::Read,
 };
@@ -154,7 +154,7 @@ impl Sdk {
                     // Compat: an entry without attributes is skipped.
                     for item in page.value {
                         let Some(attributes) = item.attributes else { continue };
-                        let version = identifier::accept(read, item.$id)?;
+                        let Identifier { version, .. } = identifier::accept(read, item.$id)?;
                         // The page belongs to another request, or the same page came again.
                         if !listed.insert(version.clone()) {
                             return Err(VaultError::RepeatedVersion(version));
@@ -163,6 +163,8 @@ impl Sdk {
                             version,
                             enabled: attributes.enabled.unwrap_or(true),
                             created: attributes.created.unwrap_or(OffsetDateTime::UNIX_EPOCH),
+                            not_before: attributes.not_before,
+                            expires: attributes.expires,
                         });
                     }
                 }

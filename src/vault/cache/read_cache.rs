@@ -187,12 +187,7 @@ impl Cacheable for Bundle {
 
 impl MemorySize for Bundle {
     fn bytes(&self) -> usize {
-        match self {
-            Self::Secret(secret) => secret.value.expose().len(),
-            // No part of a key is longer than a few hundred bytes.
-            Self::Key(_) => 1024,
-            Self::Certificate(certificate) => certificate.der.len(),
-        }
+        self.content_bytes() + self.properties().bytes()
     }
 }
 
