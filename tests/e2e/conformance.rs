@@ -1,7 +1,7 @@
 //! Replays every recorded mount: the project's own cases, and those of a folder beside the checkout if it exists and
 //! differs.
 
-mod faults;
+pub(crate) mod faults;
 mod reports;
 
 use std::{
@@ -12,13 +12,11 @@ use std::{
 };
 
 use akv_emulator::VaultSet;
-use akv_provider::proto::MountRequest;
 use data_encoding::BASE64;
 use serde::Deserialize;
-use serde_json::Value;
 use tonic::Code;
 
-use crate::harness::{Azure, Driver, Mounted, Provider};
+use crate::harness::{Azure, CaseRequest, Driver, Mounted, Placeholders, Provider};
 
 use self::faults::CaseFault;
 
@@ -57,16 +55,6 @@ struct Case {
 }
 
 #[derive(Deserialize)]
-struct CaseRequest {
-    attributes: Value,
-    // An explicit null is the text "null"; only an absent field is `{}`.
-    #[serde(default = "empty_map")]
-    secrets: Value,
-    #[serde(default = "default_permission")]
-    permission: Value,
-}
-
-#[derive(Deserialize)]
 struct Expectation {
     #[serde(default)]
     files: Vec<ExpectedFile>,
@@ -100,14 +88,6 @@ struct Beyond {
     code: Option<String>,
 }
 
-fn empty_map() -> Value {
-    Value::Object(Default::default())
-}
-
-fn default_permission() -> Value {
-    Value::from(420)
-}
-
 /// One Azure for all cases, and a provider for each set of flags.
 struct Stage {
     azure: Azure,
@@ -128,13 +108,11 @@ impl Stage {
     async fn play(&mut self, case: &Case) -> Result<(), String> {
         self.azure.vaults().replace(case.vaults.clone());
         self.cases += 1;
-        let request = MountRequest {
-            attributes: self.text(&case.request.attributes),
-            secrets: self.text(&case.request.secrets),
-            target_path: format!("/var/lib/kubelet/pods/{}/mount", self.pod_uid()),
-            permission: text(&case.request.permission),
-            current_object_version: Vec::new(),
-        };
+        let request = case.request.fill(&Placeholders {
+            azure: &self.azure,
+            cloud_file: self.cloud_file.path(),
+            pod_uid: self.pod_uid(),
+        });
         let command = akv_provider::cli::parse(case.flags.iter().cloned(), Default::default());
         command.map_err(|error| format!("the flags are refused: {error}"))?;
         if !case.faults.is_empty() {
@@ -154,49 +132,8 @@ impl Stage {
         case.check(result)
     }
 
-    fn text(&self, value: &Value) -> String {
-        let Value::Object(attributes) = value else {
-            return text(value);
-        };
-        let mut attributes = attributes.clone();
-        for value in attributes.values_mut() {
-            if let Value::String(text) = value {
-                *text = self.fill(text);
-            }
-        }
-        Value::Object(attributes).to_string()
-    }
-
-    /// Replaces the placeholders.
-    fn fill(&self, text: &str) -> String {
-        let account = |prefix: &str| {
-            let account = text.strip_prefix(prefix)?.strip_suffix(')')?;
-            account.split_once('/')
-        };
-        if let Some((namespace, name)) = account("$SA_TOKENS(") {
-            return self.azure.service_account_tokens(namespace, name);
-        }
-        if let Some((namespace, name)) = account("$SA_TOKENS_EXPIRED(") {
-            return self.azure.expired_service_account_tokens(namespace, name);
-        }
-        match text {
-            "$POD_UID" => self.pod_uid(),
-            "$WORKLOAD" => "cccccccc-0000-0000-0000-000000000002".to_owned(),
-            "$CLOUD_FILE" => self.cloud_file.path().display().to_string(),
-            other => other.to_owned(),
-        }
-    }
-
     fn pod_uid(&self) -> String {
         format!("00000000-0000-0000-0000-{:012}", self.cases)
-    }
-}
-
-/// A string means exactly this text.
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -309,7 +246,7 @@ fn groups(folder: &Path) -> Vec<(String, Vec<Case>)> {
     groups
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("the folder can be listed");
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.expect("an entry").path())
@@ -319,7 +256,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn same_cases(one: &Path, other: &Path) -> bool {
+pub(crate) fn same_cases(one: &Path, other: &Path) -> bool {
     let contents = |folder: &Path| -> BTreeMap<_, _> {
         files(folder)
             .into_iter()

@@ -14,6 +14,7 @@ mod hostile;
 mod identity;
 mod messages;
 mod neighbours;
+mod objects;
 mod process;
 mod proxies;
 mod reads;

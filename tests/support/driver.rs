@@ -1,13 +1,13 @@
 //! A stand-in for the driver.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use akv_provider::proto::{
     MountRequest, MountResponse, VersionRequest, VersionResponse,
     csi_driver_provider_client::CsiDriverProviderClient,
 };
 use tonic::{
-    Status,
+    Request, Status,
     transport::{Channel, Endpoint, Error},
 };
 
@@ -61,6 +61,22 @@ impl Driver {
     /// # Errors
     /// The provider's status, or that of a failed connection.
     pub async fn call(&self, request: MountRequest) -> Result<MountResponse, Status> {
+        self.call_within(request, None).await
+    }
+
+    /// Calls `Mount` with a deadline.
+    ///
+    /// # Errors
+    /// The provider's status, or that of a failed connection.
+    pub async fn call_within(
+        &self,
+        request: MountRequest,
+        deadline: Option<Duration>,
+    ) -> Result<MountResponse, Status> {
+        let mut request = Request::new(request);
+        if let Some(deadline) = deadline {
+            request.set_timeout(deadline);
+        }
         Ok(self.client().mount(request).await?.into_inner())
     }
 }

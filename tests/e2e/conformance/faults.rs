@@ -1,6 +1,6 @@
 //! Answers with which a case replaces Azure's own.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use akv_emulator::{Fault, Route, Service};
 use serde::Deserialize;
@@ -8,11 +8,14 @@ use serde::Deserialize;
 use crate::harness::Azure;
 
 #[derive(Deserialize)]
-pub(super) struct CaseFault {
+pub(crate) struct CaseFault {
     /// A part of the request's `METHOD host /path`.
     #[serde(rename = "match")]
     part: String,
     status: u16,
+    /// Milliseconds before the answer.
+    #[serde(default, rename = "hangMs")]
+    hang: u64,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
@@ -30,10 +33,13 @@ fn always() -> i64 {
 }
 
 /// Injects `faults`, so that the first one has precedence.
-pub(super) fn inject(azure: &Azure, faults: &[CaseFault]) {
+pub(crate) fn inject(azure: &Azure, faults: &[CaseFault]) {
     // If several match, the emulator takes the newest.
     for fault in faults.iter().rev() {
         let (route, answer) = (fault.route(), fault.answer());
+        if fault.hang > 0 {
+            azure.latency().set_for(fault.route(), Duration::from_millis(fault.hang));
+        }
         match u64::try_from(fault.times) {
             Ok(times) => azure.faults().inject_times(times, route, answer),
             Err(_) => azure.faults().inject(route, answer),

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     ops::Deref,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use akv_provider::proto::{MountRequest, MountResponse};
@@ -62,7 +63,16 @@ impl Driver {
 
     /// Like [`Self::mount`], with a request of any form.
     pub(crate) async fn send(&self, request: MountRequest) -> Result<Mounted, Status> {
-        let result = self.call(request).await;
+        self.send_within(request, None).await
+    }
+
+    /// Like [`Self::send`], with a deadline for the call.
+    pub(crate) async fn send_within(
+        &self,
+        request: MountRequest,
+        deadline: Option<Duration>,
+    ) -> Result<Mounted, Status> {
+        let result = self.call_within(request, deadline).await;
         if let Err(status) = &result {
             assert_code_is_final(status);
         }

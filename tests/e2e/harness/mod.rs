@@ -3,6 +3,7 @@
 mod azure;
 mod driver;
 mod panics;
+mod placeholders;
 mod provider;
 mod request;
 
@@ -10,6 +11,7 @@ pub(crate) use self::{
     azure::Azure,
     driver::{Driver, Mounted},
     panics::Panics,
+    placeholders::{CaseRequest, Placeholders},
     provider::Provider,
     request::MountCall,
 };
