@@ -149,6 +149,8 @@ codes! {
     CertificateNotIssued,
     /// The object's content cannot be converted to the requested file.
     CannotConvert,
+    /// The secret's value lacks a key that `jmesPath` names.
+    NoSuchKey,
     /// Two objects write the same file.
     FileClash,
     /// The volume is larger than the driver accepts in one answer.

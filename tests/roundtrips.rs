@@ -216,14 +216,15 @@ proptest! {
         for (index, (found, (name, kind, version, _))) in spec.objects.iter().zip(&objects).enumerate() {
             prop_assert_eq!(found.name.as_str(), name);
             prop_assert_eq!(found.object_type(), kind.parse::<ObjectType>().unwrap());
-            prop_assert_eq!(found.path.as_str(), format!("file-{index}"));
+            let file = found.shape.as_file().unwrap();
+            prop_assert_eq!(file.path.as_str(), format!("file-{index}"));
             let wanted = match version {
                 Some(version) => VersionSelector::Pinned(version.parse().unwrap()),
                 None => VersionSelector::Newest,
             };
             prop_assert_eq!(&found.versions, &wanted);
             let own = (mode % 2 == 0).then(|| FileMode::from_bits(mode).unwrap());
-            prop_assert_eq!(found.mode, own);
+            prop_assert_eq!(file.mode, own);
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::spec::excerpt::Excerpt;
 
-use super::{encoding::EncodingError, jwk::JwkError, pkcs12::Pkcs12Error, private_key::PrivateKeyError};
+use super::{
+    encoding::EncodingError, jwk::JwkError, pkcs12::Pkcs12Error, private_key::PrivateKeyError,
+    structured::StructureError,
+};
 
 /// Why a value from Key Vault cannot be converted. No variant holds any part of the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,4 +83,29 @@ pub enum ContentError {
     /// The certificate has no X.509 bytes.
     #[error("the certificate has no X.509 content (cer)")]
     EmptyCertificate,
+
+    /// The decoded value holds bytes that are not text.
+    #[error("the secret's value is not text, so it has no keys; check objectEncoding")]
+    NotText,
+
+    /// The value is not in the syntax of `extract`, or exceeds its bounds.
+    #[error("cannot read the keys of the secret's value, check extract")]
+    Structure(#[source] StructureError),
+
+    /// The top level of the value has no keys.
+    #[error("cannot read the keys of the secret's value, its top level is not a map")]
+    NoKeys,
+
+    /// A key's text is not in the encoding of its item.
+    #[error("cannot decode key {key}, check objectEncoding of its item")]
+    KeyEncoding {
+        /// The path of the key in the SecretProviderClass.
+        key: Excerpt,
+        /// Why the text cannot be decoded.
+        source: EncodingError,
+    },
+
+    /// A key of the value is too long for a file name.
+    #[error("a key of the value is too long for a file name; name the keys under jmesPath")]
+    KeyTooLong,
 }

@@ -5,7 +5,7 @@
 //!          ├─ application/x-pem-file ───────────────┤
 //!          └─ application/x-pkcs12 ─ pkcs12 ─┬─ private_key ─┬─ pem
 //!                                            └─ chain ───────┘
-//! certificate ─ pem        key ─ jwk ─ pem
+//! certificate ─ pem        key ─ jwk ─ pem        secret ─ encoding ─ structured ─ encoding ─ bytes
 //! ```
 
 pub mod certificate;
@@ -17,6 +17,7 @@ pub mod pem;
 pub mod pkcs12;
 pub mod private_key;
 pub mod secret;
+pub mod structured;
 
 mod asn1;
 

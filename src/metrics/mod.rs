@@ -47,6 +47,7 @@ struct Inner {
     vault_throttles: IntCounterVec,
     vaults: Mutex<HashSet<String>>,
     failures: IntCounterVec,
+    objects_absent: IntCounterVec,
     mounts_in_flight: IntGauge,
     mounts_waiting: IntGauge,
     panics: IntCounter,
@@ -109,6 +110,11 @@ impl Metrics {
                 "akv_failures_total",
                 "Mounts that failed, by failure code (docs/codes.md)",
                 &["code"],
+            ),
+            objects_absent: counter(
+                "akv_objects_absent_total",
+                "Optional objects that a mount did not find, or found disabled",
+                &["object_type"],
             ),
             mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts in flight")
                 .expect("names of metrics are constants"),
@@ -200,6 +206,11 @@ impl Metrics {
         self.0.failures.with_label_values(&[code.as_str()]).inc();
     }
 
+    /// Records an optional object that the vault does not have.
+    pub fn absent(&self, object_type: ObjectType) {
+        self.0.objects_absent.with_label_values(&[object_type.as_str()]).inc();
+    }
+
     /// Counts a mount as waiting in the queue until the guard is dropped.
     pub fn waiting(&self) -> MountInFlight {
         self.0.mounts_waiting.inc();
@@ -227,7 +238,7 @@ impl Inner {
         )
         .expect("names of metrics and labels are constants");
         info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
-        let collectors: [Box<dyn Collector>; 14] = [
+        let collectors: [Box<dyn Collector>; 15] = [
             Box::new(self.grpc_request.clone()),
             Box::new(self.keyvault_request.clone()),
             Box::new(self.token_requests.clone()),
@@ -237,6 +248,7 @@ impl Inner {
             Box::new(self.vault_calls.clone()),
             Box::new(self.vault_throttles.clone()),
             Box::new(self.failures.clone()),
+            Box::new(self.objects_absent.clone()),
             Box::new(self.mounts_in_flight.clone()),
             Box::new(self.mounts_waiting.clone()),
             Box::new(self.panics.clone()),

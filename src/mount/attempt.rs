@@ -143,7 +143,7 @@ impl<'a> MountAttempt<'a> {
             certificates: self.mounter.settings.certificates,
             largest_volume: self.mounter.settings.largest_volume,
         };
-        let is_slow = layout::is_slow(&fetched);
+        let is_slow = layout::is_slow(&self.objects, &fetched);
         // Canceled when this attempt is dropped: otherwise the blocking thread would finish all conversions.
         let canceled = CancellationToken::new();
         let _cancel_on_drop = canceled.clone().drop_guard();

@@ -11,9 +11,10 @@ mod volume;
 
 pub use self::{
     failure::{
-        Budget, Caller, LogDetails, MountError, Names, ObjectError, ObjectFailure, TimeoutCause, listed,
+        Budget, Caller, LogDetails, MissingKey, MountError, Names, ObjectError, ObjectFailure, TimeoutCause,
+        listed,
     },
-    volume::{Largest, LeftOut, MountedVersion, Volume, VolumeFile},
+    volume::{AbsentObject, Largest, LeftOut, MountedVersion, Volume, VolumeFile},
 };
 
 use std::{pin::pin, sync::Arc, time::Duration};

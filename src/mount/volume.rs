@@ -7,6 +7,7 @@ use crate::{
     report::Report,
     spec::{
         file::{FileMode, RelativePath},
+        object::ObjectType,
         sensitive::Sensitive,
     },
 };
@@ -16,10 +17,21 @@ use crate::{
 pub struct Volume {
     /// The files, in the user's order.
     pub files: Vec<VolumeFile>,
-    /// The source of each file; the driver refuses an answer without versions.
+    /// The versions of the objects; the driver refuses an answer without versions.
     pub versions: Vec<MountedVersion>,
     /// Optional files that the secret has no part for. Filled on an initial mount alone.
     pub left_out: Vec<LeftOut>,
+    /// Optional objects that the vault does not have.
+    pub absent: Vec<AbsentObject>,
+}
+
+/// An optional object that the vault does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AbsentObject {
+    /// The object's type.
+    pub object_type: ObjectType,
+    /// Type and name: `secret/db-password`.
+    pub id: String,
 }
 
 /// A separate certificate or key file that was not written, as the secret lacks that part.
@@ -47,6 +59,16 @@ pub struct VolumeFile {
     pub mode: FileMode,
     /// The bytes of the file.
     pub contents: Sensitive<Vec<u8>>,
+}
+
+impl VolumeFile {
+    /// Returns the only file of a volume without objects: `.absent`, empty. The driver takes an answer without files to
+    /// mean that nothing changed, and keeps the files of before (`secrets-store-csi-driver`,
+    /// `pkg/secrets-store/provider_client.go`).
+    pub(super) fn absent(mode: FileMode) -> Self {
+        let path = ".absent".parse().expect("the name is a path");
+        Self { path, mode, contents: Sensitive::new(Vec::new()) }
+    }
 }
 
 /// A version of an object, as the SecretProviderClassPodStatus shows it.
@@ -125,21 +147,40 @@ impl Draft {
         self.volume.files.len()
     }
 
-    pub(super) fn add(&mut self, file: VolumeFile, version: MountedVersion) {
+    /// Adds a file.
+    pub(super) fn add(&mut self, file: VolumeFile) {
         let bytes = file.contents.expose().len();
-        self.size +=
-            bytes + file.path.as_str().len() + version.id.len() + version.version.len() + FILE_OVERHEAD_BYTES;
-        if self.size <= self.limit {
+        self.size += bytes + file.path.as_str().len() + FILE_OVERHEAD_BYTES;
+        if self.size <= self.limit && !self.is_full() {
             self.volume.files.push(file);
-            self.volume.versions.push(version);
         } else {
             self.sizes().push((bytes, file.path));
+        }
+    }
+
+    /// Records the version of an object that has files.
+    pub(super) fn record(&mut self, version: MountedVersion) {
+        self.size += version.id.len() + version.version.len();
+        if !self.is_full() {
+            self.volume.versions.push(version);
+        }
+    }
+
+    /// Records the version of an object once, however many files it has.
+    pub(super) fn record_once(&mut self, version: MountedVersion) {
+        if !self.volume.versions.contains(&version) {
+            self.record(version);
         }
     }
 
     /// Records an optional file that the secret has no part for.
     pub(super) fn leave_out(&mut self, file: LeftOut) {
         self.volume.left_out.push(file);
+    }
+
+    /// Records an optional object that the vault does not have.
+    pub(super) fn leave_absent(&mut self, object: AbsentObject) {
+        self.volume.absent.push(object);
     }
 
     /// Counts a file of about this size without its contents.
@@ -153,7 +194,12 @@ impl Draft {
     /// # Errors
     /// The volume exceeds the driver's limit.
     pub(super) fn finish(self) -> Result<Volume, TooLarge> {
-        let Some(sizes) = self.sizes else { return Ok(self.volume) };
+        let sizes = match self.sizes {
+            None if self.size <= self.limit => return Ok(self.volume),
+            // The versions alone exceed the limit.
+            None => return Err(TooLarge { size: self.size, largest: None }),
+            Some(sizes) => sizes,
+        };
         let largest = Largest::of(sizes.iter().map(|(bytes, path)| (*bytes, path)));
         Err(TooLarge { size: self.size, largest: Some(largest) })
     }
@@ -174,23 +220,20 @@ const FILE_OVERHEAD_BYTES: usize = 128;
 mod tests {
     use super::*;
 
-    fn file(path: &str, bytes: usize) -> (VolumeFile, MountedVersion) {
+    fn file(path: &str, bytes: usize) -> VolumeFile {
         let contents = Sensitive::new(vec![0; bytes]);
         let mode = FileMode::from_bits(0o644).unwrap();
-        let version = MountedVersion { id: String::new(), version: String::new() };
-        (VolumeFile { path: path.parse().unwrap(), mode, contents }, version)
+        VolumeFile { path: path.parse().unwrap(), mode, contents }
     }
 
     #[test]
     fn contents_over_the_drivers_limit_are_dropped() {
         let mut draft = Draft::new(1_000);
         for (path, bytes) in [("a", 100), ("b", 300), ("c", 200)] {
-            let (file, version) = file(path, bytes);
-            draft.add(file, version);
+            draft.add(file(path, bytes));
         }
         assert!(!draft.is_full() && draft.contents(1).is_some());
-        let (more, version) = file("d", 100);
-        draft.add(more, version);
+        draft.add(file("d", 100));
         assert!(draft.is_full() && draft.files() == 0 && draft.contents(0).is_none());
         draft.add_size(&"e".parse().unwrap(), 400);
         let size = 1_100 + 4 + 5 * FILE_OVERHEAD_BYTES;

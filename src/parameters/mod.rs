@@ -6,6 +6,7 @@ mod attributes;
 mod clash;
 mod entry;
 mod error;
+mod fields;
 mod identity;
 mod integer;
 mod misspelling;
@@ -15,7 +16,7 @@ mod yaml;
 
 pub use self::{
     attributes::PARAMETERS,
-    entry::ENTRY_FIELDS,
+    entry::{ENTRY_FIELDS, JMES_PATH_FIELDS},
     error::{Fault, ParametersError, Problem},
 };
 

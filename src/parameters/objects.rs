@@ -8,8 +8,9 @@ use crate::spec::{excerpt::Excerpt, object::ObjectSpec};
 use super::{
     attributes::{Attributes, OBJECTS},
     clash,
-    entry::{self, ENTRY, Fields},
+    entry::{self, ENTRY, Entry},
     error::{Problem, Problems},
+    fields::Fields as _,
     yaml::{self, Any, Key, Kind, Lines, MAX_TEXT, Node, Wanted},
 };
 
@@ -35,14 +36,14 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
         let field = format!("{OBJECTS}[{index}]");
         let mut own_text = None;
         let fields = match item {
-            Item::Text(text) => Fields::parse(own_text.insert(text)),
-            Item::Fields(fields) => Ok(fields),
+            Item::Text(text) => entry::read(own_text.insert(text)),
+            Item::Fields(entry) => Ok(*entry),
             Item::Other(kind) => {
                 Err(yaml::other_node(lines.at(referenced.line()), format_args!("it is {kind}"), ENTRY))
             }
         };
         let fields = problems.catch(fields.map_err(|reason| Problem::wrong(&field, reason)));
-        let parse = |fields| entry::parse(&field, fields, own_text.as_deref(), problems);
+        let parse = |entry| entry::parse(&field, &entry, own_text.as_deref(), problems);
         objects.extend(fields.and_then(parse));
     }
     // A skipped entry would shift the indices of the others.
@@ -160,7 +161,7 @@ enum Item {
     /// `- |` and the entry as text: the only form in provider-azure.
     Text(String),
     /// The entry as a map.
-    Fields(Fields),
+    Fields(Box<Entry>),
     Other(Kind),
 }
 
@@ -178,6 +179,6 @@ impl Node for Item {
     }
 
     fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        Fields::read(map).map(Self::Fields)
+        Entry::read(map).map(|entry| Self::Fields(Box::new(entry)))
     }
 }

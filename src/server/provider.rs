@@ -97,6 +97,14 @@ impl Provider {
             let files: Vec<String> = volume.left_out.iter().map(ToString::to_string).collect();
             tracing::warn!(files = ?listed(files.iter().map(String::as_str), Names::UpTo(MAX_NAMED)), "files without content are left out");
         }
+        if !volume.absent.is_empty() {
+            for object in &volume.absent {
+                self.metrics.absent(object.object_type);
+            }
+            let objects =
+                listed(volume.absent.iter().map(|object| object.id.as_str()), Names::UpTo(MAX_NAMED));
+            tracing::info!(?objects, "optional objects are absent");
+        }
         tracing::debug!(files = volume.files.len(), elapsed = ?begin.elapsed(), "mounted");
         Ok(volume.into())
     }

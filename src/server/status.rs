@@ -120,6 +120,7 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::WrongEncoding
         | FailureCode::CertificateNotIssued
         | FailureCode::CannotConvert
+        | FailureCode::NoSuchKey
         | FailureCode::TooLarge
         | FailureCode::TimeoutCloudFile
         | FailureCode::TimeoutToken

@@ -22,6 +22,26 @@ impl RelativePath {
         if elements.is_empty() { Err(InvalidPath::Unclean) } else { elements.join("/").parse() }
     }
 
+    /// Returns the path of the file for a key of a value, in `directory` or in the volume's root. In the file's name,
+    /// `_` takes the place of each byte outside `A-Za-z0-9._-`, of the name `.`, and of an empty name; `__` takes the
+    /// place of `..`.
+    ///
+    /// # Errors
+    /// The path becomes too long.
+    pub fn of_key(directory: Option<&Self>, key: &str) -> Result<Self, InvalidPath> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let name: String =
+            key.bytes().map(|byte| if allowed(byte) { char::from(byte) } else { '_' }).collect();
+        let name = match name.as_str() {
+            "" | "." => "_".to_owned(),
+            _ => name.replace("..", "__"),
+        };
+        match directory {
+            Some(directory) => format!("{directory}/{name}").parse(),
+            None => name.parse(),
+        }
+    }
+
     /// Returns the path for the driver, with `/` between its elements.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -197,6 +217,29 @@ mod tests {
             let cleaned = RelativePath::cleaned(text);
             assert_eq!(cleaned.as_ref().map(RelativePath::as_str), expected.as_ref().copied(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_becomes_a_file_name() {
+        for (key, expected) in [
+            ("DB_HOST", "DB_HOST"),
+            ("b.c-d", "b.c-d"),
+            ("", "_"),
+            (".", "_"),
+            ("..", "__"),
+            ("...", "__."),
+            ("a..b", "a__b"),
+            ("a/b c", "a_b_c"),
+            ("é", "__"),
+            ("\n", "_"),
+        ] {
+            assert_eq!(RelativePath::of_key(None, key).unwrap().as_str(), expected, "{key:?}");
+            let directory: RelativePath = "app/env".parse().unwrap();
+            let path = RelativePath::of_key(Some(&directory), key).unwrap();
+            assert_eq!(path.as_str(), format!("app/env/{expected}"), "{key:?}");
+        }
+        assert!(RelativePath::of_key(None, &"x".repeat(255)).is_ok());
+        assert_eq!(RelativePath::of_key(None, &"x".repeat(256)), Err(InvalidPath::TooLong));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The vocabulary of a mount: plain values that are valid by construction, without I/O, SDK or protocol types.
 
+pub mod absence;
 pub mod boolean;
 pub mod cloud;
 pub mod excerpt;
 pub mod file;
 pub mod identity;
+pub mod key_path;
 pub mod misspelling;
 pub mod mount_kind;
 pub mod object;
@@ -14,6 +16,8 @@ pub mod pod;
 pub mod principal;
 pub mod rendering;
 pub mod sensitive;
+pub mod shape;
+pub mod syntax;
 pub mod vault;
 
 use self::{

@@ -1,31 +1,24 @@
-//! The objects of a SecretProviderClass: their versions and the paths of their files.
+//! The objects of a SecretProviderClass: their names, types and versions.
 
 use std::{fmt, str::FromStr};
 
-use super::{
-    file::{FileMode, RelativePath},
-    rendering::Rendering,
-};
+use super::shape::Shape;
 
-/// An entry of `objects`.
+/// An entry of `objects`: what is read, and the files that it becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectSpec {
     /// The object's name in the vault.
     pub name: ObjectName,
-    /// The object's type, and how it becomes a file.
-    pub rendering: Rendering,
-    /// The requested versions.
+    /// The requested versions. Only a [`Shape::File`] has a history.
     pub versions: VersionSelector,
-    /// The path of the file, or of a history's directory.
-    pub path: RelativePath,
-    /// The mode, if the entry names one.
-    pub mode: Option<FileMode>,
+    /// The files.
+    pub shape: Shape,
 }
 
 impl ObjectSpec {
     /// Returns the object's type.
     pub fn object_type(&self) -> ObjectType {
-        self.rendering.object_type()
+        self.shape.object_type()
     }
 }
 

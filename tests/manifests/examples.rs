@@ -9,10 +9,11 @@ use akv_provider::{
     parameters::{self, MountTexts},
     spec::{
         MountSpec,
-        file::FileMode,
+        file::{FileMode, RelativePath},
         identity::IdentityMode,
-        object::VersionSelector,
+        object::{ObjectSpec, VersionSelector},
         rendering::{Rendering, SecretEncoding, SecretFormat},
+        shape::FileShape,
     },
 };
 use serde_json::{Value, json};
@@ -132,11 +133,15 @@ fn there_is_an_example_of_every_identity_mode() {
     }
 }
 
+fn file(object: &ObjectSpec) -> &FileShape {
+    object.shape.as_file().expect("the entry is one file")
+}
+
 #[test]
 fn there_is_an_example_of_every_kind_of_object() {
     let renderings = |name: &str| {
         let objects = Example::named(name).mount.objects;
-        objects.into_iter().map(|object| object.rendering).collect::<Vec<_>>()
+        objects.iter().map(|object| file(object).rendering).collect::<Vec<_>>()
     };
     let secret = |format, encoding| Rendering::Secret { format, encoding };
     let pem = secret(SecretFormat::Pem, SecretEncoding::Utf8);
@@ -159,7 +164,7 @@ fn there_is_an_example_of_every_kind_of_object() {
     assert_eq!(*history, VersionSelector::History { from: None, depth: 3 });
     assert!(matches!(Example::named("secret").mount.objects[1].versions, VersionSelector::Pinned(_)));
     let modes: Vec<_> =
-        Example::named("file-permissions").mount.objects.iter().map(|object| object.mode).collect();
+        Example::named("file-permissions").mount.objects.iter().map(|object| file(object).mode).collect();
     assert_eq!(modes, [0o400, 0o440].map(|bits| FileMode::from_bits(bits).ok()));
 }
 
@@ -169,7 +174,8 @@ fn the_examples_of_azures_documentation_mount_the_same_files() {
     for name in ["workload-identity", "user-assigned-managed-identity", "service-principal"] {
         let mount = Example::named(name).mount;
         assert_eq!(mount.vault.as_str(), "demo", "{name}");
-        let paths: Vec<_> = mount.objects.iter().map(|object| object.path.as_str().to_owned()).collect();
+        let paths: Vec<_> =
+            mount.objects.iter().map(|object| file(object).path.as_str().to_owned()).collect();
         assert_eq!(
             paths,
             ["db-password", "signing-rsa.pub", "signing-ec.pub", "web.crt", "web.pem"],
@@ -183,7 +189,8 @@ fn a_synced_secret_is_made_of_files_of_the_volume() {
     let mut synced = 0;
     for file in files(DIRECTORY) {
         let Example { class, mount, .. } = Example::read(&file);
-        let paths: BTreeSet<_> = mount.objects.iter().map(|object| object.path.as_str()).collect();
+        let paths = mount.objects.iter().flat_map(|object| object.shape.named_paths());
+        let paths: BTreeSet<_> = paths.map(RelativePath::as_str).collect();
         for secret in &class.spec.secret_objects {
             synced += 1;
             for data in &secret.data {

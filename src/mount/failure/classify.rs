@@ -199,10 +199,16 @@ impl ObjectError {
     pub(in crate::mount) fn code(&self) -> Code {
         match self {
             Self::Vault(error) => error.code(),
-            Self::Content(ContentError::Encoding(_) | ContentError::PemNotEncoded) => Code::WrongEncoding,
+            Self::Content(
+                ContentError::Encoding(_)
+                | ContentError::PemNotEncoded
+                | ContentError::NotText
+                | ContentError::KeyEncoding { .. },
+            ) => Code::WrongEncoding,
             Self::Content(ContentError::EmptyCertificate) => Code::CertificateNotIssued,
             Self::Content(_) => Code::CannotConvert,
-            Self::Clash(_) => Code::FileClash,
+            Self::Clash { .. } | Self::KeyClash(_) => Code::FileClash,
+            Self::NoSuchKey { .. } => Code::NoSuchKey,
             Self::Path { .. } => Code::BadParameters,
             Self::NoVersions | Self::NoSuchVersion => Code::NotFound,
             Self::AllDisabled | Self::StartDisabled => Code::ObjectDisabled,

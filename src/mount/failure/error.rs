@@ -1,6 +1,6 @@
 //! The errors of a mount, and the objects that caused them.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     cloud::CloudError,
@@ -8,7 +8,7 @@ use crate::{
     identity::IdentityError,
     spec::{
         excerpt::Excerpt,
-        file::InvalidPath,
+        file::{InvalidPath, RelativePath},
         identity::{IdentityMode, TenantId},
         misspelling::Misspelling,
         object::{ObjectSpec, ObjectType, ObjectVersion},
@@ -153,10 +153,24 @@ pub enum ObjectError {
     /// The object cannot be converted to the requested file.
     #[error("cannot be converted")]
     Content(#[from] ContentError),
-    /// Another object's file has the path of this object's `.crt` or `.key` file.
-    #[error("its file {0:?} is also that of another object; set another objectAlias")]
-    Clash(String),
-    /// The path of a separate certificate or key file is invalid.
+    /// A path that is known only after reading is also the path of another file.
+    #[error("its file {path:?} is also that of {owner}; set another objectAlias")]
+    Clash {
+        /// The file's path.
+        path: String,
+        /// The object of the other file.
+        owner: String,
+    },
+    /// Two keys of one value have the same file name.
+    #[error("two of its keys become the file {0:?}; name the keys under jmesPath")]
+    KeyClash(String),
+    /// The value lacks keys that the entry names.
+    #[error("its value has no {}", missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", no "))]
+    NoSuchKey {
+        /// The keys, in the order of the entry; never empty.
+        missing: Vec<MissingKey>,
+    },
+    /// The path of a file that is known only after reading is invalid.
     #[error("its file {path:?} {reason}; set another objectAlias")]
     Path {
         /// The file's path.
@@ -178,7 +192,37 @@ pub enum ObjectError {
     StartDisabled,
 }
 
+/// A key that a value lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingKey {
+    /// The key's path, as the SecretProviderClass names it.
+    pub key: Excerpt,
+    /// The path of the key's file.
+    pub file: RelativePath,
+}
+
+impl fmt::Display for MissingKey {
+    /// Writes `key "db.user" for file user`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key {} for file {}", self.key, self.file)
+    }
+}
+
 impl ObjectError {
+    /// Returns whether the vault says that the object does not exist, or that it is disabled. Nothing else counts as
+    /// absence: a fault of permission or network must never remove a file.
+    pub(in crate::mount) fn is_absence(&self) -> bool {
+        match self {
+            Self::Vault(error) => error.is_absence(),
+            Self::NoVersions | Self::NoSuchVersion | Self::AllDisabled | Self::StartDisabled => true,
+            Self::Content(_)
+            | Self::Clash { .. }
+            | Self::KeyClash(_)
+            | Self::NoSuchKey { .. }
+            | Self::Path { .. } => false,
+        }
+    }
+
     /// Returns the vault's error, if the vault caused the failure.
     pub(in crate::mount) fn vault(&self) -> Option<&VaultError> {
         match self {

@@ -212,6 +212,7 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
         }
         Code::VaultDown => said("kubelet tries again"),
         Code::CertificateNotIssued => said("wait until it is issued"),
+        Code::NoSuchKey => said("correct path in jmesPath, or set optional or default for it"),
         Code::TimeoutCloudFile => said("check the volume that the file is on"),
         Code::TimeoutToken | Code::TimeoutRead => {
             said("kubelet tries again; check what is slow between node and Azure")

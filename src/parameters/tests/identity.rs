@@ -16,8 +16,8 @@ fn a_mount_of_workload_identity_is_understood() {
     );
     assert_eq!(spec.objects[0].to_string(), "secret/db-password");
     assert_eq!(spec.objects[0].versions, VersionSelector::Newest);
-    assert_eq!(spec.objects[0].path.as_str(), "db-password");
-    assert_eq!(spec.objects[0].mode, None);
+    assert_eq!(spec.objects[0].shape.as_file().unwrap().path.as_str(), "db-password");
+    assert_eq!(spec.objects[0].shape.as_file().unwrap().mode, None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod hostile;
 mod identity;
 mod identity_mistakes;
+mod keys;
 mod objects;
 mod yaml_mistakes;
 

@@ -3,12 +3,17 @@
 use crate::spec::{
     object::{ObjectSpec, VersionSelector},
     rendering::{Rendering, SecretEncoding, SecretFormat},
+    shape::FileShape,
 };
 
 use super::*;
 
 fn objects(yaml: &str) -> Result<Vec<ObjectSpec>, ParametersError> {
     mount(&[("objects", Some(yaml))]).map(|spec| spec.objects)
+}
+
+fn file(object: &ObjectSpec) -> &FileShape {
+    object.shape.as_file().unwrap()
 }
 
 #[test]
@@ -53,7 +58,7 @@ fn scalars_of_any_kind_keep_their_text() {
         let objects = objects(item).unwrap();
         assert_eq!(objects[0].name.as_str(), "12345");
         assert_eq!(objects[0].versions, VersionSelector::Pinned("1e3".parse().unwrap()));
-        assert_eq!(objects[0].mode.unwrap().bits(), 0o600);
+        assert_eq!(file(&objects[0]).mode.unwrap().bits(), 0o600);
     }
 }
 
@@ -65,10 +70,16 @@ fn fields_of_an_object_are_understood() {
             .remove(0)
     };
     let rendering = |format, encoding| Rendering::Secret { format, encoding };
-    assert_eq!(fields("objectAlias: tls/server.pem").path.as_str(), "tls/server.pem");
-    assert_eq!(fields("objectFormat: PFX").rendering, rendering(SecretFormat::Pfx, SecretEncoding::Utf8));
-    assert_eq!(fields("objectEncoding: Hex").rendering, rendering(SecretFormat::Pem, SecretEncoding::Hex));
-    assert_eq!(fields("filePermission: '0440'").mode.unwrap().bits(), 0o440);
+    assert_eq!(file(&fields("objectAlias: tls/server.pem")).path.as_str(), "tls/server.pem");
+    assert_eq!(
+        file(&fields("objectFormat: PFX")).rendering,
+        rendering(SecretFormat::Pfx, SecretEncoding::Utf8)
+    );
+    assert_eq!(
+        file(&fields("objectEncoding: Hex")).rendering,
+        rendering(SecretFormat::Pem, SecretEncoding::Hex)
+    );
+    assert_eq!(file(&fields("filePermission: '0440'")).mode.unwrap().bits(), 0o440);
     assert_eq!(fields("objectVersion: latest").versions, VersionSelector::Newest);
     assert_eq!(fields("objectVersion: Latest").versions, VersionSelector::Newest);
     assert_eq!(fields("objectVersionHistory: 1").versions, VersionSelector::Newest);
@@ -105,7 +116,7 @@ fn a_history_lies_in_a_directory_however_it_is_written() {
         objects(&format!("array:\n- |\n  objectName: a\n  objectType: secret\n  {fields}\n"))
     };
     for alias in ["certs/web", "certs/web/", "./certs/web", "certs//web"] {
-        assert_eq!(path(alias, 2).unwrap()[0].path.as_str(), "certs/web");
+        assert_eq!(file(&path(alias, 2).unwrap()[0]).path.as_str(), "certs/web");
     }
     assert_refused(path("certs/", 1), Fault::Request, &["objectAlias", "clean"]);
     assert_refused(path(".", 2), Fault::Request, &["objectAlias", "clean"]);

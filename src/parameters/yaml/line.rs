@@ -62,7 +62,12 @@ impl Line<'_> {
     /// placeholder.
     pub(super) fn quoted(&self) -> String {
         let mut quoted = String::from('"');
-        for c in self.text.trim_end_matches(|c: char| c.is_ascii_whitespace()).chars() {
+        // The text of a default may be secret.
+        let (text, is_cut) = match self.text.split_once("default:") {
+            Some((before, _)) => (&self.text[..before.len() + "default:".len()], true),
+            None => (self.text, false),
+        };
+        for c in text.trim_end_matches(|c: char| c.is_ascii_whitespace()).chars() {
             let escaped = match c {
                 '\'' => c.to_string(),
                 _ if name(c).is_some() => c.escape_unicode().to_string(),
@@ -73,7 +78,7 @@ impl Line<'_> {
             }
             quoted += &escaped;
         }
-        quoted.push('"');
+        quoted.push_str(if is_cut { "\"…" } else { "\"" });
         if is_placeholder(self.text) {
             quoted += "; the placeholder was not replaced";
         }

@@ -1,0 +1,29 @@
+//! Finds files that collide. The parameters exclude it for paths that they name; suffixes, and keys of values, are
+//! known only here.
+
+use crate::spec::{file::RelativePath, object::ObjectSpec, overlap::overlaps};
+
+use super::super::{
+    failure::{ObjectError, ObjectFailure},
+    volume::Draft,
+};
+
+/// Returns the objects whose files collide. `owners` has the index of each file's object.
+pub(super) fn find(objects: &[ObjectSpec], draft: &Draft, owners: &[usize]) -> Vec<ObjectFailure> {
+    let paths: Vec<&RelativePath> = draft.paths().collect();
+    let mut failures = Vec::new();
+    for (file, other, _) in overlaps(&paths, |_, _| false) {
+        let (owner, earlier) = (owners[file], owners[other]);
+        let path = paths[file].to_string();
+        let error = if owner == earlier {
+            ObjectError::KeyClash(path)
+        } else if objects[owner] == objects[earlier] {
+            // Compat: an entry that is listed twice means the same files.
+            continue;
+        } else {
+            ObjectError::Clash { path, owner: objects[earlier].to_string() }
+        };
+        failures.push(ObjectFailure::new(&objects[owner], None, error));
+    }
+    failures
+}

@@ -1,0 +1,108 @@
+//! Tests of the conversion of a mount's objects, without a vault.
+
+use std::{cell::Cell, sync::Arc};
+
+use crate::{
+    content::jwk::PublicJwk,
+    mount::fetch::VersionRead,
+    spec::{
+        absence::IfAbsent,
+        object::ObjectName,
+        rendering::{Rendering, SecretEncoding, SecretFormat},
+        shape::FileShape,
+    },
+    vault::{KeyBundle, Properties, SecretBundle},
+};
+
+use super::{conversion::render, *};
+
+const SECRET: Rendering = Rendering::Secret { format: SecretFormat::Pem, encoding: SecretEncoding::Utf8 };
+
+fn secret(value: &str) -> Arc<Bundle> {
+    let value = Sensitive::new(value.to_owned());
+    let version = "1".parse().unwrap();
+    Arc::new(Bundle::Secret(SecretBundle {
+        version,
+        properties: Properties::default(),
+        value,
+        backs_certificate: None,
+    }))
+}
+
+fn wanted(path: &str) -> ObjectSpec {
+    let name: ObjectName = "a".parse().unwrap();
+    let versions = VersionSelector::Newest;
+    let file =
+        FileShape { rendering: SECRET, path: path.parse().unwrap(), mode: None, if_absent: IfAbsent::Fail };
+    ObjectSpec { name, versions, shape: Shape::File(file) }
+}
+
+fn read(bundle: &Arc<Bundle>) -> Fetched {
+    Ok(Versions::Single(VersionRead { asked: None, bundle: Ok(bundle.clone()) }))
+}
+
+fn layout(largest_volume: usize) -> Layout {
+    let default_mode = FileMode::from_bits(0o644).unwrap();
+    Layout { default_mode, certificates: CertificateSettings::default(), largest_volume }
+}
+
+#[test]
+fn a_secret_under_many_names_is_converted_once() {
+    let (bundle, other) = (secret("value"), secret("other"));
+    let (mut rendered, mut draft, converted) = (Conversions::default(), Draft::new(1 << 20), Cell::new(0));
+    for (index, bundle) in [&bundle, &bundle, &other, &bundle].into_iter().enumerate() {
+        let convert = || {
+            converted.set(converted.get() + 1);
+            render(bundle, SECRET, CertificateSettings::default())
+        };
+        let files = rendered.files(bundle, SECRET, &draft, convert).unwrap();
+        for (suffix, contents) in files.written {
+            let path = index.to_string().parse::<RelativePath>().unwrap().with_suffix(suffix).unwrap();
+            draft.add(VolumeFile { path, mode: layout(0).default_mode, contents });
+        }
+    }
+    assert_eq!(converted.get(), 2);
+    let contents: Vec<_> = (0..4).map(|index| draft.contents(index).unwrap().expose().clone()).collect();
+    assert_eq!(contents, [&b"value"[..], b"value", b"other", b"value"]);
+}
+
+#[test]
+fn thousands_of_keys_count_as_a_slow_conversion() {
+    let key = |_| {
+        let (version, properties) = ("1".parse().unwrap(), Properties::default());
+        read(&Arc::new(Bundle::Key(KeyBundle { version, properties, key: PublicJwk::default() })))
+    };
+    let objects: Vec<_> = (0..4_000).map(|index| wanted(&index.to_string())).collect();
+    assert!(!is_slow(&objects, &(0..FEW_KEYS).map(key).collect::<Vec<_>>()));
+    assert!(is_slow(&objects, &(0..=FEW_KEYS).map(key).collect::<Vec<_>>()));
+    assert!(!is_slow(&objects, &(0..4_000).map(|_| read(&secret("value"))).collect::<Vec<_>>()));
+}
+
+#[test]
+fn a_volume_over_the_drivers_limit_has_no_files_but_a_size() {
+    let bundle = secret(&"x".repeat(25_000));
+    let objects: Vec<_> = (0..4_000).map(|index| wanted(&format!("a{index}"))).collect();
+    let fetched = objects.iter().map(|_| read(&bundle)).collect();
+    let Err(NoVolume::TooLarge(TooLarge { size, largest })) =
+        build_volume(&objects, fetched, layout(4 << 20), || false)
+    else {
+        panic!("too much is laid out");
+    };
+    assert!((100_000_000..101_000_000).contains(&size), "{size}");
+    let largest = largest.unwrap();
+    assert!(largest.to_string().starts_with("a0 (25000 bytes)"), "{largest}");
+}
+
+#[test]
+fn conversion_stops_when_the_mount_is_dropped() {
+    let objects = [wanted("a"), wanted("b"), wanted("c")];
+    let fetched = objects.iter().map(|_| read(&secret("value"))).collect();
+    let asked = Cell::new(0);
+    let abandoned = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 2
+    };
+    let volume = build_volume(&objects, fetched, layout(1 << 20), abandoned);
+    assert!(matches!(volume, Err(NoVolume::Abandoned)));
+    assert_eq!(asked.get(), 3);
+}

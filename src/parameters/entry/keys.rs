@@ -1,0 +1,155 @@
+//! Parses an entry whose files are keys of a structured value: `jmesPath` and `extract`.
+
+use crate::{
+    parameters::{
+        error::{Problem, Problems},
+        fields::{Element, ListOf, fields},
+    },
+    spec::{
+        file::{FileMode, RelativePath},
+        object::{ObjectType, VersionSelector},
+        rendering::SecretFormat,
+        shape::{KeyFile, KeySelection, KeysShape},
+    },
+};
+
+use super::{
+    Entry,
+    reader::{Reader, text},
+};
+
+fields! {
+    /// The fields of an item of `jmesPath` as the user wrote them.
+    struct KeyFields;
+    /// Every field of an item of `jmesPath`.
+    pub const JMES_PATH_FIELDS;
+    path: Option<String> = "path",
+    object_alias: Option<String> = "objectAlias",
+    file_permission: Option<String> = "filePermission",
+    object_encoding: Option<String> = "objectEncoding",
+    optional: Option<String> = "optional",
+    default: Option<String> = "default",
+}
+
+/// Most items of one `jmesPath`.
+const MAX_ITEMS: usize = 100;
+
+pub(super) fn parse(
+    reader: &Reader<'_>,
+    entry: &Entry,
+    versions: Option<&VersionSelector>,
+    problems: &mut Problems,
+) -> Option<KeysShape> {
+    let field = if entry.jmes_path.is_absent() { "extract" } else { "jmesPath" };
+    refuse_others(reader, entry, versions, field, problems);
+    let mode = problems.catch(reader.optional("filePermission", &entry.file_permission));
+    let encoding = problems.catch(reader.optional("objectEncoding", &entry.object_encoding));
+    let presence = problems.catch(reader.presence(&entry.optional));
+    let syntax = problems.catch(reader.optional("extract", &entry.extract));
+    let keys = match &entry.jmes_path {
+        ListOf::Absent => {
+            let directory = problems.catch(directory(reader, entry));
+            directory.and_then(|directory| Some(KeySelection::All { directory, mode: mode? }))
+        }
+        ListOf::Items(items) => listed(reader, items, mode.flatten(), problems).map(KeySelection::Listed),
+        ListOf::Other(kind) => {
+            problems.push(reader.wrong("jmesPath", format!("is {kind}, not a list; {EXAMPLE}")));
+            None
+        }
+    };
+    mode?;
+    Some(KeysShape {
+        encoding: encoding?.unwrap_or_default(),
+        syntax: syntax?.unwrap_or_default(),
+        keys: keys?,
+        presence: presence?,
+    })
+}
+
+const EXAMPLE: &str = "an item looks like {path: user, objectAlias: db/user}";
+
+/// Adds a problem for each field that cannot stand beside `jmesPath` or `extract`.
+fn refuse_others(
+    reader: &Reader<'_>,
+    entry: &Entry,
+    versions: Option<&VersionSelector>,
+    field: &str,
+    problems: &mut Problems,
+) {
+    match problems.catch(reader.required("objectType", &entry.object_type)) {
+        Some(ObjectType::Secret) | None => {}
+        Some(other) => problems
+            .push(reader.wrong(field, format!("is only for objectType secret, not for objectType {other}"))),
+    }
+    if problems.catch(reader.optional("objectFormat", &entry.object_format)) == Some(Some(SecretFormat::Pfx))
+    {
+        problems.push(reader.wrong(field, "is not for objectFormat pfx, an archive has no keys to name"));
+    }
+    if matches!(versions, Some(VersionSelector::History { .. })) {
+        problems.push(reader.wrong(field, "is not for objectVersionHistory; choose one version"));
+    }
+    if entry.default.is_some() {
+        let reason = match entry.jmes_path {
+            ListOf::Absent => "is not for extract, whose files are not known; name the keys under jmesPath",
+            _ => "is not for an entry with jmesPath; set the default of its items",
+        };
+        problems.push(reader.wrong("default", reason));
+    }
+}
+
+/// Returns the directory of all keys; `None` is the volume's root.
+fn directory(reader: &Reader<'_>, entry: &Entry) -> Result<Option<RelativePath>, Problem> {
+    match text(&entry.object_alias) {
+        Some("." | "./") => Ok(None),
+        Some(alias) => reader.directory(alias).map(Some),
+        // An object name that is not a path is also an invalid object name, which is already reported.
+        None => Ok(reader.name.and_then(|name| name.parse().ok())),
+    }
+}
+
+fn listed(
+    reader: &Reader<'_>,
+    items: &[Element<KeyFields>],
+    mode: Option<FileMode>,
+    problems: &mut Problems,
+) -> Option<Vec<KeyFile>> {
+    if !(1..=MAX_ITEMS).contains(&items.len()) {
+        let reason = format!("has {} items; an entry has 1 to {MAX_ITEMS}", items.len());
+        problems.push(reader.wrong("jmesPath", reason));
+        return None;
+    }
+    let mut files = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let field = format!("{}.jmesPath[{index}]", reader.field);
+        let reader = reader.nested(&field);
+        match item {
+            Element::Fields(item) => files.extend(key_file(&reader, item, mode, problems)),
+            Element::Other(Some(kind)) => {
+                problems.push(reader.wrong_map(format!("is {kind}, not a map; {EXAMPLE}")));
+            }
+            Element::Other(None) => problems.push(reader.wrong_map(format!("is empty; {EXAMPLE}"))),
+        }
+    }
+    (files.len() == items.len()).then_some(files)
+}
+
+fn key_file(
+    reader: &Reader<'_>,
+    item: &KeyFields,
+    mode: Option<FileMode>,
+    problems: &mut Problems,
+) -> Option<KeyFile> {
+    reader.refuse_unknown(&item.unknown, JMES_PATH_FIELDS, problems);
+    let key = problems.catch(reader.required("path", &item.path));
+    let path = problems.catch(reader.required("objectAlias", &item.object_alias));
+    let own_mode = problems.catch(reader.optional("filePermission", &item.file_permission));
+    let encoding = problems.catch(reader.optional("objectEncoding", &item.object_encoding));
+    let if_absent = problems.catch(reader.if_absent(&item.optional, &item.default));
+    Some(KeyFile {
+        key: key?,
+        path: path?,
+        mode: own_mode?.or(mode),
+        encoding: encoding?.unwrap_or_default(),
+        if_absent: if_absent?,
+    })
+}

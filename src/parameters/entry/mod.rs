@@ -1,0 +1,90 @@
+//! Parses one entry of `objects` into an [`ObjectSpec`].
+
+mod file;
+mod keys;
+mod reader;
+mod versions;
+
+use serde::de::MapAccess;
+
+use crate::spec::{object::ObjectSpec, shape::Shape};
+
+pub use self::keys::JMES_PATH_FIELDS;
+use self::reader::{Reader, text};
+
+use super::{
+    error::Problems,
+    fields::{Fields, ListOf, fields},
+    yaml::{self, Any, Kind, Node, Wanted},
+};
+
+fields! {
+    /// The fields of an entry as the user wrote them.
+    ///
+    /// Compat: unknown fields are ignored.
+    struct Entry;
+    /// Every field of an entry of `objects`.
+    pub const ENTRY_FIELDS;
+    object_name: Option<String> = "objectName",
+    object_type: Option<String> = "objectType",
+    object_alias: Option<String> = "objectAlias",
+    object_version: Option<String> = "objectVersion",
+    object_version_history: Option<String> = "objectVersionHistory",
+    object_format: Option<String> = "objectFormat",
+    object_encoding: Option<String> = "objectEncoding",
+    file_permission: Option<String> = "filePermission",
+    optional: Option<String> = "optional",
+    default: Option<String> = "default",
+    jmes_path: ListOf<keys::KeyFields> = "jmesPath",
+    extract: Option<String> = "extract",
+}
+
+/// Parses the text of an entry.
+pub(super) fn read(text: &str) -> Result<Entry, String> {
+    let Any(Document(entry)) = yaml::read(text, ENTRY)?;
+    entry.map_err(|kind| yaml::other_text(text, format_args!("it is {kind}"), ENTRY))
+}
+
+/// The parsed text of an entry, or the kind of YAML that it is instead of a map.
+struct Document(Result<Entry, Kind>);
+
+impl Node for Document {
+    fn null() -> Self {
+        Self(Ok(Entry::default()))
+    }
+
+    fn other(kind: Kind) -> Self {
+        Self(Err(kind))
+    }
+
+    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        Entry::read(map).map(|entry| Self(Ok(entry)))
+    }
+}
+
+pub(super) const ENTRY: Wanted = Wanted {
+    name: "an object's fields",
+    example: "an entry looks like \"objectName: db-password\", with \"objectType: secret\" on the next line",
+};
+
+/// Parses an entry. On failure, returns `None` and adds at least one problem. `field` is the entry's path, and `source`
+/// the entry's text, if the entry is a text.
+pub(super) fn parse(
+    field: &str,
+    entry: &Entry,
+    source: Option<&str>,
+    problems: &mut Problems,
+) -> Option<ObjectSpec> {
+    let reader = Reader { field, name: text(&entry.object_name), source, ignored: entry.unknown.names() };
+    let before = problems.count();
+    let name = problems.catch(reader.required("objectName", &entry.object_name));
+    let versions = problems.catch(versions::parse(&reader, entry));
+    let shape = if entry.jmes_path.is_absent() && text(&entry.extract).is_none() {
+        file::parse(&reader, entry, versions.as_ref(), problems).map(Shape::File)
+    } else {
+        keys::parse(&reader, entry, versions.as_ref(), problems).map(Shape::Keys)
+    };
+    let object = ObjectSpec { name: name?, versions: versions?, shape: shape? };
+    // A wrong combination of valid fields is a problem too.
+    (problems.count() == before).then_some(object)
+}

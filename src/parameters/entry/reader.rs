@@ -1,0 +1,168 @@
+//! Parses the fields of one map, with their paths in messages.
+
+use std::{fmt, str::FromStr};
+
+use crate::{
+    parameters::{
+        error::{Problem, Problems},
+        fields::Unknown,
+        misspelling,
+        yaml::Oddity,
+    },
+    spec::{
+        absence::{DefaultText, IfAbsent, Presence},
+        boolean::{self, InvalidBoolean},
+        excerpt::Excerpt,
+        file::RelativePath,
+        object::ObjectName,
+    },
+};
+
+use super::ENTRY;
+
+/// A parser of fields that knows their paths: `objects[2].jmesPath[1].path (db-password)`.
+pub(super) struct Reader<'a> {
+    /// The path of the map.
+    pub(super) field: &'a str,
+    /// The entry's `objectName`, as written.
+    pub(super) name: Option<&'a str>,
+    /// The text of the entry, if the entry is a text.
+    pub(super) source: Option<&'a str>,
+    /// The unknown fields of an entry, which are ignored.
+    pub(super) ignored: &'a [String],
+}
+
+impl<'a> Reader<'a> {
+    /// Returns the reader of a nested map at this path.
+    pub(super) fn nested<'b>(&self, field: &'b str) -> Reader<'b>
+    where
+        'a: 'b,
+    {
+        Reader { field, name: self.name, source: None, ignored: &[] }
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn optional<T>(&self, key: &str, value: &Option<String>) -> Result<Option<T>, Problem>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        text(value).map(|value| self.value(key, value)).transpose()
+    }
+
+    pub(super) fn required<T>(&self, key: &str, value: &Option<String>) -> Result<T, Problem>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        match text(value) {
+            Some(value) => self.value(key, value),
+            None => Err(self.wrong(key, format!("is not set{}", self.meant(key)))),
+        }
+    }
+
+    /// Returns a hint at the ignored field that the user likely meant as `key`; empty if there is none.
+    fn meant(&self, key: &str) -> String {
+        let Some(written) = self.ignored.iter().find(|name| misspelling::nearest(name, &[key]).is_some())
+        else {
+            return String::new();
+        };
+        match self.source.and_then(|source| Oddity::of_key(source, written)) {
+            Some(oddity) => format!("; {oddity}; {}", ENTRY.example),
+            None => format!("; field {} is unknown (did you mean {key}?)", Excerpt::of(written)),
+        }
+    }
+
+    pub(super) fn value<T>(&self, key: &str, value: &str) -> Result<T, Problem>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        value.parse().map_err(|error| self.wrong_text(key, value, error))
+    }
+
+    /// Parses the path of a directory.
+    ///
+    /// Compat: provider-azure joins the alias of a history with the file names, which cleans the path. Without a
+    /// history, the driver refuses paths that are not clean.
+    pub(super) fn directory(&self, alias: &str) -> Result<RelativePath, Problem> {
+        RelativePath::cleaned(alias).map_err(|error| self.wrong_text("objectAlias", alias, error))
+    }
+
+    /// Parses `optional` alone.
+    pub(super) fn presence(&self, optional: &Option<String>) -> Result<Presence, Problem> {
+        Ok(match self.optional("optional", optional)? {
+            Some(Boolean(true)) => Presence::Optional,
+            Some(Boolean(false)) | None => Presence::Required,
+        })
+    }
+
+    /// Parses `optional` and `default`. No message quotes the default, which may be secret.
+    pub(super) fn if_absent(
+        &self,
+        optional: &Option<String>,
+        default: &Option<String>,
+    ) -> Result<IfAbsent, Problem> {
+        let optional = self.optional("optional", optional)?;
+        let default = default.as_deref().map(str::parse::<DefaultText>).transpose();
+        match (optional, default.map_err(|error| self.wrong("default", error))?) {
+            (Some(Boolean(false)), Some(_)) => {
+                Err(self.wrong("default", "makes it optional; leave out optional: false, or the default"))
+            }
+            (_, Some(default)) => Ok(IfAbsent::Write(default)),
+            (Some(Boolean(true)), None) => Ok(IfAbsent::Omit),
+            (Some(Boolean(false)) | None, None) => Ok(IfAbsent::Fail),
+        }
+    }
+
+    /// Adds a problem for each unknown field of a nested map.
+    pub(super) fn refuse_unknown(&self, unknown: &Unknown, known: &[&str], problems: &mut Problems) {
+        for name in unknown.names() {
+            let meant = match misspelling::nearest(name, known) {
+                Some(known) => format!("did you mean {known}?"),
+                None => format!("use {}", known.join(", ")),
+            };
+            problems.push(self.wrong(name.escape_debug(), format!("is an unknown field; {meant}")));
+        }
+    }
+
+    pub(super) fn wrong(&self, key: impl fmt::Display, reason: impl fmt::Display) -> Problem {
+        Problem::wrong(self.path(key), reason)
+    }
+
+    pub(super) fn wrong_text(&self, key: &str, text: &str, error: impl fmt::Display) -> Problem {
+        Problem::of_text(self.path(key), text, format!("{} {error}", Excerpt::of(text)))
+    }
+
+    /// Returns the path of a field, with the name of its object.
+    pub(super) fn path(&self, key: impl fmt::Display) -> String {
+        format!("{}.{key}{}", self.field, self.label())
+    }
+
+    /// Returns a problem of the map itself.
+    pub(super) fn wrong_map(&self, reason: impl fmt::Display) -> Problem {
+        Problem::wrong(format!("{}{}", self.field, self.label()), reason)
+    }
+
+    fn label(&self) -> String {
+        match self.name {
+            // An invalid name is quoted in its own problem, and needs no repetition.
+            Some(name) if name.parse::<ObjectName>().is_ok() => format!(" ({name})"),
+            _ => String::new(),
+        }
+    }
+}
+
+/// A boolean, in the spellings of parameters.
+struct Boolean(bool);
+
+impl FromStr for Boolean {
+    type Err = InvalidBoolean;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBoolean> {
+        boolean::parse(text).map(Self)
+    }
+}
+
+/// Returns a field's trimmed text; `None` if it is absent, `null` or blank.
+pub(super) fn text(value: &Option<String>) -> Option<&str> {
+    value.as_deref().map(str::trim).filter(|value| !value.is_empty())
+}

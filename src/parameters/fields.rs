@@ -1,0 +1,139 @@
+//! The fields of a map that a user wrote: scalars with their text, nested lists and maps, and unknown names.
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess},
+};
+
+use super::yaml::{Any, Kind, Node};
+
+/// A map with known fields.
+pub(super) trait Fields: Sized {
+    /// Reads the map.
+    fn read<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error>;
+}
+
+/// Declares a map's fields, and the table of their names. Scalars of any YAML kind keep their text, so `0600` stays
+/// `0600`.
+macro_rules! fields {
+    (
+        $(#[$doc:meta])*
+        struct $fields:ident;
+        $(#[$table_doc:meta])*
+        pub const $table:ident;
+        $($field:ident: $type:ty = $name:literal,)+
+    ) => {
+        $(#[$doc])*
+        #[derive(Default)]
+        pub(in crate::parameters) struct $fields {
+            $($field: $type,)+
+            unknown: $crate::parameters::fields::Unknown,
+        }
+
+        impl $crate::parameters::fields::Fields for $fields {
+            fn read<'de, A: serde::de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+                use $crate::parameters::yaml::{Any, Key};
+                let mut fields = Self::default();
+                while let Some(Any(Key(key))) = map.next_key()? {
+                    let key = key.unwrap_or_default();
+                    match key.as_str() {
+                        $($name => fields.$field = map.next_value()?,)+
+                        _ => {
+                            map.next_value::<serde::de::IgnoredAny>()?;
+                            fields.unknown.push(&key);
+                        }
+                    }
+                }
+                Ok(fields)
+            }
+        }
+
+        $(#[$table_doc])*
+        pub const $table: &[&str] = &[$($name,)+];
+    };
+}
+
+pub(super) use fields;
+
+/// The names of a map's unknown fields: the first few, and the beginning of each.
+#[derive(Default)]
+pub(super) struct Unknown(Vec<String>);
+
+/// Unknown names that are kept for each map.
+const MAX_UNKNOWN: usize = 8;
+
+/// Longest unknown name that is kept, in bytes.
+const MAX_UNKNOWN_NAME: usize = 64;
+
+impl Unknown {
+    pub(super) fn push(&mut self, name: &str) {
+        if self.0.len() < MAX_UNKNOWN {
+            self.0.push(name[..name.floor_char_boundary(MAX_UNKNOWN_NAME)].to_owned());
+        }
+    }
+
+    pub(super) fn names(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// The value of a field that is a list of maps.
+#[derive(Default)]
+pub(super) enum ListOf<T> {
+    /// The field is absent or null.
+    #[default]
+    Absent,
+    Items(Vec<Element<T>>),
+    Other(Kind),
+}
+
+/// An element of a list of maps.
+pub(super) enum Element<T> {
+    Fields(T),
+    /// `None` is a null.
+    Other(Option<Kind>),
+}
+
+impl<T> ListOf<T> {
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+impl<T: Fields> Node for ListOf<T> {
+    fn null() -> Self {
+        Self::Absent
+    }
+
+    fn other(kind: Kind) -> Self {
+        Self::Other(kind)
+    }
+
+    fn list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Any(item)) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(Self::Items(items))
+    }
+}
+
+impl<T: Fields> Node for Element<T> {
+    fn null() -> Self {
+        Self::Other(None)
+    }
+
+    fn other(kind: Kind) -> Self {
+        Self::Other(Some(kind))
+    }
+
+    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        T::read(map).map(Self::Fields)
+    }
+}
+
+impl<'de, T: Fields> Deserialize<'de> for ListOf<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Any::deserialize(deserializer).map(|Any(list)| list)
+    }
+}
