@@ -45,10 +45,10 @@ struct Principal {
     deny: Vec<String>,
 }
 
+/// A federated credential. Its issuer is the cluster's, which is the emulator's own here.
 #[derive(Deserialize)]
 struct Trust {
     subject: String,
-    issuer: String,
 }
 
 impl Case {
@@ -62,10 +62,9 @@ impl Case {
             if let Some(object_id) = &principal.object_id {
                 identity.object_id.clone_from(object_id);
             }
-            let federations = principal.federated.iter().map(|Trust { subject, issuer }| Federation {
-                issuer: issuer.clone(),
+            let federations = principal.federated.iter().map(|Trust { subject }| Federation {
                 subject: subject.clone(),
-                audience: "api://AzureADTokenExchange".to_owned(),
+                ..Federation::service_account("default", "app")
             });
             let application =
                 Application { identity, federations: federations.collect(), ..Application::new(client_id) };
