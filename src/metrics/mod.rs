@@ -124,6 +124,10 @@ impl Metrics {
                 .expect("names of metrics are constants"),
             registry: Registry::new(),
         };
+        for object_type in [ObjectType::Secret, ObjectType::Key, ObjectType::Certificate] {
+            // A rate needs the zero before the first one.
+            inner.objects_absent.with_label_values(&[object_type.as_str()]);
+        }
         inner.register();
         Self(Arc::new(inner))
     }
