@@ -3,11 +3,11 @@
 //! Components get the metrics as an argument; there is no global registry. Durations are in seconds.
 
 mod label;
+mod vault_names;
 
 use std::{
-    collections::HashSet,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,6 +19,8 @@ use prometheus::{
 use crate::{build::Build, failure::FailureCode, spec::object::ObjectType};
 
 pub use self::label::{TokenResult, Upstream, VaultCall};
+
+use self::vault_names::VaultNames;
 
 /// Upper bounds of the histograms. Compat: from 0.1 on, the bounds that dashboards know. The smaller ones are new,
 /// since a mount takes tens of milliseconds.
@@ -45,16 +47,13 @@ struct Inner {
     throttles: IntCounterVec,
     vault_calls: IntCounterVec,
     vault_throttles: IntCounterVec,
-    vaults: Mutex<HashSet<String>>,
+    vaults: Mutex<VaultNames>,
     failures: IntCounterVec,
     objects_absent: IntCounterVec,
     mounts_in_flight: IntGauge,
     mounts_waiting: IntGauge,
     panics: IntCounter,
 }
-
-/// The most vaults with a label of their own; the others share one. Vault names come from SecretProviderClasses.
-const VAULTS: usize = 100;
 
 impl Metrics {
     /// Creates metrics without samples. `object_names` fills the label `object_name`, which may have thousands of
@@ -164,25 +163,31 @@ impl Metrics {
 
     /// Records a call of a vault, of a kind from a closed set.
     pub fn vault_call(&self, vault: &str, kind: &'static str, result: VaultCall) {
-        let labels = [self.vault(vault), kind, result.as_str()];
+        let mut names = self.vault_names();
+        let labels = [names.label(vault), kind, result.as_str()];
         self.0.vault_calls.with_label_values(&labels).inc();
     }
 
     /// Records a 429 of a vault.
     pub fn vault_throttled(&self, vault: &str) {
-        self.0.vault_throttles.with_label_values(&[self.vault(vault)]).inc();
+        let mut names = self.vault_names();
+        self.0.vault_throttles.with_label_values(&[names.label(vault)]).inc();
     }
 
-    /// Returns the label value of a vault.
-    fn vault<'a>(&self, vault: &'a str) -> &'a str {
-        let mut known = self.0.vaults.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.contains(vault) {
-            if known.len() == VAULTS {
-                return "other";
+    /// Records that a vault accepted a token. It gets a label value of its own, if need be in place of a vault that
+    /// did not.
+    pub fn vault_authenticated(&self, vault: &str) {
+        let mut names = self.vault_names();
+        if let Some(replaced) = names.authenticated(vault) {
+            // Under the lock, so that no call is recorded between the two steps.
+            for counter in [&self.0.vault_calls, &self.0.vault_throttles] {
+                vault_names::move_to_other(counter, &replaced);
             }
-            known.insert(vault.to_owned());
         }
-        vault
+    }
+
+    fn vault_names(&self) -> MutexGuard<'_, VaultNames> {
+        self.0.vaults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records a request and the status of its answer; `None` if there was no answer.
@@ -324,6 +329,28 @@ mod tests {
             page.contains("akv_vault_calls_total{kind=\"secret\",result=\"miss\",vault=\"other\"} 200"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn vault_names_of_a_pod_author_do_not_take_the_labels_of_vaults_that_are_read() {
+        let metrics = Metrics::new(false);
+        for vault in 0..300 {
+            metrics.vault_call(&format!("invented-{vault}"), "challenge", VaultCall::Miss);
+            metrics.vault_throttled(&format!("invented-{vault}"));
+        }
+        metrics.vault_authenticated("lab");
+        metrics.vault_call("lab", "secret", VaultCall::Miss);
+        let page = metrics.page();
+        for line in [
+            r#"akv_vault_calls_total{kind="secret",result="miss",vault="lab"} 1"#,
+            // The name that made room is counted here.
+            r#"akv_vault_calls_total{kind="challenge",result="miss",vault="other"} 201"#,
+            r#"akv_vault_throttled_total{vault="other"} 201"#,
+        ] {
+            assert!(page.contains(line), "no {line} in {page}");
+        }
+        let named = page.lines().filter(|line| line.contains(r#"total{vault="invented-"#)).count();
+        assert_eq!(named, 99);
     }
 
     #[test]

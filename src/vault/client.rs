@@ -18,6 +18,7 @@ use crate::{
 };
 
 use super::{
+    authenticated::AuthenticatedVaults,
     bundle::{Bundle, VersionProperties},
     cache::{Answer, CacheSettings, ReadCache, Reader},
     error::VaultError,
@@ -34,6 +35,7 @@ pub struct Vaults {
     options: ClientOptions,
     pub(super) hosts: VaultHosts,
     sharing: Arc<ReadCache>,
+    authenticated: AuthenticatedVaults,
 }
 
 impl Vaults {
@@ -43,6 +45,7 @@ impl Vaults {
             options: clients.client_options(Upstream::KeyVault),
             hosts: VaultHosts::new(clients.metrics.clone(), clients.transports.timeouts),
             sharing: Arc::new(ReadCache::new(settings, clients.metrics.clone())),
+            authenticated: AuthenticatedVaults::new(clients.metrics.clone()),
             clients: clients.clone(),
         }
     }
@@ -66,6 +69,7 @@ impl Vaults {
             reader,
             sdk: Arc::new(sdk),
             sharing: self.sharing.clone(),
+            authenticated: self.authenticated.clone(),
             shared: AtomicBool::new(false),
         })
     }
@@ -94,6 +98,11 @@ impl Vaults {
         url.set_path("/secrets");
         url.set_query(Some(ANY_VERSION));
         let _ = pipeline.send(&Context::new(), &mut Request::new(url, Method::Get), None).await;
+    }
+
+    /// Returns the set of the vaults that accepted a token.
+    pub fn authenticated(&self) -> &AuthenticatedVaults {
+        &self.authenticated
     }
 
     /// Drops cached answers that no mount may get any more.
@@ -151,6 +160,7 @@ pub struct VaultClient {
     reader: Reader,
     sdk: Arc<Sdk>,
     sharing: Arc<ReadCache>,
+    authenticated: AuthenticatedVaults,
     shared: AtomicBool,
 }
 
@@ -159,7 +169,12 @@ impl VaultClient {
     pub fn get(&self, read: &Read) -> Answer<Bundle> {
         self.note(self.sharing.answer(&self.vault, &self.reader, read, |ask| {
             let (sdk, read) = (self.sdk.clone(), read.clone());
-            async move { sdk.measured(&read, sdk.get(&read, ask)).await }
+            let (host, authenticated) = (self.vault.clone(), self.authenticated.clone());
+            async move {
+                let result = sdk.measured(&read, sdk.get(&read, ask)).await;
+                authenticated.note(&host, &result);
+                result
+            }
         }))
     }
 
@@ -167,7 +182,12 @@ impl VaultClient {
     pub fn versions(&self, read: &Read) -> Answer<Vec<VersionProperties>> {
         self.note(self.sharing.answer(&self.vault, &self.reader, read, |ask| {
             let (sdk, read) = (self.sdk.clone(), read.clone());
-            async move { sdk.measured(&read, sdk.versions(&read, ask)).await }
+            let (host, authenticated) = (self.vault.clone(), self.authenticated.clone());
+            async move {
+                let result = sdk.measured(&read, sdk.versions(&read, ask)).await;
+                authenticated.note(&host, &result);
+                result
+            }
         }))
     }
 

@@ -3,6 +3,7 @@
 //! SDK models do not leave this module; credentials come in as the SDK's `TokenCredential`.
 
 mod auth;
+mod authenticated;
 mod bundle;
 mod cache;
 mod client;
@@ -18,6 +19,7 @@ mod sdk;
 
 pub use self::{
     auth::{Challenge, ChallengeError, ClaimsChallenge},
+    authenticated::AuthenticatedVaults,
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
     cache::{Answer, CacheSettings, MaxAge, MemorySize, Reader, TtlCache},
     client::{HostStatus, VaultClient, Vaults},

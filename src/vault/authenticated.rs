@@ -1,0 +1,93 @@
+//! Remembers the vaults that accepted a token of this process.
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+
+use crate::metrics::Metrics;
+
+use super::error::VaultError;
+
+/// Remembered vaults: as many as there is other state for.
+const MAX_VAULTS: usize = 1_000;
+
+/// A set of the hosts of vaults that answered an authenticated request of this process. Clones share it.
+///
+/// A pod author can name any vault, and with a forged token the name is all that there is. The vaults of this set have
+/// been read by an identity that Entra and the vault itself accepted. So limits that pods share tell the two apart:
+/// mounts in flight, prewarmed connections, and the vault names in metrics. It must not decide access.
+#[derive(Clone)]
+pub struct AuthenticatedVaults {
+    hosts: Arc<Cache<Arc<str>, ()>>,
+    metrics: Metrics,
+}
+
+impl AuthenticatedVaults {
+    /// Creates an empty set. `metrics` then names the vaults of the set before others.
+    pub fn new(metrics: Metrics) -> Self {
+        Self { hosts: Arc::new(Cache::new(MAX_VAULTS)), metrics }
+    }
+
+    /// Returns whether the vault at `host` is in the set. The host has its port, as in
+    /// [`VaultEndpoint::name`](crate::cloud::VaultEndpoint::name).
+    pub fn contains(&self, host: &str) -> bool {
+        self.hosts.get(host).is_some()
+    }
+
+    /// Adds the vault at `host`.
+    pub fn add(&self, host: &Arc<str>) {
+        if !self.contains(host) {
+            self.hosts.insert(host.clone(), ());
+            self.metrics.vault_authenticated(host);
+        }
+    }
+
+    /// Adds the vault at `host` if this result of a read shows that it accepted the token: an object, or the statement
+    /// about an object that only a caller with a permission gets.
+    pub(super) fn note<T>(&self, host: &Arc<str>, result: &Result<T, VaultError>) {
+        if matches!(
+            result,
+            Ok(_) | Err(VaultError::NotFound(_) | VaultError::Disabled(_) | VaultError::NotValidNow(_))
+        ) {
+            self.add(host);
+        }
+    }
+}
+
+impl std::fmt::Debug for AuthenticatedVaults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AuthenticatedVaults")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty() -> AuthenticatedVaults {
+        AuthenticatedVaults::new(Metrics::new(false))
+    }
+
+    #[test]
+    fn a_vault_is_authenticated_once_it_accepted_a_token() {
+        let vaults = empty();
+        let lab: Arc<str> = "lab.vault.azure.net".into();
+        vaults.note(&lab, &Err::<(), _>(VaultError::Unreachable("no connection".into())));
+        vaults.note(&lab, &Err::<(), _>(VaultError::Credential("refused".into())));
+        assert!(!vaults.contains(&lab));
+        vaults.note(&lab, &Ok(()));
+        assert!(vaults.contains(&lab) && !vaults.contains("lab.vault.azure.net:8443"));
+    }
+
+    #[test]
+    fn the_number_of_authenticated_vaults_is_bounded_and_one_in_use_stays() {
+        let vaults = empty();
+        let lab: Arc<str> = "lab.vault.azure.net".into();
+        vaults.add(&lab);
+        for number in 0..20_000 {
+            vaults.add(&format!("vault-{number}.vault.azure.net").into());
+            assert!(vaults.contains(&lab), "forgotten after {number} others");
+        }
+        assert!(vaults.hosts.len() <= MAX_VAULTS, "{}", vaults.hosts.len());
+    }
+}
