@@ -1,8 +1,10 @@
 //! The HTTP servers: probes for kubelet, metrics for Prometheus, CPU profiles for developers.
 
+mod connections;
 mod healthz;
 mod port;
 mod profile;
+mod serve;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -45,8 +47,13 @@ pub struct Admin {
 struct Page {
     port: Port,
     routes: Router,
+    /// The longest time of a connection.
+    exchange: Duration,
     listener: Option<TcpListener>,
 }
+
+/// How long a client may take to read an answer, beyond the time that the answer takes.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Admin {
     /// Binds every port that is free. Must be called within a tokio runtime.
@@ -61,23 +68,24 @@ impl Admin {
                 number: healthz.port,
                 reach: Reach::Everywhere,
             };
-            (port, healthz::routes(healthz, endpoint.clone()))
+            (port, healthz::routes(healthz, endpoint.clone()), healthz.timeout + READ_TIMEOUT)
         });
         let metrics = settings.metrics_port.map(|number| {
             let metrics = metrics.clone();
             let page = async move || ([(CONTENT_TYPE, metrics.content_type())], metrics.page());
             let port = Port { what: "metrics", flag: "prometheus-port", number, reach: Reach::Everywhere };
-            (port, Router::new().route("/metrics", get(page)))
+            (port, Router::new().route("/metrics", get(page)), READ_TIMEOUT)
         });
         let pprof = settings.pprof_port.map(|number| {
-            (Port { what: "pprof", flag: "pprof-port", number, reach: Reach::Loopback }, profile::routes())
+            let port = Port { what: "pprof", flag: "pprof-port", number, reach: Reach::Loopback };
+            (port, profile::routes(), profile::LONGEST + READ_TIMEOUT)
         });
-        let pages = [healthz, metrics, pprof].into_iter().flatten().map(|(port, routes)| {
+        let pages = [healthz, metrics, pprof].into_iter().flatten().map(|(port, routes, exchange)| {
             let listener = port.bind();
             let listener = listener
                 .map_err(|error| tracing::error!(error = %Report(&error), "going on without it"))
                 .ok();
-            Page { port, routes, listener }
+            Page { port, routes, exchange, listener }
         });
         Self { pages: pages.collect() }
     }
@@ -87,16 +95,16 @@ impl Admin {
         self.pages.iter().filter_map(|page| page.listener.as_ref()?.local_addr().ok()).collect()
     }
 
-    /// Serves until dropped. A listener that breaks is logged and stays closed; mounts go on.
+    /// Serves until dropped.
     pub async fn serve(self) {
         let mut servers = JoinSet::new();
-        for Page { port, routes, listener } in self.pages {
+        for Page { port, routes, exchange, listener } in self.pages {
             servers.spawn(async move {
                 let listener = match listener {
                     Some(listener) => listener,
                     None => port.wait().await,
                 };
-                axum::serve(listener, routes).await
+                serve::serve(listener, routes, exchange).await;
             });
         }
         while let Some(ended) = servers.join_next().await {

@@ -19,6 +19,9 @@ const FREQUENCY: i32 = 100;
 const DEFAULT_SECONDS: u64 = 30;
 const MAX_SECONDS: u64 = 300;
 
+/// The longest time until an answer.
+pub(super) const LONGEST: Duration = Duration::from_secs(MAX_SECONDS);
+
 /// Returns the route `/debug/pprof/profile`, which takes one profile at a time.
 pub(super) fn routes() -> Router {
     let one = Arc::new(Mutex::new(()));
