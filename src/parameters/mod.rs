@@ -42,11 +42,33 @@ pub struct MountTexts<'a> {
     pub permission: &'a str,
 }
 
+impl MountTexts<'_> {
+    /// Returns the length of all texts, in bytes.
+    pub fn len(&self) -> usize {
+        [self.attributes, self.secrets, self.permission].into_iter().map(str::len).sum()
+    }
+
+    /// Returns whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The longest texts that are parsed, in bytes. Four thousand objects, more than one mount may have, take half of it.
+pub const MAX_BYTES: usize = 512 << 10;
+
 /// Parses a `Mount` call.
 ///
 /// # Errors
 /// All mistakes of the call, in a stable order.
 pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
+    if texts.len() > MAX_BYTES {
+        let longest = if texts.secrets.len() > texts.attributes.len() { "secrets" } else { "attributes" };
+        let reason = format!(
+            "the SecretProviderClass with its tokens and secrets is longer than {MAX_BYTES} bytes; split it in two"
+        );
+        return Err(ParametersError::one(Problem::wrong(longest, reason)));
+    }
     let mut problems = Problems::default();
     let attributes = Attributes::parse("attributes", texts.attributes).map_err(ParametersError::one)?;
     let secrets = problems.catch(Attributes::parse("secrets", texts.secrets)).unwrap_or_default();

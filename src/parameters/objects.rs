@@ -11,17 +11,12 @@ use super::{
     entry::{self, ENTRY, Entry},
     error::{Problem, Problems},
     fields::Fields as _,
-    yaml::{self, Any, Key, Kind, Lines, MAX_TEXT, Node, Wanted},
+    yaml::{self, Any, Key, Kind, Lines, Node, Wanted},
 };
 
 /// Returns all objects. On failure, returns `None` and adds at least one problem.
 pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<Vec<ObjectSpec>> {
     let text = problems.catch(attributes.required(OBJECTS))?;
-    if text.len() > MAX_TEXT {
-        let reason = format!("is longer than {MAX_TEXT} bytes");
-        problems.push(Problem::wrong(OBJECTS, reason));
-        return None;
-    }
     let items = problems.catch(items(text))?;
 
     let count = items.len();

@@ -4,6 +4,7 @@ mod accept;
 pub mod deadline;
 pub mod endpoint;
 mod observe;
+mod parsing;
 mod peers;
 pub mod provider;
 pub mod socket;

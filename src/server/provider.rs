@@ -14,7 +14,6 @@ use crate::{
     build::Build,
     metrics::Metrics,
     mount::{LogDetails, Mounter, Names, Volume, listed},
-    parameters::{self, MountTexts},
     proto::{
         File, MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse,
         csi_driver_provider_server::CsiDriverProvider,
@@ -24,6 +23,7 @@ use crate::{
 
 use super::{
     deadline,
+    parsing::{RequestParser, RequestTexts},
     status::{self, Failed},
 };
 
@@ -42,37 +42,37 @@ pub struct Provider {
     mounter: Mounter,
     metrics: Metrics,
     mounts: TaskTracker,
+    parser: RequestParser,
 }
 
 impl Provider {
     /// Returns a service that mounts with `mounter`, and tracks the running mounts in `mounts`.
     pub fn new(mounter: Mounter, metrics: Metrics, mounts: TaskTracker) -> Self {
-        Self { mounter, metrics, mounts }
+        Self { mounter, metrics, mounts, parser: RequestParser::new() }
     }
 
     async fn mount_one(
         &self,
-        request: &MountRequest,
+        mut request: MountRequest,
         time_left: Option<Duration>,
     ) -> Result<MountResponse, Status> {
-        let texts = MountTexts {
-            attributes: &request.attributes,
-            secrets: &request.secrets,
-            permission: &request.permission,
-        };
-        let spec = parameters::parse(texts).map_err(|error| {
+        let begin = Instant::now();
+        let parsed = self.parser.parse(RequestTexts::of(&mut request)).await;
+        let time_left = time_left.map(|left| left.saturating_sub(begin.elapsed()));
+        let MountRequest { target_path, .. } = request;
+        let spec = parsed.map_err(|error| {
             let Failed { code, status, details } = status::from_parameters(&error);
             self.metrics.failure(code);
             tracing::warn!(
                 code = ?status.code(), error = ?status.message(), all = details.all,
-                target_path = request.target_path, "mount refused"
+                target_path, "mount refused"
             );
             status
         })?;
         let span = tracing::info_span!(
             "mount", pod = %spec.pod, vault = %spec.vault, identity_mode = spec.identity.name(),
         );
-        self.mount_spec(spec, &request.target_path, time_left).instrument(span).await
+        self.mount_spec(spec, &target_path, time_left).instrument(span).await
     }
 
     async fn mount_spec(
@@ -125,7 +125,7 @@ impl CsiDriverProvider for Provider {
         let time_left = deadline::time_left(request.metadata());
         let request = request.into_inner();
         // A panic would end the connection, and with it every other mount on it.
-        let result = AssertUnwindSafe(self.mount_one(&request, time_left)).catch_unwind().await;
+        let result = AssertUnwindSafe(self.mount_one(request, time_left)).catch_unwind().await;
         let result = result.unwrap_or_else(|_| {
             let Failed { code, status, .. } = status::panicked();
             self.metrics.panic();

@@ -4,6 +4,9 @@ use super::*;
 
 const MEGABYTE: usize = 1 << 20;
 
+/// Nearly as long as all texts of a mount may be.
+const LONG: usize = MAX_BYTES - (16 << 10);
+
 fn objects(text: &str) -> Result<MountSpec, ParametersError> {
     mount(&[("objects", Some(text))])
 }
@@ -19,9 +22,9 @@ fn assert_refused_briefly(result: Result<MountSpec, ParametersError>, mentions: 
 #[test]
 fn nested_lists_and_maps_are_refused_at_any_depth() {
     for text in [
-        "[".repeat(MEGABYTE),
-        "{a: ".repeat(MEGABYTE / 4),
-        "- ".repeat(MEGABYTE / 2),
+        "[".repeat(LONG),
+        "{a: ".repeat(LONG / 4),
+        "- ".repeat(LONG / 2),
         format!("array:\n- objectName: {}", "[".repeat(10_000)),
         format!("array:\n- other: {}{}", "[".repeat(40), "]".repeat(40)),
     ] {
@@ -41,7 +44,7 @@ fn aliases_that_multiply_are_refused() {
     assert_refused_briefly(objects(&format!("{laughs}array: *a19\n")), &["is not the YAML"]);
 
     // Few aliases of a long text: the limit counts the expanded text.
-    let long = "x".repeat(MEGABYTE);
+    let long = "x".repeat(LONG);
     let few = format!("long: &long {long}\narray:\n{}", "- *long\n".repeat(90));
     assert_refused_briefly(objects(&few), &["is not the YAML"]);
 
@@ -51,10 +54,16 @@ fn aliases_that_multiply_are_refused() {
 #[test]
 fn megabytes_of_objects_are_refused_without_parsing() {
     let text = format!("{ONE_SECRET}# {}", "x".repeat(3 * MEGABYTE));
-    assert_refused_briefly(objects(&text), &["objects: is longer than 2097152 bytes"]);
-    let long = format!("array:\n- |\n  objectName: {}\n  objectType: secret\n", "x".repeat(MEGABYTE));
+    assert_refused_briefly(
+        objects(&text),
+        &["attributes: the SecretProviderClass", "longer than 524288 bytes"],
+    );
+    let secrets = "x".repeat(MEGABYTE);
+    let texts = MountTexts { attributes: "{}", secrets: &secrets, permission: "420" };
+    assert_refused_briefly(parse(texts), &["secrets: the SecretProviderClass", "longer than 524288 bytes"]);
+    let long = format!("array:\n- |\n  objectName: {}\n  objectType: secret\n", "x".repeat(LONG));
     assert_refused_briefly(objects(&long), &["objects[0].objectName", "must be 1 to 127"]);
-    let key = format!("array:\n- |\n  ? {0}\n  : 1\n  ? {0}\n  : 2\n", "k".repeat(MEGABYTE / 2));
+    let key = format!("array:\n- |\n  ? {0}\n  : 1\n  ? {0}\n  : 2\n", "k".repeat(LONG / 2));
     assert_refused_briefly(objects(&key), &["objects[0]: is not the YAML"]);
 }
 
@@ -76,14 +85,14 @@ fn of_thousands_of_problems_the_first_are_reported_and_all_are_counted() {
 
 #[test]
 fn nested_attributes_are_refused_at_any_depth() {
-    for text in ["[", "{\"a\":", "[{\"a\":"].map(|open| open.repeat(MEGABYTE)) {
+    for text in ["[", "{\"a\":", "[{\"a\":"].map(|open| open.repeat(LONG / 8)) {
         let texts = |attributes, secrets| MountTexts { attributes, secrets, permission: "420" };
         assert_refused_briefly(parse(texts(&text, "null")), &["attributes: not a JSON map of strings"]);
         assert_refused_briefly(parse(texts("{}", &text)), &["secrets: not a JSON map of strings"]);
         let tokens = mount(&[("csi.storage.k8s.io/serviceAccount.tokens", Some(&text))]);
         assert_refused(tokens, Fault::Cluster, &["not a JSON map of audiences"]);
     }
-    let ignored = format!("{{\"other\":{}", "[".repeat(MEGABYTE));
+    let ignored = format!("{{\"other\":{}", "[".repeat(LONG));
     let tokens = mount(&[("csi.storage.k8s.io/serviceAccount.tokens", Some(&ignored))]);
     assert_refused(tokens, Fault::Cluster, &["not a JSON map of audiences"]);
 }
@@ -102,7 +111,7 @@ fn the_later_of_two_equal_attributes_wins() {
 
 #[test]
 fn megabytes_in_an_attribute_are_not_repeated_in_the_answer() {
-    let long = "é".repeat(MEGABYTE);
+    let long = "é".repeat(LONG / 2);
     for key in [
         "keyvaultName",
         "tenantId",
@@ -114,7 +123,7 @@ fn megabytes_in_an_attribute_are_not_repeated_in_the_answer() {
     ] {
         assert_refused_briefly(mount(&[(key, Some(&long))]), &[key]);
     }
-    let texts = MountTexts { attributes: "{}", secrets: "null", permission: &"7".repeat(MEGABYTE) };
+    let texts = MountTexts { attributes: "{}", secrets: "null", permission: &"7".repeat(LONG) };
     assert_refused_briefly(parse(texts), &["permission"]);
 }
 

@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
+use super::MAX_BYTES;
+
 pub(super) use self::{
     line::{Line, Lines},
     node::{Any, Key, Kind, Node},
@@ -32,7 +34,7 @@ pub(super) fn read<T: DeserializeOwned>(text: &str, wanted: Wanted) -> Result<T,
     let options = serde_saphyr::options! {
         with_snippet: false,
         // An expanded alias counts each time it is used.
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_total_scalar_bytes: 2 * MAX_TEXT },
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_total_scalar_bytes: 2 * MAX_BYTES },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         use serde_saphyr::Error::{Budget, DuplicateMappingKey};
@@ -73,9 +75,6 @@ fn not_the_yaml(wanted: Wanted, cause: impl fmt::Display, example: Option<&str>)
     let example = example.map(|example| format!("; {example}")).unwrap_or_default();
     format!("is not the YAML of {}: {cause}{example}", wanted.name)
 }
-
-/// Longest text that is parsed, in bytes. etcd stores no object above 1.5 MiB.
-pub(super) const MAX_TEXT: usize = 2 << 20;
 
 /// Nested lists and maps; `objects` needs three levels.
 const MAX_DEPTH: usize = 16;
