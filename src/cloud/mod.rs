@@ -3,12 +3,13 @@
 mod endpoint;
 mod file;
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf, time::Duration};
 
 use azure_core::{
     cloud::{CloudConfiguration, CustomConfiguration},
     http::Url,
 };
+use tokio::time::timeout;
 
 use crate::spec::{
     cloud::{CloudChoice, CloudName},
@@ -33,6 +34,9 @@ pub struct CloudDefaults {
     /// The file of `AzureStackCloud` without `cloudEnvFileName`, from `AZURE_ENVIRONMENT_FILEPATH`.
     pub file: Option<PathBuf>,
 }
+
+/// The longest time that the file of a cloud may take, on a file system that hangs.
+const FILE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl CloudEnvironment {
     /// Returns one of Azure's own clouds.
@@ -62,7 +66,8 @@ impl CloudEnvironment {
             CloudChoice::File(path) => {
                 let path = path.as_ref().or(defaults.file.as_ref()).ok_or(CloudError::NoFile)?;
                 let unreadable = |source| CloudError::Unreadable { path: path.clone(), source };
-                match file::read(path).await.map_err(unreadable)? {
+                let text = timeout(FILE_TIMEOUT, file::read(path)).await;
+                match text.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(unreadable)? {
                     Some(text) => Self::parse(path, &text),
                     None => Err(CloudError::TooLong { path: path.clone() }),
                 }

@@ -13,6 +13,7 @@ use crate::{
         MountSpec, file::FileMode, misspelling::Misspelling, mount_kind::MountKind, object::ObjectSpec,
         principal::TokenGeneration, vault::VaultName,
     },
+    transport::MountGuard,
     vault::{Reader, VaultClient},
 };
 
@@ -44,34 +45,40 @@ struct Read {
 }
 
 impl<'a> MountAttempt<'a> {
-    /// Resolves the cloud of `spec`, whose objects are `objects`.
-    pub(super) async fn begin(
+    /// Returns an attempt at the mount of `spec` from a vault of `cloud`. The objects of `spec` are `objects`.
+    pub(super) fn new(
         mounter: &'a Mounter,
         spec: MountSpec,
+        cloud: CloudEnvironment,
         objects: &Arc<[ObjectSpec]>,
         kind: MountKind,
         progress: &'a Progress,
-    ) -> Result<Self, MountError> {
-        let MountSpec { pod, cloud, vault, identity, objects: _, default_mode, misspellings } = spec;
-        let cloud = CloudEnvironment::resolve(&cloud, &mounter.settings.clouds).await?;
+    ) -> Self {
+        let MountSpec { pod, cloud: _, vault, identity, objects: _, default_mode, misspellings } = spec;
         let endpoint = cloud.vault(&vault);
         let request = Arc::new(TokenRequest { identity, pod, cloud });
         let objects = objects.clone();
-        Ok(Self { mounter, kind, progress, objects, vault, endpoint, request, misspellings, default_mode })
+        Self { mounter, kind, progress, objects, vault, endpoint, request, misspellings, default_mode }
     }
 
     /// Reads the objects and builds the volume.
     pub(super) async fn run(self) -> Result<Volume, MountError> {
+        let vaults = &self.mounter.vaults;
+        let reads = match self.kind {
+            MountKind::Initial => self.objects.len(),
+            // The pod's previous mount likely left a connection open.
+            MountKind::Republish => 0,
+        };
+        let mut connections = vaults.prewarm(&self.endpoint, reads);
         // Boxed, because each function that a future passes through keeps room for it.
         let read = Box::pin(self.read());
         let read = match self.kind {
-            MountKind::Initial => {
-                run_alongside(read, self.mounter.vaults.prewarm(&self.endpoint, self.objects.len())).await
-            }
-            // The pod's previous mount likely left a connection open.
+            MountKind::Initial => run_alongside(read, vaults.probe(&self.endpoint)).await,
             MountKind::Republish => read.await,
         };
-        self.convert(read?).await
+        let volume = self.convert(read?).await?;
+        connections.iter_mut().for_each(MountGuard::succeeded);
+        Ok(volume)
     }
 
     async fn read(&self) -> Result<Read, MountError> {

@@ -1,84 +1,89 @@
 //! Limits concurrent mounts. Mounts get their permits in order of arrival, and no vault can hold every permit.
 
-use std::{convert::Infallible, sync::Arc};
+mod permits;
 
-use quick_cache::sync::Cache;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::{
-    metrics::Metrics,
-    spec::{mount_kind::MountKind, vault::VaultName},
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Mounts that run at once. A mount that reads twenty small objects uses 0.3 MiB, and at worst a few times the driver's
-/// limit for one answer. A waiting mount uses a fifteenth of the 0.3 MiB (docs/limits.md).
-pub(super) const MAX_MOUNTS: usize = 100;
+use tokio::sync::oneshot;
 
-/// Mounts of one vault that run at once. A vault that hangs therefore leaves half of the permits to the others.
-pub(super) const MAX_MOUNTS_OF_VAULT: usize = MAX_MOUNTS / 2;
+use crate::{metrics::Metrics, spec::mount_kind::MountKind, vault::AuthenticatedVaults};
 
-/// Republishes of one vault that run at once. A starting pod therefore gets a permit while republishes wait for a vault
-/// that throttles.
-pub(super) const MAX_REPUBLISHES_OF_VAULT: usize = MAX_MOUNTS_OF_VAULT / 2;
-
-/// Vaults that have a queue of their own. Vault names come from SecretProviderClasses, so their number needs a bound.
-const MAX_VAULTS: usize = 1_000;
+use self::permits::{Permits, Ticket};
 
 /// A limiter of concurrent mounts. Clones share its permits.
 #[derive(Clone)]
 pub(super) struct MountLimiter {
-    all: Arc<Semaphore>,
-    vaults: Arc<Cache<String, OfVault>>,
+    state: Arc<Mutex<State>>,
+    authenticated: AuthenticatedVaults,
     metrics: Metrics,
 }
 
-/// The permits of one vault.
-#[derive(Clone)]
-struct OfVault {
-    all: Arc<Semaphore>,
-    republishes: Arc<Semaphore>,
+#[derive(Default)]
+struct State {
+    permits: Permits,
+    /// The mounts that wait.
+    waiting: HashMap<Ticket, oneshot::Sender<()>>,
 }
 
-/// A permit for one mount, returned when dropped.
-#[derive(Debug)]
+/// A permit for one mount, or its place in the queue. It is given back when it is dropped.
 pub(super) struct MountPermit {
-    _republish: Option<OwnedSemaphorePermit>,
-    _of_vault: OwnedSemaphorePermit,
-    _of_all: OwnedSemaphorePermit,
+    limiter: MountLimiter,
+    vault: Arc<str>,
+    kind: MountKind,
+    ticket: Ticket,
 }
 
 impl MountLimiter {
-    pub(super) fn new(metrics: Metrics) -> Self {
-        Self { all: Arc::new(Semaphore::new(MAX_MOUNTS)), vaults: Arc::new(Cache::new(MAX_VAULTS)), metrics }
+    /// Creates a limiter that gives more permits to the vaults of `authenticated` than to others.
+    pub(super) fn new(authenticated: AuthenticatedVaults, metrics: Metrics) -> Self {
+        Self { state: Arc::default(), authenticated, metrics }
     }
 
-    /// Waits for a permit among the mounts of `vault`, and then for one among all mounts. A republish first waits for a
-    /// permit among the vault's republishes.
-    pub(super) async fn acquire(&self, vault: &VaultName, kind: MountKind) -> MountPermit {
+    /// Waits for a permit for a mount from the vault at this host.
+    pub(super) async fn acquire(&self, vault: &str, kind: MountKind) -> MountPermit {
         let _waiting = self.metrics.waiting();
-        let make = || {
-            let places = |number| Arc::new(Semaphore::new(number));
-            Ok(OfVault { all: places(MAX_MOUNTS_OF_VAULT), republishes: places(MAX_REPUBLISHES_OF_VAULT) })
+        let vault: Arc<str> = vault.into();
+        let (permit, granted) = {
+            let mut state = self.lock();
+            let ticket = state.permits.enter(&vault, kind, self.authenticated.standing(&vault));
+            let (grant, granted) = oneshot::channel();
+            state.waiting.insert(ticket, grant);
+            state.grant();
+            (MountPermit { limiter: self.clone(), vault, kind, ticket }, granted)
         };
-        // Host names ignore case, so each spelling means the same vault.
-        let name = vault.as_str().to_ascii_lowercase();
-        let of_vault = self.vaults.get_or_insert_with(&name, make);
-        let of_vault = of_vault.unwrap_or_else(|never: Infallible| match never {});
-        let republish = match kind {
-            MountKind::Initial => None,
-            MountKind::Republish => Some(permit(of_vault.republishes).await),
-        };
-        MountPermit {
-            _republish: republish,
-            _of_vault: permit(of_vault.all).await,
-            _of_all: permit(self.all.clone()).await,
+        // Only a dropped permit drops its sender, and this permit is not dropped.
+        let _ = granted.await;
+        permit
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Grants each permit that may be granted now.
+    fn grant(&mut self) {
+        while let Some(ticket) = self.permits.start() {
+            if let Some(waiting) = self.waiting.remove(&ticket) {
+                // If the mount is ending, its permit gives back what it gets here.
+                let _ = waiting.send(());
+            }
         }
     }
 }
 
-/// Waits for a permit. Tokio's semaphore is fair: the longest waiter gets the next permit.
-async fn permit(places: Arc<Semaphore>) -> OwnedSemaphorePermit {
-    places.acquire_owned().await.expect("the semaphore is never closed")
+impl Drop for MountPermit {
+    fn drop(&mut self) {
+        let standing = self.limiter.authenticated.standing(&self.vault);
+        let mut state = self.limiter.lock();
+        state.waiting.remove(&self.ticket);
+        state.permits.leave(&self.vault, self.kind, self.ticket, standing);
+        state.grant();
+    }
 }
 
 impl std::fmt::Debug for MountLimiter {
@@ -93,46 +98,57 @@ mod tests {
 
     use super::*;
 
-    /// Returns the permit if the limiter grants it without waiting.
-    fn at_once<F: Future<Output = MountPermit>>(place: &mut std::pin::Pin<Box<F>>) -> Option<MountPermit> {
-        place.as_mut().now_or_never()
+    fn limiter() -> MountLimiter {
+        let metrics = Metrics::new(false);
+        MountLimiter::new(AuthenticatedVaults::new(metrics.clone()), metrics)
     }
 
     #[test]
-    fn a_vault_has_half_of_the_permits_in_order_of_arrival() {
-        let limiter = MountLimiter::new(Metrics::new(false));
-        let [lab, shouted, other, third] =
-            ["lab", "LAB", "other", "third"].map(|name| name.parse::<VaultName>().unwrap());
-        let wait = |vault| Box::pin(limiter.acquire(vault, MountKind::Initial));
-        let mut held: Vec<MountPermit> =
-            (0..MAX_MOUNTS_OF_VAULT).map(|_| at_once(&mut wait(&lab)).unwrap()).collect();
-        let (mut first, mut second) = (wait(&lab), wait(&lab));
-        assert!(at_once(&mut first).is_none() && at_once(&mut second).is_none());
-        let others: Vec<MountPermit> =
-            (0..MAX_MOUNTS_OF_VAULT).map(|_| at_once(&mut wait(&other)).unwrap()).collect();
-        assert!(at_once(&mut wait(&third)).is_none(), "the node has no permit left");
-        assert!(at_once(&mut wait(&shouted)).is_none(), "the same vault, spelt otherwise");
+    fn a_permit_that_is_dropped_goes_to_the_mount_that_waits_longest() {
+        let limiter = limiter();
+        limiter.authenticated.add(&"lab".into());
+        let wait = || Box::pin(limiter.acquire("lab", MountKind::Initial));
+        let mut held: Vec<MountPermit> = std::iter::from_fn(|| wait().now_or_never()).collect();
+        let (mut first, mut given_up, mut second) = (wait(), wait(), wait());
+        for waiting in [&mut first, &mut given_up, &mut second] {
+            assert!(waiting.now_or_never().is_none());
+        }
+        drop(given_up);
         held.pop();
-        assert!(at_once(&mut second).is_none(), "it came later");
-        assert!(at_once(&mut first).is_some());
-        drop(others);
+        assert!((&mut second).now_or_never().is_none(), "it came later");
+        let permit = (&mut first).now_or_never();
+        assert!(permit.is_some());
+        held.pop();
+        assert!((&mut second).now_or_never().is_some());
     }
 
     #[test]
-    fn republishes_leave_half_of_a_vaults_permits_to_initial_mounts() {
-        let limiter = MountLimiter::new(Metrics::new(false));
-        let lab: VaultName = "lab".parse().unwrap();
-        let wait = |kind| Box::pin(limiter.acquire(&lab, kind));
-        let again: Vec<MountPermit> = (0..MAX_REPUBLISHES_OF_VAULT)
-            .map(|_| at_once(&mut wait(MountKind::Republish)).unwrap())
-            .collect();
-        assert!(at_once(&mut wait(MountKind::Republish)).is_none());
-        let first: Vec<MountPermit> = (0..MAX_MOUNTS_OF_VAULT - MAX_REPUBLISHES_OF_VAULT)
-            .map(|_| at_once(&mut wait(MountKind::Initial)).unwrap())
-            .collect();
-        assert!(at_once(&mut wait(MountKind::Initial)).is_none());
-        drop(again);
-        assert!(at_once(&mut wait(MountKind::Initial)).is_some());
-        drop(first);
+    fn a_permit_that_its_mount_does_not_take_is_given_back() {
+        let limiter = limiter();
+        let wait = || Box::pin(limiter.acquire("lab", MountKind::Initial));
+        let mut held: Vec<MountPermit> = std::iter::from_fn(|| wait().now_or_never()).collect();
+        let mut granted = wait();
+        assert!((&mut granted).now_or_never().is_none());
+        held.pop();
+        drop(granted);
+        assert!(wait().now_or_never().is_some());
+        drop(held);
+        let state = limiter.lock();
+        assert!(state.waiting.is_empty() && state.permits.is_empty(), "nothing is left behind");
+    }
+
+    #[test]
+    fn a_vault_that_accepts_a_token_gets_more_permits() {
+        let limiter = limiter();
+        let wait = || Box::pin(limiter.acquire("lab", MountKind::Initial));
+        let mut held: Vec<MountPermit> = std::iter::from_fn(|| wait().now_or_never()).collect();
+        let before = held.len();
+        let mut waiting = wait();
+        assert!((&mut waiting).now_or_never().is_none());
+        limiter.authenticated.add(&"lab".into());
+        held.pop();
+        held.extend(std::iter::from_fn(|| wait().now_or_never()));
+        assert!((&mut waiting).now_or_never().is_some());
+        assert!(held.len() > 3 * before, "{} after {before}", held.len());
     }
 }

@@ -19,14 +19,17 @@ pub use self::{
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
-    cloud::CloudDefaults,
+    cloud::{CloudDefaults, CloudEnvironment, CloudError},
     content::secret::CertificateSettings,
     identity::{Identities, TokenProxySettings},
     metrics::Metrics,
-    spec::{MountSpec, mount_kind::MountKind, object::ObjectSpec},
+    spec::{MountSpec, cloud::CloudChoice, mount_kind::MountKind, object::ObjectSpec},
     transport::{Client, ClientFactory, Transports},
     vault::{CacheSettings, Vaults},
 };
@@ -46,6 +49,7 @@ pub struct Mounter {
     azure: Client,
     served: ServedVolumes,
     limiter: MountLimiter,
+    cloud_files: Arc<Semaphore>,
     settings: MountSettings,
 }
 
@@ -76,14 +80,17 @@ pub struct MountSettings {
 impl Mounter {
     /// Creates a mounter that sends its requests over these transports and counts them in `metrics`.
     pub fn new(transports: Transports, metrics: Metrics, settings: MountSettings) -> Self {
-        let limiter = MountLimiter::new(metrics.clone());
-        let clients = ClientFactory { transports, user_agent: settings.user_agent.clone(), metrics };
+        let clients =
+            ClientFactory { transports, user_agent: settings.user_agent.clone(), metrics: metrics.clone() };
+        let vaults = Vaults::new(&clients, settings.cache);
+        let limiter = MountLimiter::new(vaults.authenticated().clone(), metrics);
         Self {
             identities: Identities::new(&clients, settings.token_proxy.clone(), settings.token_limit),
-            vaults: Vaults::new(&clients, settings.cache),
+            vaults,
             azure: clients.transports.azure_client,
             served: ServedVolumes::new(),
             limiter,
+            cloud_files: Arc::new(Semaphore::new(MAX_CLOUD_FILES)),
             settings,
         }
     }
@@ -110,15 +117,16 @@ impl Mounter {
             Some(volume) if self.served.contains(volume) => MountKind::Republish,
             _ => MountKind::Initial,
         };
-        let _permit = tokio::time::timeout_at(until, self.limiter.acquire(&spec.vault, kind))
-            .await
-            .map_err(|_| MountError::QueueTimeout { vault: spec.vault.clone(), budget })?;
+        let late = |_| MountError::QueueTimeout { vault: spec.vault.clone(), budget };
+        let cloud = timeout_at(until, self.cloud(&spec.cloud)).await.map_err(late)??;
+        let host = cloud.vault(&spec.vault);
+        let _permit = timeout_at(until, self.limiter.acquire(host.name(), kind)).await.map_err(late)?;
         let progress = Progress::new();
         let vault = spec.vault.clone();
         let objects: Arc<[ObjectSpec]> = std::mem::take(&mut spec.objects).into();
         let mut attempt =
-            pin!(async { MountAttempt::begin(self, spec, &objects, kind, &progress).await?.run().await });
-        let mounted = tokio::time::timeout_at(until, &mut attempt).await.unwrap_or_else(|_| {
+            pin!(async { MountAttempt::new(self, spec, cloud, &objects, kind, &progress).run().await });
+        let mounted = timeout_at(until, &mut attempt).await.unwrap_or_else(|_| {
             // Asked before the attempt is dropped: its connection phases vanish with it.
             let (waiting, spent) = progress.waiting(&self.vaults, &self.azure);
             Err(MountError::Timeout {
@@ -136,6 +144,13 @@ impl Mounter {
         }
     }
 
+    /// Returns the endpoints of a cloud. They are known before the mount gets its permit, since they make the host that
+    /// the permit is for.
+    async fn cloud(&self, choice: &CloudChoice) -> Result<CloudEnvironment, CloudError> {
+        let _one_of_few = self.cloud_files.acquire().await;
+        CloudEnvironment::resolve(choice, &self.settings.clouds).await
+    }
+
     /// Drops expired tokens and cached values at intervals. Never completes.
     pub async fn evict_expired(&self) {
         let mut interval = tokio::time::interval(EVICTION_INTERVAL);
@@ -146,6 +161,9 @@ impl Mounter {
         }
     }
 }
+
+/// Files of clouds that are read at once. Each takes a thread, and the mounts that wait are not limited.
+const MAX_CLOUD_FILES: usize = 4;
 
 /// The interval between evictions.
 const EVICTION_INTERVAL: Duration = Duration::from_secs(15);

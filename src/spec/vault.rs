@@ -55,6 +55,16 @@ impl FromStr for VaultName {
     }
 }
 
+/// Whether a vault accepted a token of this process. It decides what a vault gets of what all vaults share, and never
+/// who may read what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VaultStanding {
+    /// The vault answered a request with a token that it accepted.
+    Authenticated,
+    /// No request shows more than the vault's name.
+    Unauthenticated,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

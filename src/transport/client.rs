@@ -21,8 +21,10 @@ use hyper_util::{
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use crate::spec::vault::VaultStanding;
+
 use super::{
-    connect::{ConnectPhase, Connector, Route, Uses},
+    connect::{ConnectPhase, Connector, MountGuard, Route, Uses, authority},
     timeouts::MAX_DEAD_CONNECTIONS,
 };
 
@@ -71,12 +73,16 @@ impl Client {
         Self { connector, pool, read_idle }
     }
 
-    /// Opens connections to the host of `url` until there are `connections` of them. Returns at once. If a connection
-    /// fails, the request that needs it reports the error.
-    pub(super) fn prewarm(&self, url: &azure_core::http::Url, connections: usize) {
-        if let Ok(uri) = url.as_str().parse() {
-            self.connector.prewarm(&uri, connections.min(MAX_IDLE_CONNECTIONS));
-        }
+    /// Opens connections to the host of `url` until there are `connections` of them, as far as the room for unused ones
+    /// allows. Returns at once. If a connection fails, the request that needs it reports the error.
+    pub(super) fn prewarm(
+        &self,
+        url: &azure_core::http::Url,
+        connections: usize,
+        standing: VaultStanding,
+    ) -> Option<MountGuard> {
+        let uri = url.as_str().parse().ok()?;
+        Some(self.connector.prewarm(&uri, connections.min(MAX_IDLE_CONNECTIONS), standing))
     }
 
     /// Returns the phase that connections to the host of `url` wait in; `None` if one is established, or none is
@@ -97,6 +103,7 @@ impl Client {
         &self,
         request: http::Request<Full<Bytes>>,
     ) -> azure_core::Result<http::Response<Incoming>> {
+        let authority = authority(request.uri());
         let mut dead = 0;
         loop {
             let pool = self.pool();
@@ -112,7 +119,7 @@ impl Client {
                 }
                 Ok(Err(error)) => {
                     if reused {
-                        self.renew();
+                        self.renew(&authority);
                         dead += 1;
                         if dead <= MAX_DEAD_CONNECTIONS {
                             continue;
@@ -125,7 +132,7 @@ impl Client {
                     // The host may be slow, or the path to it may be broken. In case of the path, the next try takes
                     // a new connection.
                     if reused {
-                        self.renew();
+                        self.renew(&authority);
                     }
                     return Err(lost(ResponseError::Silence(self.read_idle)));
                 }
@@ -137,14 +144,14 @@ impl Client {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Drops all idle connections.
-    fn renew(&self) {
+    /// Drops all idle connections, and the unused ones to a host.
+    fn renew(&self, authority: &str) {
         let old = {
             let mut current = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *current, pool(self.connector.clone()))
         };
         drop(old);
-        self.connector.give_up();
+        self.connector.give_up(authority);
     }
 }
 

@@ -20,7 +20,10 @@ use azure_core::{
     },
 };
 
-use crate::metrics::{Metrics, Upstream};
+use crate::{
+    metrics::{Metrics, Upstream},
+    spec::vault::VaultStanding,
+};
 
 pub use self::{
     client::Client,
@@ -32,6 +35,7 @@ pub use self::{
 };
 
 pub(crate) use self::{
+    connect::MountGuard,
     failure::Unanswered,
     policy::{LastExchange, error_for_status},
 };
@@ -127,8 +131,13 @@ impl ClientFactory {
 
 impl ClientFactory {
     /// Opens connections to the vault at `url`, so that there are `connections` of them when its reads begin.
-    pub(crate) fn prewarm(&self, url: &Url, connections: usize) {
-        self.transports.azure_client.prewarm(url, connections);
+    pub(crate) fn prewarm(
+        &self,
+        url: &Url,
+        connections: usize,
+        standing: VaultStanding,
+    ) -> Option<MountGuard> {
+        self.transports.azure_client.prewarm(url, connections, standing)
     }
 }
 

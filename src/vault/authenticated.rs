@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, spec::vault::VaultStanding};
 
 use super::error::VaultError;
 
@@ -28,15 +28,18 @@ impl AuthenticatedVaults {
         Self { hosts: Arc::new(Cache::new(MAX_VAULTS)), metrics }
     }
 
-    /// Returns whether the vault at `host` is in the set. The host has its port, as in
+    /// Returns the standing of the vault at `host`, which has its port, as in
     /// [`VaultEndpoint::name`](crate::cloud::VaultEndpoint::name).
-    pub fn contains(&self, host: &str) -> bool {
-        self.hosts.get(host).is_some()
+    pub fn standing(&self, host: &str) -> VaultStanding {
+        match self.hosts.get(host) {
+            Some(()) => VaultStanding::Authenticated,
+            None => VaultStanding::Unauthenticated,
+        }
     }
 
     /// Adds the vault at `host`.
     pub fn add(&self, host: &Arc<str>) {
-        if !self.contains(host) {
+        if self.standing(host) == VaultStanding::Unauthenticated {
             self.hosts.insert(host.clone(), ());
             self.metrics.vault_authenticated(host);
         }
@@ -74,9 +77,10 @@ mod tests {
         let lab: Arc<str> = "lab.vault.azure.net".into();
         vaults.note(&lab, &Err::<(), _>(VaultError::Unreachable("no connection".into())));
         vaults.note(&lab, &Err::<(), _>(VaultError::Credential("refused".into())));
-        assert!(!vaults.contains(&lab));
+        assert_eq!(vaults.standing(&lab), VaultStanding::Unauthenticated);
         vaults.note(&lab, &Ok(()));
-        assert!(vaults.contains(&lab) && !vaults.contains("lab.vault.azure.net:8443"));
+        assert_eq!(vaults.standing(&lab), VaultStanding::Authenticated);
+        assert_eq!(vaults.standing("lab.vault.azure.net:8443"), VaultStanding::Unauthenticated);
     }
 
     #[test]
@@ -86,7 +90,11 @@ mod tests {
         vaults.add(&lab);
         for number in 0..20_000 {
             vaults.add(&format!("vault-{number}.vault.azure.net").into());
-            assert!(vaults.contains(&lab), "forgotten after {number} others");
+            assert_eq!(
+                vaults.standing(&lab),
+                VaultStanding::Authenticated,
+                "forgotten after {number} others"
+            );
         }
         assert!(vaults.hosts.len() <= MAX_VAULTS, "{}", vaults.hosts.len());
     }

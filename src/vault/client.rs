@@ -14,7 +14,7 @@ use crate::{
     cloud::VaultEndpoint,
     metrics::{Upstream, VaultCall},
     spec::excerpt::Excerpt,
-    transport::{ClientFactory, ConnectPhase},
+    transport::{ClientFactory, ConnectPhase, MountGuard},
 };
 
 use super::{
@@ -74,11 +74,15 @@ impl Vaults {
         })
     }
 
-    /// Prepares for a number of reads from the vault at `endpoint`, while their token is still being requested. Opens
-    /// connections, and requests the challenge if it is not known. If the vault answers with something other than a
-    /// challenge, no read gets that answer. The reads report failures.
-    pub async fn prewarm(&self, endpoint: &VaultEndpoint, reads: usize) {
-        self.clients.prewarm(&endpoint.url, reads);
+    /// Opens connections for a number of reads from the vault at `endpoint`, while their token is still being requested.
+    /// The reads report failures.
+    pub(crate) fn prewarm(&self, endpoint: &VaultEndpoint, reads: usize) -> Option<MountGuard> {
+        self.clients.prewarm(&endpoint.url, reads, self.authenticated.standing(endpoint.name()))
+    }
+
+    /// Requests the challenge of the vault at `endpoint` if it is not known. If the vault answers with something other
+    /// than a challenge, no read gets that answer. The reads report failures.
+    pub async fn probe(&self, endpoint: &VaultEndpoint) {
         let host = self.hosts.of(endpoint);
         let known = host.probe.is_known();
         let call = if known { VaultCall::Hit } else { VaultCall::Miss };

@@ -15,6 +15,7 @@ mod identity;
 mod messages;
 mod neighbours;
 mod objects;
+mod pressure;
 mod process;
 mod proxies;
 mod reads;

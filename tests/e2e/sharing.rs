@@ -102,9 +102,12 @@ async fn a_vault_gets_a_bounded_number_of_requests_at_once() {
 async fn a_hanging_vault_does_not_delay_other_vaults() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.vaults().put_secret("other", "db-password", "y");
-    azure.faults().inject(Route::vault("lab").credentials(true), Fault::Hang);
     let provider = Provider::start(&azure);
     let call = MountCall::of(OBJECTS).workload(&azure);
+    // A vault that accepted a token may have half of the permits.
+    provider.driver().mount(&call).await.unwrap();
+    azure.faults().inject(Route::vault("lab").credentials(true), Fault::Hang);
+    azure.journal().clear();
     let hanging: Vec<_> = (0..70)
         .map(|pod| {
             let object = format!("- objectName: secret-{pod}\n  objectType: secret\n");
@@ -112,7 +115,7 @@ async fn a_hanging_vault_does_not_delay_other_vaults() {
             tokio::spawn(async move { driver.mount(&call).await.map(drop) })
         })
         .collect();
-    azure.journal().wait_for_route(64, &Route::vault("lab").credentials(true)).await;
+    azure.journal().wait_for_route(50, &Route::vault("lab").credentials(true)).await;
     // If it waited behind the hanging reads, it would also succeed, but only after the transport's timeout of a quarter
     // of a minute.
     let (driver, other) = (provider.driver(), call.with("keyvaultName", "other"));

@@ -17,13 +17,15 @@ use tokio::{sync::oneshot, time::timeout};
 use tokio_rustls::TlsConnector;
 use tower::{Service, ServiceExt};
 
+use crate::spec::vault::VaultStanding;
+
 use super::{
     super::timeouts::Timeouts,
     connect_phase::{ConnectPhase, Dial, PendingDials},
     connection::{PooledConnection, Stream},
     connection_count::{ConnectionCounts, CountGuard},
     dns::Resolver,
-    prewarm::{PrewarmedConnections, UNCLAIMED},
+    prewarm::{MountGuard, PrewarmedConnections, UNCLAIMED},
     proxy::Proxy,
     tls::{self, Roots},
     tunnel::{self, ProxyError},
@@ -71,21 +73,32 @@ impl Connector {
     }
 
     /// See [`super::super::Client::prewarm`].
-    pub(in crate::transport) fn prewarm(&self, uri: &Uri, connections: usize) {
+    pub(in crate::transport) fn prewarm(
+        &self,
+        uri: &Uri,
+        connections: usize,
+        standing: VaultStanding,
+    ) -> MountGuard {
         let authority = authority(uri);
-        let missing = self.connection_count.missing(&authority, connections);
+        let guard = self.prewarmed.enter(&authority, standing);
+        let most = self.connection_count.open(&authority) + self.prewarmed.room(standing);
+        let missing = self.connection_count.missing(&authority, connections.min(most));
         if missing.is_empty() {
-            return;
+            return guard;
         }
         // All connections have the same name, so they share one look-up and its failure.
         let addresses = self.shared.look_up(uri).map_err(Arc::new).boxed().shared();
         for counted in missing {
-            let (promise, promised) = oneshot::channel();
+            let (mut promise, promised) = oneshot::channel();
             self.prewarmed.keep(&authority, promised);
             let (shared, uri) = (self.shared.clone(), uri.clone());
             let addresses = addresses.clone().map_err(|error| io::Error::new(error.kind(), error));
             tokio::spawn(async move {
-                let stream = shared.connect(&uri, addresses).await;
+                let stream = tokio::select! {
+                    stream = shared.connect(&uri, addresses) => stream,
+                    // The mounts that it was for have failed.
+                    () = promise.closed() => return,
+                };
                 let link = stream.map(|stream| PooledConnection::new(stream, counted));
                 // The request that waited for it may have ended.
                 let _ = promise.send(link);
@@ -96,6 +109,7 @@ impl Connector {
             tokio::time::sleep(UNCLAIMED).await;
             prewarmed.evict_expired(&authority);
         });
+        guard
     }
 
     /// Returns the phase that connections to the host of `uri` wait in; `None` if one is established, or none is
@@ -106,9 +120,9 @@ impl Connector {
         (self.connection_count.open(&authority) <= dials).then_some(connect_phase)
     }
 
-    /// Drops all prewarmed connections.
-    pub(in crate::transport) fn give_up(&self) {
-        self.prewarmed.give_up();
+    /// Drops the prewarmed connections to a host.
+    pub(in crate::transport) fn give_up(&self, authority: &str) {
+        self.prewarmed.give_up(authority);
     }
 
     pub(in crate::transport) async fn peer_certificate(&self, uri: &Uri) -> io::Result<Vec<u8>> {
@@ -255,7 +269,8 @@ async fn secure(tls: &TlsConnector, uri: &Uri, stream: Stream) -> io::Result<Str
     Ok(Stream::Tls(Box::new(tls.connect(name, stream).await?)))
 }
 
-fn authority(uri: &Uri) -> String {
+/// Returns the host of `uri` in lower case, with its port if it names one.
+pub(in crate::transport) fn authority(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default().to_ascii_lowercase();
     match uri.port_u16() {
         Some(port) => format!("{host}:{port}"),

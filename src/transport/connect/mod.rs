@@ -18,9 +18,11 @@ pub use self::{
     tls::{Roots, RootsError},
 };
 
+pub(crate) use self::prewarm::MountGuard;
+
 pub(super) use self::{
     connection::Uses,
-    connector::{Connector, NoConnection},
+    connector::{Connector, NoConnection, authority},
     dns::NoAddress,
     tunnel::ProxyError,
 };

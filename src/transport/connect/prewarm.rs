@@ -9,81 +9,224 @@ use std::{
 
 use tokio::{sync::oneshot, time::Instant};
 
+use crate::spec::vault::VaultStanding;
+
 use super::connection::PooledConnection;
 
 /// How long a prewarmed connection waits for a request.
 pub(in crate::transport) const UNCLAIMED: Duration = Duration::from_secs(10);
+
+/// The most prewarmed connections to all hosts: those of two mounts with as many reads as may be in flight. Beyond it, a
+/// request opens its connection itself.
+const MAX_UNCLAIMED: usize = 128;
+
+/// The most of them to all vaults that accepted no token yet.
+const MAX_UNCLAIMED_UNAUTHENTICATED: usize = MAX_UNCLAIMED / 2;
 
 /// A connection that is being opened.
 pub(in crate::transport) type PendingConnection = oneshot::Receiver<io::Result<PooledConnection>>;
 
 /// A map of unused prewarmed connections by authority. Clones share it.
 #[derive(Clone, Default)]
-pub(in crate::transport) struct PrewarmedConnections(Arc<Mutex<Waiting>>);
+pub(in crate::transport) struct PrewarmedConnections(Arc<Mutex<Hosts>>);
 
-/// The connections with their start times, the oldest first.
-type Waiting = HashMap<String, VecDeque<(Instant, PendingConnection)>>;
+type Hosts = HashMap<String, Host>;
+
+/// The unused connections to a host, and the mounts that may use them.
+struct Host {
+    standing: VaultStanding,
+    mounts: usize,
+    /// With their start times, the oldest first.
+    waiting: VecDeque<(Instant, PendingConnection)>,
+}
+
+/// A guard that counts a mount among those that may use a host's connections. When the last of them has failed, the
+/// connections are dropped.
+#[must_use]
+pub(crate) struct MountGuard {
+    prewarmed: PrewarmedConnections,
+    authority: String,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Failed,
+    Succeeded,
+}
 
 impl PrewarmedConnections {
-    /// Stores a connection for the next request.
+    /// Counts a mount that may use connections to this host.
+    pub(in crate::transport) fn enter(&self, authority: &str, standing: VaultStanding) -> MountGuard {
+        let mut hosts = self.lock();
+        let host = hosts.entry(authority.to_owned()).or_insert_with(|| Host::new(standing));
+        host.standing = standing;
+        host.mounts += 1;
+        MountGuard { prewarmed: self.clone(), authority: authority.to_owned(), outcome: Outcome::Failed }
+    }
+
+    /// Returns how many connections to a host of this standing may be opened now.
+    pub(in crate::transport) fn room(&self, standing: VaultStanding) -> usize {
+        let hosts = self.lock();
+        let waiting = |of: fn(&Host) -> bool| -> usize {
+            hosts.values().filter(|host| of(host)).map(|host| host.waiting.len()).sum()
+        };
+        let room = MAX_UNCLAIMED.saturating_sub(waiting(|_| true));
+        match standing {
+            VaultStanding::Authenticated => room,
+            VaultStanding::Unauthenticated => {
+                let taken = waiting(|host| host.standing == VaultStanding::Unauthenticated);
+                room.min(MAX_UNCLAIMED_UNAUTHENTICATED.saturating_sub(taken))
+            }
+        }
+    }
+
+    /// Stores a connection for the next request to a host with a mount.
     pub(in crate::transport) fn keep(&self, authority: &str, promised: PendingConnection) {
-        self.lock().entry(authority.to_owned()).or_default().push_back((Instant::now(), promised));
+        if let Some(host) = self.lock().get_mut(authority) {
+            host.waiting.push_back((Instant::now(), promised));
+        }
     }
 
     /// Returns the oldest connection.
     pub(in crate::transport) fn take(&self, authority: &str) -> Option<PendingConnection> {
         let mut hosts = self.lock();
-        let waiting = hosts.get_mut(authority)?;
-        let first = waiting.pop_front();
-        if waiting.is_empty() {
-            hosts.remove(authority);
-        }
+        let first = hosts.get_mut(authority)?.waiting.pop_front();
+        forget_unused(&mut hosts, authority);
         Some(first?.1)
     }
 
-    /// Drops all connections.
-    pub(in crate::transport) fn give_up(&self) {
-        let all = std::mem::take(&mut *self.lock());
-        // Outside the lock, since closing connections takes time.
-        drop(all);
+    /// Drops the connections to a host.
+    pub(in crate::transport) fn give_up(&self, authority: &str) {
+        self.drop_oldest(authority, |_| true);
     }
 
     /// Drops the connections to a host that no request has taken in time.
     pub(in crate::transport) fn evict_expired(&self, authority: &str) {
-        let stale: Vec<_> = {
-            let mut hosts = self.lock();
-            let Some(waiting) = hosts.get_mut(authority) else { return };
-            let fresh = waiting.iter().position(|(since, _)| since.elapsed() < UNCLAIMED);
-            let stale = waiting.drain(..fresh.unwrap_or(waiting.len())).collect();
-            if waiting.is_empty() {
-                hosts.remove(authority);
-            }
-            stale
-        };
-        drop(stale);
+        self.drop_oldest(authority, |since| since.elapsed() >= UNCLAIMED);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    /// Drops connections from the oldest one on, up to the first one whose start time is not `too_old`.
+    fn drop_oldest(&self, authority: &str, too_old: impl Fn(Instant) -> bool) {
+        let dropped: Vec<_> = {
+            let mut hosts = self.lock();
+            let Some(Host { waiting, .. }) = hosts.get_mut(authority) else { return };
+            let kept = waiting.iter().position(|(since, _)| !too_old(*since));
+            let dropped = waiting.drain(..kept.unwrap_or(waiting.len())).collect();
+            forget_unused(&mut hosts, authority);
+            dropped
+        };
+        // Outside the lock, since closing connections takes time.
+        drop(dropped);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Hosts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host {
+    fn new(standing: VaultStanding) -> Self {
+        Self { standing, mounts: 0, waiting: VecDeque::new() }
+    }
+}
+
+impl MountGuard {
+    /// Leaves unused connections to later mounts.
+    pub(crate) fn succeeded(&mut self) {
+        self.outcome = Outcome::Succeeded;
+    }
+}
+
+impl Drop for MountGuard {
+    fn drop(&mut self) {
+        let is_last = {
+            let mut hosts = self.prewarmed.lock();
+            let Some(host) = hosts.get_mut(&self.authority) else { return };
+            host.mounts -= 1;
+            let is_last = host.mounts == 0;
+            forget_unused(&mut hosts, &self.authority);
+            is_last
+        };
+        if is_last && self.outcome == Outcome::Failed {
+            self.prewarmed.give_up(&self.authority);
+        }
+    }
+}
+
+/// Removes a host without mounts and connections.
+fn forget_unused(hosts: &mut Hosts, authority: &str) {
+    if hosts.get(authority).is_some_and(|host| host.mounts == 0 && host.waiting.is_empty()) {
+        hosts.remove(authority);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use VaultStanding::{Authenticated, Unauthenticated};
+
     use super::*;
 
+    /// Opens a connection, and returns its other end.
+    fn open(
+        prewarmed: &PrewarmedConnections,
+        authority: &str,
+    ) -> oneshot::Sender<io::Result<PooledConnection>> {
+        let (promise, promised) = oneshot::channel();
+        prewarmed.keep(authority, promised);
+        promise
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn what_nobody_came_for_is_given_up() {
-        let ahead = PrewarmedConnections::default();
-        let (first, promised) = oneshot::channel();
-        ahead.keep("lab:443", promised);
+    async fn connections_without_a_request_are_dropped() {
+        let prewarmed = PrewarmedConnections::default();
+        let mut mount = prewarmed.enter("lab:443", Authenticated);
+        let first = open(&prewarmed, "lab:443");
         tokio::time::advance(UNCLAIMED / 2).await;
-        let (second, promised) = oneshot::channel();
-        ahead.keep("lab:443", promised);
+        let second = open(&prewarmed, "lab:443");
+        mount.succeeded();
+        drop(mount);
         tokio::time::advance(UNCLAIMED / 2).await;
-        ahead.evict_expired("lab:443");
+        prewarmed.evict_expired("lab:443");
         assert!(first.is_closed() && !second.is_closed());
-        assert!(ahead.take("lab:443").is_some() && ahead.take("lab:443").is_none());
-        assert!(ahead.lock().is_empty(), "a host that nothing waits for is forgotten");
+        assert!(prewarmed.take("lab:443").is_some() && prewarmed.take("lab:443").is_none());
+        assert!(prewarmed.lock().is_empty(), "a host that nothing waits for is forgotten");
+    }
+
+    #[test]
+    fn connections_are_dropped_with_the_last_mount_that_failed() {
+        let prewarmed = PrewarmedConnections::default();
+        let (one, other) = (prewarmed.enter("lab", Unauthenticated), prewarmed.enter("lab", Unauthenticated));
+        let connection = open(&prewarmed, "lab");
+        drop(one);
+        assert!(!connection.is_closed(), "the other mount may use it");
+        drop(other);
+        assert!(connection.is_closed());
+        assert!(prewarmed.lock().is_empty());
+    }
+
+    #[test]
+    fn all_hosts_share_the_room_for_unclaimed_connections() {
+        let prewarmed = PrewarmedConnections::default();
+        let mut open_ones = Vec::new();
+        let mut fill = |standing, name: &str| {
+            let before = open_ones.len();
+            for number in 0..200 {
+                let host = format!("{name}-{number}");
+                let guard = prewarmed.enter(&host, standing);
+                for _ in 0..64.min(prewarmed.room(standing)) {
+                    open_ones.push(open(&prewarmed, &host));
+                }
+                std::mem::forget(guard);
+            }
+            open_ones.len() - before
+        };
+        assert_eq!(fill(Unauthenticated, "invented"), 64);
+        assert_eq!(fill(Authenticated, "lab"), 64);
+        assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (0, 0));
+        prewarmed.take("lab-0").unwrap();
+        assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (1, 0));
+        prewarmed.take("invented-0").unwrap();
+        assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (2, 1));
     }
 }

@@ -1,0 +1,140 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// A node's mounts, by their tickets.
+#[derive(Default)]
+struct Node {
+    permits: Permits,
+    /// With their vault and kind, in order of arrival.
+    waiting: Vec<(Ticket, Arc<str>, MountKind)>,
+    running: Vec<(Ticket, Arc<str>, MountKind)>,
+}
+
+/// Returns the standing of a vault by its name.
+fn standing(vault: &str) -> VaultStanding {
+    if vault.starts_with("invented") { VaultStanding::Unauthenticated } else { VaultStanding::Authenticated }
+}
+
+impl Node {
+    /// Starts this many mounts, and returns how many run at once.
+    fn mount(&mut self, vault: &str, kind: MountKind, number: usize) -> usize {
+        let before = self.running.len();
+        for _ in 0..number {
+            let vault: Arc<str> = vault.into();
+            let ticket = self.permits.enter(&vault, kind, standing(&vault));
+            self.waiting.push((ticket, vault, kind));
+            self.start();
+        }
+        self.running.len() - before
+    }
+
+    fn start(&mut self) {
+        while let Some(ticket) = self.permits.start() {
+            let place = self.waiting.iter().position(|(waiting, ..)| *waiting == ticket);
+            let started = self.waiting.remove(place.expect("only a waiting mount starts"));
+            self.running.push(started);
+        }
+    }
+
+    fn end(&mut self, (ticket, vault, kind): (Ticket, Arc<str>, MountKind)) {
+        self.permits.leave(&vault, kind, ticket, standing(&vault));
+        self.start();
+    }
+
+    fn running(&self, of: impl Fn(&str) -> bool) -> usize {
+        self.running.iter().filter(|(_, vault, _)| of(vault)).count()
+    }
+}
+
+use MountKind::{Initial, Republish};
+
+#[test]
+fn a_vault_has_half_of_the_permits_in_order_of_arrival() {
+    let mut node = Node::default();
+    assert_eq!(node.mount("lab", Initial, 70), 50);
+    let (first, ..) = node.waiting[0];
+    let ended = node.running.remove(7);
+    node.end(ended);
+    assert_eq!(node.running.last().map(|(ticket, ..)| *ticket), Some(first));
+    assert_eq!(node.running(|vault| vault == "lab"), 50);
+}
+
+#[test]
+fn two_vaults_that_hang_leave_permits_for_a_third() {
+    let mut node = Node::default();
+    assert_eq!(node.mount("hangs", Initial, 200), 50);
+    assert_eq!(node.mount("hangs-too", Initial, 200), 25);
+    assert_eq!(node.mount("healthy", Initial, 10), 10);
+}
+
+#[test]
+fn vaults_that_accepted_no_token_share_a_quarter() {
+    let mut node = Node::default();
+    for number in 0..1_000 {
+        node.mount(&format!("invented-{number}"), Initial, 64);
+    }
+    assert_eq!(node.running.len(), MAX_MOUNTS_OF_UNAUTHENTICATED);
+    // Of the others one vault has half, as if the quarter were the only load.
+    assert_eq!(node.mount("lab", Initial, 70), 38);
+    assert_eq!(node.mount("lab-2", Initial, 10), 10);
+}
+
+#[test]
+fn a_vault_that_accepted_no_token_yet_leaves_permits_for_another() {
+    let mut node = Node::default();
+    assert_eq!(node.mount("invented", Initial, 100), 13);
+    assert_eq!(node.mount("invented-2", Initial, 100), 6);
+    assert_eq!(node.mount("invented-3", Initial, 2), 2);
+}
+
+#[test]
+fn republishes_leave_half_of_a_vaults_permits_to_initial_mounts() {
+    let mut node = Node::default();
+    assert_eq!(node.mount("lab", Republish, 100), 25);
+    assert_eq!(node.mount("lab", Initial, 100), 25);
+    assert_eq!(node.mount("busy", Initial, 100), 25);
+    assert_eq!(node.mount("late", Republish, 100), 7, "half of what the vault may have");
+    assert_eq!(node.mount("late", Initial, 100), 6);
+}
+
+proptest! {
+    /// Random arrivals and ends: whenever a mount may run and one waits, it runs; and nothing is left behind.
+    #[test]
+    fn permits_are_never_lost_and_never_exceeded(
+        steps in proptest::collection::vec((0..6_usize, any::<bool>(), any::<prop::sample::Index>(), 0..3_u8), 1..600)
+    ) {
+        let mut node = Node::default();
+        for (vault, republish, which, step) in steps {
+            let vault = ["a", "b", "c", "invented-a", "invented-b", "invented-c"][vault];
+            match step {
+                0 if !node.running.is_empty() => {
+                    let ended = node.running.remove(which.index(node.running.len()));
+                    node.end(ended);
+                }
+                1 if !node.waiting.is_empty() => {
+                    let gone = node.waiting.remove(which.index(node.waiting.len()));
+                    node.end(gone);
+                }
+                _ => {
+                    node.mount(vault, if republish { Republish } else { Initial }, 7);
+                }
+            }
+            let unauthenticated = node.running(|vault| standing(vault) == VaultStanding::Unauthenticated);
+            prop_assert!(node.running.len() <= MAX_MOUNTS);
+            prop_assert!(unauthenticated <= MAX_MOUNTS_OF_UNAUTHENTICATED);
+            for (_, vault, kind) in &node.waiting {
+                let free = node.permits.free(standing(vault));
+                prop_assert!(!node.permits.vaults[vault].may_start(*kind, free), "{vault} waits for nothing");
+            }
+        }
+        for ended in std::mem::take(&mut node.running) {
+            node.end(ended);
+        }
+        while !node.running.is_empty() || !node.waiting.is_empty() {
+            let ended = node.running.remove(0);
+            node.end(ended);
+        }
+        prop_assert!(node.permits.is_empty());
+    }
+}

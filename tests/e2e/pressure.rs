@@ -1,0 +1,176 @@
+//! What one pod author can fill: mounts in flight, connections to vaults, and the ports of probes and metrics.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use akv_emulator::{Fault, Route, Service};
+use akv_provider::admin::HealthzSettings;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    task::JoinHandle,
+};
+
+use crate::harness::{Azure, MountCall, Provider};
+
+/// Starts this many mounts of different pods.
+fn mounts(provider: &Provider, call: &MountCall, number: usize) -> Vec<JoinHandle<()>> {
+    let mount = |_| {
+        let (driver, call) = (provider.driver(), call.of_another_pod());
+        tokio::spawn(async move { drop(driver.mount(&call).await) })
+    };
+    (0..number).map(mount).collect()
+}
+
+fn abort(mounts: &[JoinHandle<()>]) {
+    mounts.iter().for_each(JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn two_hanging_vaults_do_not_delay_a_third() {
+    let azure = Azure::with_secrets(&[]).await;
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    let at = ["hangs", "hangs-too", "healthy"].map(|vault| call.clone().with("keyvaultName", vault));
+    for vault in ["hangs", "hangs-too", "healthy"] {
+        azure.vaults().put_secret(vault, "db-password", "x");
+    }
+    let (provider, _) = Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(0));
+    for call in &at {
+        provider.driver().mount(call).await.unwrap();
+    }
+    for vault in ["hangs", "hangs-too"] {
+        azure.faults().inject(Route::vault(vault).credentials(true), Fault::Hang);
+    }
+    let first = mounts(&provider, &at[0], 100);
+    provider.wait_for_metric("akv_mounts_waiting 50").await;
+    let second = mounts(&provider, &at[1], 100);
+    provider.wait_for_metric("akv_mounts_waiting 125").await;
+
+    // A mount that waited would succeed only after the hanging reads' timeout of a quarter of a minute.
+    let (driver, healthy) = (provider.driver(), at[2].of_another_pod());
+    let mounted = tokio::time::timeout(Duration::from_secs(10), driver.mount(&healthy)).await;
+    mounted.expect("it does not wait for the other vaults").unwrap();
+    abort(&first);
+    abort(&second);
+}
+
+#[tokio::test]
+async fn vaults_that_only_a_forged_token_names_share_a_quarter_of_the_permits_and_64_connections() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let names: Vec<String> = (0..64).map(|index| format!("secret-{index}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (provider, _) = Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(0));
+    let honest = MountCall::of_secrets(&azure, &["db-password"]);
+    provider.driver().mount(&honest).await.unwrap();
+    // As if Entra took its time to refuse.
+    let hang = azure.faults().inject(Route::token_endpoint(), Fault::Hang);
+    azure.journal().clear();
+
+    let forged = MountCall::of_secrets(&azure, &names)
+        .with("csi.storage.k8s.io/serviceAccount.tokens", &azure.service_account_tokens("default", "forged"));
+    let mut started = Vec::new();
+    for vault in 0..100 {
+        let vault = format!("invented-{vault}");
+        azure.vaults().put_secret(&vault, "secret-0", "x");
+        started.extend(mounts(&provider, &forged.clone().with("keyvaultName", &vault), 1));
+    }
+    provider.wait_for_metric("akv_mounts_waiting 75").await;
+    let probes = Route::service(Service::Vault).credentials(false);
+    azure.journal().wait_for_route(25, &probes).await;
+    // 64 to the first vault, one for the probe of each other one, and those to Entra.
+    let opened = azure.journal().connections();
+    assert!(opened <= 64 + 24 + 25, "{opened} connections");
+
+    // Meanwhile a vault that is known is read, with a token that is known.
+    provider.driver().mount(&honest.of_another_pod()).await.unwrap();
+    azure.faults().remove(hang);
+    abort(&started);
+}
+
+#[tokio::test]
+async fn a_first_mount_of_twenty_objects_opens_21_connections() {
+    let (azure, names) = Azure::with_numbered_secrets(20).await;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    azure.latency().set_for(Route::service(Service::Vault).credentials(true), Duration::from_millis(100));
+    let provider = Provider::start(&azure);
+    provider.driver().mount(&MountCall::of_secrets(&azure, &names)).await.unwrap();
+    // One to Entra, and one for each read.
+    assert_eq!(azure.journal().connections(), 21);
+}
+
+/// Opens a connection from an address of this node, and sends half a request.
+async fn half_a_request(from: IpAddr, to: u16) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::new(from, 0))?;
+    let mut stream = socket.connect(SocketAddr::from(([127, 0, 0, 1], to))).await?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\n").await?;
+    Ok(stream)
+}
+
+#[tokio::test]
+async fn probes_get_through_while_pods_fill_the_ports() {
+    let azure = Azure::with_secrets(&[]).await;
+    let (_provider, ports) = Provider::start_with_ports(&azure, |admin| {
+        let timeout = Duration::from_secs(30);
+        admin.healthz = Some(HealthzSettings { port: 0, path: "/healthz".to_owned(), timeout });
+    });
+    let port = ports[0].port();
+    let pods = (2..102).map(|pod| {
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            loop {
+                // A connection that was closed during its start.
+                open.extend(half_a_request(IpAddr::from([127, 0, 0, pod]), port).await.ok());
+                if open.len() > 8 {
+                    open.remove(0);
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    let pods: Vec<JoinHandle<()>> = pods.collect();
+    for probe in 0..20 {
+        // From the node's own address, as kubelet's.
+        let answer = reqwest::get(format!("http://127.0.0.1:{port}/healthz")).await;
+        let status = answer.map(|answer| answer.status().as_u16());
+        assert!(matches!(status, Ok(200)), "probe {probe} missed: {status:?}");
+    }
+    abort(&pods);
+}
+
+/// Sends the rest of the request, and returns whether the server answers.
+async fn is_answered(stream: &mut TcpStream) -> bool {
+    let mut answer = Vec::new();
+    let sent = stream.write_all(b"\r\n").await;
+    sent.is_ok() && stream.read_to_end(&mut answer).await.is_ok() && answer.starts_with(b"HTTP/1.1 200 OK")
+}
+
+#[tokio::test]
+async fn an_address_keeps_eight_connections_of_a_port_and_all_together_64() {
+    let azure = Azure::with_secrets(&[]).await;
+    let (_provider, ports) = Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(0));
+    let open = async |pod: u8| half_a_request(IpAddr::from([127, 0, 0, pod]), ports[0].port()).await.unwrap();
+    let mut of_one = Vec::new();
+    for _ in 0..20 {
+        of_one.push(open(2).await);
+    }
+    // The first twelve are closed for the others, which are alive.
+    for stream in &mut of_one[..12] {
+        assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)), "it is not closed");
+    }
+    assert!(is_answered(&mut of_one[19]).await);
+
+    let mut of_others = Vec::new();
+    for pod in 3..20 {
+        for _ in 0..8 {
+            of_others.push(open(pod).await);
+        }
+    }
+    let mut answered = 0;
+    for stream in of_one[12..19].iter_mut().chain(&mut of_others) {
+        answered += usize::from(is_answered(stream).await);
+    }
+    assert!((1..=64).contains(&answered), "{answered} of 143 are answered");
+}
