@@ -39,7 +39,7 @@ use self::{
     driver::Driver,
     fault_schedule::FaultSchedule,
     process::{Process, Provider},
-    record::{Record, Sample},
+    record::{Leaks, Record, Sample},
 };
 
 /// Why the soak cannot continue.
@@ -58,6 +58,9 @@ const QUIET: Duration = Duration::from_secs(70);
 const KEPT: usize = 1_200;
 
 const ROWS: u32 = 12;
+
+/// The interval between two samples of the memory.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let outcome = minutes(std::env::args().skip(1)).and_then(|minutes| {
@@ -123,10 +126,12 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
     let work = run(&azure, &faults, &drivers, &record);
     let (mut samples, mut restarts) = (Vec::new(), 0_u32);
     let mut next_restart = MINUTE;
+    let mut memory = Vec::new();
     for row in 1..=ROWS {
         let until = length * row / ROWS;
         while begin.elapsed() < until {
-            sleep(Duration::from_millis(200)).await;
+            sleep(SAMPLE_INTERVAL).await;
+            memory.push((begin.elapsed(), lasting.resident()?));
             if begin.elapsed() >= next_restart {
                 next_restart += MINUTE;
                 restarts += 1;
@@ -149,9 +154,10 @@ async fn soak(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
     sleep(QUIET).await;
     let after = Sample::take(begin.elapsed(), &lasting, &record.borrow())?;
     let record = record.borrow();
+    let leaks = Leaks::of(&memory, &before, &after);
     let mut out = io::stdout().lock();
-    write!(out, "{}", record::Report { record: &record, restarts, before, samples: &samples, after })?;
-    Ok(record.is_sound() && !after.leaks(&before))
+    write!(out, "{}", record::Report { record: &record, restarts, before, samples: &samples, after, leaks })?;
+    Ok(record.is_sound() && !leaks.any())
 }
 
 const MINUTE: Duration = Duration::from_secs(60);

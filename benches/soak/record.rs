@@ -71,10 +71,33 @@ impl Sample {
             descriptors: std::fs::read_dir(format!("/proc/{}/fd", process.id()))?.count(),
         })
     }
+}
 
-    /// Returns whether more resources are in use than chance and the allocator explain.
-    pub(crate) fn leaks(&self, before: &Self) -> bool {
-        self.descriptors > before.descriptors + 4 || self.resident > before.resident + before.resident / 4
+/// The most descriptors that chance explains, between the quiet before and the quiet after.
+const MAX_MORE_DESCRIPTORS: usize = 4;
+
+/// The most that the memory grows by chance in the second half, in bytes.
+const MAX_GROWTH: f64 = 2.0 * 1024.0 * 1024.0;
+
+/// Whether the first provider keeps more than it needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaks {
+    /// How much the memory grew in the second half, in bytes.
+    growth: f64,
+    descriptors: bool,
+}
+
+impl Leaks {
+    /// Judges a run by its memory under load, sampled at even intervals, and by its descriptors when it was quiet.
+    pub(crate) fn of(memory: &[(Duration, u64)], before: &Sample, after: &Sample) -> Self {
+        Self {
+            growth: test_support::growth(memory),
+            descriptors: after.descriptors > before.descriptors + MAX_MORE_DESCRIPTORS,
+        }
+    }
+
+    pub(crate) fn any(self) -> bool {
+        self.descriptors || self.growth > MAX_GROWTH
     }
 }
 
@@ -87,11 +110,12 @@ pub(crate) struct Report<'a> {
     pub(crate) samples: &'a [Sample],
     /// Idle again, after the last mount.
     pub(crate) after: Sample,
+    pub(crate) leaks: Leaks,
 }
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { record, restarts, before, samples, after } = self;
+        let Self { record, restarts, before, samples, after, leaks } = self;
         writeln!(
             f,
             "{} mounts, {} failed, {} wrong values, {restarts} restarts of the second provider\n",
@@ -113,7 +137,9 @@ impl fmt::Display for Report<'_> {
             row(f, &format!("{:.1}", sample.at.as_secs_f64() / 60.0), sample)?;
         }
         row(f, "quiet after", after)?;
-        writeln!(f, "\nleaks: {}", if after.leaks(before) { "**yes**" } else { "none" })
+        let growth = leaks.growth / f64::from(1 << 20);
+        writeln!(f, "\nleaks: {}", if leaks.any() { "**yes**" } else { "none" })?;
+        writeln!(f, "the memory grew by {growth:.1} MiB in the second half")
     }
 }
 

@@ -2,6 +2,7 @@
 //! example share.
 
 mod driver;
+mod growth;
 mod transports;
 
-pub use self::{driver::Driver, transports::transports};
+pub use self::{driver::Driver, growth::growth, transports::transports};
