@@ -1,10 +1,6 @@
 //! An HTTP/1.1 client with pooled connections, as a transport of the SDK.
 
-use std::{
-    fmt, io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use azure_core::{
@@ -14,10 +10,7 @@ use azure_core::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::{self, connect::capture_connection},
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::client::legacy::connect::capture_connection;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -25,30 +18,23 @@ use crate::spec::vault::VaultStanding;
 
 use super::{
     connect::{ConnectPhase, Connector, MountGuard, Route, Uses, authority},
+    pools::{MAX_IDLE_CONNECTIONS, Pools},
     timeouts::MAX_DEAD_CONNECTIONS,
 };
-
-/// How long an idle connection is kept. Key Vault and Entra keep it longer.
-const MAX_IDLE: Duration = Duration::from_secs(60);
-
-/// The most idle connections to a host.
-const MAX_IDLE_CONNECTIONS: usize = 64;
 
 /// The longest answer that is read, in bytes. Azure's longest answers, a page of a list or a secret of 25,000
 /// characters, are far below. A longer answer is an attempt to fill the memory, and the allocator keeps memory once
 /// it has it.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// A client with a pool of connections. Clones share the pool. It never follows redirects, since the token would be
-/// sent along.
+/// A client with a pool of connections for each host. Clones share the pools. It never follows redirects, since the
+/// token would be sent along.
 #[derive(Clone)]
 pub struct Client {
     connector: Connector,
-    pool: Arc<Mutex<Pool>>,
+    pools: Arc<Pools>,
     read_idle: Duration,
 }
-
-type Pool = legacy::Client<Connector, Full<Bytes>>;
 
 /// An error of a response that is missing or unusable.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +55,8 @@ impl Client {
     pub fn new(route: Route) -> Self {
         let read_idle = route.timeouts.read_idle;
         let connector = Connector::new(route);
-        let pool = Arc::new(Mutex::new(pool(connector.clone())));
-        Self { connector, pool, read_idle }
+        let pools = Arc::new(Pools::new(connector.clone()));
+        Self { connector, pools, read_idle }
     }
 
     /// Opens connections to the host of `url` until there are `connections` of them, as far as the room for unused ones
@@ -106,10 +92,10 @@ impl Client {
         let authority = authority(request.uri());
         let mut dead = 0;
         loop {
-            let pool = self.pool();
+            let pool = self.pools.of(&authority);
             let mut request = request.clone();
             let connection = capture_connection(&mut request);
-            let answer = timeout(self.read_idle, pool.request(request)).await;
+            let answer = timeout(self.read_idle, pool.client.request(request)).await;
             let uses = connection.connection_metadata().as_ref().and_then(Uses::of);
             let reused = uses.as_ref().is_some_and(|uses| uses.count() > 0);
             match answer {
@@ -119,7 +105,7 @@ impl Client {
                 }
                 Ok(Err(error)) => {
                     if reused {
-                        self.renew(&authority);
+                        self.pools.renew(&authority, &pool);
                         dead += 1;
                         if dead <= MAX_DEAD_CONNECTIONS {
                             continue;
@@ -132,35 +118,13 @@ impl Client {
                     // The host may be slow, or the path to it may be broken. In case of the path, the next try takes
                     // a new connection.
                     if reused {
-                        self.renew(&authority);
+                        self.pools.renew(&authority, &pool);
                     }
                     return Err(lost(ResponseError::Silence(self.read_idle)));
                 }
             }
         }
     }
-
-    fn pool(&self) -> Pool {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Drops all idle connections, and the unused ones to a host.
-    fn renew(&self, authority: &str) {
-        let old = {
-            let mut current = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *current, pool(self.connector.clone()))
-        };
-        drop(old);
-        self.connector.give_up(authority);
-    }
-}
-
-fn pool(connector: Connector) -> Pool {
-    legacy::Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(MAX_IDLE)
-        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
-        .pool_timer(TokioTimer::new())
-        .build(connector)
 }
 
 /// Returns the headers as the SDK stores them, one value for a name. Repeated headers are a list (RFC 9110, section

@@ -8,6 +8,7 @@ mod connect;
 mod failure;
 mod foreign;
 mod policy;
+mod pools;
 mod timeouts;
 
 use std::sync::Arc;

@@ -125,6 +125,23 @@ async fn a_hanging_vault_does_not_delay_other_vaults() {
 }
 
 #[tokio::test]
+async fn a_dead_connection_leaves_those_of_other_hosts_open() {
+    let azure = Azure::with_secrets(&[("a", "x")]).await;
+    azure.vaults().put_secret("other", "a", "y");
+    let provider = Provider::start(&azure);
+    let lab = MountCall::of_secrets(&azure, &["a"]);
+    let other = lab.clone().with("keyvaultName", "other");
+    for call in [&lab, &other] {
+        provider.driver().mount(&call.of_another_pod()).await.unwrap();
+    }
+    azure.faults().inject_times(1, Route::vault("lab").credentials(true), Fault::Reset);
+    provider.driver().mount(&lab.of_another_pod()).await.unwrap();
+    let connections = azure.journal().connections();
+    provider.driver().mount(&other.of_another_pod()).await.unwrap();
+    assert_eq!(azure.journal().connections(), connections);
+}
+
+#[tokio::test]
 async fn two_identities_never_share_an_answer() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);

@@ -17,7 +17,7 @@ use futures::future::BoxFuture;
 use tonic::Code::FailedPrecondition;
 
 use super::fixture::{At, FaultFixture, ONCE, TIMEOUTS, TRIES, TRIES_AND_DEAD_CONNECTIONS};
-use crate::harness::Azure;
+use crate::harness::{Azure, MountCall};
 
 const BREAKS: [Fault; 4] = [Fault::Drop, Fault::Reset, Fault::Hang, Fault::HangInBody];
 
@@ -38,7 +38,7 @@ async fn a_probe_that_hangs_fails_all_waiting_reads_together() {
     fixture.azure.faults().inject(At::Probe.route(), Fault::Hang);
     let names: Vec<String> = (0..20).map(|index| format!("secret-{index}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let call = crate::harness::MountCall::of_secrets(&fixture.azure, &names);
+    let call = MountCall::of_secrets(&fixture.azure, &names);
     let status = fixture.driver().mount(&call).await.unwrap_err();
     assert_eq!(status.code(), FailedPrecondition, "{status}");
     assert!(
@@ -68,10 +68,10 @@ async fn dead_pooled_connections_are_replaced_at_once() {
     let timeouts = Timeouts { read_idle: Duration::from_secs(20), ..TIMEOUTS };
     let transports = azure.transports_with(timeouts);
     let fixture = FaultFixture::over(azure, |_| {}, |ways| *ways = transports);
-    let all = crate::harness::MountCall::of_secrets(&fixture.azure, &names);
+    let all = MountCall::of_secrets(&fixture.azure, &names);
     // Slow answers, so that each read opens a connection.
     fixture.azure.latency().set_for(At::Vault.route(), Duration::from_millis(100));
-    let one = crate::harness::MountCall::of_secrets(&fixture.azure, &names[..1]);
+    let one = MountCall::of_secrets(&fixture.azure, &names[..1]);
     for fault in [Fault::Drop, Fault::Reset] {
         for (call, reads) in [(&all, 40..=80), (&one, 2..=2)] {
             // Fills the pool, and then breaks every connection in it.
