@@ -1,4 +1,4 @@
-//! A limit of concurrent token requests.
+//! A limit of concurrent token requests to each host that gets them.
 
 use std::sync::Arc;
 
@@ -14,30 +14,30 @@ use tokio::sync::Semaphore;
 
 use crate::transport::below;
 
-/// The most concurrent token requests to one authority. Each request has a connection, and a connection costs memory
+/// The most concurrent token requests to one host. Each request has a connection, and a connection costs memory
 /// and a handshake. A node that fills up gets its tokens sooner over a few connections than over one for each pod.
 const MAX_TOKEN_REQUESTS: usize = 16;
 
-/// The most authorities with a limit of their own.
-const AUTHORITIES: usize = 100;
+/// The most hosts with a limit of their own.
+const MAX_HOSTS: usize = 100;
 
-/// A semaphore for each authority, so that an authority that hangs does not delay the others.
+/// A semaphore for each host, so that a host that hangs does not delay the others.
 #[derive(Clone)]
 pub(super) struct ConcurrencyLimit(Arc<Cache<String, Arc<Semaphore>>>);
 
 impl ConcurrencyLimit {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Cache::new(AUTHORITIES)))
+        Self(Arc::new(Cache::new(MAX_HOSTS)))
     }
 
-    /// Returns the pipeline policy that each token request passes.
-    pub(super) fn policy(&self) -> Arc<dyn Policy> {
-        Arc::new(ConcurrencyLimitPolicy(self.clone()))
+    /// Returns the pipeline policy that each token request passes. `sent_to` is the host and port of a transport that
+    /// sends all requests there, whatever authority their URLs name; `None` means that of the URL.
+    pub(super) fn policy(&self, sent_to: Option<String>) -> Arc<dyn Policy> {
+        Arc::new(ConcurrencyLimitPolicy { limit: self.clone(), sent_to })
     }
 
-    fn line(&self, authority: &str) -> Arc<Semaphore> {
-        let semaphore =
-            self.0.get_or_insert_with(authority, || Ok(Arc::new(Semaphore::new(MAX_TOKEN_REQUESTS))));
+    fn of(&self, host: &str) -> Arc<Semaphore> {
+        let semaphore = self.0.get_or_insert_with(host, || Ok(Arc::new(Semaphore::new(MAX_TOKEN_REQUESTS))));
         semaphore.unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 }
@@ -49,12 +49,16 @@ impl std::fmt::Debug for ConcurrencyLimit {
 }
 
 #[derive(Debug)]
-struct ConcurrencyLimitPolicy(ConcurrencyLimit);
+struct ConcurrencyLimitPolicy {
+    limit: ConcurrencyLimit,
+    sent_to: Option<String>,
+}
 
 #[async_trait::async_trait]
 impl Policy for ConcurrencyLimitPolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let semaphore = self.0.line(request.url().authority());
+        let host = self.sent_to.as_deref().unwrap_or(request.url().authority());
+        let semaphore = self.limit.of(host);
         let _permit = semaphore.acquire().await.map_err(|closed| Error::new(ErrorKind::Other, closed))?;
         below(ctx, request, next).await
     }

@@ -30,10 +30,10 @@ pub(super) struct Sources {
 impl Sources {
     pub(super) fn new(clients: &ClientFactory, token_proxy: TokenProxySettings) -> Self {
         let concurrency = ConcurrencyLimit::new();
-        let options = |upstream| {
+        let options = |upstream, sent_to| {
             let mut options = clients.client_options(upstream);
             // Above the policy that counts requests: a request that waits is not sent yet.
-            options.per_try_policies.insert(0, concurrency.policy());
+            options.per_try_policies.insert(0, concurrency.policy(sent_to));
             options.per_call_policies.insert(0, Arc::new(ErrorStatusPolicy));
             options.per_call_policies.push(Arc::new(MoreClaimsPolicy));
             options.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
@@ -42,12 +42,14 @@ impl Sources {
         let nmi = clients.client_options(Upstream::Node);
         let mut imds = nmi.clone();
         imds.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
+        let token_proxy = Arc::new(TokenProxy::new(token_proxy, &clients.transports));
         Self {
-            entra: options(Upstream::Entra),
+            entra: options(Upstream::Entra, None),
             imds,
             nmi,
-            bound: options(Upstream::TokenProxy),
-            token_proxy: Arc::new(TokenProxy::new(token_proxy, &clients.transports)),
+            // The URLs of these requests name the authority, and the token proxy gets them all.
+            bound: options(Upstream::TokenProxy, Some(token_proxy.url().authority().to_owned())),
+            token_proxy,
             pod_identity_retired: Once::new(),
         }
     }

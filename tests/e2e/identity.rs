@@ -207,15 +207,16 @@ async fn a_token_proxy_that_failed_is_looked_up_again() {
 
 /// Returns pods of identity binding. Each has its own token, and therefore its own credential.
 fn bound_pods(azure: &Azure) -> Vec<MountCall> {
+    (0..5).map(|pod| bound_pod(azure, pod)).collect()
+}
+
+fn bound_pod(azure: &Azure, pod: u64) -> MountCall {
     let audience = "api://AKSIdentityBinding";
-    let pod = |seconds: u64| {
-        let lifetime = Duration::from_secs(3_600 + seconds);
-        let token = azure.service_account_token("default", "app", audience, lifetime);
-        let tokens = serde_json::json!({ audience: { "token": token } }).to_string();
-        let call = MountCall::of(OBJECTS).workload(azure).with("useAzureTokenProxy", "true");
-        call.with("csi.storage.k8s.io/serviceAccount.tokens", &tokens).of_another_pod()
-    };
-    (0..5).map(pod).collect()
+    let lifetime = Duration::from_secs(3_600 + pod);
+    let token = azure.service_account_token("default", "app", audience, lifetime);
+    let tokens = serde_json::json!({ audience: { "token": token } }).to_string();
+    let call = MountCall::of(OBJECTS).workload(azure).with("useAzureTokenProxy", "true");
+    call.with("csi.storage.k8s.io/serviceAccount.tokens", &tokens).of_another_pod()
 }
 
 async fn failure_messages(provider: &Provider, pods: &[MountCall]) -> Vec<String> {
@@ -270,6 +271,29 @@ async fn a_token_proxy_that_hangs_is_looked_up_again() {
     azure.faults().remove(hang);
     provider.driver().mount(&pods[0]).await.unwrap();
     assert_eq!(azure.cluster_dns().lookups(), lookups + 2);
+}
+
+#[tokio::test]
+async fn a_token_proxy_that_hangs_does_not_delay_entra() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    // So long that no hanging request is repeated.
+    let timeouts =
+        Timeouts { read_idle: Duration::from_secs(60), ..Timeouts::within(Duration::from_secs(90)) };
+    let provider = Provider::start_over_changed(&azure, azure.transports_with(timeouts), |_| {});
+    let hanging = Route::service(Service::TokenProxy);
+    azure.faults().inject(hanging.clone(), Fault::Hang);
+    // More than the 16 token requests that may be sent to one host at once.
+    let mounts: Vec<_> = (0..20)
+        .map(|pod| {
+            let (driver, pod) = (provider.driver(), bound_pod(&azure, pod));
+            tokio::spawn(async move { driver.mount(&pod).await.map(drop) })
+        })
+        .collect();
+    azure.journal().wait_for_route(16, &hanging).await;
+    provider.driver().mount(&MountCall::of(OBJECTS).workload(&azure)).await.unwrap();
+    // If Entra's request had waited for one of them, the others would have been sent by now.
+    assert_eq!(azure.journal().count(&hanging), 16);
+    mounts.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]
