@@ -4,6 +4,7 @@
 use std::{future::Future, pin::pin, sync::Arc};
 
 use futures::future::{Either, select};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -36,6 +37,7 @@ pub(super) struct MountAttempt<'a> {
     request: Arc<TokenRequest>,
     misspellings: Vec<Misspelling>,
     default_mode: FileMode,
+    began: Instant,
 }
 
 /// Read objects, with the caller that the vault saw, for messages.
@@ -58,7 +60,18 @@ impl<'a> MountAttempt<'a> {
         let endpoint = cloud.vault(&vault);
         let request = Arc::new(TokenRequest { identity, pod, cloud });
         let objects = objects.clone();
-        Self { mounter, kind, progress, objects, vault, endpoint, request, misspellings, default_mode }
+        Self {
+            mounter,
+            kind,
+            progress,
+            objects,
+            vault,
+            endpoint,
+            request,
+            misspellings,
+            default_mode,
+            began: Instant::now(),
+        }
     }
 
     /// Reads the objects and builds the volume.
@@ -123,7 +136,8 @@ impl<'a> MountAttempt<'a> {
         token: &Authenticated,
         renewed: Option<TokenGeneration>,
     ) -> Result<VaultClient, MountError> {
-        let reader = Reader { principal: token.principal.clone(), kind: self.kind, renewed };
+        let reader =
+            Reader { principal: token.principal.clone(), kind: self.kind, began: self.began, renewed };
         self.mounter
             .vaults
             .connect(&self.endpoint, token.credential.clone(), reader)

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use akv_emulator::{ObjectKind, Role, RoleAssignment, Route, Service, VaultScope};
+use akv_emulator::{Fault, ObjectKind, Role, RoleAssignment, Route, Service, VaultScope};
 use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
@@ -209,6 +209,52 @@ async fn a_denied_principal_gets_no_cached_value() {
     let new = provider.driver().mount(&call.of_another_pod()).await.unwrap_err();
     let again = provider.driver().mount(&call).await.unwrap_err();
     assert_eq!((new.code(), again.code()), (Code::NotFound, Code::NotFound));
+}
+
+#[tokio::test]
+async fn a_refusal_of_an_object_that_was_never_read_leaves_cached_values() {
+    let azure = Azure::with_secrets(&[("db-password", "x"), ("api-key", "y"), ("denied", "z")]).await;
+    let provider = Provider::start(&azure);
+    let good = MountCall::of_secrets(&azure, &["db-password", "api-key"]);
+    let denied = MountCall::of_secrets(&azure, &["denied"]).of_another_pod();
+    let route = reads().path_prefix("/secrets/denied");
+    azure.faults().inject(route, Fault::status(403));
+    provider.driver().mount(&good).await.unwrap();
+
+    azure.journal().clear();
+    provider.driver().mount(&denied).await.unwrap_err();
+    provider.driver().mount(&good).await.unwrap();
+    let others = reads().matching(|head| !head.path.contains("denied"));
+    assert_eq!(azure.journal().count(&others), 0, "{:?}", azure.journal().lines());
+
+    // A refusal of an object that was read says that permissions have shrunk.
+    azure.faults().clear();
+    azure.faults().inject(reads().path_prefix("/secrets/api-key"), Fault::status(403));
+    provider.driver().mount(&MountCall::of_secrets(&azure, &["api-key"]).of_another_pod()).await.unwrap_err();
+    azure.faults().clear();
+    azure.journal().clear();
+    provider.driver().mount(&good).await.unwrap();
+    assert_eq!(azure.journal().count(&reads()), 2, "{:?}", azure.journal().lines());
+}
+
+#[tokio::test]
+async fn a_read_that_was_under_way_at_a_refusal_is_not_cached() {
+    let azure = Azure::with_secrets(&[("db-password", "x"), ("api-key", "y")]).await;
+    let provider = Provider::start(&azure);
+    let [password, key] = ["db-password", "api-key"].map(|name| MountCall::of_secrets(&azure, &[name]));
+    provider.driver().mount(&password).await.unwrap();
+    let slow = reads().path_prefix("/secrets/api-key");
+    azure.latency().set_for(slow.clone(), Duration::from_secs(3));
+    let (driver, under_way) = (provider.driver(), key.clone());
+    let mount = tokio::spawn(async move { driver.mount(&under_way).await });
+    azure.journal().wait_for_route(1, &slow).await;
+    let refused = azure.faults().inject(reads().path_prefix("/secrets/db-password"), Fault::status(403));
+    provider.driver().mount(&password.of_another_pod()).await.unwrap_err();
+    assert!(azure.faults().hits(refused) > 0 && !mount.is_finished());
+    mount.await.unwrap().unwrap();
+    azure.latency().clear();
+    provider.driver().mount(&key).await.unwrap();
+    assert_eq!(azure.journal().count(&slow), 2, "the republish reads again");
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Caches of a vault's answers, shared by mounts.
 
+mod access;
 mod cache_policy;
 mod read_cache;
+mod refused_reads;
 mod ttl_cache;
 
 pub use self::{

@@ -21,7 +21,9 @@ use super::{
         limiter::QueuedRequest,
         read::Read,
     },
+    access::{Access, AccessRecord, ReadObject, Refusal},
     cache_policy::CacheSettings,
+    refused_reads::RefusedReads,
     ttl_cache::{MemorySize, TtlCache},
 };
 
@@ -39,6 +41,8 @@ pub struct Reader {
     pub principal: Option<Principal>,
     /// The kind of mount: whether a pod waits for the volume.
     pub kind: MountKind,
+    /// The time at which the mount began. The answer to a read that was sent later is as new as the mount needs.
+    pub began: Instant,
     /// The token that replaces one that the vault refused. Such a read does not join one with an older token.
     pub renewed: Option<TokenGeneration>,
 }
@@ -58,6 +62,7 @@ type ReadKey = (Key, Option<TokenGeneration>);
 pub(in crate::vault) struct ReadCache {
     settings: CacheSettings,
     metrics: Metrics,
+    access: AccessRecord,
     bundles: Store<Bundle>,
     lists: Store<Vec<VersionProperties>>,
 }
@@ -66,6 +71,7 @@ pub(in crate::vault) struct ReadCache {
 pub(in crate::vault) struct Store<V> {
     reads: Singleflight<ReadKey, Result<Arc<V>, Arc<VaultError>>, Arc<QueuedRequest>>,
     kept: TtlCache<Key, V>,
+    refused: RefusedReads<ReadKey>,
 }
 
 /// An answer that can be cached.
@@ -78,11 +84,11 @@ pub(in crate::vault) trait Cacheable: MemorySize + Send + Sync + Sized + 'static
 
 impl ReadCache {
     pub(in crate::vault) fn new(settings: CacheSettings, metrics: Metrics) -> Self {
-        Self { settings, metrics, bundles: Store::new(), lists: Store::new() }
+        Self { settings, metrics, access: AccessRecord::new(), bundles: Store::new(), lists: Store::new() }
     }
 
-    /// Returns the answer to `read`, and where it comes from: a cached one that is young enough for `reader`, one in
-    /// flight, or a new one from `ask`.
+    /// Returns the answer to `read`, and where it comes from: a cached one that is young enough for `reader`, one of
+    /// another mount that was sent after this one began, or a new one from `ask`.
     pub(in crate::vault) fn answer<V: Cacheable, F>(
         self: &Arc<Self>,
         vault: &Arc<str>,
@@ -108,22 +114,27 @@ impl ReadCache {
         if let Some(value) = store.kept.get(&key, max_age, Instant::now()) {
             return counted(std::future::ready(Ok(value)).boxed().shared(), VaultCall::Hit);
         }
+        let read_key = (key, reader.renewed);
+        if let Some(error) = store.refused.get(&read_key, reader.began) {
+            return counted(std::future::ready(Err(error)).boxed().shared(), VaultCall::Shared);
+        }
         let may_join = |request: &Arc<QueuedRequest>| {
-            request.sent_at().is_none_or(|sent| sent.elapsed() < MAX_SHARED_AGE)
+            let is_new = |sent: Instant| sent >= reader.began || sent.elapsed() < MAX_SHARED_AGE;
+            request.sent_at().is_none_or(is_new)
         };
-        let joined = store.reads.join(&(key.clone(), reader.renewed), may_join, || {
-            let (cache, key, begin) = (self.clone(), key.clone(), Instant::now());
+        let joined = store.reads.join(&read_key, may_join, || {
+            let (cache, read_key, begin) = (self.clone(), read_key.clone(), Instant::now());
             let request = Arc::new(QueuedRequest::new(reader.kind));
             let (answer, sent) = (ask(request.clone()), request.clone());
             let answer = async move {
                 let answer = answer.await.map(Arc::new).map_err(Arc::new);
+                let asked = sent.sent_at().unwrap_or(begin);
                 match &answer {
-                    Ok(value) => {
-                        let keep = cache.settings.max_age(MountKind::Republish).of(&key.read);
-                        let asked = sent.sent_at().unwrap_or(begin);
-                        V::store(&cache).kept.insert(key, value.clone(), asked, keep);
+                    Ok(value) => cache.store(read_key.0, value, asked),
+                    Err(error) => {
+                        cache.invalidate(&read_key.0, error);
+                        V::store(&cache).refused.insert(read_key, error, asked);
                     }
-                    Err(error) => cache.invalidate(&key, error),
                 }
                 answer
             };
@@ -141,17 +152,25 @@ impl ReadCache {
     /// Drops answers that no mount may get any more.
     pub(in crate::vault) fn evict_expired(&self) {
         let now = Instant::now();
-        self.bundles.kept.evict_expired(now);
-        self.lists.kept.evict_expired(now);
+        self.bundles.evict_expired(now);
+        self.lists.evict_expired(now);
     }
 
-    /// Removes the entries that an error disproves. If the principal is refused, all that it read in the vault; if an
-    /// object is missing or disabled, all answers about it, whatever principal read them.
+    /// Stores the answer to a read that was sent at `asked`, unless the principal was refused since.
+    fn store<V: Cacheable>(&self, key: Key, value: &Arc<V>, asked: Instant) {
+        let keep = self.settings.max_age(MountKind::Republish).of(&key.read);
+        self.access.read(key.object(), asked, || {
+            V::store(self).kept.insert(key, value.clone(), asked, keep);
+        });
+    }
+
+    /// Removes the entries that an error disproves. If the vault refuses the token, or an object that the principal had
+    /// read, all that the principal read in the vault. If an object is missing or disabled, all answers about it,
+    /// whatever principal read them.
     fn invalidate(&self, failed: &Key, error: &VaultError) {
         match error {
-            VaultError::Unauthorized(_) | VaultError::Forbidden(_) => {
-                self.invalidate_where(|key| key.vault == failed.vault && key.principal == failed.principal);
-            }
+            VaultError::Unauthorized(_) => self.drop_refused(failed, Refusal::Token),
+            VaultError::Forbidden(_) => self.drop_refused(failed, Refusal::Object),
             VaultError::NotFound(_) | VaultError::Disabled(_) | VaultError::NotValidNow(_) => self
                 .invalidate_where(|key| {
                     let (this, that) = (&key.read, &failed.read);
@@ -163,15 +182,33 @@ impl ReadCache {
         }
     }
 
+    fn drop_refused(&self, failed: &Key, refusal: Refusal) {
+        self.access.refused(&failed.object(), refusal, Instant::now(), || {
+            self.invalidate_where(|key| key.vault == failed.vault && key.principal == failed.principal);
+        });
+    }
+
     fn invalidate_where(&self, concerned: impl Fn(&Key) -> bool) {
         self.bundles.kept.invalidate(&concerned);
         self.lists.kept.invalidate(&concerned);
     }
 }
 
+impl Key {
+    fn object(&self) -> ReadObject {
+        let access = Access { vault: self.vault.clone(), principal: self.principal.clone() };
+        ReadObject { access, object_type: self.read.object_type, name: self.read.name.clone() }
+    }
+}
+
 impl<V: MemorySize + Send + Sync + 'static> Store<V> {
     fn new() -> Self {
-        Self { reads: Singleflight::new(), kept: TtlCache::new() }
+        Self { reads: Singleflight::new(), kept: TtlCache::new(), refused: RefusedReads::new() }
+    }
+
+    fn evict_expired(&self, now: Instant) {
+        self.kept.evict_expired(now);
+        self.refused.evict_expired(now);
     }
 }
 

@@ -1,0 +1,155 @@
+//! What each principal has read in each vault, and when the vault last refused it.
+//!
+//! A refusal of an object that the principal had read says that its permissions have shrunk, so its cached answers of
+//! the vault must go, those of reads in flight included. A refusal of any other object says nothing of these answers:
+//! otherwise one SecretProviderClass with a wrong name would make all other volumes of its identity read anew.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use quick_cache::sync::Cache;
+use tokio::time::Instant;
+
+use crate::spec::{
+    object::{ObjectName, ObjectType},
+    principal::Principal,
+};
+
+/// The most objects of which the record says that a principal has read them.
+const MAX_READ_OBJECTS: usize = 4_096;
+
+/// The most principals whose last refusal is recorded.
+const MAX_REFUSED_PRINCIPALS: usize = 1_000;
+
+/// A record of reads and refusals.
+pub(super) struct AccessRecord {
+    read: Cache<ReadObject, ()>,
+    refused: Cache<Access, Instant>,
+    /// Held while an answer is stored or answers are dropped, so that an answer is stored before a refusal and then
+    /// dropped, or compared with it.
+    storing: Mutex<()>,
+}
+
+/// A principal at a vault.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Access {
+    pub(super) vault: Arc<str>,
+    pub(super) principal: Principal,
+}
+
+/// An object of a vault that a principal has read, in any version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ReadObject {
+    pub(super) access: Access,
+    pub(super) object_type: ObjectType,
+    pub(super) name: ObjectName,
+}
+
+/// What a vault refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The token, whatever the object is: 401.
+    Token,
+    /// One object: 403.
+    Object,
+}
+
+impl AccessRecord {
+    pub(super) fn new() -> Self {
+        Self {
+            read: Cache::new(MAX_READ_OBJECTS),
+            refused: Cache::new(MAX_REFUSED_PRINCIPALS),
+            storing: Mutex::default(),
+        }
+    }
+
+    /// Records that `object` was read, and calls `store`, unless the principal was refused since the read was sent at
+    /// `asked`.
+    pub(super) fn read(&self, object: ReadObject, asked: Instant, store: impl FnOnce()) {
+        let _storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.refused.get(&object.access).is_some_and(|refused| asked <= refused) {
+            return;
+        }
+        let _: Result<(), Infallible> = self.read.get_or_insert_with(&object, || Ok(()));
+        store();
+    }
+
+    /// Records that the vault refused `object` at `now`, and calls `drop_all` if the principal's cached answers must
+    /// go.
+    pub(super) fn refused(
+        &self,
+        object: &ReadObject,
+        refusal: Refusal,
+        now: Instant,
+        drop_all: impl FnOnce(),
+    ) {
+        let _storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusal == Refusal::Token || self.read.get(object).is_some() {
+            self.refused.insert(object.access.clone(), now);
+            drop_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, time::Duration};
+
+    use super::*;
+
+    fn object(principal: &str, name: &str) -> ReadObject {
+        let principal = Principal::new("https://login.microsoftonline.com/", "t", principal);
+        let access = Access { vault: "lab.vault.azure.net".into(), principal };
+        ReadObject { access, object_type: ObjectType::Secret, name: name.parse().unwrap() }
+    }
+
+    fn stores(record: &AccessRecord, object: ReadObject, asked: Instant) -> bool {
+        let stored = Cell::new(false);
+        record.read(object, asked, || stored.set(true));
+        stored.get()
+    }
+
+    fn drops(record: &AccessRecord, object: &ReadObject, refusal: Refusal, now: Instant) -> bool {
+        let dropped = Cell::new(false);
+        record.refused(object, refusal, now, || dropped.set(true));
+        dropped.get()
+    }
+
+    #[test]
+    fn a_refusal_of_an_object_that_was_read_drops_all() {
+        let (record, now) = (AccessRecord::new(), Instant::now());
+        assert!(stores(&record, object("p", "a"), now));
+        assert!(!drops(&record, &object("p", "b"), Refusal::Object, now), "it was never read");
+        assert!(!drops(&record, &object("q", "a"), Refusal::Object, now), "another principal read it");
+        assert!(drops(&record, &object("p", "a"), Refusal::Object, now));
+        assert!(drops(&record, &object("q", "a"), Refusal::Token, now), "the token opens no object");
+    }
+
+    #[test]
+    fn a_read_that_was_sent_before_a_refusal_is_not_stored() {
+        let (record, begin) = (AccessRecord::new(), Instant::now());
+        let second = Duration::from_secs(1);
+        assert!(stores(&record, object("p", "a"), begin));
+        assert!(drops(&record, &object("p", "a"), Refusal::Object, begin + second));
+        assert!(!stores(&record, object("p", "b"), begin));
+        assert!(
+            !stores(&record, object("p", "b"), begin + second),
+            "at the same moment, its order is unknown"
+        );
+        assert!(stores(&record, object("q", "b"), begin), "another principal was not refused");
+        assert!(stores(&record, object("p", "b"), begin + 2 * second));
+    }
+
+    #[test]
+    fn the_record_is_bounded() {
+        let (record, now) = (AccessRecord::new(), Instant::now());
+        for number in 0..10_000 {
+            let object = object(&number.to_string(), "a");
+            stores(&record, object.clone(), now);
+            drops(&record, &object, Refusal::Token, now);
+        }
+        assert!(record.read.len() <= MAX_READ_OBJECTS && record.refused.len() <= MAX_REFUSED_PRINCIPALS);
+    }
+}
