@@ -171,6 +171,8 @@ codes! {
     /// The mount timed out in the queue of mounts.
     TimeoutQueued,
 
+    /// The provider stops, and takes no new mounts.
+    Stopping,
     /// The provider has a bug.
     InternalError,
 }

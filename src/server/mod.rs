@@ -2,6 +2,7 @@
 
 mod accept;
 pub mod deadline;
+pub mod drain;
 pub mod endpoint;
 mod observe;
 mod parsing;
@@ -14,7 +15,6 @@ use std::{future::Future, time::Duration};
 
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
-use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
@@ -24,12 +24,21 @@ use crate::{
     proto::csi_driver_provider_server::{CsiDriverProviderServer, SERVICE_NAME},
 };
 
-use self::{observe::ObserveLayer, peers::PeerFilter, provider::Provider, socket::Listener};
+use self::{
+    drain::Drain,
+    observe::ObserveLayer,
+    peers::PeerFilter,
+    provider::Provider,
+    socket::{Listener, SocketFile},
+};
 
 /// How long connections may take to close after the last mount has ended.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 /// Serves mounts and gRPC health until `shutdown`, then lets running mounts finish.
+///
+/// Meanwhile it answers new calls with a refusal, until the running mounts have ended or a successor has taken the
+/// socket over.
 ///
 /// # Errors
 /// The listener breaks.
@@ -39,13 +48,13 @@ pub async fn serve(
     metrics: Metrics,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
-    let mounts = TaskTracker::new();
+    let drain = Drain::default();
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
     let router = Server::builder()
         .layer(ObserveLayer { metrics: metrics.clone() })
         .add_service(health_service)
-        .add_service(CsiDriverProviderServer::new(Provider::new(mounter, metrics, mounts.clone())));
+        .add_service(CsiDriverProviderServer::new(Provider::new(mounter, metrics, drain.clone())));
 
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { stopped.await.unwrap_or_default() };
@@ -69,20 +78,31 @@ pub async fn serve(
     if let Some(result) = early {
         return flatten(result);
     }
-    tracing::info!(mounts = mounts.len(), "stopping: running mounts finish first");
+    let mounts = drain.stop();
+    tracing::info!(mounts, "stopping: running mounts finish first");
     health.set_service_status(SERVICE_NAME, ServingStatus::NotServing).await;
     health.set_service_status("", ServingStatus::NotServing).await;
-    // Removed before the last mount ends, so that the driver reconnects to the successor.
+    tokio::select! {
+        () = drain.ended() => {}
+        () = taken_over(socket_file.as_ref(), &drain) => {}
+    }
+    // Removed before connections close, so that the driver reconnects to the successor.
     drop(socket_file);
     drop(stop);
-    mounts.close();
-    mounts.wait().await;
+    drain.ended().await;
     match tokio::time::timeout(SHUTDOWN_GRACE, &mut server).await {
         Ok(result) => flatten(result),
         Err(_) => {
             server.abort();
             Ok(())
         }
+    }
+}
+
+/// Waits until a successor has its socket at the path. Looks at once, and again after each refused mount.
+async fn taken_over(socket_file: Option<&SocketFile>, drain: &Drain) {
+    while socket_file.is_none_or(SocketFile::is_ours) {
+        drain.refused().await;
     }
 }
 

@@ -6,7 +6,6 @@ use std::{
 };
 
 use futures::FutureExt;
-use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
@@ -23,6 +22,7 @@ use crate::{
 
 use super::{
     deadline,
+    drain::Drain,
     parsing::{RequestParser, RequestTexts},
     status::{self, Failed},
 };
@@ -41,14 +41,21 @@ const MAX_NAMED: usize = 10;
 pub struct Provider {
     mounter: Mounter,
     metrics: Metrics,
-    mounts: TaskTracker,
+    drain: Drain,
     parser: RequestParser,
 }
 
 impl Provider {
-    /// Returns a service that mounts with `mounter`, and tracks the running mounts in `mounts`.
-    pub fn new(mounter: Mounter, metrics: Metrics, mounts: TaskTracker) -> Self {
-        Self { mounter, metrics, mounts, parser: RequestParser::new() }
+    /// Returns a service that mounts with `mounter`, as long as `drain` takes new mounts.
+    pub fn new(mounter: Mounter, metrics: Metrics, drain: Drain) -> Self {
+        Self { mounter, metrics, drain, parser: RequestParser::new() }
+    }
+
+    fn refuse(&self, target_path: &str) -> Status {
+        let Failed { code, status, .. } = status::stopping();
+        self.metrics.failure(code);
+        tracing::warn!(code = ?status.code(), error = ?status.message(), target_path, "mount refused");
+        status
     }
 
     async fn mount_one(
@@ -121,7 +128,10 @@ impl CsiDriverProvider for Provider {
     }
 
     async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
-        let _in_flight = (self.mounts.token(), self.metrics.mount());
+        let Some(running) = self.drain.begin_mount() else {
+            return Err(self.refuse(&request.get_ref().target_path));
+        };
+        let _in_flight = (running, self.metrics.mount());
         let time_left = deadline::time_left(request.metadata());
         let request = request.into_inner();
         // A panic would end the connection, and with it every other mount on it.

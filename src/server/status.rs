@@ -59,6 +59,16 @@ pub fn panicked() -> Failed {
     Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
 }
 
+/// Returns the answer to a mount that begins while the server stops.
+pub fn stopping() -> Failed {
+    let code = FailureCode::Stopping;
+    let message = format!(
+        "[{code}] the provider on the node is stopping: it takes no new mounts; kubelet tries again, and reaches the \
+         provider's next pod"
+    );
+    Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
+}
+
 /// Returns the gRPC code of a failure code.
 pub fn answered(code: FailureCode) -> Code {
     match code {
@@ -128,7 +138,8 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::TimeoutThrottled
         | FailureCode::TimeoutRead
         | FailureCode::TimeoutConvert
-        | FailureCode::TimeoutQueued => Code::FailedPrecondition,
+        | FailureCode::TimeoutQueued
+        | FailureCode::Stopping => Code::FailedPrecondition,
         FailureCode::InternalError => Code::Internal,
     }
 }

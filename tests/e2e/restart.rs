@@ -2,6 +2,8 @@
 
 use std::os::unix::net::UnixStream;
 
+use akv_emulator::{Fault, Route, Service};
+
 use crate::{
     harness::{Azure, Driver, MountCall},
     process::{self, Process},
@@ -50,6 +52,41 @@ async fn the_later_of_two_providers_keeps_the_socket_when_the_earlier_stops() {
     process::log(&earlier.wait_with_output().await.unwrap());
     assert!(socket.exists(), "the earlier provider removed the later one's socket");
     of_earlier.mount(&call).await.expect("its driver finds the later one");
+    process::log(&Process { dir, child: later }.signal("-TERM").await);
+}
+
+/// A rolling update, where the earlier provider still has a mount to finish when the later one takes the socket over.
+#[tokio::test]
+async fn a_driver_reaches_the_later_provider_while_the_earlier_finishes_its_mounts() {
+    let azure = Azure::with_secrets(&[("db-password", "x"), ("slow", "y")]).await;
+    let proxy = azure.proxy_url();
+    let Process { dir, child: earlier } = Process::start(&azure, &[("HTTPS_PROXY", &proxy)]).await;
+    let socket = dir.path().join("azure.sock");
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    let of_earlier = Driver::new(socket.clone());
+    of_earlier.mount(&call).await.unwrap();
+    let slow = Route::service(Service::Vault).path_prefix("/secrets/slow");
+    azure.faults().inject_times(1, slow.clone(), Fault::Hang);
+    let (driver, running) = (of_earlier.clone(), MountCall::of_secrets(&azure, &["slow"]));
+    let mount = tokio::spawn(async move { driver.mount(&running).await });
+    azure.journal().wait_for_route(1, &slow).await;
+
+    let pid = earlier.id().unwrap().to_string();
+    assert!(tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    while of_earlier.mount(&call).await.is_ok() {}
+    let inode = inode(&socket);
+    let mut later = process::command(dir.path(), &azure).env("HTTPS_PROXY", &proxy).spawn().unwrap();
+    while self::inode(&socket) == inode {
+        assert!(later.try_wait().unwrap().is_none(), "the later provider gave up");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    process::listens(&mut later, &socket).await;
+    // The earlier provider refuses once more, sees the later one, and closes the connection.
+    while of_earlier.call(call.request()).await.is_err() {}
+    assert!(!mount.is_finished(), "the earlier provider still has a mount");
+    assert_eq!(mount.await.unwrap().unwrap().text("slow"), "y");
+    process::log(&earlier.wait_with_output().await.unwrap());
+    assert!(socket.exists(), "the earlier provider removed the later one's socket");
     process::log(&Process { dir, child: later }.signal("-TERM").await);
 }
 

@@ -232,6 +232,7 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
         | Code::CannotConvert
         | Code::FileClash
         | Code::TooLarge
+        | Code::Stopping
         | Code::InternalError => String::new(),
     }
 }
