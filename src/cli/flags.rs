@@ -133,6 +133,13 @@ pub const FLAGS: &[Flag] = &[
         set: |settings, _, value| bytes(value).map(|bytes| settings.largest_volume = bytes),
     },
     Flag {
+        name: "large-volume-memory",
+        kind: Kind::Value("BYTES"),
+        default: "33554432",
+        help: "memory in bytes for volumes of more than 256 KiB, over all mounts; one such volume always fits",
+        set: |settings, _, value| bytes(value).map(|bytes| settings.large_volume_memory = bytes),
+    },
+    Flag {
         name: "healthz-port",
         kind: Kind::Value("PORT"),
         default: "8989",

@@ -80,6 +80,7 @@ pub(super) struct Settings {
     pub(super) cache: CacheSettings,
     pub(super) mount_timeout: Duration,
     pub(super) largest_volume: usize,
+    pub(super) large_volume_memory: usize,
     pub(super) healthz: HealthzSettings,
     pub(super) metrics_port: u16,
     pub(super) object_names_in_metrics: bool,
@@ -106,6 +107,7 @@ impl Default for Settings {
             },
             mount_timeout: Duration::from_secs(90),
             largest_volume: 4 << 20,
+            large_volume_memory: 32 << 20,
             healthz: HealthzSettings {
                 port: 8989,
                 path: "/healthz".to_owned(),
@@ -154,6 +156,7 @@ impl Settings {
                 token_limit: self.mount_timeout / 2,
                 budget: self.mount_timeout,
                 largest_volume: self.largest_volume,
+                large_volume_memory: self.large_volume_memory,
             },
             admin: AdminSettings {
                 healthz: Some(self.healthz).filter(|healthz| healthz.port != 0),

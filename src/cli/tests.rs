@@ -65,12 +65,21 @@ fn each_flag_changes_what_it_says() {
     assert_eq!(with("--custom-user-agent=team/1.0").mounts.user_agent.unwrap(), "team/1.0");
     let limits = |arguments: &[&str]| {
         let mounts = config(arguments).unwrap().mounts;
-        (mounts.budget.as_millis(), mounts.token_limit.as_millis(), mounts.largest_volume)
+        (
+            mounts.budget.as_millis(),
+            mounts.token_limit.as_millis(),
+            mounts.largest_volume,
+            mounts.large_volume_memory,
+        )
     };
-    assert_eq!(limits(&[]), (90_000, 45_000, 4_194_304));
+    assert_eq!(limits(&[]), (90_000, 45_000, 4_194_304, 33_554_432));
     assert_eq!(
-        limits(&["--mount-timeout=1m50s", "--max-call-recv-msg-size=8388608"]),
-        (110_000, 55_000, 8_388_608)
+        limits(&[
+            "--mount-timeout=1m50s",
+            "--max-call-recv-msg-size=8388608",
+            "--large-volume-memory=67108864"
+        ]),
+        (110_000, 55_000, 8_388_608, 67_108_864)
     );
     assert_eq!(with("--log-format-json").log.format, LogFormat::Json);
     assert_eq!(with("-v=0").log.level, LevelFilter::INFO);

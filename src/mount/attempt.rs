@@ -21,8 +21,9 @@ use crate::{
 use super::{
     Mounter, Volume,
     failure::{Caller, MountError, Phase, Progress},
-    fetch::{self, Fetched},
+    fetch::{self, Fetched, Stopped},
     layout::{self, Layout, NoVolume},
+    memory::MountMemory,
     volume::TooLarge,
 };
 
@@ -31,6 +32,7 @@ pub(super) struct MountAttempt<'a> {
     mounter: &'a Mounter,
     kind: MountKind,
     progress: &'a Progress,
+    memory: &'a MountMemory<'a>,
     objects: Arc<[ObjectSpec]>,
     vault: VaultName,
     endpoint: VaultEndpoint,
@@ -55,6 +57,7 @@ impl<'a> MountAttempt<'a> {
         objects: &Arc<[ObjectSpec]>,
         kind: MountKind,
         progress: &'a Progress,
+        memory: &'a MountMemory<'a>,
     ) -> Self {
         let MountSpec { pod, cloud: _, vault, identity, objects: _, default_mode, misspellings } = spec;
         let endpoint = cloud.vault(&vault);
@@ -64,6 +67,7 @@ impl<'a> MountAttempt<'a> {
             mounter,
             kind,
             progress,
+            memory,
             objects,
             vault,
             endpoint,
@@ -144,17 +148,27 @@ impl<'a> MountAttempt<'a> {
             .map_err(|error| MountError::Connect { vault: self.vault.clone(), error: Box::new(error) })
     }
 
-    /// Reads the objects that `before` does not hold.
+    /// Reads the objects that `before` does not hold. If the volume needs a permit for its memory and none is free,
+    /// drops everything, waits, and reads all objects.
     async fn fetch(
         &self,
         client: &VaultClient,
         before: Vec<Option<Fetched>>,
     ) -> Result<Vec<Fetched>, MountError> {
-        self.progress.read(&self.endpoint, &self.objects);
-        let limit = self.mounter.settings.largest_volume;
-        fetch::fetch(client, &self.objects, before, self.progress, limit)
-            .await
-            .map_err(|error| self.too_large(error))
+        let mut before = before;
+        loop {
+            self.progress.read(&self.endpoint, &self.objects);
+            let limit = self.mounter.settings.largest_volume;
+            match fetch::fetch(client, &self.objects, before, self.progress, self.memory, limit).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(Stopped::TooLarge(error)) => return Err(self.too_large(error)),
+                Err(Stopped::NoPermit) => {
+                    before = Vec::new();
+                    self.progress.enter(Phase::Memory);
+                    self.memory.wait().await;
+                }
+            }
+        }
     }
 
     async fn convert(self, Read { fetched, caller }: Read) -> Result<Volume, MountError> {

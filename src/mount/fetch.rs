@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -12,14 +12,20 @@ use futures::{StreamExt, stream};
 
 use crate::{
     identity::TokenRefusal,
-    spec::object::{ObjectSpec, ObjectVersion, VersionSelector},
+    spec::{
+        absence::{IfAbsent, Presence},
+        file::RelativePath,
+        object::{ObjectSpec, ObjectVersion, VersionSelector},
+        shape::{KeySelection, KeysShape, Shape},
+    },
     vault::{Answer, Bundle, Read, VaultClient, VaultError},
 };
 
 use super::{
     failure::{ObjectError, Progress},
+    memory::MountMemory,
     versions,
-    volume::TooLarge,
+    volume::{FILE_OVERHEAD_BYTES, TooLarge},
 };
 
 /// Concurrent reads of one mount, and of the versions of each object. The limiter decides how many requests are sent;
@@ -63,25 +69,47 @@ impl Versions {
     }
 }
 
+/// Why the reads of a mount stopped before their end.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// No volume within the driver's limit can hold the objects.
+    TooLarge(TooLarge),
+    /// The volume is large, and no permit for a large volume is free.
+    NoPermit,
+}
+
 /// Reads all `objects` that `before` does not hold, each version once. Marks each finished object in `progress`.
 ///
 /// # Errors
-/// The objects' size exceeds twice `largest_volume`, so no volume of that size can hold them. Hex decoding halves a
-/// value; no other conversion of a value in real use shrinks it more. A key shrinks more, but its size in memory does
-/// not.
+/// The volume is larger than `largest_volume`, or than `memory` allows now. The first is known as soon as the names of
+/// all files are too long together, or what was read exceeds twice `largest_volume`. Hex decoding halves a value; no
+/// other conversion of a value in real use shrinks it more. A key shrinks more, but its size in memory does not.
 pub(super) async fn fetch(
     client: &VaultClient,
     objects: &[ObjectSpec],
     before: Vec<Option<Fetched>>,
     progress: &Progress,
+    memory: &MountMemory<'_>,
     largest_volume: usize,
-) -> Result<Vec<Fetched>, TooLarge> {
+) -> Result<Vec<Fetched>, Stopped> {
     let reads = &Reads {
         client,
         begun: Mutex::default(),
-        bytes: AtomicUsize::new(before.iter().flatten().map(bytes).sum()),
-        most: largest_volume.saturating_mul(2),
+        size: Size {
+            names: AtomicUsize::new(objects.iter().map(names_bytes).sum()),
+            read: AtomicUsize::new(0),
+            volume: AtomicUsize::new(0),
+        },
+        memory,
+        no_permit: AtomicBool::new(false),
+        largest_volume,
     };
+    for (object, fetched) in objects.iter().zip(&before) {
+        for version in fetched.iter().flatten().flat_map(Versions::all) {
+            reads.size.add(object, version, true);
+        }
+    }
+    reads.check()?;
     // Collected first: rustc finds a future with the iterator's closure not Send for every lifetime.
     let read = |(index, (object, before))| async move {
         let fetched = match before {
@@ -89,26 +117,56 @@ pub(super) async fn fetch(
             None => reads.object(object).await,
         };
         progress.done(index);
-        fetched
+        (index, fetched)
     };
     let before = before.into_iter().chain(std::iter::repeat_with(|| None));
     let begun: Vec<_> = objects.iter().zip(before).enumerate().map(read).collect();
-    let mut begun = stream::iter(begun).buffered(MAX_CONCURRENT_READS);
+    let mut begun = stream::iter(begun).buffer_unordered(MAX_CONCURRENT_READS);
     let mut fetched = Vec::with_capacity(objects.len());
     while let Some(object) = begun.next().await {
+        reads.check()?;
         fetched.push(object);
-        if reads.are_too_much() {
-            // The objects that arrived first differ from try to try, so none is named.
-            return Err(TooLarge { size: reads.bytes.load(Ordering::Relaxed), largest: None });
-        }
     }
-    Ok(fetched)
+    Ok(in_order(fetched))
 }
 
-/// Returns the approximate size of an object in memory.
-fn bytes(fetched: &Fetched) -> usize {
-    let versions = fetched.iter().flat_map(Versions::all);
-    versions.flat_map(|version| &version.bundle).map(|bundle| bundle.content_bytes()).sum()
+/// Returns the results in the order of their indices.
+fn in_order<T>(mut results: Vec<(usize, T)>) -> Vec<T> {
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Returns the size of an entry's files in the driver's answer, without their contents: at least this many bytes. A file
+/// that may be missing counts nothing.
+fn names_bytes(object: &ObjectSpec) -> usize {
+    let file = |path: &RelativePath, if_absent: &IfAbsent| match if_absent {
+        IfAbsent::Fail | IfAbsent::Write(_) => path.as_str().len() + FILE_OVERHEAD_BYTES,
+        IfAbsent::Omit => 0,
+    };
+    match &object.shape {
+        // A history counts when its list has arrived.
+        Shape::File(_) if matches!(object.versions, VersionSelector::History { .. }) => 0,
+        Shape::File(of) => file(&of.path, &of.if_absent),
+        Shape::Keys(KeysShape {
+            keys: KeySelection::Listed(items), presence: Presence::Required, ..
+        }) => items.iter().map(|item| file(&item.path, &item.if_absent)).sum(),
+        Shape::Keys(_) => 0,
+    }
+}
+
+/// Returns the size of a history's files in the driver's answer, without their contents.
+fn history_bytes(object: &ObjectSpec, versions: &[ObjectVersion]) -> usize {
+    let path = object.shape.as_file().map_or(0, |file| file.path.as_str().len());
+    let id = object.object_type().as_str().len() + 1 + object.name.as_str().len();
+    versions.iter().map(|version| path + id + version.as_str().len() + FILE_OVERHEAD_BYTES).sum()
+}
+
+/// Returns how many files may each hold as much as the object.
+fn copies(object: &ObjectSpec) -> usize {
+    match &object.shape {
+        Shape::Keys(KeysShape { keys: KeySelection::Listed(items), .. }) => items.len(),
+        Shape::File(_) | Shape::Keys(_) => 1,
+    }
 }
 
 /// Returns why the vault refused the token, for any of the objects. Of several refusals, the most specific wins.
@@ -152,10 +210,31 @@ fn refused(fetched: &Fetched) -> Option<TokenRefusal> {
 struct Reads<'a> {
     client: &'a VaultClient,
     begun: Mutex<HashMap<Read, Answer<Bundle>>>,
-    /// Approximate size of all answers so far.
-    bytes: AtomicUsize,
-    /// The largest useful size: a volume cannot hold more.
-    most: usize,
+    size: Size,
+    memory: &'a MountMemory<'a>,
+    /// Set once no permit was free. A history may have stopped then, so the mount must stop too.
+    no_permit: AtomicBool,
+    largest_volume: usize,
+}
+
+/// The size of a volume, as far as it is known, in bytes.
+struct Size {
+    /// The names and versions of its files in the driver's answer.
+    names: AtomicUsize,
+    /// What was read from the vault.
+    read: AtomicUsize,
+    /// What its files hold, at most; more than was read if several files have the same content.
+    volume: AtomicUsize,
+}
+
+impl Size {
+    fn add(&self, object: &ObjectSpec, version: &VersionRead, is_new: bool) {
+        let bytes = version.bundle.as_ref().map_or(0, |bundle| bundle.content_bytes());
+        self.volume.fetch_add(bytes * copies(object), Ordering::Relaxed);
+        if is_new {
+            self.read.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Reads<'_> {
@@ -169,17 +248,19 @@ impl Reads<'_> {
             VersionSelector::History { from, depth } => {
                 let listed = self.client.versions(&read(object, None)).await?;
                 let selected = versions::select(&listed, from.as_ref(), *depth)?;
-                let read = |version| self.version(object, Some(version));
-                let reads: Vec<_> = selected.into_iter().map(read).collect();
-                let mut reads = stream::iter(reads).buffered(MAX_CONCURRENT_READS);
+                self.size.names.fetch_add(history_bytes(object, &selected), Ordering::Relaxed);
+                let read =
+                    |(index, version)| async move { (index, self.version(object, Some(version)).await) };
+                let reads: Vec<_> = selected.into_iter().enumerate().map(read).collect();
+                let mut reads = stream::iter(reads).buffer_unordered(MAX_CONCURRENT_READS);
                 let mut versions = Vec::new();
-                while let Some(version) = reads.next().await {
+                // The mount checks again, and stops with the error.
+                while self.check().is_ok()
+                    && let Some(version) = reads.next().await
+                {
                     versions.push(version);
-                    if self.are_too_much() {
-                        break;
-                    }
                 }
-                Ok(Versions::History(versions))
+                Ok(Versions::History(in_order(versions)))
             }
         }
     }
@@ -194,20 +275,36 @@ impl Reads<'_> {
             };
             begun.entry(read(object, version.clone())).or_insert_with_key(begin).clone()
         };
-        let bundle = answer.await;
-        if let Ok(bundle) = &bundle
-            && is_new
-        {
-            self.bytes.fetch_add(bundle.content_bytes(), Ordering::Relaxed);
-        }
-        VersionRead { asked: version, bundle }
+        let read = VersionRead { asked: version, bundle: answer.await };
+        self.size.add(object, &read, is_new);
+        read
     }
 
-    fn are_too_much(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) > self.most
+    /// Checks the size so far.
+    fn check(&self) -> Result<(), Stopped> {
+        let [names, read, volume] =
+            [&self.size.names, &self.size.read, &self.size.volume].map(|size| size.load(Ordering::Relaxed));
+        if names > self.largest_volume || read > self.largest_volume.saturating_mul(2) {
+            // The objects that arrived first differ from try to try, so none is named.
+            return Err(Stopped::TooLarge(TooLarge { size: names + read, largest: None }));
+        }
+        if self.memory.hold(names + volume).is_err() {
+            self.no_permit.store(true, Ordering::Relaxed);
+        }
+        if self.no_permit.load(Ordering::Relaxed) { Err(Stopped::NoPermit) } else { Ok(()) }
     }
 }
 
 fn read(object: &ObjectSpec, version: Option<ObjectVersion>) -> Read {
     Read { object_type: object.object_type(), name: object.name.clone(), version }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_the_users_order() {
+        assert_eq!(in_order(vec![(2, 'c'), (0, 'a'), (1, 'b')]), ['a', 'b', 'c']);
+    }
 }

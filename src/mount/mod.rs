@@ -5,6 +5,8 @@ mod concurrency;
 mod failure;
 mod fetch;
 mod layout;
+mod memory;
+mod receipt;
 mod served;
 mod versions;
 mod volume;
@@ -14,6 +16,7 @@ pub use self::{
         Budget, Caller, LogDetails, MissingKey, MountError, Names, ObjectError, ObjectFailure, TimeoutCause,
         listed,
     },
+    receipt::{Mounted, Receipt},
     volume::{AbsentObject, Largest, LeftOut, MountedVersion, Volume, VolumeFile},
 };
 
@@ -38,6 +41,7 @@ use self::{
     attempt::{MountAttempt, names},
     concurrency::MountLimiter,
     failure::Progress,
+    memory::VolumeMemory,
     served::{ServedVolumes, VolumeRef},
 };
 
@@ -49,6 +53,7 @@ pub struct Mounter {
     azure: Client,
     served: ServedVolumes,
     limiter: MountLimiter,
+    memory: VolumeMemory,
     cloud_files: Arc<Semaphore>,
     settings: MountSettings,
 }
@@ -75,6 +80,8 @@ pub struct MountSettings {
     /// `--max-call-recv-msg-size`: the driver's limit for one answer, in bytes. A larger answer fails on the driver's
     /// side with `ResourceExhausted`, one of the codes that leave a pod with an empty volume.
     pub largest_volume: usize,
+    /// `--large-volume-memory`: the memory of large volumes over all mounts, in bytes. There is always enough for one.
+    pub large_volume_memory: usize,
 }
 
 impl Mounter {
@@ -83,6 +90,8 @@ impl Mounter {
         let clients =
             ClientFactory { transports, user_agent: settings.user_agent.clone(), metrics: metrics.clone() };
         let vaults = Vaults::new(&clients, settings.cache);
+        let memory =
+            VolumeMemory::new(settings.large_volume_memory, settings.largest_volume, metrics.clone());
         let limiter = MountLimiter::new(vaults.authenticated().clone(), metrics);
         Self {
             identities: Identities::new(&clients, settings.token_proxy.clone(), settings.token_limit),
@@ -90,6 +99,7 @@ impl Mounter {
             azure: clients.transports.azure_client,
             served: ServedVolumes::new(),
             limiter,
+            memory,
             cloud_files: Arc::new(Semaphore::new(MAX_CLOUD_FILES)),
             settings,
         }
@@ -106,7 +116,7 @@ impl Mounter {
         mut spec: MountSpec,
         target_path: &str,
         time_left: Option<Duration>,
-    ) -> Result<Volume, MountError> {
+    ) -> Result<Mounted, MountError> {
         let (limit, budget) = match time_left {
             Some(left) if left < self.settings.budget => (left, Budget::Caller),
             _ => (self.settings.budget, Budget::Configured(self.settings.budget)),
@@ -122,11 +132,13 @@ impl Mounter {
         let host = cloud.vault(&spec.vault);
         let _permit = timeout_at(until, self.limiter.acquire(host.name(), kind)).await.map_err(late)?;
         let progress = Progress::new();
+        let memory = self.memory.of_mount();
         let vault = spec.vault.clone();
         let objects: Arc<[ObjectSpec]> = std::mem::take(&mut spec.objects).into();
-        let mut attempt =
-            pin!(async { MountAttempt::new(self, spec, cloud, &objects, kind, &progress).run().await });
-        let mounted = timeout_at(until, &mut attempt).await.unwrap_or_else(|_| {
+        let mut attempt = pin!(async {
+            MountAttempt::new(self, spec, cloud, &objects, kind, &progress, &memory).run().await
+        });
+        let mut mounted = timeout_at(until, &mut attempt).await.unwrap_or_else(|_| {
             // Asked before the attempt is dropped: its connection phases vanish with it.
             let (waiting, spent) = progress.waiting(&self.vaults, &self.azure);
             Err(MountError::Timeout {
@@ -137,11 +149,11 @@ impl Mounter {
                 spent,
             })
         })?;
-        volume.into_iter().for_each(|volume| self.served.add(volume));
-        match kind {
-            MountKind::Initial => Ok(mounted),
-            MountKind::Republish => Ok(Volume { left_out: Vec::new(), ..mounted }),
+        if kind == MountKind::Republish {
+            mounted.left_out.clear();
         }
+        let served = volume.map(|volume| (self.served.clone(), volume));
+        Ok(Mounted { volume: mounted, receipt: Receipt { served, _memory: memory.take() } })
     }
 
     /// Returns the endpoints of a cloud. They are known before the mount gets its permit, since they make the host that

@@ -214,7 +214,7 @@ impl Draft {
 }
 
 /// Tags, lengths and modes of a file and a version in protobuf's encoding.
-const FILE_OVERHEAD_BYTES: usize = 128;
+pub(super) const FILE_OVERHEAD_BYTES: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 mod accept;
 pub mod deadline;
+mod delivery;
 pub mod drain;
 pub mod endpoint;
 mod observe;
@@ -25,6 +26,7 @@ use crate::{
 };
 
 use self::{
+    delivery::DeliveryLayer,
     drain::Drain,
     observe::ObserveLayer,
     peers::PeerFilter,
@@ -53,6 +55,7 @@ pub async fn serve(
     health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
     let router = Server::builder()
         .layer(ObserveLayer { metrics: metrics.clone() })
+        .layer(DeliveryLayer)
         .add_service(health_service)
         .add_service(CsiDriverProviderServer::new(Provider::new(mounter, metrics, drain.clone())));
 

@@ -2,6 +2,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,7 +13,7 @@ use tracing::Instrument;
 use crate::{
     build::Build,
     metrics::Metrics,
-    mount::{LogDetails, Mounter, Names, Volume, listed},
+    mount::{LogDetails, Mounted, Mounter, Names, Volume, listed},
     proto::{
         File, MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse,
         csi_driver_provider_server::CsiDriverProvider,
@@ -62,7 +63,7 @@ impl Provider {
         &self,
         mut request: MountRequest,
         time_left: Option<Duration>,
-    ) -> Result<MountResponse, Status> {
+    ) -> Result<Response<MountResponse>, Status> {
         let begin = Instant::now();
         let parsed = self.parser.parse(RequestTexts::of(&mut request)).await;
         let time_left = time_left.map(|left| left.saturating_sub(begin.elapsed()));
@@ -87,9 +88,10 @@ impl Provider {
         spec: MountSpec,
         target_path: &str,
         time_left: Option<Duration>,
-    ) -> Result<MountResponse, Status> {
+    ) -> Result<Response<MountResponse>, Status> {
         let begin = Instant::now();
-        let volume = self.mounter.mount(spec, target_path, time_left).await.map_err(|error| {
+        let mounted = self.mounter.mount(spec, target_path, time_left).await;
+        let Mounted { volume, receipt } = mounted.map_err(|error| {
             let Failed { code, status, details: LogDetails { all, request_ids, seen } } =
                 status::from_mount(&error);
             self.metrics.failure(code);
@@ -113,7 +115,10 @@ impl Provider {
             tracing::info!(?objects, "optional objects are absent");
         }
         tracing::debug!(files = volume.files.len(), elapsed = ?begin.elapsed(), "mounted");
-        Ok(volume.into())
+        let mut response = Response::new(volume.into());
+        // The delivery layer confirms it.
+        response.extensions_mut().insert(Arc::new(receipt));
+        Ok(response)
     }
 }
 
@@ -136,13 +141,12 @@ impl CsiDriverProvider for Provider {
         let request = request.into_inner();
         // A panic would end the connection, and with it every other mount on it.
         let result = AssertUnwindSafe(self.mount_one(request, time_left)).catch_unwind().await;
-        let result = result.unwrap_or_else(|_| {
+        result.unwrap_or_else(|_| {
             let Failed { code, status, .. } = status::panicked();
             self.metrics.panic();
             self.metrics.failure(code);
             Err(status)
-        });
-        result.map(Response::new)
+        })
     }
 }
 

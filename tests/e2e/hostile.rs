@@ -1,6 +1,6 @@
 //! Oversized requests and answers, and their effect on other mounts.
 
-use akv_emulator::{Route, Service};
+use akv_emulator::{Fault, Route, Service};
 use akv_provider::proto::MountRequest;
 use tonic::Code;
 
@@ -101,4 +101,98 @@ async fn thousands_of_secrets_do_not_fill_the_memory() {
     let after = process.memory("VmHWM");
     // All of it would be 48 MiB.
     assert!(after < before + 30, "from {before} to {after} MiB");
+}
+
+#[tokio::test]
+async fn more_names_than_fit_into_a_volume_are_refused_before_any_read() {
+    let azure = Azure::with_secrets(&[("a", "x")]).await;
+    let provider = Provider::start_with(&azure, &["--max-call-recv-msg-size=100000".to_owned()]);
+    let entry = |index| format!("- {{objectName: a, objectType: secret, objectAlias: a{index}}}\n");
+    let call = |count| MountCall::of(&(0..count).map(entry).collect::<String>()).workload(&azure);
+    let reads = Route::service(Service::Vault).credentials(true);
+    let status = provider.driver().mount(&call(1_000)).await.unwrap_err();
+    assert!(status.message().starts_with("[AKV-TooLarge] "), "{status}");
+    assert_eq!(azure.journal().count(&reads), 0);
+    assert_eq!(provider.driver().mount(&call(500)).await.unwrap().files.len(), 500);
+}
+
+#[tokio::test]
+async fn more_versions_than_fit_into_a_volume_are_refused_before_they_are_read() {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<String> = (0..20).map(|index| format!("s{index}")).collect();
+    for name in &names {
+        for _ in 0..200 {
+            azure.vaults().put_secret("lab", name, "x");
+        }
+    }
+    let provider = Provider::start_with(&azure, &["--max-call-recv-msg-size=100000".to_owned()]);
+    let entry =
+        |name: &String| format!("- {{objectName: {name}, objectType: secret, objectVersionHistory: 200}}\n");
+    let call = MountCall::of(&names.iter().map(entry).collect::<String>()).workload(&azure);
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(status.message().starts_with("[AKV-TooLarge] "), "{status}");
+    let lists = Route::service(Service::Vault).credentials(true).path_suffix("/versions");
+    let all = azure.journal().count(&Route::service(Service::Vault).credentials(true));
+    let versions = all - azure.journal().count(&lists);
+    println!("{all} requests, {versions} of them for versions");
+    // There are 4,000 versions, and 600 do not fit.
+    assert!(versions < 1_000, "{versions} reads for nothing");
+}
+
+/// Returns a mount of a volume that needs a permit for large volumes, with this secret as its last object.
+fn large(azure: &Azure, last: &str) -> MountCall {
+    for index in 0..20 {
+        azure.vaults().put_secret("lab", &format!("large-{index}"), &"x".repeat(25_000));
+    }
+    let names: Vec<String> = (0..20).map(|index| format!("large-{index}")).chain([last.to_owned()]).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    MountCall::of_secrets(azure, &names).of_another_pod()
+}
+
+#[tokio::test]
+async fn large_volumes_wait_for_memory_with_nothing_in_hand_and_small_ones_do_not() {
+    let azure = Azure::with_secrets(&[("hangs", "x"), ("small", "y")]).await;
+    let hang = azure.faults().inject(Route::vault("lab").path_prefix("/secrets/hangs"), Fault::Hang);
+    let (provider, _) = Provider::start_changed_with_ports(&azure, |config| {
+        // Memory for one large volume.
+        config.mounts.large_volume_memory = 0;
+        config.admin.metrics_port = Some(0);
+    });
+    let reads = Route::service(Service::Vault).credentials(true);
+    let mount = |call: MountCall| {
+        let driver = provider.driver();
+        tokio::spawn(async move { driver.mount(&call).await })
+    };
+    let first = mount(large(&azure, "hangs"));
+    azure.journal().wait_until(|journal| journal.count(&reads) == 21 && journal.in_flight() == 1).await;
+    let second = mount(large(&azure, "small"));
+    provider.wait_for_metric("akv_mounts_waiting 1").await;
+    azure.journal().wait_until(|journal| journal.in_flight() == 1).await;
+    let before = azure.journal().count(&reads);
+    let small = MountCall::of_secrets(&azure, &["small"]).of_another_pod();
+    assert_eq!(provider.driver().mount(&small).await.unwrap().text("small"), "y");
+    assert_eq!(azure.journal().count(&reads), before + 1, "the second large volume reads nothing");
+    assert!(!second.is_finished());
+    azure.faults().remove(hang);
+    first.abort();
+    assert_eq!(second.await.unwrap().unwrap().files.len(), 21);
+}
+
+#[tokio::test]
+async fn a_large_volume_that_waits_for_memory_reports_it() {
+    let azure = Azure::with_secrets(&[("hangs", "x"), ("small", "y")]).await;
+    azure.faults().inject(Route::vault("lab").path_prefix("/secrets/hangs"), Fault::Hang);
+    let provider = Provider::start_changed(&azure, |config| config.mounts.large_volume_memory = 0);
+    let (driver, call) = (provider.driver(), large(&azure, "hangs"));
+    let first = tokio::spawn(async move { driver.mount(&call).await.map(drop) });
+    let reads = Route::service(Service::Vault).credentials(true);
+    azure.journal().wait_until(|journal| journal.count(&reads) == 21 && journal.in_flight() == 1).await;
+    let mut request = tonic::Request::new(large(&azure, "small").request());
+    request.set_timeout(std::time::Duration::from_secs(6));
+    let status = provider.driver().client().mount(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    assert!(status.message().starts_with("[AKV-TimeoutQueued] "), "{status}");
+    assert!(status.message().contains("waiting for memory that other large volumes use"), "{status}");
+    first.abort();
 }

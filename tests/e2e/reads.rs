@@ -49,6 +49,23 @@ async fn the_reads_of_a_mount_run_at_once() {
 }
 
 #[tokio::test]
+async fn slow_reads_do_not_delay_the_reads_behind_them() {
+    let (azure, names) = Azure::with_numbered_secrets(140).await;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let is_slow =
+        |path: &str| ["0", "64", "128"].iter().any(|slow| path.ends_with(&format!("/secret-{slow}")));
+    let slow = reads().matching(move |head| is_slow(head.path.trim_end_matches('/')));
+    let hang = azure.faults().inject(slow, Fault::Hang);
+    let provider = Provider::start(&azure);
+    let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, &names));
+    let mount = tokio::spawn(async move { driver.mount(&call).await.map(drop) });
+    azure.journal().wait_for_route(140, &reads()).await;
+    // If reads waited behind a slow one, it would have been repeated before the last read was sent.
+    assert_eq!(azure.faults().hits(hang), 3);
+    mount.abort();
+}
+
+#[tokio::test]
 async fn an_object_requested_twice_is_read_once() {
     let azure = Azure::with_secrets(&[("api-key", "k-123")]).await;
     let provider = Provider::start(&azure);

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use akv_emulator::{Fault, Route, Service};
-use akv_provider::{proto::MountRequest, transport::Transports};
+use akv_provider::{
+    proto::{MountRequest, MountResponse},
+    transport::Transports,
+};
 use azure_core::http::Transport;
 use tonic::Code;
 use tonic_health::pb::{
@@ -32,23 +35,65 @@ async fn health_is_served_beside_the_provider() {
     }
 }
 
+/// Waits until the server says that it stops.
+async fn stops(provider: &Provider) {
+    let request = HealthCheckRequest { service: String::new() };
+    let mut health = HealthClient::new(provider.driver().channel());
+    let mut changes = health.watch(request).await.unwrap().into_inner();
+    while changes.message().await.unwrap().unwrap().status() != ServingStatus::NotServing {}
+}
+
 #[tokio::test]
-async fn a_running_mount_finishes_before_the_server_stops() {
-    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
-    azure.latency().set_for(Route::service(Service::Vault), Duration::from_millis(200));
+async fn a_stopping_server_finishes_its_mounts_and_refuses_new_ones() {
+    let azure = Azure::with_secrets(&[("slow", "x"), ("fast", "y")]).await;
     let mut provider = Provider::start(&azure);
-    let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, &["db-password"]));
-    let mount = tokio::spawn(async move { driver.mount(&call).await });
-    azure.journal().wait_for_route(1, &Route::service(Service::Vault)).await;
+    let (old, call) = (provider.driver(), MountCall::of_secrets(&azure, &["fast"]));
+    old.mount(&call).await.unwrap();
+    let slow = Route::service(Service::Vault).path_prefix("/secrets/slow");
+    let reset = azure.faults().inject(slow.clone(), Fault::Hang);
+    let (driver, running) = (provider.driver(), MountCall::of_secrets(&azure, &["slow"]));
+    let mount = tokio::spawn(async move { driver.mount(&running).await });
+    azure.journal().wait_for_route(1, &slow).await;
+    azure.faults().remove(reset);
 
     provider.begin_to_stop();
-    while provider.socket().exists() {
-        tokio::task::yield_now().await;
+    stops(&provider).await;
+    azure.journal().clear();
+    // Over the driver's open connection, and over a new one.
+    for driver in [&old, &provider.driver()] {
+        let status = driver.mount(&call).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+        assert!(status.message().starts_with("[AKV-Stopping] "), "{status}");
     }
-    assert!(!mount.is_finished());
+    assert_eq!(azure.journal().total(), 0);
+    assert!(!mount.is_finished() && provider.socket().exists());
 
+    // The hanging read is repeated after its timeout.
+    assert_eq!(mount.await.unwrap().unwrap().text("slow"), "x");
     provider.stopped().await;
-    assert_eq!(mount.await.unwrap().unwrap().text("db-password"), "x");
+}
+
+#[tokio::test]
+async fn an_answer_that_its_caller_does_not_read_leaves_the_next_mount_an_initial_one() {
+    let azure = Azure::with_secrets(&[("large", &"x".repeat(20_000))]).await;
+    let provider = Provider::start(&azure);
+    let call = MountCall::of_secrets(&azure, &["large"]);
+    // This caller takes no more than a thousand bytes of an answer before it reads.
+    let endpoint = tonic::transport::Endpoint::try_from(format!("unix://{}", provider.socket().display()));
+    let channel = endpoint.unwrap().initial_stream_window_size(1_000).connect_lazy();
+    let mut grpc = tonic::client::Grpc::new(channel);
+    grpc.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<MountRequest, MountResponse>::default();
+    let path = "/v1alpha1.CSIDriverProvider/Mount".parse().unwrap();
+    let answer = grpc.server_streaming(tonic::Request::new(call.request()), path, codec).await.unwrap();
+    drop(answer);
+
+    let reads = Route::service(Service::Vault).credentials(true);
+    assert_eq!(azure.journal().count(&reads), 1);
+    provider.driver().mount(&call).await.unwrap();
+    assert_eq!(azure.journal().count(&reads), 2, "an initial mount reads the vault");
+    provider.driver().mount(&call).await.unwrap();
+    assert_eq!(azure.journal().count(&reads), 2, "a republish gets the cached value");
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ impl TimeoutCause {
             Self::Reads { throttled: true, .. } => Code::TimeoutThrottled,
             Self::Reads { connect_phase: Some(_), .. } => Code::TimeoutConnect,
             Self::Reads { .. } => Code::TimeoutRead,
+            Self::Memory => Code::TimeoutQueued,
             Self::Conversion => Code::TimeoutConvert,
         }
     }

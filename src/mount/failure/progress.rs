@@ -54,6 +54,8 @@ pub(in crate::mount) enum Phase {
         /// Indices of the objects that have not been read yet.
         missing: BTreeSet<usize>,
     },
+    /// Waiting for memory, which other large volumes use.
+    Memory,
     /// Converting objects to files.
     Conversion,
 }
@@ -102,6 +104,7 @@ impl Progress {
                     last: status.last,
                 }
             }
+            Phase::Memory => TimeoutCause::Memory,
             Phase::Conversion => TimeoutCause::Conversion,
         };
         (waiting, state.since.elapsed())

@@ -37,6 +37,8 @@ pub enum TimeoutCause {
         /// The status of the vault's last answer.
         last: Option<u16>,
     },
+    /// Memory for a large volume.
+    Memory,
     /// A conversion.
     Conversion,
 }
@@ -58,6 +60,7 @@ impl fmt::Display for TimeoutCause {
             Self::Reads { host, connect_phase, .. } => {
                 write!(f, "waiting for answers from {host}{}", with(*connect_phase))
             }
+            Self::Memory => f.write_str("waiting for memory that other large volumes use"),
             Self::Conversion => f.write_str("converting the objects that were read"),
         }
     }
@@ -68,7 +71,7 @@ impl TimeoutCause {
     pub(in crate::mount) fn asked(&self) -> String {
         match self {
             Self::Token { identity, source, .. } => format!("asked {source} as {identity}"),
-            Self::Cloud | Self::Reads { .. } | Self::Conversion => String::new(),
+            Self::Cloud | Self::Reads { .. } | Self::Memory | Self::Conversion => String::new(),
         }
     }
 
@@ -84,7 +87,7 @@ impl TimeoutCause {
                 format!("{} of {wanted} objects are missing: {names}; {}", missing.len(), last(status))
             }
             Self::Token { last: status, .. } => last(status),
-            Self::Cloud | Self::Conversion => String::new(),
+            Self::Cloud | Self::Memory | Self::Conversion => String::new(),
         }
     }
 }
@@ -115,6 +118,7 @@ mod tests {
         };
         for (waiting, expected) in [
             (TimeoutCause::Cloud, "reading the cloud environment file"),
+            (TimeoutCause::Memory, "waiting for memory that other large volumes use"),
             (token(None), "waiting for a token from Entra"),
             (token(Some(ConnectPhase::Tls)), "waiting for a token from Entra (the TLS handshake)"),
             (reads(None, false), "waiting for answers from lab.vault.azure.net"),

@@ -47,6 +47,7 @@ fn extreme() -> Value {
         "objectCacheTtl": "300ms",
         "mountTimeout": "1m50s",
         "maxCallRecvMsgSize": 2147483647,
+        "largeVolumeMemory": 100,
         "metricsAddr": ":1",
         "metricsObjectName": true,
         "enablePprof": true,

@@ -24,6 +24,7 @@
 - {{ printf "--object-cache-ttl=%s" .Values.objectCacheTtl | quote }}
 - {{ printf "--mount-timeout=%s" .Values.mountTimeout | quote }}
 - --max-call-recv-msg-size={{ .Values.maxCallRecvMsgSize | int }}
+- --large-volume-memory={{ .Values.largeVolumeMemory | int }}
 {{- with .Values.linux.customUserAgent }}
 - {{ printf "--custom-user-agent=%s" . | quote }}
 {{- end }}

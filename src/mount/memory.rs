@@ -1,0 +1,139 @@
+//! The memory of volumes, over all mounts.
+//!
+//! A small volume needs no permit. A mount that outgrows that size takes one of a few permits, which cover the largest
+//! volume that there can be. If no permit is free, the mount drops what it has read, waits, and reads again. A mount
+//! that waits therefore holds nothing that another mount waits for, and takes at most one permit. So no two mounts can
+//! wait for each other.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::metrics::Metrics;
+
+/// The size up to which a volume needs no permit, in bytes: twenty certificates with their keys, or a thousand
+/// passwords.
+pub(super) const MAX_SMALL_VOLUME_BYTES: usize = 256 << 10;
+
+/// How much memory a volume takes at worst, in multiples of the driver's limit: twice the limit is read, then it is
+/// files, and then an answer.
+const COPIES: usize = 4;
+
+/// The permits for large volumes. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct VolumeMemory {
+    permits: Arc<Semaphore>,
+    metrics: Metrics,
+}
+
+/// A permit for one large volume, returned when dropped.
+#[derive(Debug)]
+pub(super) struct LargeVolumePermit {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The memory of one mount.
+#[derive(Debug)]
+pub(super) struct MountMemory<'a> {
+    all: &'a VolumeMemory,
+    permit: Mutex<Option<LargeVolumePermit>>,
+}
+
+/// An error for a mount that needs a permit while none is free.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoPermit;
+
+impl VolumeMemory {
+    /// Creates as many permits as volumes of `largest_volume` bytes fit into `budget` bytes at once, and at least one.
+    pub(super) fn new(budget: usize, largest_volume: usize, metrics: Metrics) -> Self {
+        let permits =
+            (budget / largest_volume.saturating_mul(COPIES).max(1)).clamp(1, Semaphore::MAX_PERMITS);
+        Self { permits: Arc::new(Semaphore::new(permits)), metrics }
+    }
+
+    /// Returns the memory of one mount, without a permit.
+    pub(super) fn of_mount(&self) -> MountMemory<'_> {
+        MountMemory { all: self, permit: Mutex::default() }
+    }
+}
+
+impl MountMemory<'_> {
+    /// Lets the mount hold a volume of `bytes`. Takes a permit if one is needed and free.
+    ///
+    /// # Errors
+    /// A permit is needed, and none is free.
+    pub(super) fn hold(&self, bytes: usize) -> Result<(), NoPermit> {
+        if bytes <= MAX_SMALL_VOLUME_BYTES {
+            return Ok(());
+        }
+        let mut permit = self.lock();
+        if permit.is_none() {
+            let free = self.all.permits.clone().try_acquire_owned().map_err(|_| NoPermit)?;
+            *permit = Some(LargeVolumePermit { _permit: free });
+        }
+        Ok(())
+    }
+
+    /// Waits for a permit, first come, first served. The mount must hold nothing meanwhile.
+    pub(super) async fn wait(&self) {
+        let _waiting = self.all.metrics.waiting();
+        let permit = self.all.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        *self.lock() = Some(LargeVolumePermit { _permit: permit });
+    }
+
+    /// Takes the permit out, for as long as the finished volume stays in memory.
+    pub(super) fn take(&self) -> Option<LargeVolumePermit> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<LargeVolumePermit>> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    const LARGE: usize = MAX_SMALL_VOLUME_BYTES + 1;
+
+    fn memory(budget: usize, largest_volume: usize) -> VolumeMemory {
+        VolumeMemory::new(budget, largest_volume, Metrics::new(false))
+    }
+
+    #[test]
+    fn large_volumes_share_the_budget_and_small_ones_need_none() {
+        let all = memory(32 << 20, 4 << 20);
+        let [first, second, third] = [(); 3].map(|()| all.of_mount());
+        assert_eq!((first.hold(LARGE), second.hold(LARGE)), (Ok(()), Ok(())));
+        assert_eq!(first.hold(4 * LARGE), Ok(()), "one permit is enough, however much it grows");
+        assert_eq!(third.hold(MAX_SMALL_VOLUME_BYTES), Ok(()));
+        assert_eq!(third.hold(LARGE), Err(NoPermit));
+        let mut wait = Box::pin(third.wait());
+        assert!(wait.as_mut().now_or_never().is_none());
+        drop(first);
+        assert!(wait.now_or_never().is_some());
+        assert_eq!(third.hold(LARGE), Ok(()));
+    }
+
+    #[test]
+    fn a_permit_lives_as_long_as_the_volume() {
+        let all = memory(0, 4 << 20);
+        let first = all.of_mount();
+        assert_eq!(first.hold(LARGE), Ok(()), "there is always one permit");
+        let volume = first.take();
+        drop(first);
+        assert_eq!(all.of_mount().hold(LARGE), Err(NoPermit));
+        drop(volume);
+        assert_eq!(all.of_mount().hold(LARGE), Ok(()));
+    }
+
+    #[test]
+    fn any_budget_makes_permits() {
+        for (budget, largest_volume) in [(0, 0), (0, usize::MAX), (usize::MAX, 0), (usize::MAX, usize::MAX)] {
+            assert_eq!(memory(budget, largest_volume).of_mount().hold(LARGE), Ok(()));
+        }
+    }
+}
