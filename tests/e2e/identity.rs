@@ -280,6 +280,8 @@ async fn a_token_proxy_that_hangs_does_not_delay_entra() {
     let timeouts =
         Timeouts { read_idle: Duration::from_secs(60), ..Timeouts::within(Duration::from_secs(90)) };
     let provider = Provider::start_over_changed(&azure, azure.transports_with(timeouts), |_| {});
+    // The vault has then accepted a token, so that as many mounts run as one vault may have.
+    provider.driver().mount(&service_principal()).await.unwrap();
     let hanging = Route::service(Service::TokenProxy);
     azure.faults().inject(hanging.clone(), Fault::Hang);
     // More than the 16 token requests that may be sent to one host at once.

@@ -18,6 +18,16 @@ fn tokens() -> Route {
     Route::token_endpoint()
 }
 
+/// Mounts as another identity. The vault has then accepted a token, so that as many mounts run as one vault may have.
+async fn accept_a_token(azure: &Azure, provider: &Provider) {
+    azure.vaults().put_secret("lab", "other", "x");
+    let call = MountCall::of("- objectName: other\n  objectType: secret\n").with_secrets(&[
+        ("clientid", "dddddddd-0000-0000-0000-000000000003"),
+        ("clientsecret", "s3cr3t~value"),
+    ]);
+    provider.driver().mount(&call).await.unwrap();
+}
+
 /// Returns pods of one service account, each with its own token.
 fn replicas(azure: &Azure, count: u64, objects: &[&str]) -> Vec<MountCall> {
     let audience = "api://AzureADTokenExchange";
@@ -64,6 +74,7 @@ async fn replicas_that_are_denied_share_their_reads_and_one_new_token() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     azure.directory().revoke_all("cccccccc-0000-0000-0000-000000000002");
     let provider = Provider::start(&azure);
+    accept_a_token(&azure, &provider).await;
     let calls = replicas(&azure, 40, &names);
     let driver = &provider.driver();
     // Two rounds of 20 reads, and more for a mount that begins while others end.
@@ -88,9 +99,10 @@ async fn replicas_of_the_nodes_identity_that_are_denied_share_one_token() {
     let entry = |name: &String| format!("- objectName: {name}\n  objectType: secret\n");
     let call =
         MountCall::of(&names.iter().map(entry).collect::<String>()).with("useVMManagedIdentity", "true");
+    let provider = Provider::start(&azure);
+    accept_a_token(&azure, &provider).await;
     azure.faults().inject(reads(), Fault::status(403));
     azure.latency().set_for(reads(), Duration::from_millis(300));
-    let provider = Provider::start(&azure);
     let calls: Vec<_> = (0..40).map(|_| call.of_another_pod()).collect();
     let driver = &provider.driver();
     for attempt in 1..=3 {
