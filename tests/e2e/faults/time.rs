@@ -67,10 +67,12 @@ async fn hanging_host_is_reported_before_mount_timeout() {
 async fn a_mount_without_a_permit_is_reported_and_others_go_on() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.vaults().put_secret("other", "db-password", "y");
-    azure.faults().inject(Route::vault("lab").credentials(true), Fault::Hang);
     let transports = azure.transports();
     let fixture =
         FaultFixture::over(azure, |config| config.admin.metrics_port = Some(0), |ways| *ways = transports);
+    // The vault has then accepted a token, so that as many mounts run as one vault may have.
+    fixture.driver().mount(&fixture.call().of_another_pod()).await.unwrap();
+    fixture.azure.faults().inject(Route::vault("lab").credentials(true), Fault::Hang);
     let mount = |call: MountCall, seconds| {
         let driver = fixture.driver();
         tokio::spawn(async move {
