@@ -7,9 +7,11 @@
 mod azure;
 mod content;
 mod request;
+mod structured;
 
 pub use self::{
     azure::{bundles, challenge, claims, refusals, retry_after, server_name, token_response},
     content::{CURVES, KEY_TYPES, chain, jwk, pem, pkcs12, private_key, secret},
     request::{attributes, cloud_file, grpc_timeout, objects, tokens},
+    structured::{key_path, structured},
 };

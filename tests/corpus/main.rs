@@ -17,7 +17,7 @@ use self::seeds::seeds;
 /// A target's name and function.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 18] = [
+const TARGETS: [Target; 20] = [
     ("attributes", targets::attributes),
     ("bundles", targets::bundles),
     ("chain", targets::chain),
@@ -26,6 +26,7 @@ const TARGETS: [Target; 18] = [
     ("cloud_file", targets::cloud_file),
     ("grpc_timeout", targets::grpc_timeout),
     ("jwk", targets::jwk),
+    ("key_path", targets::key_path),
     ("objects", targets::objects),
     ("pem", targets::pem),
     ("pkcs12", targets::pkcs12),
@@ -34,6 +35,7 @@ const TARGETS: [Target; 18] = [
     ("retry_after", targets::retry_after),
     ("secret", targets::secret),
     ("server_name", targets::server_name),
+    ("structured", targets::structured),
     ("token_response", targets::token_response),
     ("tokens", targets::tokens),
 ];

@@ -14,7 +14,8 @@ type Seeds = BTreeSet<(&'static str, Vec<u8>)>;
 
 pub(super) fn seeds() -> Seeds {
     let mut seeds = written();
-    let folders = ["tests/conformance", "tests/reports"].map(|folder| files(&root().join(folder)));
+    let folders =
+        ["tests/conformance", "tests/objects", "tests/reports"].map(|folder| files(&root().join(folder)));
     for path in folders.iter().flatten().filter(|path| path.extension().unwrap() == "json") {
         let cases: Vec<Value> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         for case in cases {
@@ -80,6 +81,9 @@ fn of_vault(vault: &Value, seeds: &mut Seeds) {
             _ => 0,
         };
         seeds.insert(("secret", [&[how], value.as_bytes()].concat()));
+        if how == 0 {
+            seeds.extend((0..3).map(|syntax| ("structured", [&[syntax], value.as_bytes()].concat())));
+        }
         if let Some(archive) = BASE64.decode(value.as_bytes()).ok().filter(|_| how & 2 != 0) {
             of_archive(archive, seeds);
         }
@@ -149,6 +153,9 @@ fn written() -> Seeds {
         ("objects", "array:\n- |\n  - objectName: a\n- - a\n- 5\n- {objectname: a, \u{a0}objectType: b}\n".into()),
         ("objects", "array:\n\u{a0}- |\n\tobjectName: a\n".into()),
         ("objects", "- {objectName: a, objectType: secret, objectVersionHistory: 0b-1_0}".into()),
+        ("key_path", br#"a."b c"[-1].Db-Host"#.to_vec()),
+        ("key_path", b"[0].ConnectionStrings:Default".to_vec()),
+        ("key_path", b"hosts[*] | length(@)".to_vec()),
         ("retry_after", b"120".to_vec()),
         ("retry_after", b"Thu, 26 Nov 2026 00:01:30 GMT".to_vec()),
         ("token_response", json!({ "access_token": "t", "expires_on": "2030-12-31T23:59:59Z" }).to_string().into()),
