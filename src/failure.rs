@@ -132,6 +132,8 @@ codes! {
     SoftDeleted,
     /// The object or its version is disabled.
     ObjectDisabled,
+    /// No version of the object meets `objectVersionPolicy` and `objectNotAfter`.
+    NoFittingVersion,
     /// The object's start date has not come yet.
     NotYetValid,
     /// The object has expired.

@@ -2,6 +2,7 @@
 //!
 //! Components get the metrics as an argument; there is no global registry. Durations are in seconds.
 
+mod expiry;
 mod label;
 mod vault_names;
 
@@ -17,6 +18,8 @@ use prometheus::{
 };
 
 use crate::{build::Build, failure::FailureCode, spec::object::ObjectType};
+
+use self::expiry::{ExpiringObject, ExpiryGauge};
 
 pub use self::label::{TokenResult, Upstream, VaultCall};
 
@@ -50,6 +53,7 @@ struct Inner {
     vaults: Mutex<VaultNames>,
     failures: IntCounterVec,
     objects_absent: IntCounterVec,
+    expiries: ExpiryGauge,
     mounts_in_flight: IntGauge,
     mounts_waiting: IntGauge,
     panics: IntCounter,
@@ -115,6 +119,7 @@ impl Metrics {
                 "Optional objects that a mount did not find, or found disabled",
                 &["object_type"],
             ),
+            expiries: ExpiryGauge::new(object_names),
             mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts in flight")
                 .expect("names of metrics are constants"),
             mounts_waiting: IntGauge::new("akv_mounts_waiting", "Mounts waiting in the queue")
@@ -220,6 +225,12 @@ impl Metrics {
         self.0.objects_absent.with_label_values(&[object_type.as_str()]).inc();
     }
 
+    /// Records the expiry of an object that was mounted, in seconds since 1970; `None` if it does not expire.
+    pub fn expires(&self, vault: &str, object_type: ObjectType, name: &str, expires: Option<i64>) {
+        let vault = self.vault(vault).to_owned();
+        self.0.expiries.record(ExpiringObject { vault, object_type, name: name.to_owned() }, expires);
+    }
+
     /// Counts a mount as waiting in the queue until the guard is dropped.
     pub fn waiting(&self) -> MountInFlight {
         self.0.mounts_waiting.inc();
@@ -247,7 +258,7 @@ impl Inner {
         )
         .expect("names of metrics and labels are constants");
         info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
-        let collectors: [Box<dyn Collector>; 15] = [
+        let collectors: [Box<dyn Collector>; 16] = [
             Box::new(self.grpc_request.clone()),
             Box::new(self.keyvault_request.clone()),
             Box::new(self.token_requests.clone()),
@@ -258,6 +269,7 @@ impl Inner {
             Box::new(self.vault_throttles.clone()),
             Box::new(self.failures.clone()),
             Box::new(self.objects_absent.clone()),
+            Box::new(self.expiries.clone()),
             Box::new(self.mounts_in_flight.clone()),
             Box::new(self.mounts_waiting.clone()),
             Box::new(self.panics.clone()),
@@ -329,6 +341,49 @@ mod tests {
             page.contains("akv_vault_calls_total{kind=\"secret\",result=\"miss\",vault=\"other\"} 200"),
             "{page}"
         );
+    }
+
+    fn expiries(metrics: &Metrics) -> Vec<String> {
+        let is_expiry = |line: &&str| line.starts_with("akv_object_expires_timestamp_seconds{");
+        metrics.page().lines().filter(is_expiry).map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn the_earliest_expiry_of_a_vault_and_a_type_is_told() {
+        let metrics = Metrics::new(false);
+        for (vault, kind, name, expires) in [
+            ("lab", ObjectType::Secret, "a", Some(300)),
+            ("lab", ObjectType::Secret, "b", Some(200)),
+            ("lab", ObjectType::Secret, "c", None),
+            ("lab", ObjectType::Certificate, "b", Some(100)),
+            ("other", ObjectType::Secret, "b", Some(50)),
+        ] {
+            metrics.expires(vault, kind, name, expires);
+        }
+        let line = |kind, vault, expires| {
+            format!(
+                "akv_object_expires_timestamp_seconds{{object_type=\"{kind}\",vault=\"{vault}\"}} {expires}"
+            )
+        };
+        let all = [line("cert", "lab", 100), line("secret", "lab", 200), line("secret", "other", 50)];
+        assert_eq!(expiries(&metrics), all);
+        metrics.expires("lab", ObjectType::Secret, "b", Some(400));
+        metrics.expires("other", ObjectType::Secret, "b", None);
+        assert_eq!(expiries(&metrics), [line("cert", "lab", 100), line("secret", "lab", 300)]);
+    }
+
+    #[test]
+    fn expiries_by_name_are_bounded_and_keep_the_earliest() {
+        let metrics = Metrics::new(true);
+        for index in (0..3_000).rev() {
+            metrics.expires("lab", ObjectType::Secret, &format!("s{index}"), Some(index));
+        }
+        let lines = expiries(&metrics);
+        assert_eq!(lines.len(), 1_000);
+        let first =
+            "akv_object_expires_timestamp_seconds{object_name=\"s0\",object_type=\"secret\",vault=\"lab\"} 0";
+        assert!(lines.iter().any(|line| line == first), "{lines:?}");
+        assert!(!lines.iter().any(|line| line.contains("\"s1000\"")));
     }
 
     #[test]

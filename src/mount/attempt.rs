@@ -3,6 +3,7 @@
 
 use std::{future::Future, pin::pin, sync::Arc};
 
+use azure_core::time::OffsetDateTime;
 use futures::future::{Either, select};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,7 @@ use super::{
     fetch::{self, Fetched, Stopped},
     layout::{self, Layout, NoVolume},
     memory::MountMemory,
+    validity,
     volume::TooLarge,
 };
 
@@ -40,6 +42,8 @@ pub(super) struct MountAttempt<'a> {
     misspellings: Vec<Misspelling>,
     default_mode: FileMode,
     began: Instant,
+    /// The time that decides which versions are valid: one for the whole mount.
+    now: OffsetDateTime,
 }
 
 /// Read objects, with the caller that the vault saw, for messages.
@@ -75,6 +79,7 @@ impl<'a> MountAttempt<'a> {
             misspellings,
             default_mode,
             began: Instant::now(),
+            now: OffsetDateTime::now_utc(),
         }
     }
 
@@ -159,7 +164,9 @@ impl<'a> MountAttempt<'a> {
         loop {
             self.progress.read(&self.endpoint, &self.objects);
             let limit = self.mounter.settings.largest_volume;
-            match fetch::fetch(client, &self.objects, before, self.progress, self.memory, limit).await {
+            match fetch::fetch(client, &self.objects, before, self.progress, self.memory, limit, self.now)
+                .await
+            {
                 Ok(fetched) => return Ok(fetched),
                 Err(Stopped::TooLarge(error)) => return Err(self.too_large(error)),
                 Err(Stopped::NoPermit) => {
@@ -178,6 +185,7 @@ impl<'a> MountAttempt<'a> {
             certificates: self.mounter.settings.certificates,
             largest_volume: self.mounter.settings.largest_volume,
         };
+        let validity = validity::of(self.endpoint.name(), &self.objects, &fetched, self.now);
         let is_slow = layout::is_slow(&self.objects, &fetched);
         // Canceled when this attempt is dropped: otherwise the blocking thread would finish all conversions.
         let canceled = CancellationToken::new();
@@ -185,7 +193,7 @@ impl<'a> MountAttempt<'a> {
         let objects = self.objects.clone();
         let build = move || layout::build_volume(&objects, fetched, layout, || canceled.is_cancelled());
         match if is_slow { run_blocking(build).await } else { build() } {
-            Ok(volume) => Ok(volume),
+            Ok(volume) => Ok(Volume { validity, ..volume }),
             Err(NoVolume::Failures(failures)) => {
                 Err(MountError::Objects { vault: self.vault, caller, failures })
             }

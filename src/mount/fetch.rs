@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use azure_core::time::OffsetDateTime;
 use futures::{StreamExt, stream};
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
         file::RelativePath,
         object::{ObjectSpec, ObjectVersion, VersionSelector},
         shape::{KeySelection, KeysShape, Shape},
+        version_choice::VersionChoice,
     },
     vault::{Answer, Bundle, Read, VaultClient, VaultError},
 };
@@ -78,7 +80,8 @@ pub(super) enum Stopped {
     NoPermit,
 }
 
-/// Reads all `objects` that `before` does not hold, each version once. Marks each finished object in `progress`.
+/// Reads all `objects` that `before` does not hold, each version once. `now` decides which versions are valid. Marks each
+/// finished object in `progress`.
 ///
 /// # Errors
 /// The volume is larger than `largest_volume`, or than `memory` allows now. The first is known as soon as the names of
@@ -91,6 +94,7 @@ pub(super) async fn fetch(
     progress: &Progress,
     memory: &MountMemory<'_>,
     largest_volume: usize,
+    now: OffsetDateTime,
 ) -> Result<Vec<Fetched>, Stopped> {
     let reads = &Reads {
         client,
@@ -103,6 +107,7 @@ pub(super) async fn fetch(
         memory,
         no_permit: AtomicBool::new(false),
         largest_volume,
+        now,
     };
     for (object, fetched) in objects.iter().zip(&before) {
         for version in fetched.iter().flatten().flat_map(Versions::all) {
@@ -215,6 +220,8 @@ struct Reads<'a> {
     /// Set once no permit was free. A history may have stopped then, so the mount must stop too.
     no_permit: AtomicBool,
     largest_volume: usize,
+    /// The time that decides which versions are valid.
+    now: OffsetDateTime,
 }
 
 /// The size of a volume, as far as it is known, in bytes.
@@ -245,6 +252,7 @@ impl Reads<'_> {
             VersionSelector::Pinned(version) => {
                 Ok(Versions::Single(self.version(object, Some(version.clone())).await))
             }
+            VersionSelector::Chosen(choice) => self.chosen(object, *choice).await,
             VersionSelector::History { from, depth } => {
                 let listed = self.client.versions(&read(object, None)).await?;
                 let selected = versions::select(&listed, from.as_ref(), *depth)?;
@@ -262,6 +270,25 @@ impl Reads<'_> {
                 }
                 Ok(Versions::History(in_order(versions)))
             }
+        }
+    }
+
+    /// Reads the newest version, and lists all versions only if the newest does not fit.
+    async fn chosen(&self, object: &ObjectSpec, choice: VersionChoice) -> Fetched {
+        let newest = self.version(object, None).await;
+        match &newest.bundle {
+            Ok(bundle) if versions::admits(choice, &bundle.properties().lifecycle, self.now) => {
+                return Ok(Versions::Single(newest));
+            }
+            Ok(_) => {}
+            Err(error) if versions::passes_over(choice, error) => {}
+            Err(_) => return Ok(Versions::Single(newest)),
+        }
+        let listed = self.client.versions(&read(object, None)).await?;
+        let version = versions::choose(&listed, choice, self.now)?.clone();
+        match &newest.bundle {
+            Ok(bundle) if *bundle.version() == version => Ok(Versions::Single(newest)),
+            _ => Ok(Versions::Single(self.version(object, Some(version)).await)),
         }
     }
 

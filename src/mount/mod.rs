@@ -8,6 +8,7 @@ mod layout;
 mod memory;
 mod receipt;
 mod served;
+mod validity;
 mod versions;
 mod volume;
 
@@ -17,6 +18,7 @@ pub use self::{
         listed,
     },
     receipt::{Mounted, Receipt},
+    validity::{Expiry, Validity},
     volume::{AbsentObject, Largest, LeftOut, MountedVersion, Volume, VolumeFile},
 };
 

@@ -1,6 +1,14 @@
-//! Selects the versions of a history from the vault's list.
+//! Selects versions from the vault's list: those of a history, or the one that meets an entry's conditions.
 
-use crate::{spec::object::ObjectVersion, vault::VersionProperties};
+use azure_core::time::OffsetDateTime;
+
+use crate::{
+    spec::{
+        object::ObjectVersion,
+        version_choice::{VersionChoice, VersionPolicy},
+    },
+    vault::{Lifecycle, VaultError, VersionProperties},
+};
 
 use super::failure::ObjectError;
 
@@ -41,9 +49,69 @@ pub(super) fn select(
         .collect())
 }
 
+/// Returns whether the newest version, which could be read, meets the conditions.
+pub(super) fn admits(choice: VersionChoice, lifecycle: &Lifecycle, now: OffsetDateTime) -> bool {
+    let is_in_time = choice.not_after.is_none_or(|not_after| {
+        // Without a time, only the list can tell.
+        lifecycle.created.is_some_and(|created| created <= not_after.time())
+    });
+    is_in_time
+        && match choice.policy {
+            VersionPolicy::Latest | VersionPolicy::LatestEnabled => true,
+            VersionPolicy::LatestValid => is_valid(lifecycle.not_before, lifecycle.expires, now),
+        }
+}
+
+/// Returns whether another version may fit although the newest cannot be read.
+pub(super) fn passes_over(choice: VersionChoice, error: &VaultError) -> bool {
+    match error {
+        VaultError::Disabled(_) => true,
+        VaultError::NotValidNow(_) => {
+            choice.policy == VersionPolicy::LatestValid || choice.not_after.is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Returns the newest version that meets the conditions. Of versions created in the same second, it is the one whose id
+/// sorts last.
+///
+/// # Errors
+/// There is no such version.
+pub(super) fn choose(
+    listed: &[VersionProperties],
+    choice: VersionChoice,
+    now: OffsetDateTime,
+) -> Result<&ObjectVersion, ObjectError> {
+    if listed.is_empty() {
+        return Err(ObjectError::NoVersions);
+    }
+    let fits = |version: &&VersionProperties| {
+        choice.not_after.is_none_or(|not_after| version.created <= not_after.time())
+            && match choice.policy {
+                VersionPolicy::Latest => true,
+                VersionPolicy::LatestEnabled => version.enabled,
+                VersionPolicy::LatestValid => {
+                    version.enabled && is_valid(version.not_before, version.expires, now)
+                }
+            }
+    };
+    let newest = listed.iter().filter(fits).max_by_key(|version| (version.created, &version.version));
+    newest.map(|version| &version.version).ok_or(ObjectError::NoFittingVersion)
+}
+
+/// Returns whether a version is valid at `now`.
+pub(super) fn is_valid(
+    not_before: Option<OffsetDateTime>,
+    expires: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> bool {
+    not_before.is_none_or(|start| start <= now) && expires.is_none_or(|end| now < end)
+}
+
 #[cfg(test)]
 mod tests {
-    use azure_core::time::{Duration, OffsetDateTime};
+    use azure_core::time::Duration;
 
     use super::*;
 
@@ -87,5 +155,83 @@ mod tests {
         assert!(matches!(start("x"), Err(ObjectError::NoSuchVersion)));
         assert!(matches!(select(&listed(&[]), None, 2), Err(ObjectError::NoVersions)));
         assert!(matches!(select(&listed(&[("a", 1, false)]), None, 2), Err(ObjectError::AllDisabled)));
+    }
+
+    fn at(seconds: i64) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + Duration::seconds(seconds)
+    }
+
+    /// Versions by id: creation, whether it is enabled, `nbf` and `exp`.
+    fn all() -> Vec<VersionProperties> {
+        [
+            ("a", 10, true, None, None),
+            ("b", 20, true, None, Some(1_000)),
+            ("d", 30, true, Some(900), None),
+            ("c", 30, true, None, Some(100)),
+            ("e", 40, false, None, None),
+        ]
+        .map(|(version, created, enabled, not_before, expires)| VersionProperties {
+            version: version.parse().unwrap(),
+            enabled,
+            created: at(created),
+            not_before: not_before.map(at),
+            expires: expires.map(at),
+        })
+        .into()
+    }
+
+    fn choice(policy: VersionPolicy, not_after: Option<&str>) -> VersionChoice {
+        VersionChoice { policy, not_after: not_after.map(|time| time.parse().unwrap()) }
+    }
+
+    #[test]
+    fn the_newest_version_that_fits_is_chosen() {
+        use VersionPolicy::{Latest, LatestEnabled, LatestValid};
+        for (policy, not_after, now, expected) in [
+            (Latest, Some("1970-01-01T00:00:40Z"), 500, Ok("e")),
+            (Latest, Some("1970-01-01T00:00:39Z"), 500, Ok("d")),
+            (Latest, Some("1970-01-01T00:00Z"), 500, Err("NoFittingVersion")),
+            (LatestEnabled, None, 500, Ok("d")),
+            (LatestEnabled, Some("1970-01-01T00:00:20Z"), 500, Ok("b")),
+            (LatestValid, None, 500, Ok("b")),
+            (LatestValid, None, 899, Ok("b")),
+            (LatestValid, None, 900, Ok("d")),
+            (LatestValid, None, 99, Ok("c")),
+            (LatestValid, None, 100, Ok("b")),
+            (LatestValid, Some("1970-01-01T00:00:20Z"), 1_000, Ok("a")),
+            (LatestValid, Some("1970-01-01T00:00:09Z"), 500, Err("NoFittingVersion")),
+        ] {
+            let all = all();
+            let chosen = choose(&all, choice(policy, not_after), at(now));
+            let chosen = chosen.map(ObjectVersion::as_str).map_err(|error| format!("{error:?}"));
+            assert_eq!(chosen, expected.map_err(ToOwned::to_owned), "{policy:?} {not_after:?} {now}");
+        }
+        let none = choose(&[], choice(LatestEnabled, None), at(0));
+        assert!(matches!(none, Err(ObjectError::NoVersions)));
+    }
+
+    #[test]
+    fn the_newest_version_fits_by_its_own_times() {
+        use VersionPolicy::{Latest, LatestEnabled, LatestValid};
+        let lifecycle = Lifecycle {
+            created: Some(at(20)),
+            not_before: Some(at(30)),
+            expires: Some(at(40)),
+            ..Lifecycle::default()
+        };
+        for (policy, not_after, now, expected) in [
+            (LatestEnabled, None, 50, true),
+            (LatestValid, None, 29, false),
+            (LatestValid, None, 30, true),
+            (LatestValid, None, 40, false),
+            (Latest, Some("1970-01-01T00:00:20Z"), 50, true),
+            (Latest, Some("1970-01-01T00:00:19Z"), 50, false),
+        ] {
+            let fits = admits(choice(policy, not_after), &lifecycle, at(now));
+            assert_eq!(fits, expected, "{policy:?} {not_after:?} {now}");
+        }
+        let unknown = Lifecycle::default();
+        assert!(!admits(choice(Latest, Some("2100-01-01T00:00Z")), &unknown, at(0)));
+        assert!(admits(choice(LatestValid, None), &unknown, at(0)));
     }
 }

@@ -12,6 +12,8 @@ use crate::{
     },
 };
 
+use super::validity::Validity;
+
 /// A volume: the files of a mount, and the versions that the driver records.
 #[derive(Debug, Default)]
 pub struct Volume {
@@ -23,6 +25,8 @@ pub struct Volume {
     pub left_out: Vec<LeftOut>,
     /// Optional objects that the vault does not have.
     pub absent: Vec<AbsentObject>,
+    /// The expiry of the served objects.
+    pub validity: Validity,
 }
 
 /// An optional object that the vault does not have.

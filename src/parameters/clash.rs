@@ -66,7 +66,9 @@ fn claims(entry: usize, object: &ObjectSpec) -> Vec<Claim<'_>> {
         Shape::File(file) => {
             let place = match object.versions {
                 VersionSelector::History { depth, .. } => Place::History { depth },
-                VersionSelector::Newest | VersionSelector::Pinned(_) => Place::File,
+                VersionSelector::Newest | VersionSelector::Pinned(_) | VersionSelector::Chosen(_) => {
+                    Place::File
+                }
             };
             vec![Claim { entry, item: String::new(), path: &file.path, place }]
         }

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::{
     build::Build,
     metrics::Metrics,
-    mount::{LogDetails, Mounted, Mounter, Names, Volume, listed},
+    mount::{Expiry, LogDetails, Mounted, Mounter, Names, Volume, listed},
     proto::{
         File, MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse,
         csi_driver_provider_server::CsiDriverProvider,
@@ -113,6 +113,15 @@ impl Provider {
             let objects =
                 listed(volume.absent.iter().map(|object| object.id.as_str()), Names::UpTo(MAX_NAMED));
             tracing::info!(?objects, "optional objects are absent");
+        }
+        if !volume.validity.outside.is_empty() {
+            let objects = volume.validity.outside.iter().map(String::as_str);
+            tracing::warn!(
+                objects = ?listed(objects, Names::UpTo(MAX_NAMED)), "mounted objects that are not valid at this time"
+            );
+        }
+        for Expiry { vault, object_type, name, expires } in &volume.validity.expiries {
+            self.metrics.expires(vault, *object_type, name, *expires);
         }
         tracing::debug!(files = volume.files.len(), elapsed = ?begin.elapsed(), "mounted");
         let mut response = Response::new(volume.into());

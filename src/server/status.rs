@@ -123,6 +123,7 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::ProxyAuthRequired
         | FailureCode::UnexpectedAnswer
         | FailureCode::ObjectDisabled
+        | FailureCode::NoFittingVersion
         | FailureCode::NotYetValid
         | FailureCode::Expired
         | FailureCode::Throttled

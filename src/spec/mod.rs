@@ -19,6 +19,7 @@ pub mod sensitive;
 pub mod shape;
 pub mod syntax;
 pub mod vault;
+pub mod version_choice;
 
 use self::{
     cloud::CloudChoice, file::FileMode, identity::IdentityMode, misspelling::Misspelling, object::ObjectSpec,

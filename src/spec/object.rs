@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::shape::Shape;
+use super::{shape::Shape, version_choice::VersionChoice};
 
 /// An entry of `objects`: what is read, and the files that it becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +142,8 @@ pub enum VersionSelector {
     Newest,
     /// One particular version.
     Pinned(ObjectVersion),
+    /// The newest version that meets conditions.
+    Chosen(VersionChoice),
     /// Several versions, newest first, each in its own file.
     History {
         /// The first version; `None` means the newest.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use akv_emulator::{Fault, Route, Service};
+use akv_emulator::{Fault, ObjectKind, ObjectVersion, Route, Service};
 use akv_provider::{
     admin::{Admin, AdminSettings, HealthzSettings},
     metrics::Metrics,
@@ -65,6 +65,8 @@ async fn a_failed_probe_reports_the_cause() {
 #[tokio::test]
 async fn metrics_count_requests_by_service_and_result() {
     let azure = Azure::with_secrets(&[("db-password", "canary")]).await;
+    let expire = |version: &mut ObjectVersion| version.expires = Some(4_000_000_000);
+    azure.vaults().change("lab", ObjectKind::Secret, "db-password", None, expire).unwrap();
     azure.faults().inject_times(1, Route::service(Service::Vault).credentials(true), Fault::throttled(0));
     let (provider, ports) = Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(0));
     let driver = provider.driver();

@@ -242,3 +242,24 @@ fn an_error_and_a_parsed_value_show_nothing_of_the_text() {
         }
     }
 }
+
+/// The witness is the shell of the machine that runs the test.
+#[test]
+fn a_posix_shell_gives_the_same_variables() {
+    let text = "# comment\n\nexport A=1\nB='a $b \\n \"'\nC=\"q\\\"q \\\\ \\$d\"\nD=\nE=a#b\nF=x #c\nG=a=b\n  H='ü' # d\n";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let script = "set -a; . \"$1\"; exec env -0";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(file.path()).env_clear().env("PATH", "/usr/bin:/bin");
+    let Ok(output) = shell.output() else {
+        println!("skipped: there is no shell");
+        return;
+    };
+    let environment = String::from_utf8(output.stdout).unwrap();
+    let variables: Vec<&str> = environment.split('\0').collect();
+    for (key, value) in all(text, Syntax::Dotenv) {
+        let variable = format!("{key}={value}");
+        assert!(variables.contains(&variable.as_str()), "no {variable}: {environment:?}");
+    }
+}

@@ -212,6 +212,7 @@ impl ObjectError {
             Self::NoSuchKey { .. } => Code::NoSuchKey,
             Self::Path { .. } => Code::BadParameters,
             Self::NoVersions | Self::NoSuchVersion => Code::NotFound,
+            Self::NoFittingVersion => Code::NoFittingVersion,
             Self::AllDisabled | Self::StartDisabled => Code::ObjectDisabled,
         }
     }

@@ -187,6 +187,9 @@ pub enum ObjectError {
     /// Every version of the object is disabled.
     #[error("every version is disabled; enable one or ask for another")]
     AllDisabled,
+    /// No version meets the entry's conditions.
+    #[error("no version fits objectVersionPolicy and objectNotAfter")]
+    NoFittingVersion,
     /// The first version of a history is disabled.
     #[error("this version is disabled, so the history cannot start at it; enable it or start at another")]
     StartDisabled,
@@ -214,7 +217,11 @@ impl ObjectError {
     pub(in crate::mount) fn is_absence(&self) -> bool {
         match self {
             Self::Vault(error) => error.is_absence(),
-            Self::NoVersions | Self::NoSuchVersion | Self::AllDisabled | Self::StartDisabled => true,
+            Self::NoVersions
+            | Self::NoSuchVersion
+            | Self::AllDisabled
+            | Self::StartDisabled
+            | Self::NoFittingVersion => true,
             Self::Content(_)
             | Self::Clash { .. }
             | Self::KeyClash(_)

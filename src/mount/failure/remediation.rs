@@ -169,7 +169,7 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
             about.grantee()
         ),
         Code::ForbiddenByPolicy => format!(
-            "add an access policy on {} for {}: {} get, and list for objectVersionHistory",
+            "add an access policy on {} for {}: {} get, and list for objectVersionHistory and objectVersionPolicy",
             about.vault(),
             about.grantee(),
             permission(about.kind)
@@ -205,6 +205,9 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
         Code::NotFound => said("check objectName, objectType and objectVersion"),
         Code::SoftDeleted => said("recover it, or create it again"),
         Code::ObjectDisabled => said("enable it in the vault"),
+        Code::NoFittingVersion => {
+            said("create or enable a version that fits, or change objectVersionPolicy or objectNotAfter")
+        }
         Code::NotYetValid => said("wait for its activation date, or change the date"),
         Code::Expired => said("create a new version, or change the expiry date"),
         Code::Throttled => {

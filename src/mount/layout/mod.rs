@@ -188,7 +188,7 @@ const FEW_STRUCTURED_BYTES: usize = 128 << 10;
 fn start(object: &ObjectSpec) -> Option<&ObjectVersion> {
     match &object.versions {
         VersionSelector::History { from, .. } => from.as_ref(),
-        VersionSelector::Newest | VersionSelector::Pinned(_) => None,
+        VersionSelector::Newest | VersionSelector::Pinned(_) | VersionSelector::Chosen(_) => None,
     }
 }
 

@@ -30,6 +30,8 @@ fields! {
     object_alias: Option<String> = "objectAlias",
     object_version: Option<String> = "objectVersion",
     object_version_history: Option<String> = "objectVersionHistory",
+    object_version_policy: Option<String> = "objectVersionPolicy",
+    object_not_after: Option<String> = "objectNotAfter",
     object_format: Option<String> = "objectFormat",
     object_encoding: Option<String> = "objectEncoding",
     file_permission: Option<String> = "filePermission",

@@ -7,7 +7,10 @@ use crate::{
         error::Problem,
         integer::{self, InvalidInteger},
     },
-    spec::object::VersionSelector,
+    spec::{
+        object::VersionSelector,
+        version_choice::{VersionChoice, VersionPolicy},
+    },
 };
 
 use super::{
@@ -24,11 +27,33 @@ pub(super) fn parse(reader: &Reader<'_>, entry: &Entry) -> Result<VersionSelecto
         Some(version) if version.eq_ignore_ascii_case("latest") => None,
         Some(version) => Some(reader.value("objectVersion", version)?),
     };
-    Ok(match usize::try_from(history.map_or(0, |WholeNumber(count)| count)) {
-        Ok(depth) if depth > 1 => VersionSelector::History { from: pinned, depth },
-        // Compat: a history of one or less is a single version, without a directory of its own.
-        _ => pinned.map_or(VersionSelector::Newest, VersionSelector::Pinned),
-    })
+    // Compat: a history of one or less is a single version, without a directory of its own.
+    let depth =
+        usize::try_from(history.map_or(0, |WholeNumber(count)| count)).ok().filter(|depth| *depth > 1);
+    let policy = reader.optional("objectVersionPolicy", &entry.object_version_policy)?;
+    let not_after = reader.optional("objectNotAfter", &entry.object_not_after)?;
+    let condition = match (policy, not_after) {
+        (Some(_), _) => Some("objectVersionPolicy"),
+        (None, Some(_)) => Some("objectNotAfter"),
+        (None, None) => None,
+    };
+    match (condition, depth, pinned) {
+        (Some(field), Some(_), _) => {
+            Err(reader.wrong(field, "is not for objectVersionHistory, which mounts several versions"))
+        }
+        (Some(field), None, Some(_)) => {
+            Err(reader.wrong(field, "is not for objectVersion, which names the version already"))
+        }
+        (Some(_), None, None) => {
+            let choice = VersionChoice { policy: policy.unwrap_or_default(), not_after };
+            Ok(match choice {
+                VersionChoice { policy: VersionPolicy::Latest, not_after: None } => VersionSelector::Newest,
+                choice => VersionSelector::Chosen(choice),
+            })
+        }
+        (None, Some(depth), from) => Ok(VersionSelector::History { from, depth }),
+        (None, None, pinned) => Ok(pinned.map_or(VersionSelector::Newest, VersionSelector::Pinned)),
+    }
 }
 
 /// `objectVersionHistory`; all numbers below 2 mean the same.

@@ -38,7 +38,7 @@ async fn refusals_of_a_vault_have_a_code_and_an_action() {
             &[
                 "[AKV-ForbiddenByPolicy] cannot read secret/db-password from vault lab: 403 AccessDenied; add an access \
                  policy on vault lab for object id ",
-                ": secret get, and list for objectVersionHistory; ",
+                ": secret get, and list for objectVersionHistory and objectVersionPolicy; ",
                 "asked lab.vault.azure.net as workload identity",
                 "Key Vault says: The user",
             ][..],

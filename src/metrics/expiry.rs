@@ -1,0 +1,94 @@
+//! The gauge of expiring objects: of each group of labels, the earliest expiry that the provider served.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use prometheus::{
+    IntGaugeVec, Opts,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+
+use crate::spec::object::ObjectType;
+
+/// The most objects whose expiry is known. Beyond them, those that expire last are forgotten.
+const MAX_OBJECTS: usize = 1_000;
+
+/// A gauge of expiries. Clones share it.
+#[derive(Clone)]
+pub(super) struct ExpiryGauge(Arc<Inner>);
+
+struct Inner {
+    by_name: bool,
+    gauge: IntGaugeVec,
+    /// The expiry of each object, in seconds since 1970.
+    objects: Mutex<HashMap<ExpiringObject, i64>>,
+}
+
+/// An object with an expiry.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ExpiringObject {
+    /// The vault's label value.
+    pub(super) vault: String,
+    pub(super) object_type: ObjectType,
+    pub(super) name: String,
+}
+
+impl ExpiryGauge {
+    /// Creates a gauge without objects. `by_name` gives each object a series of its own.
+    pub(super) fn new(by_name: bool) -> Self {
+        let options = Opts::new(
+            "akv_object_expires_timestamp_seconds",
+            "The earliest expiry of the objects that were mounted, by vault and type, in seconds since 1970",
+        );
+        let labels: &[&str] =
+            if by_name { &["vault", "object_type", "object_name"] } else { &["vault", "object_type"] };
+        let gauge = IntGaugeVec::new(options, labels).expect("names of metrics and labels are constants");
+        Self(Arc::new(Inner { by_name, gauge, objects: Mutex::default() }))
+    }
+
+    /// Records the expiry of an object that was mounted; `None` if it does not expire.
+    pub(super) fn record(&self, object: ExpiringObject, expires: Option<i64>) {
+        let mut objects = self.0.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(expires) = expires else {
+            objects.remove(&object);
+            return;
+        };
+        if objects.len() >= MAX_OBJECTS && !objects.contains_key(&object) {
+            // What expires first matters most.
+            let last = objects.iter().max_by_key(|(_, expires)| **expires);
+            match last.map(|(object, expires)| (object.clone(), *expires)) {
+                Some((last, latest)) if latest > expires => objects.remove(&last),
+                _ => return,
+            };
+        }
+        objects.insert(object, expires);
+    }
+}
+
+impl Collector for ExpiryGauge {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.gauge.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let Inner { by_name, gauge, objects } = &*self.0;
+        // Held until the end, so that a concurrent scrape sees whole values.
+        let objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut earliest: HashMap<(&str, ObjectType, &str), i64> = HashMap::new();
+        for (object, expires) in objects.iter() {
+            let name = if *by_name { object.name.as_str() } else { "" };
+            let known = earliest.entry((&object.vault, object.object_type, name)).or_insert(*expires);
+            *known = (*known).min(*expires);
+        }
+        gauge.reset();
+        for ((vault, object_type, name), expires) in earliest {
+            let labels = [vault, object_type.as_str(), name];
+            let labels = if *by_name { &labels[..] } else { &labels[..2] };
+            gauge.with_label_values(labels).set(expires);
+        }
+        gauge.collect()
+    }
+}
