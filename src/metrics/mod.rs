@@ -227,7 +227,7 @@ impl Metrics {
 
     /// Records the expiry of an object that was mounted, in seconds since 1970; `None` if it does not expire.
     pub fn expires(&self, vault: &str, object_type: ObjectType, name: &str, expires: Option<i64>) {
-        let vault = self.vault(vault).to_owned();
+        let vault = self.vault_names().label(vault).to_owned();
         self.0.expiries.record(ExpiringObject { vault, object_type, name: name.to_owned() }, expires);
     }
 

@@ -20,6 +20,7 @@ use self::forms::nothing_secret_is_in;
 const VALUE: &str = "c4n4ry-of-the-value+/=&% ü";
 const RIGHT_SECRET: &str = "s3cr3t~value";
 const WRONG_SECRET: &str = "c4n4ry-of-the-client-secret+/=&%";
+const DEFAULT: &str = "c4n4ry-of-the-default+/=&%";
 const FORGED_TOKEN: &str = "eyJhbGciOiJub25lIn0.c4n4ry-of-the-token.c4n4ry-of-its-signature";
 
 #[tokio::test]
@@ -40,7 +41,9 @@ struct Attempt {
 }
 
 async fn no_secret_leaks(flags: &[&str]) {
-    let azure = Azure::with_secrets(&[("db-password", VALUE)]).await;
+    let conn = json!({ "a": { "password": VALUE } }).to_string();
+    let secrets = [("db-password", VALUE), ("conn", &conn), ("lines", &format!("A='{VALUE}'\n"))];
+    let azure = Azure::with_secrets(&secrets).await;
     let key = put_archives(&azure);
     let metrics = process::free_port();
     let port = format!("--prometheus-port={metrics}");
@@ -81,6 +84,7 @@ async fn no_secret_leaks(flags: &[&str]) {
         &said,
         &[
             ("a secret's value", VALUE.as_bytes()),
+            ("a default", DEFAULT.as_bytes()),
             ("a client secret", RIGHT_SECRET.as_bytes()),
             ("a wrong client secret", WRONG_SECRET.as_bytes()),
             ("a service-account token", &claims.as_bytes()[..60]),
@@ -126,6 +130,13 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
         principal(RIGHT_SECRET),
         objects("- {objectName: opens, objectType: secret}"),
         objects("- {objectName: opens, objectType: secret, objectFormat: pfx, objectEncoding: base64}"),
+        objects("- {objectName: conn, objectType: secret, jmesPath: [{path: a.password, objectAlias: p}]}"),
+        objects("- {objectName: conn, objectType: secret, extract: yaml, objectAlias: ./}"),
+        objects("- {objectName: lines, objectType: secret, extract: dotenv}"),
+        objects(&format!("- {{objectName: nope, objectType: secret, default: '{DEFAULT}'}}")),
+        objects(&format!(
+            "- {{objectName: conn, objectType: secret, jmesPath: [{{path: x, objectAlias: p, default: '{DEFAULT}'}}]}}"
+        )),
     ];
     let fails = [
         // Parameters.
@@ -136,6 +147,9 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
         principal(WRONG_SECRET).with("clientID", "not an id"),
         principal("").with_secrets(&[("clientsecret", WRONG_SECRET)]),
         principal("").with_secrets(&[("clientid", VALUE), ("clientsecret", WRONG_SECRET)]),
+        objects(&format!("- {{objectName: a, objectType: key, default: '{DEFAULT}'}}")),
+        objects(&format!("- |\n  objectName: a\n  objectType: secret\n  default: '{DEFAULT}\n")),
+        objects(&format!("- {{objectName: a, objectType: secret, default: '{}'}}", DEFAULT.repeat(200))),
         // Entra.
         tokens(&forged),
         tokens(&azure.expired_service_account_tokens("default", "app")),
@@ -148,6 +162,18 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
         objects("- {objectName: locked, objectType: secret}\n- {objectName: broken, objectType: secret}"),
         objects("- {objectName: opens, objectType: secret, objectEncoding: hex}"),
         objects("- {objectName: nope, objectType: secret}"),
+        objects("- {objectName: db-password, objectType: secret, extract: json}"),
+        objects("- {objectName: db-password, objectType: secret, extract: yaml}"),
+        objects("- {objectName: db-password, objectType: secret, extract: dotenv}"),
+        objects("- {objectName: conn, objectType: secret, extract: dotenv}"),
+        objects("- {objectName: conn, objectType: secret, jmesPath: [{path: a.x, objectAlias: p}]}"),
+        objects(
+            "- {objectName: conn, objectType: secret, jmesPath: [{path: a.password, objectAlias: p, objectEncoding: hex}]}",
+        ),
+        objects(
+            "- {objectName: conn, objectType: secret, extract: json, objectAlias: c}\n\
+             - {objectName: db-password, objectType: secret, objectAlias: c/a/b}",
+        ),
         good.clone().with("keyvaultName", "missing"),
     ];
     let faults = [
