@@ -1,8 +1,8 @@
 //! Shows mounts without Azure and without a cluster: `cargo run --example mount`.
 //!
 //! The example starts an emulated Azure and the provider on a real socket. It mounts the SecretProviderClasses of
-//! Azure's documentation, one for each identity mode, and writes the files as the driver does. It prints the files and
-//! Azure's requests. At the end, a mount fails, to show a message.
+//! Azure's documentation, one for each identity mode, and one whose files are keys of a JSON secret. It writes the files
+//! as the driver does, and prints them and Azure's requests. At the end, a mount fails, to show a message.
 
 mod azure;
 mod class;
@@ -20,13 +20,14 @@ use test_support::Driver;
 
 use self::{azure::Azure, class::Class};
 
-const CLASSES: [(&str, &str); 3] = [
+const CLASSES: [(&str, &str); 4] = [
     ("workload-identity", include_str!("../../manifests/examples/workload-identity.yaml")),
     (
         "user-assigned-managed-identity",
         include_str!("../../manifests/examples/user-assigned-managed-identity.yaml"),
     ),
     ("service-principal", include_str!("../../manifests/examples/service-principal.yaml")),
+    ("json-keys", include_str!("../../manifests/examples/json-keys.yaml")),
 ];
 
 #[tokio::main]

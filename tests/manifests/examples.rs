@@ -13,7 +13,7 @@ use akv_provider::{
         identity::IdentityMode,
         object::{ObjectSpec, VersionSelector},
         rendering::{Rendering, SecretEncoding, SecretFormat},
-        shape::FileShape,
+        shape::{FileShape, Shape},
     },
 };
 use serde_json::{Value, json};
@@ -166,6 +166,23 @@ fn there_is_an_example_of_every_kind_of_object() {
     let modes: Vec<_> =
         Example::named("file-permissions").mount.objects.iter().map(|object| file(object).mode).collect();
     assert_eq!(modes, [0o400, 0o440].map(|bits| FileMode::from_bits(bits).ok()));
+}
+
+#[test]
+fn there_is_an_example_of_every_shape_of_an_object() {
+    let shapes = |name: &str| {
+        let objects = Example::named(name).mount.objects;
+        let shape = |object: &ObjectSpec| match &object.shape {
+            Shape::File(file) => format!("{:?}", discriminant(&file.if_absent)),
+            Shape::Keys(keys) => format!("{:?}", discriminant(&keys.keys)),
+        };
+        objects.iter().map(shape).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(shapes("json-keys").len(), 1);
+    assert_eq!(shapes("optional").len(), 2);
+    assert_ne!(shapes("json-keys"), shapes("extract"));
+    let chosen = Example::named("version-policy").mount.objects;
+    assert!(chosen.iter().all(|object| matches!(object.versions, VersionSelector::Chosen(_))), "{chosen:?}");
 }
 
 /// The three ways of Azure's own documentation, with the same objects, so that they can be compared.
