@@ -9,6 +9,7 @@ mod observe;
 mod parsing;
 mod peers;
 pub mod provider;
+mod receive;
 pub mod socket;
 pub mod status;
 
@@ -31,6 +32,7 @@ use self::{
     observe::ObserveLayer,
     peers::PeerFilter,
     provider::Provider,
+    receive::ReceiveLayer,
     socket::{Listener, SocketFile},
 };
 
@@ -54,8 +56,11 @@ pub async fn serve(
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
     let router = Server::builder()
+        .initial_stream_window_size(receive::STREAM_WINDOW)
+        .initial_connection_window_size(receive::CONNECTION_WINDOW)
         .layer(ObserveLayer { metrics: metrics.clone() })
         .layer(DeliveryLayer)
+        .layer(ReceiveLayer::new())
         .add_service(health_service)
         .add_service(CsiDriverProviderServer::new(Provider::new(mounter, metrics, drain.clone())));
 

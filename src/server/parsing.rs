@@ -10,8 +10,7 @@ use crate::{
     spec::{MountSpec, sensitive::Sensitive},
 };
 
-/// The largest request that is parsed on the thread that serves calls, in bytes. It takes a few milliseconds.
-const MAX_INLINE_BYTES: usize = 64 << 10;
+use super::receive::MAX_SMALL_BYTES;
 
 /// The texts of a request. They may hold tokens and client secrets, so they are redacted and wiped.
 pub(super) struct RequestTexts {
@@ -56,12 +55,13 @@ impl RequestParser {
         Self { large: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Parses the texts, and drops them. A text that is too long is refused at once.
+    /// Parses the texts, and drops them. Small ones are parsed on this thread, since that takes a few milliseconds. Texts
+    /// that are too long are refused at once.
     ///
     /// # Errors
     /// All mistakes of the request.
     pub(super) async fn parse(&self, texts: RequestTexts) -> Result<MountSpec, ParametersError> {
-        let is_large = (MAX_INLINE_BYTES + 1..=parameters::MAX_BYTES).contains(&texts.as_texts().len());
+        let is_large = (MAX_SMALL_BYTES + 1..=parameters::MAX_BYTES).contains(&texts.as_texts().len());
         if !is_large {
             return texts.parse();
         }
@@ -96,11 +96,11 @@ mod tests {
     #[tokio::test]
     async fn a_large_request_is_parsed_on_another_thread_and_a_small_or_refused_one_at_once() {
         let parser = RequestParser::new();
-        for bytes in [1, MAX_INLINE_BYTES - 100, parameters::MAX_BYTES + 1, 4 << 20] {
+        for bytes in [1, MAX_SMALL_BYTES - 100, parameters::MAX_BYTES + 1, 4 << 20] {
             let parsed = parser.parse(texts(bytes)).now_or_never();
             assert!(parsed.expect("it needs no other thread").is_err());
         }
-        let mut parsed = Box::pin(parser.parse(texts(MAX_INLINE_BYTES)));
+        let mut parsed = Box::pin(parser.parse(texts(MAX_SMALL_BYTES)));
         assert!((&mut parsed).now_or_never().is_none());
         assert!(parsed.await.is_err());
     }
@@ -109,7 +109,7 @@ mod tests {
     async fn large_requests_are_parsed_one_at_a_time() {
         let parser = RequestParser::new();
         let turn = parser.large.clone().acquire_owned().await.unwrap();
-        let mut parsed = Box::pin(parser.parse(texts(MAX_INLINE_BYTES)));
+        let mut parsed = Box::pin(parser.parse(texts(MAX_SMALL_BYTES)));
         tokio::task::yield_now().await;
         assert!((&mut parsed).now_or_never().is_none());
         assert!(parser.parse(texts(10)).now_or_never().is_some(), "a small one does not wait");

@@ -25,6 +25,7 @@ use super::{
     deadline,
     drain::Drain,
     parsing::{RequestParser, RequestTexts},
+    receive::Received,
     status::{self, Failed},
 };
 
@@ -62,11 +63,16 @@ impl Provider {
     async fn mount_one(
         &self,
         mut request: MountRequest,
+        received: Option<Received>,
         time_left: Option<Duration>,
     ) -> Result<Response<MountResponse>, Status> {
-        let begin = Instant::now();
-        let parsed = self.parser.parse(RequestTexts::of(&mut request)).await;
-        let time_left = time_left.map(|left| left.saturating_sub(begin.elapsed()));
+        let texts = RequestTexts::of(&mut request);
+        // The next large request arrives when the texts of this one are gone.
+        let permit = received.as_ref().and_then(Received::take_permit);
+        let parsed = self.parser.parse(texts).await;
+        drop(permit);
+        let waited = received.map_or(Duration::ZERO, |received| received.at.elapsed());
+        let time_left = time_left.map(|left| left.saturating_sub(waited));
         let MountRequest { target_path, .. } = request;
         let spec = parsed.map_err(|error| {
             let Failed { code, status, details } = status::from_parameters(&error);
@@ -147,9 +153,10 @@ impl CsiDriverProvider for Provider {
         };
         let _in_flight = (running, self.metrics.mount());
         let time_left = deadline::time_left(request.metadata());
+        let received = request.extensions().get().cloned();
         let request = request.into_inner();
         // A panic would end the connection, and with it every other mount on it.
-        let result = AssertUnwindSafe(self.mount_one(request, time_left)).catch_unwind().await;
+        let result = AssertUnwindSafe(self.mount_one(request, received, time_left)).catch_unwind().await;
         result.unwrap_or_else(|_| {
             let Failed { code, status, .. } = status::panicked();
             self.metrics.panic();

@@ -90,6 +90,25 @@ async fn vaults_that_only_a_forged_token_names_share_a_quarter_of_the_permits_an
 }
 
 #[tokio::test]
+async fn long_classes_that_arrive_together_are_all_mounted() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let objects = format!("- {{objectName: db-password, objectType: secret}}\n# {}", "x".repeat(400 << 10));
+    let long = MountCall::of(&objects).workload(&azure);
+    // Far more than what arrives at once, on the driver's one connection.
+    let driver = provider.driver();
+    let mounts: Vec<_> = (0..80)
+        .map(|_| {
+            let (driver, call) = (driver.clone(), long.of_another_pod());
+            tokio::spawn(async move { driver.mount(&call).await })
+        })
+        .collect();
+    for mount in mounts {
+        assert_eq!(mount.await.unwrap().unwrap().text("db-password"), "x");
+    }
+}
+
+#[tokio::test]
 async fn a_first_mount_of_twenty_objects_opens_21_connections() {
     let (azure, names) = Azure::with_numbered_secrets(20).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
