@@ -24,5 +24,6 @@ pub mod server;
 mod singleflight;
 pub mod spec;
 pub mod text;
+pub mod tools;
 pub mod transport;
 pub mod vault;

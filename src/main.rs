@@ -8,6 +8,7 @@ use akv_provider::{
     cli::{self, Command, Config, Environment},
     hardening, logging,
     report::Report,
+    tools,
     transport::{Proxy, Timeouts, Transports},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +19,12 @@ fn main() -> ExitCode {
         cloud_file: variable("AZURE_ENVIRONMENT_FILEPATH").map(Into::into),
         api_server_port: variable("KUBERNETES_SERVICE_PORT").and_then(|port| port.to_str()?.parse().ok()),
     };
+    if std::env::args().nth(1).is_some_and(|first| tools::is_tool(&first)) {
+        return tools::run(std::env::args().skip(1), || tools::Environment {
+            cli: environment,
+            proxy: proxy(),
+        });
+    }
     match cli::parse(std::env::args().skip(1), environment) {
         Ok(Command::Serve(config)) => {
             logging::init(&config.log);
@@ -37,7 +44,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Command::Help) => {
-            print!("{}", cli::usage());
+            print!("{}{}", cli::usage(), tools::usage());
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -58,16 +65,21 @@ async fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let endpoint = config.endpoint.clone();
     let timeouts = Timeouts::within(config.mounts.budget);
     let app = App::bind(config)?;
-    // Compat: a proxy variable with an invalid value does not prevent the start.
-    let proxy = Proxy::of_environment(|name| variable(name)?.into_string().ok()).unwrap_or_else(|error| {
-        tracing::warn!(error = %Report(&error), "there is no proxy");
-        Proxy::none()
-    });
-    let transports = Transports::system(proxy, timeouts)?;
+    let transports = Transports::system(proxy(), timeouts)?;
     tracing::info!(version = Build::this().version, %endpoint, "serving");
     app.run(transports, shutdown).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Returns the proxy that the environment names.
+///
+/// Compat: a proxy variable with an invalid value does not prevent the start.
+fn proxy() -> Proxy {
+    Proxy::of_environment(|name| variable(name)?.into_string().ok()).unwrap_or_else(|error| {
+        tracing::warn!(error = %Report(&error), "there is no proxy");
+        Proxy::none()
+    })
 }
 
 /// Completes at the first SIGTERM or SIGINT.

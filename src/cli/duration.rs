@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Parses what Go's `time.ParseDuration` parses, except negative durations.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let refuse = || "is not a duration such as 5s or 1m30s".to_owned();
     if text == "0" {
         return Ok(Duration::ZERO);

@@ -11,6 +11,8 @@ pub use self::{
     settings::{Config, Environment, LogFormat, LogSettings},
 };
 
+pub(crate) use self::duration::parse as duration;
+
 use self::{go::Token, settings::Settings};
 
 /// A command of the command line.

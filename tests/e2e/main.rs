@@ -31,3 +31,4 @@ mod throttling;
 mod tls;
 mod token_answers;
 mod version_choice;
+mod tools;

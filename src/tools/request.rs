@@ -1,0 +1,222 @@
+//! The driver's call for one class, made of options instead of a pod.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use crate::{identity::UnverifiedClaims, proto::MountRequest, spec::identity::ServiceAccountToken};
+
+use super::{
+    class::{
+        Class,
+        node::{Documents, SyntaxError},
+        source::Source,
+    },
+    command::ClassAndPod,
+    input::{self, InputError, is_stdin},
+};
+
+/// A class that cannot be mounted, or a pod that cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Several options read standard input.
+    #[error(
+        "standard input can be only one of the class, the token and the client secret; give files for the others"
+    )]
+    StdinTwice,
+    /// The file is not YAML.
+    #[error("{name}:{position}: not YAML: {error}")]
+    Syntax {
+        /// The file.
+        name: String,
+        /// The place of the error.
+        position: String,
+        /// The reason.
+        error: SyntaxError,
+    },
+    /// The file has no class.
+    #[error("{name} has no SecretProviderClass{}", wanted.as_ref().map(|wanted| format!(" named {wanted}")).unwrap_or_default())]
+    NoClass {
+        /// The file.
+        name: String,
+        /// `--class`
+        wanted: Option<String>,
+    },
+    /// The file has several classes.
+    #[error("{name} has several classes of provider {provider}; choose one with --class: {}", classes.join(", "))]
+    SeveralClasses {
+        /// The file.
+        name: String,
+        /// `--provider-name`
+        provider: String,
+        /// The names of the classes, some of many.
+        classes: Vec<String>,
+    },
+    /// The class is for another provider.
+    #[error("class {class} is of provider {actual}, not {wanted}; --provider-name={actual} takes it anyway")]
+    OtherProvider {
+        /// The class.
+        class: String,
+        /// Its provider.
+        actual: String,
+        /// `--provider-name`
+        wanted: String,
+    },
+    /// A parameter of the class is not a text.
+    #[error("{name}:{position}: parameter {key} must be a text; the API server refuses other values")]
+    NotText {
+        /// The file.
+        name: String,
+        /// The place of the value.
+        position: String,
+        /// The parameter.
+        key: String,
+    },
+}
+
+/// A class with the request for it.
+#[derive(Debug)]
+pub(crate) struct ClassRequest {
+    /// `metadata.name`, or `(unnamed)`.
+    pub(crate) class: String,
+    /// The driver's call.
+    pub(crate) request: MountRequest,
+}
+
+/// Builds the call that the driver would make for a new pod.
+///
+/// # Errors
+/// The class cannot be read or chosen.
+pub(crate) fn build(options: &ClassAndPod) -> Result<ClassRequest, RequestError> {
+    let files = [Some(&options.file), options.token_file.as_ref(), options.client_secret_file.as_ref()];
+    if files.into_iter().flatten().filter(|path| is_stdin(path)).count() > 1 {
+        return Err(RequestError::StdinTwice);
+    }
+    let source = input::source(&options.file)?;
+    let class = choose(&source, options)?;
+    let mut attributes = parameters(&source, &class)?;
+    let token = options.token_file.as_deref().map(input::secret).transpose()?;
+    let mut account = None;
+    if let Some(token) = token {
+        let tokens = json!({ &options.audience: { "token": token.expose() } }).to_string();
+        attributes.insert("csi.storage.k8s.io/serviceAccount.tokens".to_owned(), tokens.into());
+        let claims = UnverifiedClaims::of(&ServiceAccountToken::new(token));
+        account = claims.and_then(|claims| ServiceAccount::of_subject(&claims.subject));
+    }
+    let account = account.as_ref();
+    let namespace = options
+        .namespace
+        .as_deref()
+        .or(account.map(|account| account.namespace.as_str()))
+        .or(class.namespace())
+        .unwrap_or("default");
+    let name = options
+        .service_account
+        .as_deref()
+        .or(account.map(|account| account.name.as_str()))
+        .unwrap_or("default");
+    for (key, value) in [
+        ("csi.storage.k8s.io/pod.name", POD),
+        ("csi.storage.k8s.io/pod.namespace", namespace),
+        ("csi.storage.k8s.io/pod.uid", POD_UID),
+        ("csi.storage.k8s.io/serviceAccount.name", name),
+    ] {
+        attributes.insert(key.to_owned(), value.into());
+    }
+    let request = MountRequest {
+        attributes: Value::Object(attributes).to_string(),
+        secrets: secrets(options)?,
+        // Two providers must not take the mount for a republish of each other's volume.
+        target_path: PathBuf::from("/").join(POD).display().to_string(),
+        permission: "420".to_owned(),
+        current_object_version: Vec::new(),
+    };
+    Ok(ClassRequest { class: class.name().unwrap_or("(unnamed)").to_owned(), request })
+}
+
+/// The pod's name and uid. No cluster knows them.
+const POD: &str = "akv-provider-tool";
+const POD_UID: &str = "00000000-0000-0000-0000-000000000000";
+
+fn choose(source: &Source, options: &ClassAndPod) -> Result<Class, RequestError> {
+    let name = || source.name.clone();
+    let mut classes = Vec::new();
+    for document in Documents::of(&source.text) {
+        let document = document.map_err(|error| RequestError::Syntax {
+            name: name(),
+            position: source.position(error.offset).to_string(),
+            error,
+        })?;
+        classes.extend(Class::all_of(document));
+    }
+    let wanted = options.class.as_deref();
+    classes.retain(|class| wanted.is_none() || class.name() == wanted);
+    let of_provider = |class: &&Class| class.provider().is_some_and(|name| name == options.provider_name);
+    let mut matching = classes.iter().filter(of_provider);
+    match (matching.next(), matching.count(), classes.first()) {
+        (Some(class), 0, _) => Ok(class.clone()),
+        (Some(_), _, _) => Err(RequestError::SeveralClasses {
+            name: name(),
+            provider: options.provider_name.clone(),
+            classes: classes
+                .iter()
+                .filter(of_provider)
+                .filter_map(Class::name)
+                .take(20)
+                .map(str::to_owned)
+                .collect(),
+        }),
+        (None, _, Some(other)) => Err(RequestError::OtherProvider {
+            class: other.name().unwrap_or("(unnamed)").to_owned(),
+            actual: other.provider().unwrap_or("(none)").to_owned(),
+            wanted: options.provider_name.clone(),
+        }),
+        (None, _, None) => Err(RequestError::NoClass { name: name(), wanted: options.class.clone() }),
+    }
+}
+
+fn parameters(source: &Source, class: &Class) -> Result<Map<String, Value>, RequestError> {
+    class
+        .parameters()
+        .iter()
+        .map(|(key, value)| {
+            let key = key.scalar().unwrap_or_default().to_owned();
+            match value.scalar().filter(|_| value.is_text()) {
+                Some(text) => Ok((key, Value::from(text))),
+                None => Err(RequestError::NotText {
+                    name: source.name.clone(),
+                    position: source.position(value.span.start).to_string(),
+                    key,
+                }),
+            }
+        })
+        .collect()
+}
+
+/// Returns the Secret of nodePublishSecretRef, as JSON.
+fn secrets(options: &ClassAndPod) -> Result<String, RequestError> {
+    let Some(client_id) = &options.client_id else { return Ok("{}".to_owned()) };
+    let mut secrets = Map::from_iter([("clientid".to_owned(), Value::from(client_id.as_str()))]);
+    if let Some(file) = &options.client_secret_file {
+        secrets.insert("clientsecret".to_owned(), input::secret(file)?.expose().as_str().into());
+    }
+    Ok(Value::Object(secrets).to_string())
+}
+
+/// A service account, as a token's subject names it.
+#[derive(Debug, PartialEq, Eq)]
+struct ServiceAccount {
+    namespace: String,
+    name: String,
+}
+
+impl ServiceAccount {
+    /// Parses `system:serviceaccount:<namespace>:<name>`.
+    fn of_subject(subject: &str) -> Option<Self> {
+        let (namespace, name) = subject.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+        Some(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+}
