@@ -5,7 +5,6 @@ use std::{future::Future, pin::pin, sync::Arc};
 
 use azure_core::time::OffsetDateTime;
 use futures::future::{Either, select};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -41,7 +40,6 @@ pub(super) struct MountAttempt<'a> {
     request: Arc<TokenRequest>,
     misspellings: Vec<Misspelling>,
     default_mode: FileMode,
-    began: Instant,
     /// The time that decides which versions are valid: one for the whole mount.
     now: OffsetDateTime,
 }
@@ -78,7 +76,6 @@ impl<'a> MountAttempt<'a> {
             request,
             misspellings,
             default_mode,
-            began: Instant::now(),
             now: OffsetDateTime::now_utc(),
         }
     }
@@ -145,8 +142,12 @@ impl<'a> MountAttempt<'a> {
         token: &Authenticated,
         renewed: Option<TokenGeneration>,
     ) -> Result<VaultClient, MountError> {
-        let reader =
-            Reader { principal: token.principal.clone(), kind: self.kind, began: self.began, renewed };
+        let reader = Reader {
+            principal: token.principal.clone(),
+            kind: self.kind,
+            began: self.progress.began(),
+            renewed,
+        };
         self.mounter
             .vaults
             .connect(&self.endpoint, token.credential.clone(), reader)

@@ -123,7 +123,8 @@ impl Mounter {
             Some(left) if left < self.settings.budget => (left, Budget::Caller),
             _ => (self.settings.budget, Budget::Configured(self.settings.budget)),
         };
-        let until = Instant::now() + limit;
+        let began = Instant::now();
+        let until = began + limit;
         let volume = VolumeRef::new(&spec.pod, target_path);
         let kind = match volume {
             Some(volume) if self.served.contains(volume) => MountKind::Republish,
@@ -133,7 +134,7 @@ impl Mounter {
         let cloud = timeout_at(until, self.cloud(&spec.cloud)).await.map_err(late)??;
         let host = cloud.vault(&spec.vault);
         let _permit = timeout_at(until, self.limiter.acquire(host.name(), kind)).await.map_err(late)?;
-        let progress = Progress::new();
+        let progress = Progress::new(began);
         let memory = self.memory.of_mount();
         let vault = spec.vault.clone();
         let objects: Arc<[ObjectSpec]> = std::mem::take(&mut spec.objects).into();

@@ -7,7 +7,7 @@ use crate::{
     metrics::Metrics,
     mount::Mounter,
     proto::{MountRequest, MountResponse, csi_driver_provider_server::CsiDriverProvider},
-    server::provider::Provider,
+    server::{drain::Drain, provider::Provider},
     transport::{RootsError, Timeouts, Transports},
 };
 

@@ -6,7 +6,7 @@ use quick_cache::sync::Cache;
 
 use crate::{metrics::Metrics, spec::vault::VaultStanding};
 
-use super::error::VaultError;
+use super::{error::VaultError, error_response::Reason};
 
 /// Remembered vaults: as many as there is other state for.
 const MAX_VAULTS: usize = 1_000;
@@ -45,13 +45,17 @@ impl AuthenticatedVaults {
         }
     }
 
-    /// Adds the vault at `host` if this result of a read shows that it accepted the token: an object, or the statement
-    /// about an object that only a caller with a permission gets.
+    /// Adds the vault at `host` if this result of a read shows that it accepted the token: an object, a statement about
+    /// an object, or the statement that the token's identity lacks a permission.
     pub(super) fn note<T>(&self, host: &Arc<str>, result: &Result<T, VaultError>) {
-        if matches!(
-            result,
-            Ok(_) | Err(VaultError::NotFound(_) | VaultError::Disabled(_) | VaultError::NotValidNow(_))
-        ) {
+        let accepted = match result {
+            Ok(_) | Err(VaultError::NotFound(_) | VaultError::Disabled(_) | VaultError::NotValidNow(_)) => {
+                true
+            }
+            Err(VaultError::Forbidden(answer)) => matches!(answer.reason(), Reason::Rbac | Reason::Policy),
+            Err(_) => false,
+        };
+        if accepted {
             self.add(host);
         }
     }

@@ -30,5 +30,5 @@ mod split_files;
 mod throttling;
 mod tls;
 mod token_answers;
-mod version_choice;
 mod tools;
+mod version_choice;

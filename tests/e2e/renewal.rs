@@ -74,7 +74,6 @@ async fn replicas_that_are_denied_share_their_reads_and_one_new_token() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     azure.directory().revoke_all("cccccccc-0000-0000-0000-000000000002");
     let provider = Provider::start(&azure);
-    accept_a_token(&azure, &provider).await;
     let calls = replicas(&azure, 40, &names);
     let driver = &provider.driver();
     // Two rounds of 20 reads, and more for a mount that begins while others end.

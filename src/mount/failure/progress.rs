@@ -21,7 +21,10 @@ use super::timeout_cause::TimeoutCause;
 
 /// The progress of one mount. On a timeout, [`Progress::waiting`] must be called before the attempt is dropped.
 #[derive(Debug)]
-pub(in crate::mount) struct Progress(Mutex<State>);
+pub(in crate::mount) struct Progress {
+    began: Instant,
+    state: Mutex<State>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -61,8 +64,14 @@ pub(in crate::mount) enum Phase {
 }
 
 impl Progress {
-    pub(in crate::mount) fn new() -> Self {
-        Self(Mutex::new(State { phase: Phase::Cloud, since: Instant::now() }))
+    /// Returns the progress of a mount that was called for at `began`.
+    pub(in crate::mount) fn new(began: Instant) -> Self {
+        Self { began, state: Mutex::new(State { phase: Phase::Cloud, since: Instant::now() }) }
+    }
+
+    /// Returns the time of the call. The mount may have waited for a permit since.
+    pub(in crate::mount) fn began(&self) -> Instant {
+        self.began
     }
 
     pub(in crate::mount) fn enter(&self, phase: Phase) {
@@ -111,6 +120,6 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
