@@ -23,6 +23,10 @@ pub(crate) enum Tool {
     Validate(Validate),
     /// Mount one class with this provider and another one, and show what differs.
     Compare(Compare),
+    /// Print a JSON Schema of the parameters, or an admission policy.
+    Schema(Schema),
+    /// Tell in plain words what a class reads, and which roles it needs.
+    Explain(Explain),
     /// Print a completion script for a shell.
     Completions(Completions),
     /// Write the manual pages.
@@ -118,6 +122,34 @@ pub(crate) struct Compare {
     /// The format of the result.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: ResultFormat,
+}
+
+/// Options of `schema`.
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Print a ValidatingAdmissionPolicy with its binding.
+    #[arg(long)]
+    pub(crate) policy: bool,
+    /// The provider whose classes the policy checks.
+    #[arg(long, value_name = "NAME", default_value = "azure", requires = "policy")]
+    pub(crate) provider_name: String,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The file with classes; "-" is standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The provider whose classes are explained.
+    #[arg(long, value_name = "NAME", default_value = "azure")]
+    pub(crate) provider_name: String,
+    /// Pods that mount each class at the same time.
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub(crate) pods: u32,
+    /// The driver's rotation interval.
+    #[arg(long, value_name = "DURATION", default_value = "2m")]
+    pub(crate) interval: String,
 }
 
 /// Options of `completions`.

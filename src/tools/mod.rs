@@ -5,10 +5,12 @@
 mod class;
 mod command;
 mod compare;
+mod explain;
 mod in_process;
 mod input;
 mod output;
 mod request;
+mod schema;
 mod scripts;
 mod validate;
 
@@ -21,6 +23,7 @@ use crate::{cli, transport::Proxy};
 use self::{
     command::{CommandLine, Tool},
     compare::CompareError,
+    explain::ExplainError,
     output::Output,
     scripts::ScriptError,
     validate::ValidateError,
@@ -58,6 +61,10 @@ enum ToolError {
     Compare(#[from] CompareError),
     #[error(transparent)]
     Validate(#[from] ValidateError),
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
+    #[error("cannot write the schema: {0}")]
+    Schema(std::io::Error),
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error("cannot start: {0}")]
@@ -102,6 +109,11 @@ fn run_tool(
     match tool {
         Tool::Validate(options) => Ok(validate::run(&options, output)?),
         Tool::Compare(options) => Ok(wait_for(compare::run(&options, environment(), output))??),
+        Tool::Explain(options) => Ok(explain::run(&options, output)?),
+        Tool::Schema(options) => {
+            schema::run(&options, output).map_err(ToolError::Schema)?;
+            Ok(true)
+        }
         Tool::Completions(options) => {
             scripts::completions(options.shell, &mut CommandLine::command(), output)?;
             Ok(true)

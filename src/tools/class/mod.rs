@@ -1,5 +1,6 @@
 //! SecretProviderClasses in YAML, with the places of their parts.
 
+pub(crate) mod files;
 pub(crate) mod node;
 pub(crate) mod offsets;
 pub(crate) mod source;

@@ -1,7 +1,7 @@
 //! `validate`: checks SecretProviderClasses before they are applied.
 
-mod check;
-mod finding;
+pub(crate) mod check;
+pub(crate) mod finding;
 mod locate;
 mod report;
 mod review;

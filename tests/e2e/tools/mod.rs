@@ -1,6 +1,8 @@
 //! The tools, as processes.
 
 mod compare;
+mod explain;
+mod schema;
 mod scripts;
 mod validate;
 

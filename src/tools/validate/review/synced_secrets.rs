@@ -1,19 +1,18 @@
 //! Synced Secrets: their keys must name files that the class makes.
 
 use crate::{
-    spec::{
-        MountSpec,
-        absence::{IfAbsent, Presence},
-        object::{ObjectSpec, VersionSelector},
-        shape::{KeySelection, Shape},
+    spec::MountSpec,
+    tools::class::{
+        Class,
+        files::{self, Expected, Name},
+        node::Node,
     },
-    tools::class::{Class, node::Node},
 };
 
 use super::{Finding, Rule, finding};
 
 pub(super) fn review(class: &Class, spec: &MountSpec, findings: &mut Vec<Finding>) {
-    let files: Vec<Expected> = spec.objects.iter().flat_map(expected).collect();
+    let files: Vec<Expected> = spec.objects.iter().flat_map(files::expected).collect();
     let secrets = class.spec("secretObjects").map(Node::items).unwrap_or_default();
     for (index, secret) in secrets.iter().enumerate() {
         let data = secret.get("data").map(Node::items).unwrap_or_default();
@@ -35,61 +34,6 @@ pub(super) fn review(class: &Class, spec: &MountSpec, findings: &mut Vec<Finding
                 findings.push(finding(Rule::OptionalFile, class, node.span.start, path, message));
             }
         }
-    }
-}
-
-/// A file, or a family of files whose names are known only after reading.
-#[derive(Debug, PartialEq, Eq)]
-struct Expected {
-    name: Name,
-    may_miss: bool,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Name {
-    Exactly(String),
-    /// All files in a directory; an empty text is the volume's root.
-    Within(String),
-}
-
-impl Expected {
-    fn matches(&self, path: &str) -> bool {
-        match &self.name {
-            Name::Exactly(name) => {
-                // With --write-cert-and-key-in-separate-files, a certificate's secret has two more files.
-                let rest = path.strip_prefix(name.as_str());
-                matches!(rest, Some("" | ".crt" | ".key"))
-            }
-            Name::Within(directory) if directory.is_empty() => true,
-            Name::Within(directory) => {
-                path.strip_prefix(directory.as_str()).is_some_and(|rest| rest.starts_with('/'))
-            }
-        }
-    }
-}
-
-fn expected(object: &ObjectSpec) -> Vec<Expected> {
-    let exactly =
-        |path: &dyn ToString, may_miss| Expected { name: Name::Exactly(path.to_string()), may_miss };
-    match &object.shape {
-        Shape::File(file) => {
-            let may_miss = file.if_absent == IfAbsent::Omit;
-            match object.versions {
-                VersionSelector::History { .. } => {
-                    vec![Expected { name: Name::Within(file.path.to_string()), may_miss }]
-                }
-                _ => vec![exactly(&file.path, may_miss)],
-            }
-        }
-        Shape::Keys(keys) => match &keys.keys {
-            KeySelection::All { directory, .. } => vec![Expected {
-                name: Name::Within(directory.as_ref().map(ToString::to_string).unwrap_or_default()),
-                may_miss: keys.presence == Presence::Optional,
-            }],
-            KeySelection::Listed(files) => {
-                files.iter().map(|file| exactly(&file.path, file.if_absent == IfAbsent::Omit)).collect()
-            }
-        },
     }
 }
 

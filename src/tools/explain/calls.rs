@@ -1,0 +1,46 @@
+//! How many requests a class makes.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use crate::spec::{
+    MountSpec,
+    object::{ObjectSpec, VersionSelector},
+};
+
+const SECONDS_OF_DAY: f64 = 86_400.0;
+
+/// Returns the versions that an entry reads.
+pub(super) fn versions(object: &ObjectSpec) -> String {
+    match &object.versions {
+        VersionSelector::Newest => "the newest version".to_owned(),
+        VersionSelector::Pinned(version) => format!("version {version}"),
+        VersionSelector::Chosen(_) => "the newest version that fits".to_owned(),
+        // Compat: one version more than the number says.
+        VersionSelector::History { depth, .. } => format!("up to {} versions", depth.saturating_add(1)),
+    }
+}
+
+/// Returns the most requests to the vault for one mount that nothing saves. Pages of lists count one each.
+fn reads(spec: &MountSpec) -> usize {
+    let of_object = |object: &ObjectSpec| match &object.versions {
+        VersionSelector::Newest | VersionSelector::Pinned(_) => 1,
+        // The newest, a page of versions where it does not fit, and the one that fits.
+        VersionSelector::Chosen(_) => 3,
+        VersionSelector::History { depth, .. } => 1 + depth.saturating_add(1),
+    };
+    spec.objects.iter().map(of_object).fold(0, usize::saturating_add)
+}
+
+pub(super) fn write(spec: &MountSpec, pods: u32, interval: Duration, out: &mut dyn Write) -> io::Result<()> {
+    let reads = reads(spec);
+    writeln!(out, "  a new pod: at most {reads} requests to Key Vault, and one for a token")?;
+    let a_day = reads as f64 * f64::from(pods) * SECONDS_OF_DAY / interval.as_secs_f64();
+    let pods = if pods == 1 { "one pod".to_owned() } else { format!("{pods} pods") };
+    writeln!(
+        out,
+        "  rotation of {pods} every {interval:?}: at most {a_day:.0} requests a day; pods of one identity on a node share them"
+    )
+}
