@@ -1,6 +1,6 @@
 //! The provider's container in a DaemonSet: its arguments as the provider parses them, and its rights on a node.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use akv_provider::{
     cli::{self, Command, Config, Environment, FLAGS},
@@ -80,8 +80,10 @@ fn parse(container: &Container) -> Result<Config, String> {
 
 fn arguments(container: &Container) -> Result<(), String> {
     let config = parse(container)?;
-    let expected = Endpoint::Unix(format!("{SOCKET_DIRECTORY}/azure.sock").into());
-    if config.endpoint != expected {
+    let Endpoint::Unix(socket) = &config.endpoint else {
+        return Err(format!("{} is no Unix socket", config.endpoint));
+    };
+    if socket.parent() != Some(Path::new(SOCKET_DIRECTORY)) || socket.extension() != Some("sock".as_ref()) {
         return Err(format!("the driver does not look for the provider at {}", config.endpoint));
     }
     if container.command.is_some() {

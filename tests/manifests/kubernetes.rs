@@ -2,8 +2,9 @@
 
 use k8s_openapi::{
     api::{
-        apps::v1::DaemonSet,
+        apps::v1::{DaemonSet, Deployment},
         core::v1::{ConfigMap, Namespace, Pod, Secret, ServiceAccount},
+        networking::v1::NetworkPolicy,
         rbac::v1::{ClusterRole, ClusterRoleBinding},
         storage::v1::CSIDriver,
     },
@@ -11,7 +12,7 @@ use k8s_openapi::{
 };
 use serde_json::Value;
 
-use crate::{container, secret_provider_class};
+use crate::{container, monitoring, secret_provider_class};
 
 /// Parses an object as its kind; the error names what is wrong.
 pub(crate) fn check(object: &Value) -> Result<(), String> {
@@ -21,6 +22,7 @@ pub(crate) fn check(object: &Value) -> Result<(), String> {
             let daemonset: DaemonSet = read(object)?;
             container::check(&daemonset)
         }
+        ("apps/v1", "Deployment") => read::<Deployment>(object).map(drop),
         ("v1", "ConfigMap") => read::<ConfigMap>(object).map(drop),
         ("v1", "Namespace") => read::<Namespace>(object).map(drop),
         ("v1", "Pod") => read::<Pod>(object).map(drop),
@@ -31,6 +33,8 @@ pub(crate) fn check(object: &Value) -> Result<(), String> {
             read::<ClusterRoleBinding>(object).map(drop)
         }
         ("storage.k8s.io/v1", "CSIDriver") => read::<CSIDriver>(object).map(drop),
+        ("networking.k8s.io/v1", "NetworkPolicy") => read::<NetworkPolicy>(object).map(drop),
+        ("monitoring.coreos.com/v1", kind) => monitoring::check(kind, object),
         ("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass") => {
             secret_provider_class::read(object).map(drop)
         }

@@ -5,6 +5,7 @@
 // The chart's values are one large `json!`.
 #![recursion_limit = "256"]
 
+mod api_server;
 mod chart;
 mod container;
 mod deploy;
@@ -12,5 +13,6 @@ mod examples;
 mod image;
 mod kubernetes;
 mod kustomize;
+mod monitoring;
 mod repository;
 mod secret_provider_class;

@@ -32,6 +32,13 @@ pub(super) fn changed(path: &str, value: &Value) -> Value {
 pub(super) fn beside(path: &str) -> Option<Value> {
     match path {
         "caBundle.key" => Some(json!({"caBundle": {"configMap": "roots"}})),
+        "podMonitor.labels" | "podMonitor.interval" => Some(json!({"podMonitor": {"enabled": true}})),
+        "prometheusRule.labels" => Some(json!({"prometheusRule": {"enabled": true}})),
+        "dashboard.labels.grafana_dashboard" => Some(json!({"dashboard": {"enabled": true}})),
+        "networkPolicy.metricsFrom" | "networkPolicy.egress" => {
+            Some(json!({"networkPolicy": {"enabled": true}}))
+        }
+        "test.serviceAccountName" => Some(json!({"test": {"secretProviderClass": "demo"}})),
         "linux.volumes" => {
             Some(json!({"linux": {"volumeMounts": [{"name": "extra", "mountPath": "/extra"}]}}))
         }
@@ -51,6 +58,13 @@ fn put(values: &mut Value, path: &str, value: Value) {
 
 fn other(path: &str, value: &Value) -> Value {
     match path {
+        "hostNetwork" => json!(true),
+        "linux.image.digest" => json!(format!("sha256:{}", "0".repeat(64))),
+        "linux.terminationGracePeriodSeconds" => json!(7),
+        "linux.dnsConfig" => json!({"searches": ["example.com"]}),
+        "podMonitor.interval" => json!("1m"),
+        "networkPolicy.metricsFrom" => json!([{"podSelector": {"matchLabels": {"app": "prometheus"}}}]),
+        "networkPolicy.egress" => json!([{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]),
         "imagePullSecrets" => json!([{"name": "registry"}]),
         "cloudName" => json!("AzureChinaCloud"),
         "cloudEnvironment" => json!({

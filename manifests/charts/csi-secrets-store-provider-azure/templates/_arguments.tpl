@@ -1,6 +1,6 @@
 {{/* Every flag, also with its default: a value of false must arrive too. */}}
 {{- define "akv.arguments" -}}
-- --endpoint=unix:///var/run/secrets-store-csi-providers/azure.sock
+- --endpoint=unix:///var/run/secrets-store-csi-providers/{{ .Values.providerName }}.sock
 - {{ printf "--cloud-name=%s" .Values.cloudName | quote }}
 - --construct-pem-chain={{ .Values.constructPEMChain }}
 - --write-cert-and-key-in-separate-files={{ .Values.writeCertAndKeyInSeparateFiles }}
