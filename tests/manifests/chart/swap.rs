@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kubernetes;
+use crate::{container, kubernetes};
 
 use super::{Helm, defaults, helm::RELEASE};
 
@@ -146,4 +146,39 @@ fn a_provider_name_that_the_driver_rejects_is_rejected() {
     for name in ["A", "-", "_a-", &"a".repeat(30)] {
         kubernetes::check_all(name, &helm.render(&json!({"providerName": name})).unwrap());
     }
+}
+
+/// The way that changes only the image: provider-azure's chart gives the arguments.
+#[test]
+fn the_binary_takes_the_arguments_of_provider_azures_chart() {
+    let arguments = [
+        "--endpoint=unix:///provider/azure.sock",
+        "--log-format-json=true",
+        "-v=2",
+        "--construct-pem-chain=true",
+        "--custom-user-agent=fleet",
+        "--healthz-port=8989",
+        "--healthz-path=/healthz",
+        "--healthz-timeout=5s",
+        "--write-cert-and-key-in-separate-files=true",
+    ];
+    let container = json!({"name": "provider-azure-installer", "args": arguments});
+    let spec = json!({"selector": {}, "template": {"spec": {"containers": [container]}}});
+    let config = container::config(&json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "spec": spec}));
+    assert_eq!(config.endpoint.to_string(), "unix:///provider/azure.sock");
+}
+
+/// In a mixed cluster provider-azure's release keeps the Windows nodes, and the names of its objects.
+#[test]
+fn a_release_for_linux_nodes_shares_no_name_with_provider_azures_release() {
+    let Some(helm) = Helm::find() else { return };
+    let values = json!({"nameOverride": "akv-provider", "serviceAccount": {"name": "akv-provider"}});
+    let objects = helm.render(&values).unwrap();
+    for object in &objects {
+        assert_ne!(object["metadata"]["name"], RELEASE, "{object}");
+        assert_ne!(object["metadata"]["name"], format!("{RELEASE}-windows"), "{object}");
+    }
+    let daemonset = kubernetes::one(&objects, "DaemonSet");
+    assert_eq!(daemonset["spec"]["selector"], json!({"matchLabels": {"app": "akv-provider"}}));
+    assert_eq!(daemonset["spec"]["template"]["spec"]["serviceAccountName"], "akv-provider");
 }
