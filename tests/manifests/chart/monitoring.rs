@@ -110,9 +110,9 @@ fn the_rules_and_the_dashboard_arrive_in_the_cluster_as_they_are_in_the_chart() 
 fn prometheus_accepts_every_rule_and_each_fires_when_it_should() {
     let Some(promtool) = program("promtool", "PROMTOOL") else { return };
     let rules = path(&format!("{CHART}/files/alerts.yaml"));
-    run(Command::new(&promtool).args(["check", "rules"]).arg(&rules)).unwrap();
+    run(Command::new(&promtool).args(["check", "rules"]).arg(rules)).unwrap();
     let tests = path("tests/manifests/chart/alerts_test.yaml");
-    run(Command::new(&promtool).args(["test", "rules"]).arg(&tests)).unwrap();
+    run(Command::new(promtool).args(["test", "rules"]).arg(tests)).unwrap();
     let tested = text("tests/manifests/chart/alerts_test.yaml");
     for rule in self::rules() {
         let name = rule["alert"].as_str().unwrap();
@@ -135,5 +135,5 @@ fn prometheus_accepts_every_expression_of_the_dashboard() {
     assert!(rules.len() > 10, "{} panels", rules.len());
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), json!({"groups": [{"name": "panels", "rules": rules}]}).to_string()).unwrap();
-    run(Command::new(&promtool).args(["check", "rules"]).arg(file.path())).unwrap();
+    run(Command::new(promtool).args(["check", "rules"]).arg(file.path())).unwrap();
 }
