@@ -47,7 +47,7 @@ impl Helm {
 
     /// Renders the chart with these values and arguments only.
     pub(super) fn render_alone(&self, values: &Value, more: &[&str]) -> Result<Vec<Value>, String> {
-        self.template(&path(CHART), &[values.clone()], more).map(|yaml| documents(&yaml))
+        self.template(&path(CHART), std::slice::from_ref(values), more).map(|yaml| documents(&yaml))
     }
 
     /// Renders the chart with only these values, where Helm can ask `cluster`.
@@ -68,7 +68,8 @@ impl Helm {
         let chart = tempfile::tempdir().unwrap();
         copy(&path(CHART), chart.path());
         fs::write(chart.path().join("values.yaml"), last.to_string()).unwrap();
-        self.template(chart.path(), &[values.clone()], &["--is-upgrade"]).map(|yaml| documents(&yaml))
+        self.template(chart.path(), std::slice::from_ref(values), &["--is-upgrade"])
+            .map(|yaml| documents(&yaml))
     }
 
     /// Returns the notes that an operator sees.
