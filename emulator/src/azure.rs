@@ -26,6 +26,7 @@ use crate::{
     route::{RequestHead, Service},
     service_account::Issuer,
     timer::Alarms,
+    trusted_issuer::TrustedIssuers,
     vault::{CLIENT_REQUEST_ID, KeyVault, VaultHeaders, VaultStore},
 };
 
@@ -36,6 +37,7 @@ pub(crate) struct Azure {
     pub(crate) store: Arc<VaultStore>,
     pub(crate) tokens: AccessTokens,
     pub(crate) issuer: Issuer,
+    pub(crate) trusted_issuers: TrustedIssuers,
     pub(crate) clock: Clock,
     pub(crate) limits: RateLimits,
     pub(crate) faults: Faults,
@@ -107,6 +109,7 @@ impl Azure {
             directory: self.directory.snapshot(),
             tokens: &self.tokens,
             issuer: &self.issuer,
+            trusted_issuers: &self.trusted_issuers,
             clock: &self.clock,
             cloud: cloud_of(&head.host),
             audience: audience_for(head.service),

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{
     clock::Clock, directory::Directory, emulator::Emulator, keys::Keys, seed::Seed, tls::TlsError,
-    vault::VaultSet,
+    trusted_issuer::TrustedIssuer, vault::VaultSet,
 };
 
 /// A builder of an emulator; each setting has a default.
@@ -24,6 +24,7 @@ pub struct EmulatorBuilder {
     pub(crate) keys: Option<Keys>,
     pub(crate) clock: Clock,
     pub(crate) api_server_id: String,
+    pub(crate) trusted_issuers: Vec<TrustedIssuer>,
 }
 
 /// The emulator did not start.
@@ -108,6 +109,13 @@ impl EmulatorBuilder {
         Self { api_server_id: id.to_owned(), ..self }
     }
 
+    /// Lets Entra accept the service-account tokens of another cluster. Default: those of the emulated cluster alone.
+    #[must_use]
+    pub fn trust_issuer(mut self, issuer: TrustedIssuer) -> Self {
+        self.trusted_issuers.push(issuer);
+        self
+    }
+
     /// Starts the emulator on the current tokio runtime.
     ///
     /// # Errors
@@ -130,6 +138,7 @@ impl Default for EmulatorBuilder {
             keys: None,
             clock: Clock::default(),
             api_server_id: "64f0a1b2c3d4e5f601234567".to_owned(),
+            trusted_issuers: Vec::new(),
         }
     }
 }

@@ -68,6 +68,7 @@ impl Emulator {
             store,
             tokens: AccessTokens::new(keys.entra),
             issuer: Issuer { key: keys.issuer, clock: clock.clone() },
+            trusted_issuers: builder.trusted_issuers.into(),
             clock,
             limits: RateLimits::default(),
             faults: Faults::default(),

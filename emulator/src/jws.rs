@@ -64,6 +64,62 @@ impl SigningKey {
     }
 }
 
+/// The public RSA keys of an issuer, by key id (RFC 7517).
+#[derive(Clone, Debug)]
+pub(crate) struct PublicKeys(Vec<PublicKey>);
+
+#[derive(Clone, Debug)]
+struct PublicKey {
+    key_id: Option<String>,
+    components: PublicKeyComponents<Vec<u8>>,
+}
+
+/// The keys of an issuer do not verify a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unverified {
+    /// No key of the issuer has the token's key id.
+    UnknownKey,
+    /// The key with that id did not sign the token.
+    BadSignature,
+}
+
+impl PublicKeys {
+    /// Parses a key set. Returns `None` if it is not one, or has no RSA key.
+    pub(crate) fn parse(key_set: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct KeySet {
+            keys: Vec<Jwk>,
+        }
+        #[derive(Deserialize)]
+        struct Jwk {
+            kty: String,
+            kid: Option<String>,
+            n: Option<String>,
+            e: Option<String>,
+        }
+        let key_set: KeySet = serde_json::from_str(key_set).ok()?;
+        let number = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+        let keys: Vec<_> = key_set
+            .keys
+            .into_iter()
+            .filter(|jwk| jwk.kty == "RSA")
+            .map(|jwk| {
+                let components = PublicKeyComponents { n: number(&jwk.n?)?, e: number(&jwk.e?)? };
+                Some(PublicKey { key_id: jwk.kid, components })
+            })
+            .collect::<Option<_>>()?;
+        (!keys.is_empty()).then_some(Self(keys))
+    }
+
+    /// Verifies a token with the key that its header names.
+    pub(crate) fn verify<C>(&self, token: &Token<'_, C>) -> Result<(), Unverified> {
+        let key = self.0.iter().find(|key| key.key_id == token.key_id).ok_or(Unverified::UnknownKey)?;
+        key.components
+            .verify(&RSA_PKCS1_2048_8192_SHA256, token.signed.as_bytes(), &token.signature)
+            .map_err(|_| Unverified::BadSignature)
+    }
+}
+
 /// A parsed token, whose signature is not verified yet.
 #[derive(Debug)]
 pub(crate) struct Token<'a, C> {
@@ -107,6 +163,32 @@ mod tests {
         assert_eq!(parsed.key_id.as_deref(), Some(key.key_id()));
         assert!(key.signed(&parsed));
         assert!(!other.signed(&parsed));
+    }
+
+    #[test]
+    fn a_published_key_set_verifies_what_its_key_signed() {
+        let (key, other) = (SigningKey::generate(), SigningKey::generate());
+        let token = key.sign(&json!({ "sub": "a" }));
+        let token = Token::<Value>::parse(&token).expect("a token of ours is well formed");
+        let keys = |set: &Value| PublicKeys::parse(&set.to_string()).expect("it is a key set");
+        assert_eq!(keys(&key.key_set()).verify(&token), Ok(()));
+        assert_eq!(keys(&other.key_set()).verify(&token), Err(Unverified::UnknownKey));
+        let mut swapped = other.key_set();
+        swapped["keys"][0]["kid"] = json!(key.key_id());
+        assert_eq!(keys(&swapped).verify(&token), Err(Unverified::BadSignature));
+    }
+
+    #[test]
+    fn a_key_set_without_a_usable_rsa_key_is_refused() {
+        for (label, text) in [
+            ("empty", ""),
+            ("no keys", r#"{"keys": []}"#),
+            ("elliptic curves only", r#"{"keys": [{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}]}"#),
+            ("no modulus", r#"{"keys": [{"kty": "RSA", "e": "AQAB"}]}"#),
+            ("not base64url", r#"{"keys": [{"kty": "RSA", "n": "+", "e": "AQAB"}]}"#),
+        ] {
+            assert!(PublicKeys::parse(text).is_none(), "{label}");
+        }
     }
 
     #[test]

@@ -24,12 +24,24 @@ impl Keys {
     /// # Errors
     /// The authority cannot issue its own certificate.
     pub fn generate() -> Result<Self, TlsError> {
-        let authority = Arc::new(Authority::generate()?);
+        Ok(Self::with(Authority::generate()?))
+    }
+
+    /// Reads the certificate authority from its certificate and its private key in PKCS#8, both PEM, and generates the
+    /// signing keys. A client that trusts the certificate then trusts each emulator with it.
+    ///
+    /// # Errors
+    /// Certificate or key cannot be read.
+    pub fn with_authority(certificate: &str, key: &str) -> Result<Self, TlsError> {
+        Ok(Self::with(Authority::from_pem(certificate, key)?))
+    }
+
+    fn with(authority: Authority) -> Self {
         let (entra, issuer) = thread::scope(|scope| {
             let entra = scope.spawn(SigningKey::generate);
             let issuer = SigningKey::generate();
             (entra.join().expect("making a key does not panic"), issuer)
         });
-        Ok(Self { authority, entra: Arc::new(entra), issuer: Arc::new(issuer) })
+        Self { authority: Arc::new(authority), entra: Arc::new(entra), issuer: Arc::new(issuer) }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! - the listeners (`listen`, `tls`): HTTPS, the proxy, and plain HTTP for IMDS and NMI;
 //! - the services: Entra's token endpoint with the token proxy of AKS identity binding (`entra`), Key Vault (`vault`),
-//!   `imds`, `nmi`, and the cluster's token issuer (`service_account`);
+//!   `imds`, `nmi`, the cluster's token issuer (`service_account`), and the issuers of other clusters (`trusted_issuer`);
 //! - the state behind the services: [`Directory`], [`Vaults`] and [`Clock`];
 //! - the handles for tests: [`Faults`], [`Latency`], [`RateLimits`] and [`Journal`], addressed by [`Route`].
 
@@ -37,6 +37,7 @@ mod seed;
 mod service_account;
 mod timer;
 mod tls;
+mod trusted_issuer;
 mod vault;
 
 pub use self::{
@@ -56,5 +57,6 @@ pub use self::{
     route::{RequestHead, Route, Service},
     seed::{Seed, SeedError},
     tls::TlsError,
+    trusted_issuer::{TrustedIssuer, TrustedIssuerError},
     vault::{ObjectKind, ObjectVersion, UnknownObject, VaultAccess, VaultContent, VaultSet, Vaults},
 };

@@ -1,19 +1,22 @@
 //! `akv-emulator`: Azure on loopback, from a seed file, until a signal stops it.
 
 mod args;
+mod inputs;
 
 use std::{
     error::Error,
     fmt, fs,
     io::{self, Write},
-    path::Path,
     process::ExitCode,
 };
 
 use akv_emulator::{Emulator, Seed, Service};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::args::{Args, Command};
+use self::{
+    args::{Args, Command},
+    inputs::FileError,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -35,8 +38,13 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let mut builder = Emulator::builder();
     if let Some(path) = &args.seed {
-        let text = fs::read_to_string(path).map_err(|source| FileError::new("read", path, source))?;
-        builder = builder.seed(Seed::parse(&text)?);
+        builder = builder.seed(Seed::parse(&inputs::read(path)?)?);
+    }
+    if let Some(files) = &args.authority {
+        builder = builder.keys(inputs::keys(files)?);
+    }
+    for source in &args.trusted_issuers {
+        builder = builder.trust_issuer(inputs::trusted_issuer(source).await?);
     }
     if let Some(address) = args.https {
         builder = builder.https_on(address);
@@ -136,21 +144,6 @@ fn print(text: &str) -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
-}
-
-/// A file that the command line names cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[error("{verb} {path}")]
-struct FileError {
-    verb: &'static str,
-    path: String,
-    source: io::Error,
-}
-
-impl FileError {
-    fn new(verb: &'static str, path: &Path, source: io::Error) -> Self {
-        Self { verb, path: path.display().to_string(), source }
-    }
 }
 
 /// An error, displayed with its sources.

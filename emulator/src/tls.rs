@@ -51,11 +51,21 @@ impl Authority {
         validity(&mut params, 3650);
         name(&mut params, "akv-emulator CA");
         let pem = params.self_signed(&key)?.pem();
+        Self::new(Issuer::new(params, key), pem)
+    }
+
+    /// Reads an authority from its certificate and its private key in PKCS#8, both PEM.
+    pub(crate) fn from_pem(certificate: &str, key: &str) -> Result<Self, TlsError> {
+        let key = KeyPair::from_pem(key)?;
+        Self::new(Issuer::from_ca_cert_pem(certificate, key)?, certificate.to_owned())
+    }
+
+    fn new(issuer: Issuer<'static, KeyPair>, pem: String) -> Result<Self, TlsError> {
         let server_key = KeyPair::generate()?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(server_key.serialize_der()));
         let signer = provider.key_provider.load_private_key(der)?;
-        Ok(Self { issuer: Issuer::new(params, key), pem, server_key, signer, provider })
+        Ok(Self { issuer, pem, server_key, signer, provider })
     }
 
     /// Returns the certificate that clients must trust.

@@ -7,7 +7,7 @@ use super::{Entra, errors::EntraError};
 use crate::{
     cloud::ISSUER,
     directory::{Application, BINDING_AUDIENCE},
-    jws::Token,
+    jws::{Token, Unverified},
     route::Service,
     service_account::Assertion,
 };
@@ -18,7 +18,7 @@ pub(crate) fn audience_for(service: Service) -> Option<&'static str> {
 }
 
 impl Entra<'_> {
-    /// Checks that the application trusts the assertion, that the cluster issued it, and that it is valid now.
+    /// Checks that the application trusts the assertion, that its issuer signed it, and that it is valid now.
     pub(super) fn check_assertion(
         &self,
         application: &Application,
@@ -29,7 +29,10 @@ impl Entra<'_> {
         let mut trusted = application
             .federations
             .iter()
-            .filter(|federation| federation.issuer == claims.iss && federation.subject == claims.sub)
+            .filter(|federation| {
+                self.trusted_issuers.accepts(&federation.issuer, &claims.iss)
+                    && federation.subject == claims.sub
+            })
             .peekable();
         if trusted.peek().is_none() {
             return Err(EntraError::NoFederation {
@@ -41,14 +44,11 @@ impl Entra<'_> {
         if !trusted.any(|federation| claims.aud.has(self.audience.unwrap_or(&federation.audience))) {
             return Err(EntraError::WrongAudience { audience: claims.aud.text() });
         }
-        if claims.iss != ISSUER {
-            return Err(EntraError::IssuerUnreachable);
-        }
-        if token.key_id.as_deref() != Some(self.issuer.key.key_id()) {
-            return Err(EntraError::UnknownSigningKey);
-        }
-        if !self.issuer.key.signed(&token) {
-            return Err(EntraError::BadSignature);
+        match self.verify(&token) {
+            None => return Err(EntraError::IssuerUnreachable),
+            Some(Err(Unverified::UnknownKey)) => return Err(EntraError::UnknownSigningKey),
+            Some(Err(Unverified::BadSignature)) => return Err(EntraError::BadSignature),
+            Some(Ok(())) => {}
         }
         let now = self.clock.unix();
         if now < claims.nbf - SKEW || now >= claims.exp + SKEW {
@@ -59,6 +59,17 @@ impl Entra<'_> {
             });
         }
         Ok(())
+    }
+
+    /// Verifies the signature of a token; `None` means that the keys of its issuer are not known.
+    fn verify(&self, token: &Token<'_, Assertion>) -> Option<Result<(), Unverified>> {
+        if token.claims.iss != ISSUER {
+            return Some(self.trusted_issuers.keys(&token.claims.iss)?.verify(token));
+        }
+        if token.key_id.as_deref() != Some(self.issuer.key.key_id()) {
+            return Some(Err(Unverified::UnknownKey));
+        }
+        Some(self.issuer.key.signed(token).then_some(()).ok_or(Unverified::BadSignature))
     }
 }
 

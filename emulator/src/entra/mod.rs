@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 
 use crate::{
     access_token::AccessTokens, answer::Answer, clock::Clock, cloud::Cloud, directory::Directory,
-    route::RequestHead, service_account::Issuer,
+    route::RequestHead, service_account::Issuer, trusted_issuer::TrustedIssuers,
 };
 
 pub(crate) use self::assertion::audience_for;
@@ -24,6 +24,7 @@ pub(crate) struct Entra<'a> {
     pub(crate) directory: Arc<Directory>,
     pub(crate) tokens: &'a AccessTokens,
     pub(crate) issuer: &'a Issuer,
+    pub(crate) trusted_issuers: &'a TrustedIssuers,
     pub(crate) clock: &'a Clock,
     /// The cloud of the requested login host.
     pub(crate) cloud: &'a Cloud,

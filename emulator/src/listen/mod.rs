@@ -4,6 +4,7 @@ mod connection;
 mod delay_queue;
 mod delayed_stream;
 mod https;
+mod pages;
 mod peer;
 mod plain;
 mod proxy;
@@ -16,12 +17,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-pub(crate) use self::{
-    delayed_stream::Opening,
-    https::Https,
-    plain::Plain,
-    proxy::{Pages, Proxy},
-};
+pub(crate) use self::{delayed_stream::Opening, https::Https, pages::Pages, plain::Plain, proxy::Proxy};
 
 /// A bound listener that does not accept yet.
 pub(crate) struct Bound {

@@ -30,9 +30,14 @@ pub(crate) const VAULT: &str = "https://lab.vault.azure.net";
 /// Generating RSA keys takes longer than most tests.
 static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::generate().expect("keys can be made"));
 
+/// Returns the keys that all emulators of these tests share.
+pub(crate) fn keys_made_once() -> Keys {
+    KEYS.clone()
+}
+
 pub(crate) async fn emulator() -> Emulator {
     let vaults: VaultSet = serde_json::from_value(lab()).expect("the content has the stored form");
-    Emulator::builder().keys(KEYS.clone()).vaults(vaults).start().await.expect("loopback has free ports")
+    Emulator::builder().keys(keys_made_once()).vaults(vaults).start().await.expect("loopback has free ports")
 }
 
 fn lab() -> Value {
