@@ -123,7 +123,14 @@ impl Permits {
         match standing {
             VaultStanding::Authenticated => free,
             VaultStanding::Unauthenticated => {
-                free.min(MAX_MOUNTS_OF_UNAUTHENTICATED.saturating_sub(self.running[standing as usize]))
+                let running = self.running[standing as usize];
+                // All of them together hold at most as many as are free, like one vault. Otherwise each new name would
+                // take one of the last.
+                if running < free {
+                    free.min(MAX_MOUNTS_OF_UNAUTHENTICATED.saturating_sub(running))
+                } else {
+                    0
+                }
             }
         }
     }

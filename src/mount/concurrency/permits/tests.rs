@@ -81,6 +81,17 @@ fn vaults_that_accepted_no_token_share_a_quarter() {
 }
 
 #[test]
+fn new_names_do_not_take_the_last_permits() {
+    let mut node = Node::default();
+    node.mount("hangs", Initial, 200);
+    node.mount("hangs-too", Initial, 200);
+    for number in 0..200 {
+        node.mount(&format!("invented-{number}"), Initial, 1);
+    }
+    assert!(node.mount("healthy", Initial, 3) == 3);
+}
+
+#[test]
 fn a_vault_that_accepted_no_token_yet_leaves_permits_for_another() {
     let mut node = Node::default();
     assert_eq!(node.mount("invented", Initial, 100), 13);
