@@ -2,6 +2,7 @@
 
 use k8s_openapi::{
     api::{
+        admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
         apps::v1::{DaemonSet, Deployment},
         core::v1::{ConfigMap, Namespace, Pod, Secret, ServiceAccount},
         networking::v1::NetworkPolicy,
@@ -23,6 +24,12 @@ pub(crate) fn check(object: &Value) -> Result<(), String> {
             container::check(&daemonset)
         }
         ("apps/v1", "Deployment") => read::<Deployment>(object).map(drop),
+        ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy") => {
+            read::<ValidatingAdmissionPolicy>(object).map(drop)
+        }
+        ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding") => {
+            read::<ValidatingAdmissionPolicyBinding>(object).map(drop)
+        }
         ("v1", "ConfigMap") => read::<ConfigMap>(object).map(drop),
         ("v1", "Namespace") => read::<Namespace>(object).map(drop),
         ("v1", "Pod") => read::<Pod>(object).map(drop),

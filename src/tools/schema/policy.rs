@@ -79,7 +79,7 @@ fn quoted(pattern: &str) -> String {
 
 /// Returns the policy and its binding, as a stream of YAML.
 pub(super) fn yaml(provider: &str) -> String {
-    let name = format!("akv-provider-{provider}");
+    let name = format!("akv-provider-{}", provider.to_lowercase().replace('_', "-"));
     let mut text = format!(
         "apiVersion: admissionregistration.k8s.io/v1\n\
          kind: ValidatingAdmissionPolicy\n\

@@ -143,3 +143,11 @@ async fn mistakes_that_cel_can_see_are_refused_by_the_policy() {
 fn with_ids(parameters: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     parameters.iter().map(|(key, value)| (key.clone(), placeholder(value))).collect()
 }
+
+#[tokio::test]
+async fn the_policy_of_the_chart_is_that_of_the_tool() {
+    let chart = "manifests/charts/csi-secrets-store-provider-azure/files/admission-policy.yaml";
+    let in_chart = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(chart)).unwrap();
+    let policy = run(&["schema", "--policy"]).await;
+    assert_eq!(in_chart, stdout(&policy), "write it anew: akv-provider schema --policy");
+}

@@ -62,6 +62,7 @@ fn extreme() -> Value {
         "podMonitor": {"enabled": true, "labels": {"prometheus": "main"}, "interval": "1m30s"},
         "prometheusRule": {"enabled": true, "labels": {"prometheus": "main"}},
         "dashboard": {"enabled": true},
+        "admissionPolicy": {"enabled": true},
         "test": {"secretProviderClass": "demo", "serviceAccountName": "demo"},
         "proxy": {"url": "http://user:p%22w@proxy.example.com:3128", "noProxy": "10.0.0.0/8,.example.com"},
         "caBundle": {"pem": "-----BEGIN CERTIFICATE-----\n\"': #{{ }}\n-----END CERTIFICATE-----\n"},

@@ -108,6 +108,7 @@ fn another_provider_name_changes_the_socket_and_every_name() {
         let on = json!({"enabled": true});
         let values = json!({
             "providerName": name, "podMonitor": on, "prometheusRule": on, "dashboard": on, "networkPolicy": on,
+            "admissionPolicy": on,
             "caBundle": {"pem": "x"}, "test": {"secretProviderClass": "demo"},
             "cloudName": "AzureStackCloud",
             "cloudEnvironment": {"activeDirectoryEndpoint": "https://a/", "keyVaultEndpoint": "https://b/", "keyVaultDNSSuffix": "c"},
