@@ -235,7 +235,7 @@ proptest! {
 
     #[test]
     fn a_chain_comes_out_in_order_however_it_is_stored(order in Just((0..6).collect::<Vec<usize>>()).prop_shuffle()) {
-        let stored = Archive::open(include_bytes!("data/pkcs12/shuffled-chain.pfx")).unwrap().certificates;
+        let stored = Archive::open(include_bytes!("data/pkcs12/shuffled-chain.pfx"), "").unwrap().certificates;
         let shuffled: Vec<Vec<u8>> = order.iter().map(|index| stored[*index].clone()).collect();
         prop_assert_eq!(chain::order(&shuffled, &[]).unwrap(), chain::order(&stored, &[]).unwrap());
     }

@@ -39,7 +39,7 @@ pub const CURVES: [&str; 6] = ["P-256", "P-384", "P-521", "P-256K", "", "other"]
 
 /// A PKCS#12 archive.
 pub fn pkcs12(input: &[u8]) {
-    if let Ok(archive) = Archive::open(input) {
+    if let Ok(archive) = Archive::open(input, "") {
         let size: usize = archive.certificates.iter().map(Vec::len).sum();
         assert!(size <= input.len(), "more came out than went in");
         for key in &archive.keys {

@@ -3,8 +3,8 @@
 use crate::spec::excerpt::Excerpt;
 
 use super::{
-    encoding::EncodingError, jwk::JwkError, pkcs12::Pkcs12Error, private_key::PrivateKeyError,
-    structured::StructureError,
+    chain::ChainError, encoding::EncodingError, jwk::JwkError, parts::PartsError, pkcs12::Pkcs12Error,
+    private_key::PrivateKeyError, structured::StructureError,
 };
 
 /// Why a value from Key Vault cannot be converted. No variant holds any part of the value.
@@ -108,4 +108,18 @@ pub enum ContentError {
     /// A key of the value is too long for a file name.
     #[error("a key of the value is too long for a file name; name the keys under jmesPath")]
     KeyTooLong,
+
+    /// The value has no such parts, or a part cannot be written.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
+}
+
+impl From<ChainError> for ContentError {
+    /// Returns the error of a file with all certificates, which need not be in order.
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::TooManyCertificates { count, most } => Self::TooManyCertificates { count, most },
+            ChainError::TooManySignatures => Self::TooManySignatures,
+        }
+    }
 }

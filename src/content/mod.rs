@@ -5,6 +5,8 @@
 //!          ├─ application/x-pem-file ───────────────┤
 //!          └─ application/x-pkcs12 ─ pkcs12 ─┬─ private_key ─┬─ pem
 //!                                            └─ chain ───────┘
+//! outputs ─ parts ─┬─ private_key, chain ─ pem
+//!                  └─ pkcs12 ─ store           properties ─ metadata
 //! certificate ─ pem        key ─ jwk ─ pem        secret ─ encoding ─ structured ─ encoding ─ bytes
 //! ```
 
@@ -13,6 +15,8 @@ pub mod chain;
 pub mod encoding;
 pub mod error;
 pub mod jwk;
+pub mod metadata;
+pub mod parts;
 pub mod pem;
 pub mod pkcs12;
 pub mod private_key;

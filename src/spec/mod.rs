@@ -10,6 +10,7 @@ pub mod key_path;
 pub mod misspelling;
 pub mod mount_kind;
 pub mod object;
+pub mod output;
 pub mod overlap;
 pub mod placeholder;
 pub mod pod;

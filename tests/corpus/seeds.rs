@@ -112,7 +112,7 @@ fn of_vault(vault: &Value, seeds: &mut Seeds) {
 }
 
 fn of_archive(pfx: Vec<u8>, seeds: &mut Seeds) {
-    if let Ok(archive) = Archive::open(&pfx) {
+    if let Ok(archive) = Archive::open(&pfx, "") {
         seeds.extend(archive.keys.iter().map(|key| ("private_key", key.expose().clone())));
         seeds.insert(("chain", counted(&archive.certificates)));
     }

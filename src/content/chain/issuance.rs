@@ -14,7 +14,7 @@ use x509_parser::{
 
 use crate::content::{
     asn1::{ED25519, P256, P384, P521, SECP256K1, SHA256, SHA384, SHA512},
-    error::ContentError,
+    chain::ChainError,
 };
 
 /// A certificate of an archive, parsed if it is X.509.
@@ -40,8 +40,8 @@ impl SignatureChecks {
         Self { left: GRANTED }
     }
 
-    fn spend(&mut self) -> Result<(), ContentError> {
-        self.left = self.left.checked_sub(1).ok_or(ContentError::TooManySignatures)?;
+    fn spend(&mut self) -> Result<(), ChainError> {
+        self.left = self.left.checked_sub(1).ok_or(ChainError::TooManySignatures)?;
         Ok(())
     }
 }
@@ -65,6 +65,11 @@ impl<'a> Candidate<'a> {
         self.read.as_ref().map(|read| &*read.certificate.public_key().subject_public_key.data)
     }
 
+    pub(super) fn is_authority(&self) -> bool {
+        let basic = |read: &Read<'_>| read.certificate.basic_constraints().ok().flatten().is_some_and(|basic| basic.value.ca);
+        self.read.as_ref().is_some_and(basic)
+    }
+
     pub(super) fn has_key(&self, key: &[u8]) -> bool {
         self.public_key() == Some(key)
     }
@@ -85,7 +90,7 @@ impl<'a> Candidate<'a> {
 
     /// Returns whether this certificate names and signed `other`. If the signature algorithm is unsupported, key
     /// identifiers must agree instead, if both are present.
-    pub(super) fn issued(&self, other: &Self, checks: &mut SignatureChecks) -> Result<bool, ContentError> {
+    pub(super) fn issued(&self, other: &Self, checks: &mut SignatureChecks) -> Result<bool, ChainError> {
         let (Some(issuer), Some(subject)) = (&self.read, &other.read) else {
             return Ok(false);
         };

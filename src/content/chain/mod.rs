@@ -17,20 +17,56 @@ pub enum ChainOrder {
     AsStored,
 }
 
-/// Orders certificates from the leaf to the root.
+/// Certificates of one archive: a chain, and those outside of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Chain<'a> {
+    /// From the leaf upwards, each certificate followed by its issuer.
+    pub links: Vec<&'a [u8]>,
+    /// Whether the last link issued itself: it is a root, or a self-signed leaf.
+    pub ends_in_root: bool,
+    /// The others in the order of the archive, also those that are not X.509.
+    pub others: Vec<&'a [u8]>,
+}
+
+/// Why a chain cannot be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// There are more certificates than are compared.
+    #[error("there are {count}, more than the {most} that are compared")]
+    TooManyCertificates {
+        /// The number of certificates.
+        count: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// Too many certificates have the same name.
+    #[error("they need more signature checks than are granted")]
+    TooManySignatures,
+}
+
+/// Orders certificates from the leaf to the root, as [`build`] does. Certificates outside the chain follow.
+///
+/// # Errors
+/// There are too many certificates to compare, or too many with the same name.
+pub fn order<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<Vec<&'a [u8]>, ContentError> {
+    let Chain { mut links, others, .. } = build(certificates, public_keys)?;
+    links.extend(others);
+    Ok(links)
+}
+
+/// Finds the chain among certificates. Duplicates are dropped.
 ///
 /// The leaf is the certificate of the first of `public_keys` (contents of `subjectPublicKey`) that has a certificate.
 /// If no key has one, the leaf is the first certificate that issued no other. If several certificates have the leaf's
 /// key, the latest notBefore wins, whatever the time is.
 ///
-/// If a certificate has several issuers, the first one or its latest renewal is next. Certificates outside the chain,
-/// also those that are not X.509, follow in the order of the archive. Duplicates are dropped.
+/// If a certificate has several issuers, the first one or its latest renewal is next.
 ///
 /// # Errors
 /// There are too many certificates to compare, or too many with the same name.
-pub fn order<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<Vec<&'a [u8]>, ContentError> {
+pub fn build<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<Chain<'a>, ChainError> {
     if certificates.len() > MAX_CERTIFICATES {
-        return Err(ContentError::TooManyCertificates { count: certificates.len(), most: MAX_CERTIFICATES });
+        return Err(ChainError::TooManyCertificates { count: certificates.len(), most: MAX_CERTIFICATES });
     }
     let mut seen = HashSet::new();
     let candidates: Vec<_> =
@@ -42,15 +78,30 @@ pub fn order<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<V
         chain.push(link);
         next = issuer(&candidates, &chain, link, &mut checks)?;
     }
+    let ends_in_root = match chain.last() {
+        Some(&last) => candidates[last].issued(&candidates[last], &mut checks)?,
+        None => false,
+    };
     let others = (0..candidates.len()).filter(|index| !chain.contains(index));
-    Ok(chain.iter().copied().chain(others).map(|index| candidates[index].der).collect())
+    let others = others.map(|index| candidates[index].der).collect();
+    Ok(Chain { links: chain.iter().map(|link| candidates[*link].der).collect(), ends_in_root, others })
+}
+
+/// Returns the content of `subjectPublicKey` of a certificate; `None` if it is not X.509.
+pub fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
+    Candidate::new(certificate).public_key().map(<[u8]>::to_vec)
+}
+
+/// Returns whether a certificate is one of an authority: its basic constraints say so (RFC 5280, section 4.2.1.9).
+pub fn is_authority(certificate: &[u8]) -> bool {
+    Candidate::new(certificate).is_authority()
 }
 
 fn leaf(
     candidates: &[Candidate<'_>],
     public_keys: &[&[u8]],
     checks: &mut SignatureChecks,
-) -> Result<Option<usize>, ContentError> {
+) -> Result<Option<usize>, ChainError> {
     if let Some(leaf) = public_keys.iter().find_map(|key| newest(candidates, |other| other.has_key(key))) {
         return Ok(Some(leaf));
     }
@@ -81,7 +132,7 @@ fn issuer(
     chain: &[usize],
     link: usize,
     checks: &mut SignatureChecks,
-) -> Result<Option<usize>, ContentError> {
+) -> Result<Option<usize>, ChainError> {
     let link = &candidates[link];
     if link.issued(link, checks)? {
         return Ok(None);

@@ -10,7 +10,7 @@ struct Fixture {
 }
 
 fn fixture() -> Fixture {
-    let read = |name| Archive::open(&content::fixture(name)).unwrap();
+    let read = |name| Archive::open(&content::fixture(name), "").unwrap();
     let Archive { keys, certificates } = read("shuffled-chain.pfx");
     let [leaf, ca3, root, ca1, ca4, ca2] = <[_; 6]>::try_from(certificates).unwrap();
     Fixture {
@@ -78,7 +78,7 @@ struct Renewals {
 }
 
 fn renewals() -> Renewals {
-    let Archive { keys, certificates } = Archive::open(&content::fixture("renewed.pfx")).unwrap();
+    let Archive { keys, certificates } = Archive::open(&content::fixture("renewed.pfx"), "").unwrap();
     let [leaf_2024, leaf_2090, root, ca_2020, leaf_2020, ca_2022, twice] =
         <[_; 7]>::try_from(certificates).unwrap();
     assert_eq!(leaf_2024, twice);
@@ -108,7 +108,7 @@ fn of_two_certificates_of_one_key_the_newest_comes_first_whatever_the_time_is_no
 
 #[test]
 fn of_a_renewed_self_signed_certificate_the_newest_comes_first() {
-    let Archive { keys, certificates } = Archive::open(&content::fixture("renewed-self-signed.pfx")).unwrap();
+    let Archive { keys, certificates } = Archive::open(&content::fixture("renewed-self-signed.pfx"), "").unwrap();
     let key = PrivateKey::from_pkcs8(keys[0].expose()).unwrap();
     let [old, new] = <[_; 2]>::try_from(certificates).unwrap();
     for keys in [vec![], vec![key.public_key()]] {

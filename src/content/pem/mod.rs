@@ -23,13 +23,21 @@ pub struct CertificatesAndKeys {
 /// are kept, and broken blocks are skipped. A text without blocks gives two empty results.
 pub fn split(text: &str) -> CertificatesAndKeys {
     let (mut certificates, mut keys) = (PemText::new(), PemText::new());
-    let mut rest = text;
-    while let Some((block, after)) = Block::first(rest) {
+    for block in blocks(text) {
         let side = if block.label == CERTIFICATE { &mut certificates } else { &mut keys };
         side.push(&block);
-        rest = after;
     }
     CertificatesAndKeys { certificates: certificates.into_sensitive(), keys: keys.into_sensitive() }
+}
+
+/// Returns the complete blocks of `text`, found as [`split`] finds them.
+pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (block, after) = Block::first(rest)?;
+        rest = after;
+        Some(block)
+    })
 }
 
 /// Returns whether a text looks like PEM, even if no block in it can be parsed.
@@ -109,13 +117,26 @@ impl PemText {
 }
 
 /// A parsed block.
-struct Block<'a> {
+pub(super) struct Block<'a> {
     label: &'a str,
     headers: BTreeMap<&'a str, &'a str>,
     content: Zeroizing<Vec<u8>>,
 }
 
 impl<'a> Block<'a> {
+    pub(super) fn label(&self) -> &'a str {
+        self.label
+    }
+
+    pub(super) fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// Returns whether the content is encrypted with a password, by the headers of RFC 1421, section 4.6.1.1.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.headers.get("Proc-Type").is_some_and(|value| value.ends_with("ENCRYPTED"))
+    }
+
     /// Returns the first complete block of `text`, and the text after it.
     ///
     /// A block is found by its end: the first END line, and the last BEGIN line before it. If the two do not form a

@@ -18,22 +18,22 @@ use zeroize::Zeroizing;
 
 use super::{
     Pkcs12Error, malformed,
-    password::EmptyPassword,
+    password::Password,
     work::{self, Work},
 };
 use crate::content::asn1::AlgorithmIdentifier;
 
-/// Decrypts `data` under the empty password.
+/// Decrypts `data` under `password`.
 pub(super) fn decrypt(
     scheme: &AlgorithmIdentifier<'_>,
     data: &[u8],
-    password: EmptyPassword,
+    password: &Password<'_>,
     work: &mut Work,
 ) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
     match scheme.algorithm {
-        PBE_SHA1_3DES => pbes1::<TdesEde3>(scheme, data, password, 24, work),
+        PBE_SHA1_3DES => pbes1::<TdesEde3>(scheme, data, password, TRIPLE_DES_KEY_LENGTH, work),
         PBE_SHA1_RC2_40 => pbes1::<Rc2>(scheme, data, password, 5, work),
-        pbes2::PBES2_OID => pbes2(scheme, data, work),
+        pbes2::PBES2_OID => pbes2(scheme, data, password, work),
         algorithm => Err(unsupported(algorithm)),
     }
 }
@@ -41,7 +41,7 @@ pub(super) fn decrypt(
 fn pbes1<C: KeyInit + BlockCipherDecrypt>(
     scheme: &AlgorithmIdentifier<'_>,
     data: &[u8],
-    password: EmptyPassword,
+    password: &Password<'_>,
     key_length: usize,
     work: &mut Work,
 ) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
@@ -54,15 +54,15 @@ fn pbes1<C: KeyInit + BlockCipherDecrypt>(
 
     let derive = |purpose, length| {
         let salt = parameters.salt.as_bytes();
-        Zeroizing::new(derive_key::<Sha1>(password.bytes(), salt, purpose, rounds, length))
+        Zeroizing::new(derive_key::<Sha1>(password.utf16(), salt, purpose, rounds, length))
     };
     let key = derive(Pkcs12KeyType::EncryptionKey, key_length);
     let iv = derive(Pkcs12KeyType::Iv, IV_LENGTH);
     let mut buffer = Zeroizing::new(data.to_vec());
     let length = Decryptor::<C>::new_from_slices(&key, &iv)
-        .map_err(|_| Pkcs12Error::Undecryptable)?
+        .map_err(|_| Pkcs12Error::Undecryptable(password.kind()))?
         .decrypt_padded::<Pkcs7>(&mut buffer)
-        .map_err(|_| Pkcs12Error::Undecryptable)?
+        .map_err(|_| Pkcs12Error::Undecryptable(password.kind()))?
         .len();
     buffer.truncate(length);
     Ok(buffer)
@@ -71,6 +71,7 @@ fn pbes1<C: KeyInit + BlockCipherDecrypt>(
 fn pbes2(
     scheme: &AlgorithmIdentifier<'_>,
     data: &[u8],
+    password: &Password<'_>,
     work: &mut Work,
 ) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
     const PART: &str = "PBES2 parameters";
@@ -89,11 +90,11 @@ fn pbes2(
 
     let mut buffer = Zeroizing::new(data.to_vec());
     let length = parameters
-        .decrypt_in_place(b"", &mut buffer)
+        .decrypt_in_place(password.utf8(), &mut buffer)
         .map_err(|error| match error {
             pkcs5::Error::UnsupportedAlgorithm { oid } => unsupported(oid),
             pkcs5::Error::AlgorithmParametersInvalid { .. } => Pkcs12Error::Malformed(PART),
-            _ => Pkcs12Error::Undecryptable,
+            _ => Pkcs12Error::Undecryptable(password.kind()),
         })?
         .len();
     buffer.truncate(length);
@@ -105,13 +106,15 @@ fn unsupported(algorithm: ObjectIdentifier) -> Pkcs12Error {
 }
 
 #[derive(Sequence)]
-struct Pbes1Parameters<'a> {
-    salt: &'a OctetStringRef,
-    iterations: IntRef<'a>,
+pub(super) struct Pbes1Parameters<'a> {
+    pub(super) salt: &'a OctetStringRef,
+    pub(super) iterations: IntRef<'a>,
 }
 
-const PBE_SHA1_3DES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
+pub(super) const PBE_SHA1_3DES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
 const PBE_SHA1_RC2_40: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.6");
 const SHA1_LENGTH: usize = 20;
+pub(super) const TRIPLE_DES_KEY_LENGTH: usize = 24;
+pub(super) const TRIPLE_DES_IV_LENGTH: usize = 8;
 /// Both ciphers have this length.
-const IV_LENGTH: usize = 8;
+const IV_LENGTH: usize = TRIPLE_DES_IV_LENGTH;

@@ -2,8 +2,8 @@
 
 use aws_lc_rs::hmac;
 use der::{
-    Sequence,
-    asn1::{IntRef, OctetStringRef},
+    Encode, Sequence,
+    asn1::{AnyRef, IntRef, OctetStringRef},
     oid::ObjectIdentifier,
 };
 use pkcs12::kdf::{Pkcs12KeyType, derive_key};
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Pkcs12Error,
-    password::EmptyPassword,
+    password::Password,
     work::{self, Work},
 };
 use crate::content::asn1::{AlgorithmIdentifier, SHA256, SHA384, SHA512};
@@ -30,7 +30,7 @@ impl MacData<'_> {
     pub(super) fn verify(
         &self,
         content: &[u8],
-        password: EmptyPassword,
+        password: &Password<'_>,
         work: &mut Work,
     ) -> Result<(), Pkcs12Error> {
         let rounds = self.iterations.map_or(Ok(1), work::iterations)?;
@@ -48,10 +48,38 @@ impl MacData<'_> {
         work.spend(rounds, 1)?;
         let rounds = i32::try_from(rounds).map_err(|_| Pkcs12Error::TooMuchWork)?;
         let length = hmac.digest_algorithm().output_len();
-        let key = derive(password.bytes(), self.salt.as_bytes(), Pkcs12KeyType::Mac, rounds, length);
+        let key = derive(password.utf16(), self.salt.as_bytes(), Pkcs12KeyType::Mac, rounds, length);
         let key = hmac::Key::new(hmac, &Zeroizing::new(key));
-        hmac::verify(&key, content, self.digest.digest.as_bytes()).map_err(|_| Pkcs12Error::WrongPassword)
+        hmac::verify(&key, content, self.digest.digest.as_bytes()).map_err(|_| Pkcs12Error::WrongPassword(password.kind()))
     }
+}
+
+/// A MAC algorithm that stores are written with.
+#[derive(Clone, Copy)]
+pub(super) enum MacAlgorithm {
+    Sha1,
+    Sha256,
+}
+
+/// Returns the DER of a MAC over `content`.
+pub(super) fn compute(
+    content: &[u8],
+    password: &Password<'_>,
+    algorithm: MacAlgorithm,
+    salt: &[u8],
+    rounds: u16,
+) -> der::Result<Vec<u8>> {
+    let (derive, hmac, algorithm): (Derive, _, _) = match algorithm {
+        MacAlgorithm::Sha1 => (derive_key::<Sha1>, hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, SHA1),
+        MacAlgorithm::Sha256 => (derive_key::<Sha256>, hmac::HMAC_SHA256, SHA256),
+    };
+    let length = hmac.digest_algorithm().output_len();
+    let key = derive(password.utf16(), salt, Pkcs12KeyType::Mac, rounds.into(), length);
+    let tag = hmac::sign(&hmac::Key::new(hmac, &Zeroizing::new(key)), content);
+    let algorithm = AlgorithmIdentifier { algorithm, parameters: Some(AnyRef::NULL) };
+    let digest = DigestInfo { algorithm, digest: OctetStringRef::new(tag.as_ref())? };
+    let rounds = rounds.to_be_bytes();
+    MacData { digest, salt: OctetStringRef::new(salt)?, iterations: Some(IntRef::new(&rounds)?) }.to_der()
 }
 
 type Derive = fn(&[u8], &[u8], Pkcs12KeyType, i32, usize) -> Vec<u8>;

@@ -1,9 +1,10 @@
-//! PKCS#12 archives (RFC 7292) under the empty password, as Key Vault returns them.
+//! PKCS#12 archives (RFC 7292): those of Key Vault, which are under the empty password, and others.
 
 mod cipher;
 mod mac;
 mod password;
 mod shapes;
+pub mod store;
 mod work;
 
 use der::{
@@ -15,11 +16,13 @@ use zeroize::Zeroizing;
 
 use self::{
     mac::MacData,
-    password::EmptyPassword,
+    password::Password,
     shapes::{Bags, CertBag, ContentInfo, EncryptedData, EncryptedPrivateKeyInfo, Pfx},
     work::Work,
 };
 use crate::spec::sensitive::Sensitive;
+
+pub use self::password::PasswordKind;
 
 /// The content of an archive, in its stored order.
 #[derive(Debug, Default)]
@@ -31,7 +34,7 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens `pfx` with the empty password, in either of its two forms.
+    /// Opens `pfx` with `password`, of which the empty one has two forms.
     ///
     /// Supports PBES1 (3DES and 40-bit RC2) and PBES2, encrypted and plain bags, with or without a MAC. Bags of other
     /// kinds (revocation lists, secrets) are skipped. The key derivation work of a whole archive is bounded.
@@ -39,7 +42,7 @@ impl Archive {
     /// # Errors
     /// The archive is malformed, truncated or under another password, or it needs an unsupported algorithm or too much
     /// work.
-    pub fn open(pfx: &[u8]) -> Result<Self, Pkcs12Error> {
+    pub fn open(pfx: &[u8], password: &str) -> Result<Self, Pkcs12Error> {
         let pfx = Pfx::from_der(pfx).map_err(|error| match error.kind() {
             ErrorKind::Incomplete { .. } => Pkcs12Error::Truncated,
             _ => Pkcs12Error::Malformed("outer structure"),
@@ -53,25 +56,26 @@ impl Archive {
         let content = pfx.auth_safe.octets("authenticated safe")?;
 
         let mut work = Work::granted();
-        // Compat: the empty password is two zero bytes, or no bytes if the first form fails.
-        let zeros = Self::read(content, pfx.mac.as_ref(), EmptyPassword::Terminator, &mut work);
-        match zeros {
-            Err(wrong @ (Pkcs12Error::WrongPassword | Pkcs12Error::Undecryptable)) => {
-                Self::read(content, pfx.mac.as_ref(), EmptyPassword::Absent, &mut work).map_err(|error| {
-                    match error {
-                        Pkcs12Error::TooMuchWork | Pkcs12Error::UnsupportedAlgorithm { .. } => error,
-                        _ => wrong,
-                    }
-                })
-            }
-            read => read,
+        let opened = Self::read(content, pfx.mac.as_ref(), &Password::new(password), &mut work);
+        match opened {
+            // Compat: the empty password is two zero bytes, or no bytes if the first form fails.
+            Err(
+                wrong @ (Pkcs12Error::WrongPassword(PasswordKind::Empty)
+                | Pkcs12Error::Undecryptable(PasswordKind::Empty)),
+            ) => Self::read(content, pfx.mac.as_ref(), &Password::absent(), &mut work).map_err(|error| {
+                match error {
+                    Pkcs12Error::TooMuchWork | Pkcs12Error::UnsupportedAlgorithm { .. } => error,
+                    _ => wrong,
+                }
+            }),
+            opened => opened,
         }
     }
 
     fn read(
         content: &[u8],
         mac: Option<&MacData<'_>>,
-        password: EmptyPassword,
+        password: &Password<'_>,
         work: &mut Work,
     ) -> Result<Self, Pkcs12Error> {
         if let Some(mac) = mac {
@@ -98,7 +102,7 @@ impl Archive {
                         work,
                     )?;
                     // One wrong key in 256 leaves a valid padding.
-                    let bags = Bags::from_der(&contents).map_err(|_| Pkcs12Error::Undecryptable)?;
+                    let bags = Bags::from_der(&contents).map_err(|_| Pkcs12Error::Undecryptable(password.kind()))?;
                     archive.add(bags, password, work, 0)?;
                 }
                 other => return Err(Pkcs12Error::UnsupportedContent(other)),
@@ -110,7 +114,7 @@ impl Archive {
     fn add(
         &mut self,
         bags: Bags<'_>,
-        password: EmptyPassword,
+        password: &Password<'_>,
         work: &mut Work,
         depth: usize,
     ) -> Result<(), Pkcs12Error> {
@@ -122,7 +126,7 @@ impl Archive {
                         bag.value.decode_as::<EncryptedPrivateKeyInfo<'_>>().map_err(malformed("key bag"))?;
                     let mut key =
                         cipher::decrypt(&shrouded.algorithm, shrouded.encrypted.as_bytes(), password, work)?;
-                    <&SequenceRef>::from_der(&key).map_err(|_| Pkcs12Error::Undecryptable)?;
+                    <&SequenceRef>::from_der(&key).map_err(|_| Pkcs12Error::Undecryptable(password.kind()))?;
                     self.keep(std::mem::take(&mut *key))?;
                 }
                 CERT_BAG => {
@@ -179,12 +183,12 @@ pub enum Pkcs12Error {
     },
 
     /// The MAC does not match.
-    #[error("the archive is under a password, or was altered: its MAC does not fit the empty password")]
-    WrongPassword,
+    #[error("the archive is under another password, or was altered: its MAC does not fit {0}")]
+    WrongPassword(PasswordKind),
 
     /// The content does not decrypt, although the MAC matches or is absent.
-    #[error("the archive does not decrypt with the empty password")]
-    Undecryptable,
+    #[error("the archive does not decrypt with {0}")]
+    Undecryptable(PasswordKind),
 
     /// An iteration count is not a positive number.
     #[error("an iteration count of the archive is not a positive number")]
@@ -206,7 +210,7 @@ fn malformed(part: &'static str) -> impl Fn(der::Error) -> Pkcs12Error {
 const VERSION: u8 = 3;
 const MAX_NESTED: usize = 4;
 /// A certificate has one key, and parsing each key costs a multiplication on its curve.
-const MAX_KEYS: usize = 100;
+pub(super) const MAX_KEYS: usize = 100;
 
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");

@@ -12,7 +12,10 @@ use der::{
 use zeroize::Zeroizing;
 
 use super::{PrivateKey, PrivateKeyError, skip_rest};
-use crate::content::asn1::{AlgorithmIdentifier, P256, P384, P521, SECP256K1};
+use crate::{
+    content::asn1::{AlgorithmIdentifier, P256, P384, P521, SECP256K1},
+    spec::sensitive::Sensitive,
+};
 
 pub(super) fn normalise(parameters: Option<AnyRef<'_>>, body: &[u8]) -> Result<PrivateKey, PrivateKeyError> {
     let malformed = |_: der::Error| PrivateKeyError::Malformed("elliptic curve body");
@@ -28,14 +31,14 @@ pub(super) fn normalise(parameters: Option<AnyRef<'_>>, body: &[u8]) -> Result<P
 
     let scalar = curve.scalar(stored.private_key.as_bytes())?;
     let private_key = OctetStringRef::new(&scalar).map_err(malformed)?;
-    let alone = EcPrivateKey { version: VERSION, private_key, public_key: None };
+    let alone = EcPrivateKey { version: VERSION, private_key, curve: None, public_key: None };
     let alone = Zeroizing::new(alone.to_der().map_err(malformed)?);
     let pair = EcdsaKeyPair::from_private_key_der(curve.algorithm, &alone)
         .map_err(|_| PrivateKeyError::OutOfRange)?;
     let public_key = pair.public_key().as_ref().to_vec();
 
     let point = Some(BitStringRef::from_bytes(&public_key).map_err(malformed)?);
-    let body = EcPrivateKey { version: VERSION, private_key, public_key: point };
+    let body = EcPrivateKey { version: VERSION, private_key, curve: None, public_key: point };
     let body = Zeroizing::new(body.to_der().map_err(malformed)?);
     PrivateKey::assemble(AlgorithmIdentifier::elliptic(&curve_name), &body, public_key.clone())
         .map_err(malformed)
@@ -88,11 +91,21 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// The parameters are omitted, since PKCS#8 holds them outside the body.
+/// Returns the body of a normalised key with the name of its curve, which PKCS#8 holds outside the body.
+pub(super) fn with_curve(
+    body: &OctetStringRef,
+    curve: ObjectIdentifier,
+) -> der::Result<Sensitive<Vec<u8>>> {
+    let key = EcPrivateKey { curve: Some(curve), ..EcPrivateKey::from_der(body.as_bytes())? };
+    key.to_der().map(Sensitive::new)
+}
+
 #[derive(Sequence)]
 struct EcPrivateKey<'a> {
     version: u8,
     private_key: &'a OctetStringRef,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
+    curve: Option<ObjectIdentifier>,
     #[asn1(context_specific = "1", tag_mode = "EXPLICIT", optional = "true")]
     public_key: Option<BitStringRef<'a>>,
 }

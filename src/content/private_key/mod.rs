@@ -2,6 +2,9 @@
 
 mod elliptic;
 mod rsa;
+mod traditional;
+
+pub use self::traditional::{EC_PRIVATE_KEY, RSA_PRIVATE_KEY, Traditional};
 
 use der::{
     Decode, Encode, Reader, Sequence,
@@ -84,6 +87,10 @@ pub enum PrivateKeyError {
     /// The RSA key has more than two primes.
     #[error("RSA private keys with more than two primes are not supported")]
     MultiPrimeRsa,
+
+    /// Only RSA and ECDSA have a structure outside of PKCS#8.
+    #[error("an Ed25519 private key has neither PKCS#1 nor SEC 1, leave out keyEncoding")]
+    NotTraditional,
 
     /// The scalar is zero or not below the order of the curve.
     #[error("the private key is outside the range of its curve")]

@@ -2,7 +2,7 @@ use super::*;
 use crate::content::{fixture, pem::PemText, pkcs12::Archive};
 
 fn key(name: &str) -> PrivateKey {
-    let archive = Archive::open(&fixture(&format!("{name}.pfx"))).unwrap();
+    let archive = Archive::open(&fixture(&format!("{name}.pfx")), "").unwrap();
     PrivateKey::from_pkcs8(archive.keys[0].expose()).unwrap()
 }
 

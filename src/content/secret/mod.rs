@@ -141,7 +141,7 @@ fn pkcs12_to_pem(value: &str, order: ChainOrder) -> Result<PemText, ContentError
         true => ContentError::PemNotPkcs12,
         false => ContentError::Pkcs12Text(error),
     })?;
-    let archive = Archive::open(&pfx).map_err(ContentError::Pkcs12)?;
+    let archive = Archive::open(&pfx, "").map_err(ContentError::Pkcs12)?;
     let keys = archive
         .keys
         .iter()

@@ -106,7 +106,7 @@ fn put_archives(azure: &Azure) -> Vec<u8> {
         let Value::Object(body) = body else { unreachable!() };
         azure.vaults().put("lab", ObjectKind::Secret, name, body);
     }
-    let archive = Archive::open(&std::fs::read(format!("{folder}/plain.pfx")).unwrap()).unwrap();
+    let archive = Archive::open(&std::fs::read(format!("{folder}/plain.pfx")).unwrap(), "").unwrap();
     let key = PrivateKey::from_pkcs8(archive.keys[0].expose()).unwrap();
     let at = key.pkcs8().windows(2).position(|window| window == [0x04, 0x20]).unwrap() + 2;
     key.pkcs8()[at..at + 32].to_vec()

@@ -1,0 +1,157 @@
+//! The parts of a certificate that is stored as a secret: its private key and the certificates of its chain.
+
+mod error;
+mod source;
+mod write;
+
+use super::{
+    chain::{self, Chain, ChainOrder},
+    private_key::PrivateKey,
+};
+
+pub use self::{
+    error::{MissingOutput, PartsError},
+    write::Passwords,
+};
+
+/// A secret that was taken apart.
+#[derive(Debug)]
+pub struct Parts {
+    form: Form,
+    /// All private keys, in the order of the source.
+    keys: Vec<PrivateKey>,
+    /// The index of the leaf's key; of a source without certificates, of its first key.
+    key: Option<usize>,
+    certificates: Certificates,
+    /// All certificates in the order of a combined file.
+    all: Vec<Vec<u8>>,
+}
+
+/// The form of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Pem,
+    Pkcs12,
+}
+
+/// The certificates of a source in their roles.
+#[derive(Debug)]
+enum Certificates {
+    None,
+    Chain {
+        leaf: Vec<u8>,
+        /// From the issuer of the leaf upwards, without a root.
+        intermediates: Vec<Vec<u8>>,
+        top: Top,
+    },
+    /// Certificates of authorities without a private key, in the order of the source.
+    Authorities(Vec<Vec<u8>>),
+}
+
+/// The end of a chain.
+#[derive(Debug)]
+enum Top {
+    /// The leaf signed itself.
+    SelfSigned,
+    Root(Vec<u8>),
+    /// The issuer of the last certificate is not in the source.
+    Open,
+}
+
+impl Parts {
+    /// Takes a secret's `value` apart: PEM, or PKCS#12 in base64 under `password`. The form is recognised by content.
+    ///
+    /// # Errors
+    /// The value is in neither form, it is malformed, or its private key fits none of its certificates.
+    pub fn of(value: &str, password: &str, order: ChainOrder) -> Result<Self, PartsError> {
+        let source::Source { form, keys, certificates } = source::read(value, password)?;
+        let public_keys: Vec<_> = keys.iter().map(PrivateKey::public_key).collect();
+        let chain = chain::build(&certificates, &public_keys).map_err(PartsError::Chain)?;
+        let key = match chain.links.first() {
+            None => (!keys.is_empty()).then_some(0),
+            Some(leaf) => {
+                let leaf = chain::public_key(leaf);
+                let fits = |key: &PrivateKey| leaf.as_deref() == Some(key.public_key());
+                keys.iter().position(fits)
+            }
+        };
+        if key.is_none() && !keys.is_empty() {
+            return Err(PartsError::KeyMismatch);
+        }
+        let roles = Certificates::of(&chain, &certificates, key.is_some());
+        let all = match order {
+            ChainOrder::AsStored => certificates,
+            ChainOrder::Construct => {
+                chain.links.iter().chain(&chain.others).map(|certificate| certificate.to_vec()).collect()
+            }
+        };
+        Ok(Self { form, keys, key, certificates: roles, all })
+    }
+
+    fn key(&self) -> Option<&PrivateKey> {
+        self.key.and_then(|key| self.keys.get(key))
+    }
+
+    fn leaf(&self) -> Option<&[u8]> {
+        match &self.certificates {
+            Certificates::Chain { leaf, .. } => Some(leaf),
+            Certificates::None | Certificates::Authorities(_) => None,
+        }
+    }
+
+    fn intermediates(&self) -> &[Vec<u8>] {
+        match &self.certificates {
+            Certificates::Chain { intermediates, .. } => intermediates,
+            Certificates::None | Certificates::Authorities(_) => &[],
+        }
+    }
+
+    /// Returns the topmost certificates: one of a chain, and all authorities of a source without a leaf.
+    fn authorities(&self) -> Vec<&[u8]> {
+        match &self.certificates {
+            Certificates::None => Vec::new(),
+            Certificates::Authorities(authorities) => authorities.iter().map(Vec::as_slice).collect(),
+            Certificates::Chain { leaf, top: Top::SelfSigned, .. } => vec![leaf],
+            Certificates::Chain { top: Top::Root(root), .. } => vec![root],
+            Certificates::Chain { intermediates, top: Top::Open, .. } => {
+                intermediates.last().map(Vec::as_slice).into_iter().collect()
+            }
+        }
+    }
+
+    /// Returns the certificates to trust, in the order of the chain, the topmost last.
+    fn trusted(&self) -> Vec<&[u8]> {
+        let mut trusted: Vec<&[u8]> = self.intermediates().iter().map(Vec::as_slice).collect();
+        for authority in self.authorities() {
+            if !trusted.contains(&authority) {
+                trusted.push(authority);
+            }
+        }
+        trusted
+    }
+}
+
+impl Certificates {
+    fn of(chain: &Chain<'_>, stored: &[Vec<u8>], has_key: bool) -> Self {
+        let Some((leaf, above)) = chain.links.split_first() else { return Self::None };
+        if !has_key && stored.iter().all(|certificate| chain::is_authority(certificate)) {
+            let mut authorities: Vec<Vec<u8>> = Vec::new();
+            for certificate in stored {
+                if !authorities.contains(certificate) {
+                    authorities.push(certificate.clone());
+                }
+            }
+            return Self::Authorities(authorities);
+        }
+        let (intermediates, top) = match above.split_last() {
+            None if chain.ends_in_root => (above, Top::SelfSigned),
+            Some((root, intermediates)) if chain.ends_in_root => (intermediates, Top::Root(root.to_vec())),
+            None | Some(_) => (above, Top::Open),
+        };
+        let intermediates = intermediates.iter().map(|certificate| certificate.to_vec()).collect();
+        Self::Chain { leaf: leaf.to_vec(), intermediates, top }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+use data_encoding::BASE64;
+
+use super::*;
+use crate::{
+    content::{
+        fixture,
+        pem::{self, CERTIFICATE, PRIVATE_KEY, PemText},
+        pkcs12::{Archive, PasswordKind, Pkcs12Error},
+        private_key::PrivateKeyError,
+    },
+    spec::{
+        output::{KeyEncoding, Part, PartFormat, Store, StoreProfile},
+        sensitive::Sensitive,
+    },
+};
+
+const PEM: PartFormat = PartFormat::Pem;
+const DER: PartFormat = PartFormat::Der;
+
+fn archive(name: &str) -> String {
+    BASE64.encode(&fixture(name))
+}
+
+fn open(value: &str) -> Result<Parts, PartsError> {
+    Parts::of(value, "", ChainOrder::Construct)
+}
+
+/// Takes `value` apart and writes one part.
+fn part(value: &str, part: &Part) -> Result<Vec<u8>, PartsError> {
+    open(value)?.write(value, part, &|_| None).map(Sensitive::into_exposed)
+}
+
+fn text(value: &str, wanted: &Part) -> String {
+    String::from_utf8(part(value, wanted).unwrap()).unwrap()
+}
+
+fn missing(value: &str, wanted: &Part) -> MissingOutput {
+    match part(value, wanted) {
+        Err(PartsError::Missing(missing)) => missing,
+        other => panic!("{wanted:?}: {:?}", other.map(|bytes| bytes.len())),
+    }
+}
+
+fn store() -> Store {
+    Store { alias: Default::default(), profile: StoreProfile::Modern2023, password: None }
+}
+
+/// A leaf, four intermediates and a root.
+struct Stored {
+    key: Vec<u8>,
+    chain: Vec<Vec<u8>>,
+}
+
+fn stored() -> Stored {
+    let Archive { keys, certificates } = Archive::open(&fixture("shuffled-chain.pfx"), "").unwrap();
+    let [leaf, ca3, root, ca1, ca4, ca2] = <[_; 6]>::try_from(certificates).unwrap();
+    let key = PrivateKey::from_pkcs8(keys[0].expose()).unwrap();
+    Stored { key: key.pkcs8().to_vec(), chain: vec![leaf, ca4, ca3, ca2, ca1, root] }
+}
+
+fn certificates(ders: &[Vec<u8>]) -> String {
+    blocks(ders.iter().map(|der| (CERTIFICATE, der.as_slice())))
+}
+
+fn blocks<'a>(blocks: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut text = PemText::new();
+    for (label, der) in blocks {
+        text.push_block(label, der);
+    }
+    String::from_utf8(text.into_public()).unwrap()
+}
+
+#[test]
+fn a_chain_is_taken_apart_whatever_its_form_and_order() {
+    let Stored { key, chain } = stored();
+    let mut shuffled = chain.clone();
+    shuffled.rotate_left(4);
+    let of_pem = certificates(&shuffled) + &blocks([(PRIVATE_KEY, key.as_slice())]);
+    let noise = format!("Bag Attributes\r\n{}", of_pem.replace('\n', "\r\n"));
+    for value in [archive("shuffled-chain.pfx"), of_pem, noise] {
+        assert_eq!(text(&value, &Part::Key(KeyEncoding::Pkcs8, PEM)), blocks([(PRIVATE_KEY, key.as_slice())]));
+        assert_eq!(text(&value, &Part::Leaf(PEM)), certificates(&chain[..1]));
+        assert_eq!(text(&value, &Part::Chain), certificates(&chain[1..5]));
+        assert_eq!(text(&value, &Part::FullChain), certificates(&chain[..5]));
+        assert_eq!(text(&value, &Part::Ca(PEM)), certificates(&chain[5..]));
+        assert_eq!(text(&value, &Part::TruststorePem), certificates(&chain[1..]));
+        assert_eq!(part(&value, &Part::Leaf(DER)).unwrap(), chain[0]);
+        assert_eq!(part(&value, &Part::Ca(DER)).unwrap(), chain[5]);
+        assert_eq!(part(&value, &Part::Key(KeyEncoding::Pkcs8, DER)).unwrap(), key);
+    }
+}
+
+#[test]
+fn the_topmost_of_a_chain_without_root_is_its_last_intermediate() {
+    let Stored { key, chain } = stored();
+    let value = blocks([(PRIVATE_KEY, key.as_slice())]) + &certificates(&chain[..3]);
+    assert_eq!(text(&value, &Part::Chain), certificates(&chain[1..3]));
+    assert_eq!(text(&value, &Part::FullChain), certificates(&chain[..3]));
+    assert_eq!(text(&value, &Part::Ca(PEM)), certificates(&chain[2..3]));
+    assert_eq!(text(&value, &Part::TruststorePem), certificates(&chain[1..3]));
+}
+
+#[test]
+fn a_self_signed_leaf_is_its_own_authority() {
+    let value = archive("plain.pfx");
+    let leaf = text(&value, &Part::Leaf(PEM));
+    for same in [Part::FullChain, Part::Ca(PEM), Part::TruststorePem] {
+        assert_eq!(text(&value, &same), leaf, "{same:?}");
+    }
+    assert_eq!(missing(&value, &Part::Chain), MissingOutput::Chain);
+}
+
+#[test]
+fn a_part_that_is_not_there_is_named() {
+    let Stored { key, chain } = stored();
+    let key = blocks([(PRIVATE_KEY, key.as_slice())]);
+    assert_eq!(missing(&key, &Part::Leaf(PEM)), MissingOutput::Leaf);
+    assert_eq!(missing(&key, &Part::FullChain), MissingOutput::Leaf);
+    assert_eq!(missing(&key, &Part::Ca(PEM)), MissingOutput::Authority);
+    assert_eq!(missing(&key, &Part::Keystore(store())), MissingOutput::Leaf);
+    assert_eq!(missing(&key, &Part::Truststore(store())), MissingOutput::Authority);
+    let leaf_alone = key + &certificates(&chain[..1]);
+    assert_eq!(missing(&leaf_alone, &Part::Chain), MissingOutput::Chain);
+    assert_eq!(missing(&leaf_alone, &Part::Ca(PEM)), MissingOutput::Authority);
+    let no_key = certificates(&chain);
+    assert_eq!(missing(&no_key, &Part::Key(KeyEncoding::Pkcs8, PEM)), MissingOutput::Key);
+    assert_eq!(missing(&no_key, &Part::Keystore(store())), MissingOutput::Key);
+    // Without a key, the leaf is the certificate that issued no other.
+    assert_eq!(text(&no_key, &Part::Leaf(PEM)), certificates(&chain[..1]));
+    assert_eq!(text(&no_key, &Part::Ca(PEM)), certificates(&chain[5..]));
+}
+
+#[test]
+fn certificates_of_authorities_alone_are_all_trusted() {
+    let Stored { chain, .. } = stored();
+    let bundle = [chain[5].clone(), chain[2].clone(), chain[5].clone()];
+    let value = certificates(&bundle);
+    assert_eq!(text(&value, &Part::Ca(PEM)), certificates(&bundle[..2]));
+    assert_eq!(text(&value, &Part::TruststorePem), certificates(&bundle[..2]));
+    assert_eq!(part(&value, &Part::Ca(DER)), Err(PartsError::SeveralAuthorities { count: 2 }));
+    assert_eq!(missing(&value, &Part::Leaf(PEM)), MissingOutput::Leaf);
+    assert_eq!(part(&certificates(&chain[5..]), &Part::Ca(DER)).unwrap(), chain[5]);
+}
+
+#[test]
+fn a_key_that_fits_no_certificate_fails_every_part() {
+    let Stored { chain, .. } = stored();
+    let other = PrivateKey::from_pkcs8(
+        Archive::open(&fixture("plain.pfx"), "").unwrap().keys[0].expose(),
+    )
+    .unwrap();
+    let value = blocks([(PRIVATE_KEY, other.pkcs8())]) + &certificates(&chain);
+    assert_eq!(open(&value).unwrap_err(), PartsError::KeyMismatch);
+}
+
+#[test]
+fn keys_are_written_in_the_structure_of_their_algorithm() {
+    for (pfx, label) in [
+        ("pbes2.pfx", "RSA PRIVATE KEY"),
+        ("plain.pfx", "EC PRIVATE KEY"),
+        ("p384.pfx", "EC PRIVATE KEY"),
+        ("p521.pfx", "EC PRIVATE KEY"),
+        ("secp256k1.pfx", "EC PRIVATE KEY"),
+    ] {
+        let value = archive(pfx);
+        let pkcs8 = text(&value, &Part::Key(KeyEncoding::Pkcs8, PEM));
+        let traditional = text(&value, &Part::Key(KeyEncoding::Traditional, PEM));
+        assert!(traditional.starts_with(&format!("-----BEGIN {label}-----\n")), "{pfx}: {label}");
+        let der = part(&value, &Part::Key(KeyEncoding::Traditional, DER)).unwrap();
+        assert_eq!(blocks([(label, der.as_slice())]), traditional, "{pfx}");
+        // What is written is a source again, and leads to the same key.
+        assert_eq!(text(&traditional, &Part::Key(KeyEncoding::Pkcs8, PEM)), pkcs8, "{pfx}");
+    }
+    let error = part(&archive("ed25519.pfx"), &Part::Key(KeyEncoding::Traditional, PEM));
+    assert_eq!(error, Err(PartsError::PrivateKey(PrivateKeyError::NotTraditional)));
+}
+
+#[test]
+fn combined_is_what_a_single_file_holds() {
+    let value = archive("shuffled-chain.pfx");
+    let whole = String::from_utf8(fixture("shuffled-chain.pem")).unwrap();
+    assert_eq!(text(&value, &Part::Combined(None)), whole);
+    assert_eq!(text(&value, &Part::Combined(Some(KeyEncoding::Pkcs8))), whole);
+    let as_it_stands = format!("# a comment\r\n{whole}");
+    assert_eq!(text(&as_it_stands, &Part::Combined(None)), as_it_stands);
+    assert_eq!(text(&as_it_stands, &Part::Combined(Some(KeyEncoding::Pkcs8))), whole);
+    let traditional = text(&whole, &Part::Combined(Some(KeyEncoding::Traditional)));
+    assert!(traditional.starts_with("-----BEGIN EC PRIVATE KEY-----\n"));
+    assert_eq!(traditional.matches("BEGIN CERTIFICATE").count(), 6);
+}
+
+#[test]
+fn an_archive_may_have_a_password() {
+    let value = archive("password.pfx");
+    let parts = Parts::of(&value, "secret", ChainOrder::Construct).unwrap();
+    assert!(parts.key().is_some() && parts.leaf().is_some());
+    let error = Parts::of(&value, "Secret", ChainOrder::Construct).unwrap_err();
+    assert_eq!(error, PartsError::Pkcs12(Pkcs12Error::WrongPassword(PasswordKind::Given)));
+    let error = open(&value).unwrap_err();
+    assert_eq!(error, PartsError::Pkcs12(Pkcs12Error::WrongPassword(PasswordKind::Empty)));
+}
+
+#[test]
+fn what_is_no_certificate_has_no_parts() {
+    for value in ["", "s3cret", "c2VjcmV0", "-----BEGIN CERTIFICATE-----\nbroken", "{\"a\": 1}"] {
+        assert_eq!(open(value).unwrap_err(), PartsError::NoCertificateForm, "{value}");
+    }
+    let public = blocks([("PUBLIC KEY", &[0x30, 0][..])]);
+    assert_eq!(open(&public).unwrap_err(), PartsError::NoCertificateForm);
+    assert_eq!(
+        open(&BASE64.encode(&[0x30, 0])).unwrap_err(),
+        PartsError::Pkcs12(Pkcs12Error::Truncated),
+        "an archive at first sight"
+    );
+}
+
+#[test]
+fn an_encrypted_key_in_pem_is_refused() {
+    let pkcs8 = blocks([("ENCRYPTED PRIVATE KEY", &[0x30, 0][..])]);
+    let traditional = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n\
+                       AAAA\n-----END RSA PRIVATE KEY-----\n";
+    for value in [&pkcs8, traditional] {
+        assert_eq!(open(value).unwrap_err(), PartsError::EncryptedKey);
+    }
+}
+
+#[test]
+fn keys_and_certificates_in_pem_are_bounded() {
+    let Stored { key, chain } = stored();
+    let many = blocks((0..=100).map(|_| (PRIVATE_KEY, key.as_slice())));
+    assert_eq!(open(&many).unwrap_err(), PartsError::TooManyKeys { most: 100 });
+    let many = blocks((0..=100).map(|_| (CERTIFICATE, chain[0].as_slice())));
+    let error = open(&many).unwrap_err();
+    assert!(matches!(error, PartsError::Chain(_)), "{error:?}");
+}
+
+#[test]
+fn a_text_that_is_split_and_joined_has_the_same_parts() {
+    let whole = String::from_utf8(fixture("p256.pem")).unwrap();
+    let split = pem::split(&whole);
+    let joined = [split.certificates.expose().as_slice(), split.keys.expose()].concat();
+    let joined = String::from_utf8(joined).unwrap();
+    for wanted in [Part::Leaf(PEM), Part::Key(KeyEncoding::Pkcs8, PEM)] {
+        assert_eq!(text(&whole, &wanted), text(&joined, &wanted));
+    }
+}
