@@ -3,8 +3,8 @@
 use crate::spec::excerpt::Excerpt;
 
 use super::{
-    chain::ChainError, encoding::EncodingError, jwk::JwkError, parts::PartsError, pkcs12::Pkcs12Error,
-    private_key::PrivateKeyError, structured::StructureError,
+    chain::ChainError, encoding::EncodingError, jwk::JwkError, metadata::MetadataError, parts::PartsError,
+    pkcs12::Pkcs12Error, private_key::PrivateKeyError, structured::StructureError,
 };
 
 /// Why a value from Key Vault cannot be converted. No variant holds any part of the value.
@@ -112,6 +112,17 @@ pub enum ContentError {
     /// The value has no such parts, or a part cannot be written.
     #[error(transparent)]
     Parts(#[from] PartsError),
+
+    /// The properties of the version cannot be written.
+    #[error("cannot write the metadata")]
+    Metadata(#[source] MetadataError),
+}
+
+impl ContentError {
+    /// Returns whether the object lacks the part that was asked for.
+    pub fn is_missing_part(&self) -> bool {
+        matches!(self, Self::Parts(PartsError::Missing(_)))
+    }
 }
 
 impl From<ChainError> for ContentError {

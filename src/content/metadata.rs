@@ -104,7 +104,8 @@ mod tests {
         };
         assert_eq!(
             String::from_utf8(full.to_json().unwrap()).unwrap(),
-            r#"{"id":"https://lab.vault.azure.net/secrets/a/1","version":"1","contentType":"text/plain","#.to_owned()
+            r#"{"id":"https://lab.vault.azure.net/secrets/a/1","version":"1","contentType":"text/plain","#
+                .to_owned()
                 + r#""enabled":true,"created":"2023-11-14T22:13:20Z","updated":"2023-11-14T22:14:20Z","#
                 + r#""notBefore":"1970-01-01T00:00:00Z","expires":"2100-01-01T00:00:00Z","managed":false,"#
                 + r#""tags":{"env":"\"prod\""}}"#

@@ -14,8 +14,8 @@ mod volume;
 
 pub use self::{
     failure::{
-        Budget, Caller, LogDetails, MissingKey, MountError, Names, ObjectError, ObjectFailure, TimeoutCause,
-        listed,
+        Budget, Caller, FailedOutput, LogDetails, MissingKey, MountError, Names, ObjectError, ObjectFailure,
+        TimeoutCause, listed,
     },
     receipt::{Mounted, Receipt},
     validity::{Expiry, Validity},
@@ -137,7 +137,7 @@ impl Mounter {
         let progress = Progress::new(began);
         let memory = self.memory.of_mount();
         let vault = spec.vault.clone();
-        let objects: Arc<[ObjectSpec]> = std::mem::take(&mut spec.objects).into();
+        let objects: Arc<[ObjectSpec]> = layout::with_passwords(std::mem::take(&mut spec.objects)).into();
         let mut attempt = pin!(async {
             MountAttempt::new(self, spec, cloud, &objects, kind, &progress, &memory).run().await
         });

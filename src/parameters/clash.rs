@@ -72,6 +72,11 @@ fn claims(entry: usize, object: &ObjectSpec) -> Vec<Claim<'_>> {
             };
             vec![Claim { entry, item: String::new(), path: &file.path, place }]
         }
+        Shape::Outputs(shape) => {
+            let claim = |(index, path)| item(entry, format!(".outputs[{index}]"), path);
+            shape.outputs.paths().into_iter().enumerate().map(claim).collect()
+        }
+        Shape::Password => Vec::new(),
         Shape::Keys(keys) => match &keys.keys {
             KeySelection::All { directory, .. } => {
                 let claim = |path| Claim { entry, item: String::new(), path, place: Place::Open };

@@ -16,7 +16,7 @@ mod yaml;
 
 pub use self::{
     attributes::PARAMETERS,
-    entry::{ENTRY_FIELDS, JMES_PATH_FIELDS},
+    entry::{ENTRY_FIELDS, JMES_PATH_FIELDS, OUTPUT_FIELDS},
     error::{Fault, ParametersError, Problem},
 };
 

@@ -41,6 +41,12 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
         let parse = |entry| entry::parse(&field, &entry, own_text.as_deref(), problems);
         objects.extend(fields.and_then(parse));
     }
+    let stores = objects.iter().map(ObjectSpec::stores).sum::<usize>();
+    if stores > MAX_STORES {
+        let reason =
+            format!("has {stores} PKCS#12 stores, more than the {MAX_STORES} that one mount may have");
+        problems.push(Problem::wrong(OBJECTS, reason));
+    }
     // A skipped entry would shift the indices of the others.
     if objects.len() == count {
         clash::find(&objects, problems);
@@ -83,6 +89,9 @@ const LIST: Wanted = Wanted {
 /// Objects of one mount: as many as a vault answers within ten seconds, if nothing else reads it
 /// (<https://learn.microsoft.com/azure/key-vault/general/service-limits#secrets-managed-storage-account-keys-and-vault-transactions>).
 const MAX_OBJECTS: usize = 4_000;
+
+/// PKCS#12 stores of one mount. Each costs three key derivations, about five milliseconds.
+const MAX_STORES: usize = 200;
 
 /// Keys beside `array` that a message names.
 const MAX_OTHERS: usize = 3;

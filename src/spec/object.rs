@@ -20,6 +20,19 @@ impl ObjectSpec {
     pub fn object_type(&self) -> ObjectType {
         self.shape.object_type()
     }
+
+    /// Returns the number of PKCS#12 stores among the files.
+    pub fn stores(&self) -> usize {
+        match &self.shape {
+            Shape::Outputs(shape) => shape.outputs.stores(),
+            Shape::File(_) | Shape::Keys(_) | Shape::Password => 0,
+        }
+    }
+
+    /// Returns the read of the password that the secret `name` holds.
+    pub fn password(name: ObjectName) -> Self {
+        Self { name, versions: VersionSelector::Newest, shape: Shape::Password }
+    }
 }
 
 impl fmt::Display for ObjectSpec {

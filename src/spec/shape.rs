@@ -5,6 +5,7 @@ use super::{
     file::{FileMode, RelativePath},
     key_path::KeyPath,
     object::ObjectType,
+    output::OutputsShape,
     rendering::{Rendering, SecretEncoding},
     syntax::Syntax,
 };
@@ -16,6 +17,10 @@ pub enum Shape {
     File(FileShape),
     /// Keys of the object's structured value are files. The whole value is not written.
     Keys(KeysShape),
+    /// Parts and forms of the object are files. The object's own file is not written.
+    Outputs(OutputsShape),
+    /// The object is the password of a store or of an archive: it has neither a file nor a version.
+    Password,
 }
 
 /// An object that is one file.
@@ -78,7 +83,8 @@ impl Shape {
     pub fn object_type(&self) -> ObjectType {
         match self {
             Self::File(file) => file.rendering.object_type(),
-            Self::Keys(_) => ObjectType::Secret,
+            Self::Keys(_) | Self::Password => ObjectType::Secret,
+            Self::Outputs(shape) => shape.outputs.object_type(),
         }
     }
 
@@ -86,7 +92,7 @@ impl Shape {
     pub fn as_file(&self) -> Option<&FileShape> {
         match self {
             Self::File(file) => Some(file),
-            Self::Keys(_) => None,
+            Self::Keys(_) | Self::Outputs(_) | Self::Password => None,
         }
     }
 
@@ -97,7 +103,8 @@ impl Shape {
             Self::Keys(KeysShape { keys: KeySelection::Listed(files), .. }) => {
                 files.iter().map(|file| &file.path).collect()
             }
-            Self::Keys(KeysShape { keys: KeySelection::All { .. }, .. }) => Vec::new(),
+            Self::Keys(KeysShape { keys: KeySelection::All { .. }, .. }) | Self::Password => Vec::new(),
+            Self::Outputs(shape) => shape.outputs.paths(),
         }
     }
 }

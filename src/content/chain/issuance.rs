@@ -66,7 +66,9 @@ impl<'a> Candidate<'a> {
     }
 
     pub(super) fn is_authority(&self) -> bool {
-        let basic = |read: &Read<'_>| read.certificate.basic_constraints().ok().flatten().is_some_and(|basic| basic.value.ca);
+        let basic = |read: &Read<'_>| {
+            read.certificate.basic_constraints().ok().flatten().is_some_and(|basic| basic.value.ca)
+        };
         self.read.as_ref().is_some_and(basic)
     }
 

@@ -108,7 +108,8 @@ fn of_two_certificates_of_one_key_the_newest_comes_first_whatever_the_time_is_no
 
 #[test]
 fn of_a_renewed_self_signed_certificate_the_newest_comes_first() {
-    let Archive { keys, certificates } = Archive::open(&content::fixture("renewed-self-signed.pfx"), "").unwrap();
+    let Archive { keys, certificates } =
+        Archive::open(&content::fixture("renewed-self-signed.pfx"), "").unwrap();
     let key = PrivateKey::from_pkcs8(keys[0].expose()).unwrap();
     let [old, new] = <[_; 2]>::try_from(certificates).unwrap();
     for keys in [vec![], vec![key.public_key()]] {

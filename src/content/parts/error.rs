@@ -9,6 +9,10 @@ use crate::content::{
 /// An error of a certificate that is stored as a secret, or of one of its parts. No variant holds any part of the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PartsError {
+    /// The PKCS#12 archive is under another password.
+    #[error("cannot open the PKCS#12 archive, check sourcePasswordObject")]
+    Password(#[source] Pkcs12Error),
+
     /// The PKCS#12 archive cannot be opened.
     #[error("cannot open the PKCS#12 archive")]
     Pkcs12(#[source] Pkcs12Error),
@@ -25,7 +29,9 @@ pub enum PartsError {
     NoCertificateForm,
 
     /// The private key in PEM is under a password.
-    #[error("the private key is encrypted, and a PEM value has no password; store the key unencrypted, or as PKCS#12")]
+    #[error(
+        "the private key is encrypted, and a PEM value has no password; store the key unencrypted, or as PKCS#12"
+    )]
     EncryptedKey,
 
     /// The PEM value holds more private keys than the limit.
@@ -53,10 +59,6 @@ pub enum PartsError {
         /// The number of certificates.
         count: usize,
     },
-
-    /// The secret with the password was not read.
-    #[error("the password of the store was not read")]
-    NoPassword,
 
     /// A store cannot be written.
     #[error(transparent)]

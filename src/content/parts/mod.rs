@@ -9,10 +9,7 @@ use super::{
     private_key::PrivateKey,
 };
 
-pub use self::{
-    error::{MissingOutput, PartsError},
-    write::Passwords,
-};
+pub use self::error::{MissingOutput, PartsError};
 
 /// A secret that was taken apart.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use super::{Form, PartsError};
 use crate::content::{
     encoding,
     pem::{self, CERTIFICATE, PRIVATE_KEY},
-    pkcs12::{Archive, MAX_KEYS},
+    pkcs12::{Archive, MAX_KEYS, Pkcs12Error},
     private_key::{EC_PRIVATE_KEY, PrivateKey, RSA_PRIVATE_KEY},
 };
 
@@ -25,7 +25,10 @@ pub(super) fn read(value: &str, password: &str) -> Result<Source, PartsError> {
     if pfx.first() != Some(&0x30) {
         return Err(PartsError::NoCertificateForm);
     }
-    let archive = Archive::open(&pfx, password).map_err(PartsError::Pkcs12)?;
+    let archive = Archive::open(&pfx, password).map_err(|error| match error {
+        Pkcs12Error::WrongPassword(_) | Pkcs12Error::Undecryptable(_) => PartsError::Password(error),
+        _ => PartsError::Pkcs12(error),
+    })?;
     let keys = archive.keys.iter().map(|key| PrivateKey::from_pkcs8(key.expose()));
     let keys = keys.collect::<Result<_, _>>().map_err(PartsError::PrivateKey)?;
     Ok(Source { form: Form::Pkcs12, keys, certificates: archive.certificates })

@@ -27,7 +27,7 @@ fn open(value: &str) -> Result<Parts, PartsError> {
 
 /// Takes `value` apart and writes one part.
 fn part(value: &str, part: &Part) -> Result<Vec<u8>, PartsError> {
-    open(value)?.write(value, part, &|_| None).map(Sensitive::into_exposed)
+    open(value)?.write(value, part, "").map(Sensitive::into_exposed)
 }
 
 fn text(value: &str, wanted: &Part) -> String {
@@ -78,7 +78,10 @@ fn a_chain_is_taken_apart_whatever_its_form_and_order() {
     let of_pem = certificates(&shuffled) + &blocks([(PRIVATE_KEY, key.as_slice())]);
     let noise = format!("Bag Attributes\r\n{}", of_pem.replace('\n', "\r\n"));
     for value in [archive("shuffled-chain.pfx"), of_pem, noise] {
-        assert_eq!(text(&value, &Part::Key(KeyEncoding::Pkcs8, PEM)), blocks([(PRIVATE_KEY, key.as_slice())]));
+        assert_eq!(
+            text(&value, &Part::Key(KeyEncoding::Pkcs8, PEM)),
+            blocks([(PRIVATE_KEY, key.as_slice())])
+        );
         assert_eq!(text(&value, &Part::Leaf(PEM)), certificates(&chain[..1]));
         assert_eq!(text(&value, &Part::Chain), certificates(&chain[1..5]));
         assert_eq!(text(&value, &Part::FullChain), certificates(&chain[..5]));
@@ -145,10 +148,8 @@ fn certificates_of_authorities_alone_are_all_trusted() {
 #[test]
 fn a_key_that_fits_no_certificate_fails_every_part() {
     let Stored { chain, .. } = stored();
-    let other = PrivateKey::from_pkcs8(
-        Archive::open(&fixture("plain.pfx"), "").unwrap().keys[0].expose(),
-    )
-    .unwrap();
+    let other =
+        PrivateKey::from_pkcs8(Archive::open(&fixture("plain.pfx"), "").unwrap().keys[0].expose()).unwrap();
     let value = blocks([(PRIVATE_KEY, other.pkcs8())]) + &certificates(&chain);
     assert_eq!(open(&value).unwrap_err(), PartsError::KeyMismatch);
 }
@@ -195,9 +196,9 @@ fn an_archive_may_have_a_password() {
     let parts = Parts::of(&value, "secret", ChainOrder::Construct).unwrap();
     assert!(parts.key().is_some() && parts.leaf().is_some());
     let error = Parts::of(&value, "Secret", ChainOrder::Construct).unwrap_err();
-    assert_eq!(error, PartsError::Pkcs12(Pkcs12Error::WrongPassword(PasswordKind::Given)));
+    assert_eq!(error, PartsError::Password(Pkcs12Error::WrongPassword(PasswordKind::Given)));
     let error = open(&value).unwrap_err();
-    assert_eq!(error, PartsError::Pkcs12(Pkcs12Error::WrongPassword(PasswordKind::Empty)));
+    assert_eq!(error, PartsError::Password(Pkcs12Error::WrongPassword(PasswordKind::Empty)));
 }
 
 #[test]

@@ -8,26 +8,17 @@ use crate::{
         private_key::PrivateKey,
     },
     spec::{
-        object::ObjectName,
         output::{KeyEncoding, Part, PartFormat, Store},
         sensitive::Sensitive,
     },
 };
 
-/// Returns the password that a secret holds; `None` if it was not read.
-pub type Passwords<'a> = &'a dyn Fn(&ObjectName) -> Option<&'a Sensitive<String>>;
-
 impl Parts {
-    /// Writes one part of the secret, whose value is `value`.
+    /// Writes one part of the secret, whose value is `value`. A store is under `password`.
     ///
     /// # Errors
-    /// The secret has no such part, the part has no such format, or the password of a store was not read.
-    pub fn write(
-        &self,
-        value: &str,
-        part: &Part,
-        passwords: Passwords<'_>,
-    ) -> Result<Sensitive<Vec<u8>>, PartsError> {
+    /// The secret has no such part, or the part has no such format.
+    pub fn write(&self, value: &str, part: &Part, password: &str) -> Result<Sensitive<Vec<u8>>, PartsError> {
         match part {
             Part::Key(encoding, format) => {
                 let key = self.key().ok_or(MissingOutput::Key)?;
@@ -51,21 +42,19 @@ impl Parts {
                     Err(PartsError::SeveralAuthorities { count: authorities.len() })
                 }
             },
-            Part::Combined(None) if self.form == Form::Pem => {
-                Ok(Sensitive::new(value.as_bytes().to_vec()))
-            }
+            Part::Combined(None) if self.form == Form::Pem => Ok(Sensitive::new(value.as_bytes().to_vec())),
             Part::Combined(encoding) => combined(self, encoding.unwrap_or_default()),
             Part::Keystore(store) => {
                 let key = self.key().ok_or(MissingOutput::Key)?.pkcs8();
                 let leaf = self.leaf().ok_or(MissingOutput::Leaf)?;
                 let chain: Vec<_> = self.intermediates().iter().map(Vec::as_slice).collect();
                 let entry = KeyEntry { alias: &store.alias, key, leaf, chain: &chain };
-                protection(store, passwords)?.keystore(entry).map_err(PartsError::Store)
+                protection(store, password).keystore(entry).map_err(PartsError::Store)
             }
             Part::Truststore(store) => match &*self.trusted() {
                 [] => Err(MissingOutput::Authority.into()),
                 trusted => {
-                    protection(store, passwords)?.truststore(&store.alias, trusted).map_err(PartsError::Store)
+                    protection(store, password).truststore(&store.alias, trusted).map_err(PartsError::Store)
                 }
             },
             Part::TruststorePem => match self.trusted() {
@@ -76,12 +65,8 @@ impl Parts {
     }
 }
 
-fn protection<'a>(store: &Store, passwords: Passwords<'a>) -> Result<Protection<'a>, PartsError> {
-    let password = match &store.password {
-        None => "",
-        Some(name) => passwords(name).ok_or(PartsError::NoPassword)?.expose(),
-    };
-    Ok(Protection { profile: store.profile, password })
+fn protection<'a>(store: &Store, password: &'a str) -> Protection<'a> {
+    Protection { profile: store.profile, password }
 }
 
 fn private_key(
@@ -92,9 +77,7 @@ fn private_key(
     match format {
         PartFormat::Der => match encoding {
             KeyEncoding::Pkcs8 => Ok(Sensitive::new(key.pkcs8().to_vec())),
-            KeyEncoding::Traditional => {
-                key.traditional().map(|key| key.der).map_err(PartsError::PrivateKey)
-            }
+            KeyEncoding::Traditional => key.traditional().map(|key| key.der).map_err(PartsError::PrivateKey),
         },
         PartFormat::Pem => {
             let mut text = PemText::new();

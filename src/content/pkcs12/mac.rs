@@ -50,7 +50,8 @@ impl MacData<'_> {
         let length = hmac.digest_algorithm().output_len();
         let key = derive(password.utf16(), self.salt.as_bytes(), Pkcs12KeyType::Mac, rounds, length);
         let key = hmac::Key::new(hmac, &Zeroizing::new(key));
-        hmac::verify(&key, content, self.digest.digest.as_bytes()).map_err(|_| Pkcs12Error::WrongPassword(password.kind()))
+        hmac::verify(&key, content, self.digest.digest.as_bytes())
+            .map_err(|_| Pkcs12Error::WrongPassword(password.kind()))
     }
 }
 

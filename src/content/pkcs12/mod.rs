@@ -102,7 +102,8 @@ impl Archive {
                         work,
                     )?;
                     // One wrong key in 256 leaves a valid padding.
-                    let bags = Bags::from_der(&contents).map_err(|_| Pkcs12Error::Undecryptable(password.kind()))?;
+                    let bags =
+                        Bags::from_der(&contents).map_err(|_| Pkcs12Error::Undecryptable(password.kind()))?;
                     archive.add(bags, password, work, 0)?;
                 }
                 other => return Err(Pkcs12Error::UnsupportedContent(other)),
@@ -126,7 +127,8 @@ impl Archive {
                         bag.value.decode_as::<EncryptedPrivateKeyInfo<'_>>().map_err(malformed("key bag"))?;
                     let mut key =
                         cipher::decrypt(&shrouded.algorithm, shrouded.encrypted.as_bytes(), password, work)?;
-                    <&SequenceRef>::from_der(&key).map_err(|_| Pkcs12Error::Undecryptable(password.kind()))?;
+                    <&SequenceRef>::from_der(&key)
+                        .map_err(|_| Pkcs12Error::Undecryptable(password.kind()))?;
                     self.keep(std::mem::take(&mut *key))?;
                 }
                 CERT_BAG => {

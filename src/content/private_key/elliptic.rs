@@ -92,10 +92,7 @@ impl<'a> Stored<'a> {
 }
 
 /// Returns the body of a normalised key with the name of its curve, which PKCS#8 holds outside the body.
-pub(super) fn with_curve(
-    body: &OctetStringRef,
-    curve: ObjectIdentifier,
-) -> der::Result<Sensitive<Vec<u8>>> {
+pub(super) fn with_curve(body: &OctetStringRef, curve: ObjectIdentifier) -> der::Result<Sensitive<Vec<u8>>> {
     let key = EcPrivateKey { curve: Some(curve), ..EcPrivateKey::from_der(body.as_bytes())? };
     key.to_der().map(Sensitive::new)
 }

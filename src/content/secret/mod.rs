@@ -166,7 +166,8 @@ fn pkcs12_to_pem(value: &str, order: ChainOrder) -> Result<PemText, ContentError
 }
 
 const PEM_FILE: &str = "application/x-pem-file";
-const PKCS12: &str = "application/x-pkcs12";
+/// The content type of PKCS#12 in base64.
+pub const PKCS12: &str = "application/x-pkcs12";
 
 #[cfg(test)]
 mod tests;

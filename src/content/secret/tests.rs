@@ -1,7 +1,11 @@
 use data_encoding::BASE64;
 
 use super::*;
-use crate::content::{encoding::EncodingError, fixture, pem, pkcs12::{Pkcs12Error, PasswordKind}};
+use crate::content::{
+    encoding::EncodingError,
+    fixture, pem,
+    pkcs12::{PasswordKind, Pkcs12Error},
+};
 
 /// Converts a PKCS#12 certificate's secret to PEM with a constructed chain.
 fn certificate(value: &str) -> Result<String, ContentError> {
@@ -96,7 +100,11 @@ fn failures_say_which_step_failed() {
         ("not base64", certificate("MII*"), ContentError::Pkcs12Text(EncodingError::Base64)),
         ("cut short", certificate("MIIBAGdhcmJhZ2U="), ContentError::Pkcs12(Pkcs12Error::Truncated)),
         ("empty", certificate(""), ContentError::Pkcs12(Pkcs12Error::Truncated)),
-        ("password", archive("password.pfx"), ContentError::Pkcs12(Pkcs12Error::WrongPassword(PasswordKind::Empty))),
+        (
+            "password",
+            archive("password.pfx"),
+            ContentError::Pkcs12(Pkcs12Error::WrongPassword(PasswordKind::Empty)),
+        ),
     ];
     for (label, result, expected) in rows {
         assert_eq!(result, Err(expected), "{label}");
@@ -240,7 +248,10 @@ fn a_part_that_a_secret_lacks_is_missing_and_not_empty() {
 fn an_archive_is_mounted_unchanged_even_if_it_cannot_be_opened() {
     let settings = CertificateSettings { order: ChainOrder::Construct, files: PemFiles::Separate };
     for (value, cause) in [
-        (BASE64.encode(&fixture("password.pfx")), ContentError::Pkcs12(Pkcs12Error::WrongPassword(PasswordKind::Empty))),
+        (
+            BASE64.encode(&fixture("password.pfx")),
+            ContentError::Pkcs12(Pkcs12Error::WrongPassword(PasswordKind::Empty)),
+        ),
         ("MII*".to_owned(), ContentError::Pkcs12Text(EncodingError::Base64)),
     ] {
         let content =

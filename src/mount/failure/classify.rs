@@ -200,14 +200,11 @@ impl ObjectError {
     pub(in crate::mount) fn code(&self) -> Code {
         match self {
             Self::Vault(error) => error.code(),
-            Self::Content(
-                ContentError::Encoding(_)
-                | ContentError::PemNotEncoded
-                | ContentError::NotText
-                | ContentError::KeyEncoding { .. },
-            ) => Code::WrongEncoding,
-            Self::Content(ContentError::EmptyCertificate) => Code::CertificateNotIssued,
-            Self::Content(_) => Code::CannotConvert,
+            Self::Content(error) => content_code(error),
+            // The entry's first failure decides, as the message begins with it.
+            Self::Outputs { failed } => {
+                failed.first().map_or(Code::CannotConvert, |failed| content_code(&failed.error))
+            }
             Self::Clash { .. } | Self::KeyClash(_) => Code::FileClash,
             Self::NoSuchKey { .. } => Code::NoSuchKey,
             Self::Path { .. } => Code::BadParameters,
@@ -215,6 +212,17 @@ impl ObjectError {
             Self::NoFittingVersion => Code::NoFittingVersion,
             Self::AllDisabled | Self::StartDisabled => Code::ObjectDisabled,
         }
+    }
+}
+
+fn content_code(error: &ContentError) -> Code {
+    match error {
+        ContentError::Encoding(_)
+        | ContentError::PemNotEncoded
+        | ContentError::NotText
+        | ContentError::KeyEncoding { .. } => Code::WrongEncoding,
+        ContentError::EmptyCertificate => Code::CertificateNotIssued,
+        _ => Code::CannotConvert,
     }
 }
 

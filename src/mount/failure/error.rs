@@ -6,6 +6,7 @@ use crate::{
     cloud::CloudError,
     content::error::ContentError,
     identity::IdentityError,
+    report::Report,
     spec::{
         excerpt::Excerpt,
         file::{InvalidPath, RelativePath},
@@ -170,6 +171,12 @@ pub enum ObjectError {
         /// The keys, in the order of the entry; never empty.
         missing: Vec<MissingKey>,
     },
+    /// Some outputs of the object cannot be written.
+    #[error("{}", failed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Outputs {
+        /// The outputs, in the order of the entry; never empty.
+        failed: Vec<FailedOutput>,
+    },
     /// The path of a file that is known only after reading is invalid.
     #[error("its file {path:?} {reason}; set another objectAlias")]
     Path {
@@ -211,6 +218,22 @@ impl fmt::Display for MissingKey {
     }
 }
 
+/// An output that cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedOutput {
+    /// The path of the file.
+    pub file: RelativePath,
+    /// The error.
+    pub error: ContentError,
+}
+
+impl fmt::Display for FailedOutput {
+    /// Writes `cannot write its file ca.crt: the secret has no certificate above the leaf`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot write its file {}: {}", self.file, Report(&self.error))
+    }
+}
+
 impl ObjectError {
     /// Returns whether the vault says that the object does not exist, or that it is disabled. Nothing else counts as
     /// absence: a fault of permission or network must never remove a file.
@@ -226,6 +249,7 @@ impl ObjectError {
             | Self::Clash { .. }
             | Self::KeyClash(_)
             | Self::NoSuchKey { .. }
+            | Self::Outputs { .. }
             | Self::Path { .. } => false,
         }
     }

@@ -4,6 +4,7 @@ use crate::spec::{
     absence::{IfAbsent, Presence},
     file::{FileMode, RelativePath},
     object::ObjectSpec,
+    output::OutputsShape,
     sensitive::Sensitive,
     shape::{KeySelection, Shape},
 };
@@ -25,6 +26,10 @@ impl Fallback {
                 IfAbsent::Omit => Vec::new(),
                 IfAbsent::Write(default) => vec![(file.path.clone(), file.mode, default.bytes())],
             },
+            Shape::Outputs(OutputsShape { presence: Presence::Required, .. }) | Shape::Password => {
+                return None;
+            }
+            Shape::Outputs(OutputsShape { presence: Presence::Optional, .. }) => Vec::new(),
             Shape::Keys(keys) => match (&keys.keys, keys.presence) {
                 (KeySelection::All { .. }, Presence::Required) => return None,
                 (KeySelection::All { .. }, Presence::Optional) => Vec::new(),

@@ -5,6 +5,8 @@ mod clash;
 mod conversion;
 mod file;
 mod keys;
+mod outputs;
+mod passwords;
 
 use crate::{
     content::secret::{CertificateSettings, PemFiles},
@@ -17,7 +19,11 @@ use crate::{
     vault::Bundle,
 };
 
-use self::{absence::Fallback, conversion::Conversions, keys::Documents};
+pub(super) use self::passwords::with_passwords;
+
+use self::{
+    absence::Fallback, conversion::Conversions, keys::Documents, outputs::Sources, passwords::Passwords,
+};
 
 use super::{
     failure::{ObjectError, ObjectFailure},
@@ -62,6 +68,8 @@ pub(super) fn build_volume(
         failures: Vec::new(),
         conversions: Conversions::default(),
         documents: Documents::default(),
+        sources: Sources::default(),
+        passwords: Passwords::of(objects, &fetched),
     };
     for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
         builder.place(Owner { index, object }, fetched)?;
@@ -79,6 +87,8 @@ struct Builder<'a> {
     failures: Vec<ObjectFailure>,
     conversions: Conversions,
     documents: Documents,
+    sources: Sources,
+    passwords: Passwords,
 }
 
 /// An entry, and its index.
@@ -91,6 +101,10 @@ struct Owner<'a> {
 impl Builder<'_> {
     /// Adds the files of one entry, or its failure.
     fn place(&mut self, owner: Owner<'_>, fetched: Fetched) -> Result<(), NoVolume> {
+        if owner.object.shape == Shape::Password {
+            self.password(owner, fetched);
+            return Ok(());
+        }
         if absence::is_absent(&fetched)
             && let Some(fallback) = Fallback::of(owner.object)
         {
@@ -107,6 +121,8 @@ impl Builder<'_> {
         match &owner.object.shape {
             Shape::File(file) => self.file(owner, file, versions),
             Shape::Keys(keys) => self.keys(owner, keys, versions),
+            Shape::Outputs(shape) => self.outputs(owner, shape, versions),
+            Shape::Password => Ok(()),
         }
     }
 
@@ -144,7 +160,7 @@ impl Builder<'_> {
         let has_unforeseen_paths = self.layout.certificates.files == PemFiles::Separate
             || objects.iter().any(|object| match &object.shape {
                 Shape::Keys(keys) => matches!(keys.keys, KeySelection::All { .. }),
-                Shape::File(_) => false,
+                Shape::File(_) | Shape::Outputs(_) | Shape::Password => false,
             });
         if has_unforeseen_paths {
             self.failures.extend(clash::find(objects, &self.draft, &self.owners));
@@ -167,6 +183,11 @@ pub(super) fn is_slow(objects: &[ObjectSpec], fetched: &[Fetched]) -> bool {
         for bundle in fetched.iter().flat_map(Versions::all).filter_map(|read| read.bundle.as_ref().ok()) {
             match (&**bundle, &object.shape) {
                 (Bundle::Secret(secret), Shape::File(_)) if secret.backs_certificate.is_some() => {
+                    return true;
+                }
+                (Bundle::Secret(secret), Shape::Outputs(shape))
+                    if secret.backs_certificate.is_some() || shape.outputs.has_parts() =>
+                {
                     return true;
                 }
                 (Bundle::Secret(secret), Shape::Keys(_)) => structured += secret.value.expose().len(),

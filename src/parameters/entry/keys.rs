@@ -97,8 +97,8 @@ fn refuse_others(
     }
 }
 
-/// Returns the directory of all keys; `None` is the volume's root.
-fn directory(reader: &Reader<'_>, entry: &Entry) -> Result<Option<RelativePath>, Problem> {
+/// Returns the directory of an entry's files; `None` is the volume's root.
+pub(super) fn directory(reader: &Reader<'_>, entry: &Entry) -> Result<Option<RelativePath>, Problem> {
     match text(&entry.object_alias) {
         Some("." | "./") => Ok(None),
         Some(alias) => reader.directory(alias).map(Some),

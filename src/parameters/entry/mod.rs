@@ -2,6 +2,7 @@
 
 mod file;
 mod keys;
+mod outputs;
 mod reader;
 mod versions;
 
@@ -9,8 +10,11 @@ use serde::de::MapAccess;
 
 use crate::spec::{object::ObjectSpec, shape::Shape};
 
-pub use self::keys::JMES_PATH_FIELDS;
-use self::reader::{Reader, text};
+pub use self::{keys::JMES_PATH_FIELDS, outputs::OUTPUT_FIELDS};
+use self::{
+    outputs::OutputsField,
+    reader::{Reader, text},
+};
 
 use super::{
     error::Problems,
@@ -39,6 +43,8 @@ fields! {
     default: Option<String> = "default",
     jmes_path: ListOf<keys::KeyFields> = "jmesPath",
     extract: Option<String> = "extract",
+    outputs: OutputsField = "outputs",
+    source_password_object: Option<String> = "sourcePasswordObject",
 }
 
 /// Parses the text of an entry.
@@ -81,11 +87,16 @@ pub(super) fn parse(
     let before = problems.count();
     let name = problems.catch(reader.required("objectName", &entry.object_name));
     let versions = problems.catch(versions::parse(&reader, entry));
-    let shape = if entry.jmes_path.is_absent() && text(&entry.extract).is_none() {
+    let shape = if !entry.outputs.is_absent() {
+        outputs::parse(&reader, entry, versions.as_ref(), problems).map(Shape::Outputs)
+    } else if entry.jmes_path.is_absent() && text(&entry.extract).is_none() {
         file::parse(&reader, entry, versions.as_ref(), problems).map(Shape::File)
     } else {
         keys::parse(&reader, entry, versions.as_ref(), problems).map(Shape::Keys)
     };
+    if entry.outputs.is_absent() && text(&entry.source_password_object).is_some() {
+        problems.push(reader.wrong("sourcePasswordObject", "is only for an entry with outputs"));
+    }
     let object = ObjectSpec { name: name?, versions: versions?, shape: shape? };
     // A wrong combination of valid fields is a problem too.
     (problems.count() == before).then_some(object)

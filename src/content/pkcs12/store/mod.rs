@@ -21,9 +21,7 @@ use super::{
     CERT_BAG, DATA, ENCRYPTED_DATA, SHROUDED_KEY_BAG, VERSION, X509_CERTIFICATE,
     mac::{self, MacAlgorithm},
     password::Password,
-    shapes::{
-        CertBag, ContentInfo, EncryptedContentInfo, EncryptedData, EncryptedPrivateKeyInfo, SafeBag,
-    },
+    shapes::{CertBag, ContentInfo, EncryptedContentInfo, EncryptedData, EncryptedPrivateKeyInfo, SafeBag},
 };
 use crate::spec::{
     output::{Alias, StoreProfile},
@@ -96,11 +94,7 @@ impl Protection<'_> {
     ///
     /// # Errors
     /// The store is too long for DER.
-    pub fn truststore(
-        self,
-        alias: &Alias,
-        certificates: &[&[u8]],
-    ) -> Result<Sensitive<Vec<u8>>, StoreError> {
+    pub fn truststore(self, alias: &Alias, certificates: &[&[u8]]) -> Result<Sensitive<Vec<u8>>, StoreError> {
         let mut bags = Vec::with_capacity(certificates.len());
         for (index, certificate) in certificates.iter().enumerate() {
             let alias = if certificates.len() == 1 { alias.clone() } else { alias.numbered(index + 1) };

@@ -27,8 +27,12 @@ fn alias(text: &str) -> Alias {
 fn keystore(profile: StoreProfile, password: &str, name: &str) -> Vec<u8> {
     let (key, certificates) = stored(name);
     let certificates: Vec<_> = certificates.iter().map(Vec::as_slice).collect();
-    let entry =
-        KeyEntry { alias: &alias("my app"), key: key.pkcs8(), leaf: certificates[0], chain: &certificates[1..] };
+    let entry = KeyEntry {
+        alias: &alias("my app"),
+        key: key.pkcs8(),
+        leaf: certificates[0],
+        chain: &certificates[1..],
+    };
     Protection { profile, password }.keystore(entry).unwrap().into_exposed()
 }
 
@@ -120,8 +124,16 @@ fn run(name: &str, path: &Path, arguments: &[&str]) -> Option<String> {
 #[test]
 fn openssl_reads_keystores_and_names_their_algorithms() {
     for (profile, mac, cipher) in [
-        (StoreProfile::Modern2023, "MAC: sha256, Iteration 2048", "PBES2, PBKDF2, AES-256-CBC, Iteration 2048, PRF hmacWithSHA256"),
-        (StoreProfile::LegacyDes, "MAC: sha1, Iteration 2048", "pbeWithSHA1And3-KeyTripleDES-CBC, Iteration 2048"),
+        (
+            StoreProfile::Modern2023,
+            "MAC: sha256, Iteration 2048",
+            "PBES2, PBKDF2, AES-256-CBC, Iteration 2048, PRF hmacWithSHA256",
+        ),
+        (
+            StoreProfile::LegacyDes,
+            "MAC: sha1, Iteration 2048",
+            "pbeWithSHA1And3-KeyTripleDES-CBC, Iteration 2048",
+        ),
     ] {
         for password in ["correct horse", "größe", ""] {
             let store = keystore(profile, password, "shuffled-chain.pfx");

@@ -1,0 +1,266 @@
+//! Places parts and forms of an object, one file for each.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    content::{
+        self,
+        error::ContentError,
+        metadata::Metadata,
+        parts::Parts,
+        secret::{CertificateSettings, PKCS12, PemFiles},
+    },
+    spec::{
+        absence::Presence,
+        object::ObjectName,
+        output::{
+            CertificateOutput, KeyEncoding, KeyOutput, Output, Outputs, OutputsShape, Part, PartFormat,
+            SecretOutput,
+        },
+        rendering::{Rendering, SecretEncoding, SecretFormat},
+        sensitive::Sensitive,
+    },
+    vault::{Bundle, SecretBundle},
+};
+
+use super::{
+    super::{
+        failure::{FailedOutput, ObjectError},
+        fetch::{VersionRead, Versions},
+        volume::{Draft, MountedVersion},
+    },
+    Builder, NoVolume, Owner, conversion,
+    passwords::Passwords,
+};
+
+impl Builder<'_> {
+    pub(super) fn outputs(
+        &mut self,
+        owner: Owner<'_>,
+        shape: &OutputsShape,
+        versions: Versions,
+    ) -> Result<(), NoVolume> {
+        for VersionRead { asked, bundle } in versions.into_all() {
+            let placed = match bundle {
+                Ok(bundle) => {
+                    let placed = self.place_outputs(owner, &shape.outputs, &bundle)?;
+                    let version = bundle.version().to_string();
+                    self.draft.record_once(MountedVersion { id: owner.object.to_string(), version });
+                    placed
+                }
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = placed {
+                self.fail(owner, asked.as_ref(), error);
+            }
+        }
+        Ok(())
+    }
+
+    fn place_outputs(
+        &mut self,
+        owner: Owner<'_>,
+        outputs: &Outputs,
+        bundle: &Arc<Bundle>,
+    ) -> Result<Result<(), ObjectError>, NoVolume> {
+        match (outputs, &**bundle) {
+            (Outputs::Secret { items, source_password }, Bundle::Secret(secret)) => {
+                let source = Source { bundle, secret, password: source_password.as_ref() };
+                if outputs.has_parts() {
+                    self.check_abandoned()?;
+                    // Every part fails if the value cannot be taken apart, so the entry has one error.
+                    match self.sources.parts(source, &mut self.passwords, self.layout.certificates) {
+                        Some(Ok(_)) => {}
+                        Some(Err(error)) => return Ok(Err(error.into())),
+                        // The password's own failure is reported.
+                        None => return Ok(Ok(())),
+                    }
+                }
+                self.write(owner, items, bundle, |builder, content| builder.of_secret(source, content))
+            }
+            (Outputs::Certificate(items), Bundle::Certificate(certificate)) => {
+                self.write(owner, items, bundle, |_, content| {
+                    let contents = match content {
+                        CertificateOutput::Metadata => metadata(bundle)?,
+                        CertificateOutput::Value | CertificateOutput::Leaf(PartFormat::Pem) => {
+                            content::certificate::render(&certificate.der)?
+                        }
+                        CertificateOutput::Leaf(PartFormat::Der) if certificate.der.is_empty() => {
+                            return Err(ContentError::EmptyCertificate);
+                        }
+                        CertificateOutput::Leaf(PartFormat::Der) => certificate.der.clone(),
+                    };
+                    Ok(Some(Sensitive::new(contents)))
+                })
+            }
+            (Outputs::Key(items), Bundle::Key(key)) => self.write(owner, items, bundle, |_, content| {
+                let contents = match content {
+                    KeyOutput::Metadata => metadata(bundle)?,
+                    KeyOutput::Value => content::jwk::render(&key.key).map_err(ContentError::Jwk)?,
+                };
+                Ok(Some(Sensitive::new(contents)))
+            }),
+            _ => unreachable!("a read has the type of its object"),
+        }
+    }
+
+    /// Adds a file for each item. `contents` returns `None` where the failure is reported elsewhere.
+    fn write<C>(
+        &mut self,
+        owner: Owner<'_>,
+        items: &[Output<C>],
+        bundle: &Bundle,
+        contents: impl Fn(&mut Self, &C) -> Result<Option<Sensitive<Vec<u8>>>, ContentError>,
+    ) -> Result<Result<(), ObjectError>, NoVolume> {
+        let mut failed = Vec::new();
+        for item in items {
+            self.check_abandoned()?;
+            if self.draft.is_full() {
+                self.draft.add_size(&item.path, bundle.content_bytes());
+                continue;
+            }
+            match contents(self, &item.content) {
+                Ok(Some(contents)) => self.add(owner, item.path.clone(), item.mode, contents),
+                Ok(None) => {}
+                Err(error) if item.presence == Presence::Optional && error.is_missing_part() => {}
+                Err(error) => failed.push(FailedOutput { file: item.path.clone(), error }),
+            }
+        }
+        Ok(if failed.is_empty() { Ok(()) } else { Err(ObjectError::Outputs { failed }) })
+    }
+
+    fn of_secret(
+        &mut self,
+        source: Source<'_>,
+        content: &SecretOutput,
+    ) -> Result<Option<Sensitive<Vec<u8>>>, ContentError> {
+        match content {
+            SecretOutput::Metadata => metadata(source.bundle).map(Sensitive::new).map(Some),
+            SecretOutput::Value(encoding) => self.value(source, *encoding).map(Some),
+            SecretOutput::Part(part) => {
+                if let Some(again) = self.sources.store(source, part, &self.draft) {
+                    return Ok(Some(again));
+                }
+                let certificates = self.layout.certificates;
+                let parts = match self.sources.parts(source, &mut self.passwords, certificates) {
+                    Some(parts) => parts?,
+                    None => return Ok(None),
+                };
+                let Some(password) = self.passwords.of_store(part.store()) else { return Ok(None) };
+                let contents = parts.write(source.secret.value.expose(), part, password)?;
+                self.sources.note_store(source, part, &self.draft);
+                Ok(Some(contents))
+            }
+        }
+    }
+
+    /// Returns what a single file holds. An archive that was taken apart is not opened again.
+    fn value(
+        &mut self,
+        source: Source<'_>,
+        encoding: SecretEncoding,
+    ) -> Result<Sensitive<Vec<u8>>, ContentError> {
+        let secret = source.secret;
+        let settings = CertificateSettings { files: PemFiles::Together, ..self.layout.certificates };
+        if secret.backs_certificate.as_deref() == Some(PKCS12) && encoding == SecretEncoding::Utf8 {
+            let plain = Source { password: None, ..source };
+            let combined = Part::Combined(Some(KeyEncoding::Pkcs8));
+            if !content::pem::is_pem(secret.value.expose())
+                && let Some(Ok(parts)) = self.sources.parts(plain, &mut self.passwords, settings)
+                && let Ok(value) = parts.write(secret.value.expose(), &combined, "")
+            {
+                return Ok(value);
+            }
+        }
+        let rendering = Rendering::Secret { format: SecretFormat::Pem, encoding };
+        let files = conversion::render(source.bundle, rendering, settings)?;
+        let whole = files.written.into_iter().find(|(suffix, _)| suffix.is_empty());
+        Ok(whole.map_or_else(|| Sensitive::new(Vec::new()), |(_, contents)| contents))
+    }
+}
+
+/// A secret that is taken apart, and the object with the password of its archive.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    bundle: &'a Arc<Bundle>,
+    secret: &'a SecretBundle,
+    password: Option<&'a ObjectName>,
+}
+
+impl Source<'_> {
+    fn key(&self) -> SourceKey {
+        (Arc::as_ptr(self.bundle).addr(), self.password.cloned())
+    }
+}
+
+/// The address of a bundle, and the object with the password.
+type SourceKey = (usize, Option<ObjectName>);
+
+/// Secrets that were taken apart, and the stores that were made of them. One object can be requested by thousands of
+/// entries, and opening an archive takes a second.
+#[derive(Default)]
+pub(super) struct Sources {
+    parts: HashMap<SourceKey, Opened>,
+    /// The index of each store in the draft.
+    stores: HashMap<(SourceKey, Part), usize>,
+}
+
+struct Opened {
+    /// Keeps the allocation alive, so that no other bundle gets its address, which is part of the map's key.
+    _bundle: Arc<Bundle>,
+    parts: Result<Arc<Parts>, ContentError>,
+}
+
+impl Sources {
+    /// Takes a secret apart, once. Returns `None` if its password was not read.
+    fn parts(
+        &mut self,
+        source: Source<'_>,
+        passwords: &mut Passwords,
+        settings: CertificateSettings,
+    ) -> Option<Result<Arc<Parts>, ContentError>> {
+        let password = match source.password {
+            None => "",
+            Some(name) => passwords.get(name)?,
+        };
+        let opened = self.parts.entry(source.key()).or_insert_with(|| Opened {
+            _bundle: source.bundle.clone(),
+            parts: Parts::of(source.secret.value.expose(), password, settings.order)
+                .map(Arc::new)
+                .map_err(ContentError::Parts),
+        });
+        Some(opened.parts.clone())
+    }
+
+    /// Returns a copy of a store that the draft holds.
+    fn store(&self, source: Source<'_>, part: &Part, draft: &Draft) -> Option<Sensitive<Vec<u8>>> {
+        part.store()?;
+        let place = self.stores.get(&(source.key(), part.clone()))?;
+        draft.contents(*place).cloned()
+    }
+
+    /// Records the place of a store, which is the next file of the draft.
+    fn note_store(&mut self, source: Source<'_>, part: &Part, draft: &Draft) {
+        if part.store().is_some() {
+            self.stores.insert((source.key(), part.clone()), draft.files());
+        }
+    }
+}
+
+fn metadata(bundle: &Bundle) -> Result<Vec<u8>, ContentError> {
+    let properties = bundle.properties();
+    let lifecycle = properties.lifecycle;
+    let metadata = Metadata {
+        id: &properties.id,
+        version: bundle.version().as_str(),
+        content_type: properties.content_type.as_deref(),
+        enabled: lifecycle.enabled,
+        created: lifecycle.created,
+        updated: lifecycle.updated,
+        not_before: lifecycle.not_before,
+        expires: lifecycle.expires,
+        managed: properties.managed,
+        tags: &properties.tags,
+    };
+    metadata.to_json().map_err(ContentError::Metadata)
+}

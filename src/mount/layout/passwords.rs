@@ -1,0 +1,102 @@
+//! The passwords of stores and archives, which are secrets of their own.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use crate::{
+    spec::{
+        object::{ObjectName, ObjectSpec},
+        output::Store,
+        shape::Shape,
+    },
+    vault::Bundle,
+};
+
+use super::{
+    super::{
+        failure::ObjectError,
+        fetch::{Fetched, Versions},
+    },
+    Builder, Owner,
+};
+
+/// The passwords of a mount.
+#[derive(Default)]
+pub(super) struct Passwords {
+    read: HashMap<ObjectName, Arc<Bundle>>,
+    /// The passwords that an entry needed and that were not read.
+    missed: HashSet<ObjectName>,
+}
+
+/// Returns `objects`, and behind them a read for each distinct object that holds a password. An object is read once,
+/// also if it is an entry of its own.
+pub(in crate::mount) fn with_passwords(mut objects: Vec<ObjectSpec>) -> Vec<ObjectSpec> {
+    let mut seen = HashSet::new();
+    let mut passwords = Vec::new();
+    for object in &objects {
+        if let Shape::Outputs(shape) = &object.shape {
+            for name in shape.outputs.password_objects().filter(|name| seen.insert((*name).clone())) {
+                passwords.push(ObjectSpec::password(name.clone()));
+            }
+        }
+    }
+    objects.extend(passwords);
+    objects
+}
+
+impl Passwords {
+    pub(super) fn of(objects: &[ObjectSpec], fetched: &[Fetched]) -> Self {
+        let mut passwords = Self::default();
+        for (object, fetched) in objects.iter().zip(fetched) {
+            if let (Shape::Password, Ok(Versions::Single(read))) = (&object.shape, fetched)
+                && let Ok(bundle) = &read.bundle
+            {
+                passwords.read.insert(object.name.clone(), bundle.clone());
+            }
+        }
+        passwords
+    }
+
+    /// Returns a password, byte for byte. `None` means that it was not read, which its own failure says.
+    pub(super) fn get(&mut self, name: &ObjectName) -> Option<&str> {
+        match self.read.get(name).map(|bundle| &**bundle) {
+            Some(Bundle::Secret(secret)) => Some(secret.value.expose()),
+            _ => {
+                self.missed.insert(name.clone());
+                None
+            }
+        }
+    }
+
+    /// Returns the password of a store; empty for what has none.
+    pub(super) fn of_store(&mut self, store: Option<&Store>) -> Option<&str> {
+        match store.and_then(|store| store.password.as_ref()) {
+            Some(name) => self.get(name),
+            None => Some(""),
+        }
+    }
+
+    /// Returns whether an entry needed this password and did not get it.
+    pub(super) fn was_missed(&self, name: &ObjectName) -> bool {
+        self.missed.contains(name)
+    }
+}
+
+impl Builder<'_> {
+    /// Adds the failure of a password's read. A password that does not exist and that no entry needed is no failure: the
+    /// object of an optional store may be absent too.
+    pub(super) fn password(&mut self, owner: Owner<'_>, fetched: Fetched) {
+        let error: Option<ObjectError> = match fetched {
+            Ok(Versions::Single(read)) => read.bundle.err().map(Into::into),
+            Ok(Versions::History(_)) => None,
+            Err(error) => Some(error),
+        };
+        if let Some(error) = error
+            && (!error.is_absence() || self.passwords.was_missed(&owner.object.name))
+        {
+            self.fail(owner, None, error);
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! Parses an entry whose files are parts and forms of one object: `outputs`.
+
+use serde::{Deserialize, Deserializer, de::SeqAccess};
+
+use crate::{
+    parameters::{
+        error::{Problem, Problems},
+        fields::{Element, ListOf, fields},
+        yaml::{Any, Kind, Node},
+    },
+    spec::{
+        absence::Presence,
+        excerpt::Excerpt,
+        file::{FileMode, RelativePath},
+        object::{ObjectName, ObjectType, VersionSelector},
+        output::{
+            Alias, CertificateOutput, ContentWord, KeyEncoding, KeyOutput, Output, Outputs, OutputsShape,
+            Part, PartFormat, SecretOutput, Store, StoreProfile,
+        },
+        rendering::SecretEncoding,
+    },
+};
+
+use super::{
+    Entry, keys,
+    reader::{Reader, text},
+};
+
+fields! {
+    /// The fields of an item of `outputs` as the user wrote them.
+    struct OutputFields;
+    /// Every field of an item of `outputs`.
+    pub const OUTPUT_FIELDS;
+    object_alias: Option<String> = "objectAlias",
+    content: Option<String> = "content",
+    format: Option<String> = "format",
+    key_encoding: Option<String> = "keyEncoding",
+    password_object: Option<String> = "passwordObject",
+    alias: Option<String> = "alias",
+    profile: Option<String> = "profile",
+    file_permission: Option<String> = "filePermission",
+    optional: Option<String> = "optional",
+}
+
+/// Most items of one `outputs`.
+const MAX_ITEMS: usize = 20;
+
+/// The word for the three files of a TLS server.
+const TLS_PEM: &str = "tls-pem";
+
+const EXAMPLE: &str = "an item looks like {objectAlias: web.key, content: key}";
+
+/// The value of `outputs`: a list, or a word for one.
+#[derive(Default)]
+pub(super) enum OutputsField {
+    /// The field is absent or null.
+    #[default]
+    Absent,
+    Word(String),
+    Items(Vec<Element<OutputFields>>),
+    Other(Kind),
+}
+
+impl OutputsField {
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+impl Node for OutputsField {
+    fn null() -> Self {
+        Self::Absent
+    }
+
+    fn other(kind: Kind) -> Self {
+        Self::Other(kind)
+    }
+
+    fn text(text: &str) -> Self {
+        Self::Word(text.to_owned())
+    }
+
+    fn list<'de, A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
+        ListOf::list(list).map(|list| match list {
+            ListOf::Absent => Self::Absent,
+            ListOf::Items(items) => Self::Items(items),
+            ListOf::Other(kind) => Self::Other(kind),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for OutputsField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Any::deserialize(deserializer).map(|Any(field)| field)
+    }
+}
+
+pub(super) fn parse(
+    reader: &Reader<'_>,
+    entry: &Entry,
+    versions: Option<&VersionSelector>,
+    problems: &mut Problems,
+) -> Option<OutputsShape> {
+    refuse_others(reader, entry, versions, problems);
+    let object_type = problems.catch(reader.required("objectType", &entry.object_type));
+    let mode = problems.catch(reader.optional("filePermission", &entry.file_permission));
+    let encoding = problems.catch(reader.optional("objectEncoding", &entry.object_encoding));
+    let presence = problems.catch(reader.presence(&entry.optional));
+    let source_password =
+        problems.catch(reader.optional("sourcePasswordObject", &entry.source_password_object));
+    let items = match &entry.outputs {
+        OutputsField::Absent => None,
+        OutputsField::Word(word) if word.trim() == TLS_PEM => {
+            tls_pem(reader, entry, mode.flatten(), problems)
+        }
+        OutputsField::Word(word) => {
+            let reason = format!("is unknown; use {TLS_PEM} or a list, {EXAMPLE}");
+            problems.push(reader.wrong_text("outputs", word, reason));
+            None
+        }
+        OutputsField::Other(kind) => {
+            problems.push(reader.wrong("outputs", format!("is {kind}; use {TLS_PEM} or a list, {EXAMPLE}")));
+            None
+        }
+        OutputsField::Items(items) => listed(reader, items, mode.flatten(), problems),
+    };
+    let (object_type, source_password) = (object_type?, source_password?);
+    let outputs = match object_type {
+        ObjectType::Secret => {
+            let items = with_encoding(reader, items?, encoding.flatten(), problems);
+            Outputs::Secret { items, source_password }
+        }
+        ObjectType::Certificate | ObjectType::Key => {
+            refuse_of_secrets(reader, entry, object_type, problems);
+            match object_type {
+                ObjectType::Key => Outputs::Key(of_type(reader, entry, items?, object_type, key, problems)?),
+                _ => {
+                    Outputs::Certificate(of_type(reader, entry, items?, object_type, certificate, problems)?)
+                }
+            }
+        }
+    };
+    mode?;
+    encoding?;
+    Some(OutputsShape { outputs, presence: presence? })
+}
+
+/// Adds a problem for each field of an entry that cannot stand beside `outputs`.
+fn refuse_others(
+    reader: &Reader<'_>,
+    entry: &Entry,
+    versions: Option<&VersionSelector>,
+    problems: &mut Problems,
+) {
+    let mut refuse = |key, is_set, action| {
+        if is_set {
+            problems.push(reader.wrong(key, format!("is not for an entry with outputs; {action}")));
+        }
+    };
+    refuse("objectFormat", text(&entry.object_format).is_some(), "set the format of its outputs");
+    refuse("default", entry.default.is_some(), "set optional: true instead");
+    refuse("jmesPath", !entry.jmes_path.is_absent(), "name the keys in an entry of their own");
+    refuse("extract", text(&entry.extract).is_some(), "name the keys in an entry of their own");
+    let is_history = matches!(versions, Some(VersionSelector::History { .. }));
+    refuse("objectVersionHistory", is_history, "choose one version");
+}
+
+/// Adds a problem for each field that only secrets have.
+fn refuse_of_secrets(reader: &Reader<'_>, entry: &Entry, object_type: ObjectType, problems: &mut Problems) {
+    for (key, value) in
+        [("objectEncoding", &entry.object_encoding), ("sourcePasswordObject", &entry.source_password_object)]
+    {
+        if text(value).is_some() {
+            let reason = format!("is only for objectType secret, not for objectType {object_type}");
+            problems.push(reader.wrong(key, reason));
+        }
+    }
+}
+
+/// Returns the files of a TLS server, named as in a Secret of type `kubernetes.io/tls`.
+fn tls_pem(
+    reader: &Reader<'_>,
+    entry: &Entry,
+    mode: Option<FileMode>,
+    problems: &mut Problems,
+) -> Option<Vec<Output<SecretOutput>>> {
+    let directory = problems.catch(keys::directory(reader, entry))?;
+    let mut items = Vec::with_capacity(3);
+    for (name, presence, part) in [
+        ("tls.crt", Presence::Required, Part::FullChain),
+        ("tls.key", Presence::Required, Part::Key(KeyEncoding::default(), PartFormat::Pem)),
+        ("ca.crt", Presence::Optional, Part::Ca(PartFormat::Pem)),
+    ] {
+        let path = RelativePath::of_key(directory.as_ref(), name);
+        let path = problems.catch(path.map_err(|error| reader.wrong("objectAlias", error)))?;
+        items.push(Output { path, mode, presence, content: SecretOutput::Part(part) });
+    }
+    Some(items)
+}
+
+fn listed(
+    reader: &Reader<'_>,
+    items: &[Element<OutputFields>],
+    mode: Option<FileMode>,
+    problems: &mut Problems,
+) -> Option<Vec<Output<SecretOutput>>> {
+    if !(1..=MAX_ITEMS).contains(&items.len()) {
+        let reason = format!("has {} items; an entry has 1 to {MAX_ITEMS}", items.len());
+        problems.push(reader.wrong("outputs", reason));
+        return None;
+    }
+    let mut outputs = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let field = format!("{}.outputs[{index}]", reader.field);
+        let reader = reader.nested(&field);
+        match item {
+            Element::Fields(item) => outputs.extend(output(&reader, item, mode, problems)),
+            Element::Other(Some(kind)) => {
+                problems.push(reader.wrong_map(format!("is {kind}, not a map; {EXAMPLE}")));
+            }
+            Element::Other(None) => problems.push(reader.wrong_map(format!("is empty; {EXAMPLE}"))),
+        }
+    }
+    (outputs.len() == items.len()).then_some(outputs)
+}
+
+fn output(
+    reader: &Reader<'_>,
+    item: &OutputFields,
+    mode: Option<FileMode>,
+    problems: &mut Problems,
+) -> Option<Output<SecretOutput>> {
+    for name in item.unknown.names() {
+        if is_password(name) {
+            let reason = "is not a field, because the class is plain text; name a secret in passwordObject";
+            problems.push(reader.wrong(name.escape_debug(), reason));
+        }
+    }
+    if !item.unknown.names().iter().any(|name| is_password(name)) {
+        reader.refuse_unknown(&item.unknown, OUTPUT_FIELDS, problems);
+    }
+    let path = problems.catch(reader.required("objectAlias", &item.object_alias));
+    let own_mode = problems.catch(reader.optional("filePermission", &item.file_permission));
+    let presence = problems.catch(reader.presence(&item.optional));
+    let content = problems.catch(reader.required("content", &item.content));
+    let content = content.and_then(|content| self::content(reader, item, content, problems));
+    Some(Output { path: path?, mode: own_mode?.or(mode), presence: presence?, content: content? })
+}
+
+fn is_password(name: &str) -> bool {
+    name.eq_ignore_ascii_case("password")
+}
+
+/// Parses the fields that depend on the content, and refuses those of other contents.
+fn content(
+    reader: &Reader<'_>,
+    item: &OutputFields,
+    content: ContentWord,
+    problems: &mut Problems,
+) -> Option<SecretOutput> {
+    let format = problems.catch(format(reader, item, content));
+    let is_store = match content {
+        ContentWord::Keystore => true,
+        ContentWord::Truststore => format != Some(Format::Pem),
+        _ => false,
+    };
+    let has_key = matches!(content, ContentWord::Key | ContentWord::Combined);
+    let mut refuse = |key, value: &Option<String>, is_fitting: bool, fitting| {
+        if !is_fitting && text(value).is_some() {
+            problems.push(reader.wrong(key, format!("is only for {fitting}, not for {}", content.as_str())));
+        }
+    };
+    refuse("keyEncoding", &item.key_encoding, has_key, "content key and combined");
+    for (key, value) in
+        [("passwordObject", &item.password_object), ("alias", &item.alias), ("profile", &item.profile)]
+    {
+        refuse(key, value, is_store, "content keystore and truststore in PKCS#12");
+    }
+    let key_encoding =
+        if has_key { optional(reader, "keyEncoding", &item.key_encoding, problems)? } else { None };
+    let store = if is_store { Some(store(reader, item, problems)?) } else { None };
+    let part = match (content, format?, store) {
+        (ContentWord::Value, ..) => return Some(SecretOutput::Value(SecretEncoding::default())),
+        (ContentWord::Metadata, ..) => return Some(SecretOutput::Metadata),
+        (ContentWord::Key, format, _) => Part::Key(key_encoding.unwrap_or_default(), format.of_part()),
+        (ContentWord::Leaf, format, _) => Part::Leaf(format.of_part()),
+        (ContentWord::Chain, ..) => Part::Chain,
+        (ContentWord::FullChain, ..) => Part::FullChain,
+        (ContentWord::Ca, format, _) => Part::Ca(format.of_part()),
+        (ContentWord::Combined, ..) => Part::Combined(key_encoding),
+        (ContentWord::Truststore, _, None) => Part::TruststorePem,
+        (ContentWord::Truststore, _, Some(store)) => Part::Truststore(store),
+        (ContentWord::Keystore, _, store) => Part::Keystore(store?),
+    };
+    Some(SecretOutput::Part(part))
+}
+
+fn store(reader: &Reader<'_>, item: &OutputFields, problems: &mut Problems) -> Option<Store> {
+    let password: Option<Option<ObjectName>> =
+        optional(reader, "passwordObject", &item.password_object, problems);
+    let alias: Option<Option<Alias>> = optional(reader, "alias", &item.alias, problems);
+    let profile: Option<Option<StoreProfile>> = optional(reader, "profile", &item.profile, problems);
+    Some(Store {
+        alias: alias?.unwrap_or_default(),
+        profile: profile?.unwrap_or_default(),
+        password: password?,
+    })
+}
+
+/// Parses an optional field. On failure, returns `None` and adds the problem.
+fn optional<T>(
+    reader: &Reader<'_>,
+    key: &str,
+    value: &Option<String>,
+    problems: &mut Problems,
+) -> Option<Option<T>>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    problems.catch(reader.optional(key, value))
+}
+
+/// `format`, among those that the content has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Pem,
+    Der,
+    Pkcs12,
+    Raw,
+    Json,
+}
+
+impl Format {
+    /// Returns the formats of a content, the default first.
+    fn of(content: ContentWord) -> &'static [(&'static str, Self)] {
+        match content {
+            ContentWord::Key | ContentWord::Leaf | ContentWord::Ca => {
+                &[("pem", Self::Pem), ("der", Self::Der)]
+            }
+            ContentWord::Chain | ContentWord::FullChain | ContentWord::Combined => &[("pem", Self::Pem)],
+            ContentWord::Keystore => &[("pkcs12", Self::Pkcs12)],
+            ContentWord::Truststore => &[("pkcs12", Self::Pkcs12), ("pem", Self::Pem)],
+            ContentWord::Value => &[("raw", Self::Raw)],
+            ContentWord::Metadata => &[("json", Self::Json)],
+        }
+    }
+
+    /// Returns the format of a single key or certificate.
+    fn of_part(self) -> PartFormat {
+        match self {
+            Self::Der => PartFormat::Der,
+            Self::Pem | Self::Pkcs12 | Self::Raw | Self::Json => PartFormat::Pem,
+        }
+    }
+}
+
+fn format(reader: &Reader<'_>, item: &OutputFields, content: ContentWord) -> Result<Format, Problem> {
+    let formats = Format::of(content);
+    let Some(written) = text(&item.format) else {
+        // Each content has a format.
+        return formats
+            .first()
+            .map(|(_, format)| *format)
+            .ok_or_else(|| reader.wrong("format", "is not set"));
+    };
+    let found = formats.iter().find(|(word, _)| *word == written);
+    found.map(|(_, format)| *format).ok_or_else(|| {
+        let words: Vec<_> = formats.iter().map(|(word, _)| *word).collect();
+        let reason = format!("is not a format of {}; use {}", content.as_str(), words.join(" or "));
+        reader.wrong_text("format", written, reason)
+    })
+}
+
+/// Gives the entry's encoding to the outputs that are the value.
+fn with_encoding(
+    reader: &Reader<'_>,
+    mut items: Vec<Output<SecretOutput>>,
+    encoding: Option<SecretEncoding>,
+    problems: &mut Problems,
+) -> Vec<Output<SecretOutput>> {
+    let Some(encoding) = encoding else { return items };
+    let mut has_value = false;
+    for item in &mut items {
+        if let SecretOutput::Value(own) = &mut item.content {
+            *own = encoding;
+            has_value = true;
+        }
+    }
+    if !has_value {
+        problems.push(reader.wrong("objectEncoding", "is only for content value, which no output has"));
+    }
+    items
+}
+
+/// Converts the items of a certificate or a key with `convert`, which returns `None` for contents of secrets.
+fn of_type<C>(
+    reader: &Reader<'_>,
+    entry: &Entry,
+    items: Vec<Output<SecretOutput>>,
+    object_type: ObjectType,
+    convert: fn(&SecretOutput) -> Option<C>,
+    problems: &mut Problems,
+) -> Option<Vec<Output<C>>> {
+    let contents = match object_type {
+        ObjectType::Certificate => "leaf, value and metadata",
+        ObjectType::Secret | ObjectType::Key => "value and metadata",
+    };
+    let mut converted = Vec::with_capacity(items.len());
+    for (index, Output { path, mode, presence, content }) in items.into_iter().enumerate() {
+        if let Some(content) = convert(&content) {
+            converted.push(Output { path, mode, presence, content });
+            continue;
+        }
+        let reason = format!("is only for objectType secret; objectType {object_type} has {contents}");
+        match &entry.outputs {
+            OutputsField::Items(written) => {
+                let word = match written.get(index) {
+                    Some(Element::Fields(item)) => text(&item.content).unwrap_or_default(),
+                    _ => "",
+                };
+                let field = format!("{}.outputs[{index}]", reader.field);
+                let reason = format!("{} {reason}", Excerpt::of(word));
+                problems.push(reader.nested(&field).wrong("content", reason));
+            }
+            _ => {
+                problems.push(reader.wrong("outputs", format!("{TLS_PEM} {reason}")));
+                return None;
+            }
+        }
+    }
+    Some(converted)
+}
+
+fn certificate(content: &SecretOutput) -> Option<CertificateOutput> {
+    match content {
+        SecretOutput::Part(Part::Leaf(format)) => Some(CertificateOutput::Leaf(*format)),
+        SecretOutput::Value(_) => Some(CertificateOutput::Value),
+        SecretOutput::Metadata => Some(CertificateOutput::Metadata),
+        SecretOutput::Part(_) => None,
+    }
+}
+
+fn key(content: &SecretOutput) -> Option<KeyOutput> {
+    match content {
+        SecretOutput::Value(_) => Some(KeyOutput::Value),
+        SecretOutput::Metadata => Some(KeyOutput::Metadata),
+        SecretOutput::Part(_) => None,
+    }
+}
