@@ -63,6 +63,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let scenarios: Vec<_> = Scenario::all(arguments.quick)
         .into_iter()
         .filter(|scenario| arguments.picks(&scenario.name()))
+        // No other provider has this scenario's files.
+        .filter(|scenario| arguments.peers.is_empty() || !matches!(scenario, Scenario::Outputs))
         .collect();
     if scenarios.is_empty() {
         return Err("no scenario has that name; --list prints them".into());

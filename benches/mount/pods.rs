@@ -33,11 +33,16 @@ impl Pod {
     /// Returns the request for a volume with this many secrets. Later requests of the same pod are equal, and so
     /// republishes.
     pub(crate) fn request(&self, objects: usize) -> MountRequest {
-        let uid = format!("00000000-0000-4000-8000-{:012x}", self.number);
         // The only form that all Azure providers accept: a list of texts, each of them YAML.
         let array: Vec<_> = (0..objects)
             .map(|object| format!("objectName: {}\nobjectType: secret\n", secret_name(object)))
             .collect();
+        self.request_of(&json!({ "array": array }).to_string())
+    }
+
+    /// Returns the request for a volume with the list `objects`.
+    pub(crate) fn request_of(&self, objects: &str) -> MountRequest {
+        let uid = format!("00000000-0000-4000-8000-{:012x}", self.number);
         let attributes = json!({
             "csi.storage.k8s.io/pod.name": format!("pod-{}", self.number),
             "csi.storage.k8s.io/pod.namespace": "default",
@@ -48,7 +53,7 @@ impl Pod {
             "clientID": self.client_id,
             "keyvaultName": VAULT,
             "tenantId": TENANT,
-            "objects": json!({ "array": array }).to_string(),
+            "objects": objects,
         });
         MountRequest {
             attributes: attributes.to_string(),

@@ -18,6 +18,10 @@ pub(crate) fn file(directory: &Path, file: &File) -> Result<String, Box<dyn Erro
 }
 
 fn contents(contents: &[u8]) -> Result<String, Box<dyn Error>> {
+    // A SEQUENCE that begins with version 3: PKCS#12.
+    if contents.starts_with(&[0x30, 0x82]) && contents.get(4..7) == Some(&[2, 1, 3]) {
+        return Ok(format!("a PKCS#12 store of {} bytes", contents.len()));
+    }
     let blocks = Pem::iter_from_buffer(contents).collect::<Result<Vec<_>, _>>()?;
     if blocks.is_empty() {
         return Ok(format!("a secret of {} bytes", contents.len()));

@@ -20,7 +20,7 @@ use test_support::Driver;
 
 use self::{azure::Azure, class::Class};
 
-const CLASSES: [(&str, &str); 4] = [
+const CLASSES: [(&str, &str); 6] = [
     ("workload-identity", include_str!("../../manifests/examples/workload-identity.yaml")),
     (
         "user-assigned-managed-identity",
@@ -28,6 +28,8 @@ const CLASSES: [(&str, &str); 4] = [
     ),
     ("service-principal", include_str!("../../manifests/examples/service-principal.yaml")),
     ("json-keys", include_str!("../../manifests/examples/json-keys.yaml")),
+    ("nginx-tls", include_str!("../../manifests/examples/nginx-tls.yaml")),
+    ("spring-boot-keystore", include_str!("../../manifests/examples/spring-boot-keystore.yaml")),
 ];
 
 #[tokio::main]

@@ -1,18 +1,26 @@
 //! The contents of vaults.
 
+use std::borrow::Cow;
+
 use akv_provider::{
     content::{
         certificate,
         chain::{self, ChainOrder},
         encoding,
         jwk::{self, PublicJwk},
+        parts::Parts,
         pem,
         pkcs12::Archive,
         private_key::PrivateKey,
         secret::{self, CertificateSettings, PemFiles},
     },
-    spec::rendering::{SecretEncoding, SecretFormat},
+    spec::{
+        output::{Alias, KeyEncoding, Part, PartFormat, Store, StoreProfile},
+        rendering::{SecretEncoding, SecretFormat},
+        sensitive::Sensitive,
+    },
 };
+use data_encoding::BASE64;
 
 /// A key type, a curve, and two numbers. The first number has its length in two bytes before it.
 pub fn jwk(input: &[u8]) {
@@ -46,6 +54,54 @@ pub fn pkcs12(input: &[u8]) {
             let _ = PrivateKey::from_pkcs8(key.expose());
         }
     }
+}
+
+/// A secret that is taken apart. The first byte has the length of the password and, in its highest bit, whether the rest
+/// is an archive or a text.
+pub fn parts(input: &[u8]) {
+    let [how, rest @ ..] = input else { return };
+    let (password, value) = rest.split_at(rest.len().min(usize::from(how & 0x7f)));
+    let Ok(password) = std::str::from_utf8(password) else { return };
+    let value = match how & 0x80 {
+        0 => Cow::Owned(BASE64.encode(value)),
+        _ => String::from_utf8_lossy(value),
+    };
+    let Ok(parts) = Parts::of(&value, password, ChainOrder::Construct) else { return };
+    let mut key = None;
+    for part in every_part() {
+        let Ok(contents) = parts.write(&value, &part, password) else { continue };
+        match part {
+            Part::Key(KeyEncoding::Pkcs8, PartFormat::Der) => key = Some(contents),
+            Part::Key(..) => {}
+            Part::Keystore(_) => {
+                let archive = Archive::open(contents.expose(), password).expect("a store opens");
+                let stored = archive.keys.first().map(Sensitive::expose);
+                assert_eq!(stored, key.as_ref().map(Sensitive::expose), "the key of the store");
+            }
+            Part::Truststore(_) => {
+                let archive = Archive::open(contents.expose(), password).expect("a store opens");
+                assert!(archive.keys.is_empty() && !archive.certificates.is_empty());
+            }
+            _ => assert!(!contents.expose().is_empty(), "a part without content is missing"),
+        }
+    }
+}
+
+fn every_part() -> Vec<Part> {
+    let store = |profile| Store { alias: Alias::default(), profile, password: None };
+    vec![
+        Part::Key(KeyEncoding::Pkcs8, PartFormat::Der),
+        Part::Key(KeyEncoding::Pkcs8, PartFormat::Pem),
+        Part::Key(KeyEncoding::Traditional, PartFormat::Der),
+        Part::Leaf(PartFormat::Pem),
+        Part::Chain,
+        Part::FullChain,
+        Part::Ca(PartFormat::Der),
+        Part::Combined(Some(KeyEncoding::Traditional)),
+        Part::Keystore(store(StoreProfile::Modern2023)),
+        Part::Truststore(store(StoreProfile::LegacyDes)),
+        Part::TruststorePem,
+    ]
 }
 
 /// A private key in PKCS#8.

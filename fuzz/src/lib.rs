@@ -11,7 +11,7 @@ mod structured;
 
 pub use self::{
     azure::{bundles, challenge, claims, refusals, retry_after, server_name, token_response},
-    content::{CURVES, KEY_TYPES, chain, jwk, pem, pkcs12, private_key, secret},
+    content::{CURVES, KEY_TYPES, chain, jwk, parts, pem, pkcs12, private_key, secret},
     request::{attributes, cloud_file, grpc_timeout, objects, tokens},
     structured::{key_path, structured},
 };

@@ -296,9 +296,7 @@ pub const MAX_ALIAS: usize = 128;
 
 /// A text is not an alias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "is no alias; use 1 to {MAX_ALIAS} bytes without control characters, all of the Unicode plane that PKCS#12 knows"
-)]
+#[error("is not an alias; use 1 to {MAX_ALIAS} bytes without control characters and without emoji")]
 pub struct InvalidAlias;
 
 impl Alias {

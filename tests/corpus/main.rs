@@ -17,7 +17,7 @@ use self::seeds::seeds;
 /// A target's name and function.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 20] = [
+const TARGETS: [Target; 21] = [
     ("attributes", targets::attributes),
     ("bundles", targets::bundles),
     ("chain", targets::chain),
@@ -28,6 +28,7 @@ const TARGETS: [Target; 20] = [
     ("jwk", targets::jwk),
     ("key_path", targets::key_path),
     ("objects", targets::objects),
+    ("parts", targets::parts),
     ("pem", targets::pem),
     ("pkcs12", targets::pkcs12),
     ("private_key", targets::private_key),

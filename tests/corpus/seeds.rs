@@ -32,7 +32,10 @@ pub(super) fn seeds() -> Seeds {
         let bytes = fs::read(&path).unwrap();
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("pfx") => of_archive(bytes, &mut seeds),
-            Some("pem") => drop(seeds.insert(("pem", bytes))),
+            Some("pem") => {
+                seeds.insert(("parts", [&[0x80][..], &bytes].concat()));
+                seeds.insert(("pem", bytes));
+            }
             Some("der") => drop(seeds.insert(("private_key", bytes))),
             _ => {}
         }
@@ -116,6 +119,9 @@ fn of_archive(pfx: Vec<u8>, seeds: &mut Seeds) {
         seeds.extend(archive.keys.iter().map(|key| ("private_key", key.expose().clone())));
         seeds.insert(("chain", counted(&archive.certificates)));
     }
+    // Without a password, and with the one of the fixtures that have one.
+    seeds.insert(("parts", [&[0][..], &pfx].concat()));
+    seeds.insert(("parts", [&[6][..], b"secret", &pfx].concat()));
     seeds.insert(("pkcs12", pfx));
 }
 

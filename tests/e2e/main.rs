@@ -18,6 +18,7 @@ mod messages;
 mod neighbours;
 mod objects;
 mod optional;
+mod outputs;
 mod pressure;
 mod process;
 mod proxies;

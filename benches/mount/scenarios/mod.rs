@@ -6,6 +6,7 @@ mod cpu;
 mod hanging;
 mod memory;
 mod mounts;
+mod outputs;
 mod start;
 mod throttled;
 
@@ -38,6 +39,7 @@ pub(crate) enum Scenario {
     Memory,
     Cold { round_trip: Duration },
     Mounts { round_trip: Duration },
+    Outputs,
     Burst { pods: usize, principals: usize },
     Throttled,
     Hanging,
@@ -57,6 +59,7 @@ impl Scenario {
         let mut all = vec![Self::Binary, Self::Start, Self::Memory];
         all.extend(distances().map(|round_trip| Self::Cold { round_trip }));
         all.extend(distances().map(|round_trip| Self::Mounts { round_trip }));
+        all.push(Self::Outputs);
         for pods in [50, 500] {
             all.extend([1, 50].map(|principals| Self::Burst { pods, principals }));
         }
@@ -72,6 +75,7 @@ impl Scenario {
             Self::Memory => "memory".to_owned(),
             Self::Cold { round_trip } => format!("cold-{}ms", round_trip.as_millis()),
             Self::Mounts { round_trip } => format!("mounts-{}ms", round_trip.as_millis()),
+            Self::Outputs => "outputs".to_owned(),
             Self::Burst { pods, principals } => format!("burst-{pods}-pods-{principals}-identities"),
             Self::Throttled => "throttled".to_owned(),
             Self::Hanging => "hanging".to_owned(),
@@ -104,6 +108,7 @@ impl Scenario {
             Self::Memory => memory::run(stage).await,
             Self::Cold { round_trip } => cold::run(stage, *round_trip).await,
             Self::Mounts { round_trip } => mounts::run(stage, *round_trip).await,
+            Self::Outputs => outputs::run(stage).await,
             Self::Burst { pods, principals } => burst::run(stage, *pods, *principals).await,
             Self::Throttled => throttled::run(stage).await,
             Self::Hanging => hanging::run(stage).await,

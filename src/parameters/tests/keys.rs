@@ -23,7 +23,7 @@ fn entry(fields: &str) -> Result<ObjectSpec, ParametersError> {
 fn keys(fields: &str) -> KeysShape {
     match entry(fields).unwrap().shape {
         Shape::Keys(keys) => keys,
-        Shape::File(_) => panic!("{fields} is one file"),
+        other => panic!("{fields}: {other:?}"),
     }
 }
 

@@ -5,6 +5,7 @@ mod identity;
 mod identity_mistakes;
 mod keys;
 mod objects;
+mod outputs;
 mod yaml_mistakes;
 
 use std::collections::BTreeMap;

@@ -21,6 +21,7 @@ const VALUE: &str = "c4n4ry-of-the-value+/=&% ü";
 const RIGHT_SECRET: &str = "s3cr3t~value";
 const WRONG_SECRET: &str = "c4n4ry-of-the-client-secret+/=&%";
 const DEFAULT: &str = "c4n4ry-of-the-default+/=&%";
+const STORE_PASSWORD: &str = "c4n4ry-of-the-store-password+/=&%";
 const FORGED_TOKEN: &str = "eyJhbGciOiJub25lIn0.c4n4ry-of-the-token.c4n4ry-of-its-signature";
 
 #[tokio::test]
@@ -45,6 +46,7 @@ async fn no_secret_leaks(flags: &[&str]) {
     let secrets = [("db-password", VALUE), ("conn", &conn), ("lines", &format!("A='{VALUE}'\n"))];
     let azure = Azure::with_secrets(&secrets).await;
     let key = put_archives(&azure);
+    azure.vaults().put_secret("lab", "store-password", STORE_PASSWORD);
     let metrics = process::free_port();
     let port = format!("--prometheus-port={metrics}");
     let process =
@@ -90,6 +92,7 @@ async fn no_secret_leaks(flags: &[&str]) {
             ("a service-account token", &claims.as_bytes()[..60]),
             ("a forged token", b"c4n4ry-of-the-token"),
             ("a forged token's signature", b"c4n4ry-of-its-signature"),
+            ("a store's password", STORE_PASSWORD.as_bytes()),
             ("a private key", &key),
         ],
     );
@@ -137,6 +140,11 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
         objects(&format!(
             "- {{objectName: conn, objectType: secret, jmesPath: [{{path: x, objectAlias: p, default: '{DEFAULT}'}}]}}"
         )),
+        objects(
+            "- {objectName: opens, objectType: secret, outputs: [{objectAlias: k, content: key}, {objectAlias: s, \
+             content: keystore, passwordObject: store-password}, {objectAlias: t, content: truststore, \
+             passwordObject: store-password, profile: LegacyDES}, {objectAlias: m, content: metadata}]}",
+        ),
     ];
     let fails = [
         // Parameters.
@@ -174,6 +182,16 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
             "- {objectName: conn, objectType: secret, extract: json, objectAlias: c}\n\
              - {objectName: db-password, objectType: secret, objectAlias: c/a/b}",
         ),
+        objects(
+            "- {objectName: locked, objectType: secret, outputs: tls-pem, sourcePasswordObject: store-password}\n- \
+             {objectName: opens, objectType: secret, outputs: [{objectAlias: c, content: chain}]}\n- {objectName: \
+             db-password, objectType: secret, outputs: [{objectAlias: s, content: keystore, passwordObject: \
+             store-password}]}",
+        ),
+        objects(&format!(
+            "- {{objectName: opens, objectType: secret, outputs: [{{objectAlias: s, content: keystore, password: \
+             {STORE_PASSWORD:?}}}]}}"
+        )),
         good.clone().with("keyvaultName", "missing"),
     ];
     let faults = [
