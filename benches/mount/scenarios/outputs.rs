@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use akv_emulator::{BundleFormat, CertificateFixture, ChainOrder, KeyKind};
+use akv_emulator::fixtures::{BundleFormat, CertificateFixture, ChainOrder, KeyKind};
 
 use super::{Stage, USUAL, at};
 use crate::{Failure, azure::VAULT, figure::Figure, pods::Pod};

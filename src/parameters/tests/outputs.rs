@@ -137,7 +137,7 @@ fn certificates_and_keys_have_contents_of_their_own() {
 #[test]
 fn every_mistake_of_an_item_is_named_with_its_path() {
     let list = "outputs:\n- objectAlias: ../a\n  content: key\n  alias: x\n- content: chian\n- objectAlias: c\n  content: \
-                leaf\n  keyEncoding: PKCS1\n  pasword: hunter2\n- text\n- objectAlias: e\n  content: truststore\n  \
+                leaf\n  keyEncoding: PKCS1\n  passwordObjekt: hunter2\n- text\n- objectAlias: e\n  content: truststore\n  \
                 format: pem\n  passwordObject: p\n  profile: Modern\n-\n- objectAlias: g\n  content: keystore\n  alias: \
                 \"a\\nb\"\n  passwordObject: p_p";
     assert_eq!(
@@ -148,7 +148,7 @@ fn every_mistake_of_an_item_is_named_with_its_path() {
             "objects[0].outputs[1].objectAlias (web): is not set",
             "objects[0].outputs[1].content (web): \"chian\" is unknown; use key, leaf, chain, fullChain, ca, combined, \
              keystore, truststore, value or metadata",
-            "objects[0].outputs[2].pasword (web): is an unknown field; did you mean passwordObject?",
+            "objects[0].outputs[2].passwordObjekt (web): is an unknown field; did you mean passwordObject?",
             "objects[0].outputs[2].keyEncoding (web): is only for content key and combined, not for leaf",
             "objects[0].outputs[3] (web): is a text, not a map; an item looks like {objectAlias: web.key, content: key}",
             "objects[0].outputs[4].passwordObject (web): is only for content keystore and truststore in PKCS#12, not for \
