@@ -17,6 +17,7 @@ use crate::{
         absence::{IfAbsent, Presence},
         file::RelativePath,
         object::{ObjectSpec, ObjectVersion, VersionSelector},
+        output::OutputsShape,
         shape::{KeySelection, KeysShape, Shape},
         version_choice::VersionChoice,
     },
@@ -155,7 +156,10 @@ fn names_bytes(object: &ObjectSpec) -> usize {
         Shape::Keys(KeysShape {
             keys: KeySelection::Listed(items), presence: Presence::Required, ..
         }) => items.iter().map(|item| file(&item.path, &item.if_absent)).sum(),
-        Shape::Keys(_) => 0,
+        Shape::Outputs(OutputsShape { outputs, presence: Presence::Required }) => {
+            outputs.required_paths().iter().map(|path| file(path, &IfAbsent::Fail)).sum()
+        }
+        Shape::Keys(_) | Shape::Outputs(_) | Shape::Password => 0,
     }
 }
 
@@ -170,7 +174,9 @@ fn history_bytes(object: &ObjectSpec, versions: &[ObjectVersion]) -> usize {
 fn copies(object: &ObjectSpec) -> usize {
     match &object.shape {
         Shape::Keys(KeysShape { keys: KeySelection::Listed(items), .. }) => items.len(),
+        Shape::Outputs(shape) => shape.outputs.paths().len(),
         Shape::File(_) | Shape::Keys(_) => 1,
+        Shape::Password => 0,
     }
 }
 

@@ -131,6 +131,18 @@ impl Outputs {
         }
     }
 
+    /// Returns the paths of the items that the object must have.
+    pub fn required_paths(&self) -> Vec<&RelativePath> {
+        fn required<C>(items: &[Output<C>]) -> Vec<&RelativePath> {
+            items.iter().filter(|item| item.presence == Presence::Required).map(|item| &item.path).collect()
+        }
+        match self {
+            Self::Secret { items, .. } => required(items),
+            Self::Certificate(items) => required(items),
+            Self::Key(items) => required(items),
+        }
+    }
+
     /// Returns the secrets whose values are passwords, in the user's order; a secret may be named several times.
     pub fn password_objects(&self) -> impl Iterator<Item = &ObjectName> {
         let (items, source) = match self {

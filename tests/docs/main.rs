@@ -10,8 +10,9 @@ use std::{
 use akv_provider::{
     cli::FLAGS,
     failure::FailureCode,
-    parameters::{ENTRY_FIELDS, MountTexts, PARAMETERS, parse},
+    parameters::{ENTRY_FIELDS, MountTexts, OUTPUT_FIELDS, PARAMETERS, parse},
     server::status,
+    spec::output::ContentWord,
 };
 use serde::Deserialize;
 
@@ -60,6 +61,12 @@ fn every_field_of_an_object_is_documented() {
     for field in ENTRY_FIELDS {
         assert!(text.contains(&format!("\n| `{field}` |")), "{field} is not in the table of fields");
         assert!(text.contains(&format!("\n#### {field}\n")), "{field} has no section of its own");
+    }
+    for field in OUTPUT_FIELDS {
+        assert!(text.contains(&format!("\n| `{field}` |")), "{field} of outputs is not in a table");
+    }
+    for content in ContentWord::WORDS {
+        assert!(text.contains(&format!("\n| `{content}` |")), "content {content} is not in a table");
     }
 }
 
