@@ -157,7 +157,8 @@ fn names_bytes(object: &ObjectSpec) -> usize {
             keys: KeySelection::Listed(items), presence: Presence::Required, ..
         }) => items.iter().map(|item| file(&item.path, &item.if_absent)).sum(),
         Shape::Outputs(OutputsShape { outputs, presence: Presence::Required }) => {
-            outputs.required_paths().iter().map(|path| file(path, &IfAbsent::Fail)).sum()
+            let required = outputs.files().into_iter().filter(|file| file.presence == Presence::Required);
+            required.map(|required| file(required.path, &IfAbsent::Fail)).sum()
         }
         Shape::Keys(_) | Shape::Outputs(_) | Shape::Password => 0,
     }
@@ -174,7 +175,7 @@ fn history_bytes(object: &ObjectSpec, versions: &[ObjectVersion]) -> usize {
 fn copies(object: &ObjectSpec) -> usize {
     match &object.shape {
         Shape::Keys(KeysShape { keys: KeySelection::Listed(items), .. }) => items.len(),
-        Shape::Outputs(shape) => shape.outputs.paths().len(),
+        Shape::Outputs(shape) => shape.outputs.files().len(),
         Shape::File(_) | Shape::Keys(_) => 1,
         Shape::Password => 0,
     }

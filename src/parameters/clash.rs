@@ -3,6 +3,7 @@
 use crate::spec::{
     file::RelativePath,
     object::{ObjectSpec, VersionSelector},
+    output::OutputFile,
     overlap::{Overlap, overlaps},
     shape::{KeySelection, Shape},
 };
@@ -61,7 +62,7 @@ pub(super) fn find(objects: &[ObjectSpec], problems: &mut Problems) {
     }
 }
 
-fn claims(entry: usize, object: &ObjectSpec) -> Vec<Claim<'_>> {
+fn claims<'a>(entry: usize, object: &'a ObjectSpec) -> Vec<Claim<'a>> {
     match &object.shape {
         Shape::File(file) => {
             let place = match object.versions {
@@ -73,8 +74,9 @@ fn claims(entry: usize, object: &ObjectSpec) -> Vec<Claim<'_>> {
             vec![Claim { entry, item: String::new(), path: &file.path, place }]
         }
         Shape::Outputs(shape) => {
-            let claim = |(index, path)| item(entry, format!(".outputs[{index}]"), path);
-            shape.outputs.paths().into_iter().enumerate().map(claim).collect()
+            let claim =
+                |(index, file): (usize, OutputFile<'a>)| item(entry, format!(".outputs[{index}]"), file.path);
+            shape.outputs.files().into_iter().enumerate().map(claim).collect()
         }
         Shape::Password => Vec::new(),
         Shape::Keys(keys) => match &keys.keys {

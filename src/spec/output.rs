@@ -47,6 +47,23 @@ pub struct Output<C> {
     pub content: C,
 }
 
+/// The file of an item, without its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputFile<'a> {
+    /// The path.
+    pub path: &'a RelativePath,
+    /// The mode, if the item or its entry names one.
+    pub mode: Option<FileMode>,
+    /// Whether the object must have this part.
+    pub presence: Presence,
+}
+
+impl<C> Output<C> {
+    fn file(&self) -> OutputFile<'_> {
+        OutputFile { path: &self.path, mode: self.mode, presence: self.presence }
+    }
+}
+
 /// The contents that a secret has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretOutput {
@@ -122,24 +139,12 @@ impl Outputs {
         }
     }
 
-    /// Returns the paths of all items.
-    pub fn paths(&self) -> Vec<&RelativePath> {
+    /// Returns the files of all items, in the user's order.
+    pub fn files(&self) -> Vec<OutputFile<'_>> {
         match self {
-            Self::Secret { items, .. } => items.iter().map(|item| &item.path).collect(),
-            Self::Certificate(items) => items.iter().map(|item| &item.path).collect(),
-            Self::Key(items) => items.iter().map(|item| &item.path).collect(),
-        }
-    }
-
-    /// Returns the paths of the items that the object must have.
-    pub fn required_paths(&self) -> Vec<&RelativePath> {
-        fn required<C>(items: &[Output<C>]) -> Vec<&RelativePath> {
-            items.iter().filter(|item| item.presence == Presence::Required).map(|item| &item.path).collect()
-        }
-        match self {
-            Self::Secret { items, .. } => required(items),
-            Self::Certificate(items) => required(items),
-            Self::Key(items) => required(items),
+            Self::Secret { items, .. } => items.iter().map(Output::file).collect(),
+            Self::Certificate(items) => items.iter().map(Output::file).collect(),
+            Self::Key(items) => items.iter().map(Output::file).collect(),
         }
     }
 

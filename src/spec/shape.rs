@@ -104,7 +104,7 @@ impl Shape {
                 files.iter().map(|file| &file.path).collect()
             }
             Self::Keys(KeysShape { keys: KeySelection::All { .. }, .. }) | Self::Password => Vec::new(),
-            Self::Outputs(shape) => shape.outputs.paths(),
+            Self::Outputs(shape) => shape.outputs.files().into_iter().map(|file| file.path).collect(),
         }
     }
 }

@@ -65,6 +65,18 @@ pub(crate) fn expected(object: &ObjectSpec) -> Vec<Expected> {
             };
             vec![Expected { name, mode: file.mode, may_miss: file.if_absent == IfAbsent::Omit }]
         }
+        Shape::Outputs(shape) => {
+            let files = shape.outputs.files().into_iter();
+            let may_miss = |presence| Presence::Optional == presence || shape.presence == Presence::Optional;
+            files
+                .map(|file| Expected {
+                    name: exactly(file.path),
+                    mode: file.mode,
+                    may_miss: may_miss(file.presence),
+                })
+                .collect()
+        }
+        Shape::Password => Vec::new(),
         Shape::Keys(keys) => match &keys.keys {
             KeySelection::All { directory, mode } => vec![Expected {
                 name: Name::Within(directory.as_ref().map(ToString::to_string).unwrap_or_default()),
