@@ -146,7 +146,8 @@ impl<'a, C: DeserializeOwned> Token<'a, C> {
     }
 }
 
-fn decode<T: DeserializeOwned>(part: &str) -> Option<T> {
+/// Parses a part of a token.
+pub(crate) fn decode<T: DeserializeOwned>(part: &str) -> Option<T> {
     serde_json::from_slice(&BASE64URL_NOPAD.decode(part.as_bytes()).ok()?).ok()
 }
 

@@ -44,8 +44,8 @@ pub use self::{
     builder::{EmulatorBuilder, StartError},
     clock::Clock,
     directory::{
-        Application, Denial, DeniedScope, Directory, DirectoryHandle, Federation, Identity, Role,
-        RoleAssignment, VaultScope,
+        Application, CertificateTrust, Denial, DeniedScope, Directory, DirectoryHandle, Federation, Identity,
+        Role, RoleAssignment, VaultScope,
     },
     emulator::Emulator,
     entry::Entry,

@@ -60,6 +60,22 @@ pub struct Application {
     pub secrets: Vec<String>,
     /// The federated credentials.
     pub federations: Vec<Federation>,
+    /// The trusted certificates.
+    pub certificates: Vec<CertificateTrust>,
+}
+
+/// A certificate with which an application may sign assertions, in DER.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateTrust {
+    /// This certificate, by its thumbprint.
+    Thumbprint(Vec<u8>),
+    /// Any certificate with this common name that comes along (`x5c`) with a chain to one of the roots.
+    SubjectName {
+        /// The common name.
+        name: String,
+        /// The roots.
+        roots: Vec<Vec<u8>>,
+    },
 }
 
 /// A federated credential: the tokens that an application may present instead of a secret.
@@ -183,6 +199,7 @@ impl Application {
             tenant: None,
             secrets: Vec::new(),
             federations: Vec::new(),
+            certificates: Vec::new(),
         }
     }
 
@@ -190,6 +207,13 @@ impl Application {
     #[must_use]
     pub fn secret(mut self, secret: &str) -> Self {
         self.secrets.push(secret.to_owned());
+        self
+    }
+
+    /// Adds a trusted certificate.
+    #[must_use]
+    pub fn certificate(mut self, trust: CertificateTrust) -> Self {
+        self.certificates.push(trust);
         self
     }
 

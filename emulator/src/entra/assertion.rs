@@ -73,7 +73,7 @@ impl Entra<'_> {
     }
 }
 
-fn moment(unix: i64) -> String {
+pub(super) fn moment(unix: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     time.format(&Rfc3339).unwrap_or_default()
 }

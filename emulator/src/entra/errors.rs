@@ -60,6 +60,15 @@ pub(crate) enum EntraError {
          https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
     )]
     WrongAudience { audience: String },
+    #[error(
+        "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - \
+         The key was not found., Thumbprint of key used by client: '{thumbprint}'.]"
+    )]
+    UnknownCertificate { thumbprint: String },
+    #[error("Client assertion application identifier doesn't match 'client_id' parameter '{client_id}'.")]
+    OtherClient { client_id: String },
+    #[error("Client assertion audience claim does not match Realm issuer.")]
+    OtherAudience,
     #[error("The request body must contain the following parameter: '{parameter}'.")]
     MissingParameter { parameter: &'static str },
     #[error("The endpoint only accepts POST, OPTIONS requests. Received a {method} request.")]
@@ -98,7 +107,9 @@ impl EntraError {
             Self::UnknownResource { .. } => 500_011,
             Self::UnknownApplication { .. } => 700_016,
             Self::AssertionExpired { .. } => 700_024,
-            Self::BadSignature => 700_027,
+            Self::BadSignature | Self::UnknownCertificate { .. } => 700_027,
+            Self::OtherClient { .. } => 700_021,
+            Self::OtherAudience => 700_023,
             Self::WrongAudience { .. } => 700_212,
             Self::MissingParameter { .. } => 900_144,
             Self::PostOnly { .. } => 900_561,
@@ -146,6 +157,9 @@ impl EntraError {
             | Self::NoFederation { .. }
             | Self::AssertionExpired { .. }
             | Self::BadSignature
+            | Self::UnknownCertificate { .. }
+            | Self::OtherClient { .. }
+            | Self::OtherAudience
             | Self::WrongAudience { .. }
             | Self::UnknownSigningKey
             | Self::WrongSecret { .. }

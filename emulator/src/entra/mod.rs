@@ -1,6 +1,7 @@
 //! Microsoft Entra: discovery and the token endpoint.
 
 mod assertion;
+mod client_certificate;
 mod discovery;
 mod errors;
 mod token;

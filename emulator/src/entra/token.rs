@@ -10,7 +10,7 @@ use http::{
 };
 use serde_json::json;
 
-use super::{Entra, errors::EntraError};
+use super::{Entra, client_certificate::names_certificate, errors::EntraError};
 use crate::{access_token::Grant, answer::Answer, directory::Application};
 
 impl Entra<'_> {
@@ -28,7 +28,7 @@ impl Entra<'_> {
         let application = self.directory.application(tenant, client_id).ok_or_else(|| {
             EntraError::UnknownApplication { client_id: client_id.to_owned(), tenant: tenant.to_owned() }
         })?;
-        self.authenticate(application, &form)?;
+        self.authenticate(tenant, application, &form)?;
         let resource = self.resource(tenant, scope)?;
         let lifetime = self.directory.token_lifetime.as_secs();
         let token = self.tokens.issue(&Grant {
@@ -54,9 +54,17 @@ impl Entra<'_> {
             .caller(&application.identity.client_id))
     }
 
-    fn authenticate(&self, application: &Application, form: &Form<'_>) -> Result<(), EntraError> {
+    fn authenticate(
+        &self,
+        tenant: &str,
+        application: &Application,
+        form: &Form<'_>,
+    ) -> Result<(), EntraError> {
         if let Some(assertion) = form.value("client_assertion") {
             return match form.required("client_assertion_type")? {
+                JWT_BEARER if names_certificate(assertion) => {
+                    self.check_certificate(tenant, application, assertion)
+                }
                 JWT_BEARER => self.check_assertion(application, assertion),
                 _ => Err(EntraError::MalformedAssertion),
             };

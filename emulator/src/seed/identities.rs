@@ -55,6 +55,7 @@ impl TryFrom<ApplicationSeed> for Application {
             identity: identity.into(),
             tenant: None,
             secrets: seed.secrets,
+            certificates: Vec::new(),
         })
     }
 }
