@@ -14,7 +14,7 @@ use super::{
 pub enum NetworkFailure {
     /// DNS has no address for the host's name.
     Name,
-    /// The name servers do not answer.
+    /// The name servers do not answer, or fail.
     NameTimeout,
     /// The connection cannot be established.
     Connect,
@@ -72,8 +72,9 @@ impl NetworkFailure {
         if let Some(Unanswered { failure, .. }) = error.downcast_ref() {
             return Some(*failure);
         }
-        if error.is::<NoAddress>() {
-            return Some(Self::Name);
+        if let Some(NoAddress { source, .. }) = error.downcast_ref() {
+            let server_failed = source.kind() == io::ErrorKind::TimedOut;
+            return Some(if server_failed { Self::NameTimeout } else { Self::Name });
         }
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return Some(Self::tls(error));
@@ -170,6 +171,10 @@ mod tests {
             ),
             (wrapped(ProxyError::AuthRequired { proxy: "p".to_owned() }), NetworkFailure::ProxyAuthRequired),
             (wrapped(NoAddress { name: "n".to_owned(), source: refused() }), NetworkFailure::Name),
+            (
+                wrapped(NoAddress { name: "n".to_owned(), source: io::ErrorKind::TimedOut.into() }),
+                NetworkFailure::NameTimeout,
+            ),
             (wrapped(ResponseError::Silence(Duration::from_secs(1))), NetworkFailure::Silence),
             (wrapped(stuck(ConnectPhase::Proxy)), NetworkFailure::Proxy),
             (wrapped(stuck(ConnectPhase::Dns)), NetworkFailure::NameTimeout),

@@ -80,12 +80,26 @@ impl Resolve for System {
                     SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
                 ]);
             }
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let addresses: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(classified)?.collect();
             if addresses.is_empty() {
                 return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
             }
             Ok(addresses)
         })
+    }
+}
+
+/// Returns the error of a look-up with the kind `TimedOut` if the name servers failed, and the name may exist.
+///
+/// `getaddrinfo` has a code for that, `EAI_AGAIN`, of which the standard library keeps the text alone: that of glibc or
+/// of musl.
+fn classified(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let failed = ["Temporary failure in name resolution", "Try again"];
+    match failed.iter().any(|failed| text.ends_with(failed)) {
+        true => io::Error::new(io::ErrorKind::TimedOut, error),
+        false => error,
     }
 }
 
@@ -106,6 +120,19 @@ fn is_localhost(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_server_that_fails_is_no_missing_name() {
+        for (text, kind) in [
+            ("Temporary failure in name resolution", io::ErrorKind::TimedOut),
+            ("Try again", io::ErrorKind::TimedOut),
+            ("Name or service not known", io::ErrorKind::Other),
+            ("Name does not resolve", io::ErrorKind::Other),
+        ] {
+            let error = io::Error::other(format!("failed to lookup address information: {text}"));
+            assert_eq!(classified(error).kind(), kind, "{text}");
+        }
+    }
 
     #[tokio::test]
     async fn names_under_localhost_are_loopback() {
