@@ -12,6 +12,7 @@
 
 pub mod certificate;
 pub mod chain;
+pub mod client_key;
 pub mod encoding;
 pub mod error;
 pub mod jwk;

@@ -118,9 +118,9 @@ impl PemText {
 
 /// A parsed block.
 pub(super) struct Block<'a> {
-    label: &'a str,
-    headers: BTreeMap<&'a str, &'a str>,
-    content: Zeroizing<Vec<u8>>,
+    pub(super) label: &'a str,
+    pub(super) headers: BTreeMap<&'a str, &'a str>,
+    pub(super) content: Zeroizing<Vec<u8>>,
 }
 
 impl<'a> Block<'a> {
