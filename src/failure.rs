@@ -33,6 +33,8 @@ codes! {
     BadParameters,
     /// The cluster provides no token or Secret to authenticate with.
     NoCredentials,
+    /// The SecretProviderClass names no tenant, and neither does the vault in a way that can be trusted.
+    TenantNotKnown,
     /// The cloud is `AzureStackCloud`, and no file describes it.
     NoCloudFile,
     /// The file that describes the cloud is missing or invalid.
@@ -50,6 +52,8 @@ codes! {
     WrongClientSecret,
     /// The client secret has expired.
     ClientSecretExpired,
+    /// The application does not trust the client certificate, or not any more.
+    WrongClientCertificate,
     /// This cloud has no such directory.
     UnknownTenant,
     /// The directory has no such application or identity.
@@ -83,7 +87,7 @@ codes! {
     EntraDnsFailed,
     /// DNS has no address for the vault's host.
     VaultDnsFailed,
-    /// The name servers do not answer.
+    /// The name servers do not answer, or fail.
     DnsTimeout,
     /// The connection cannot be established.
     ConnectFailed,

@@ -13,8 +13,8 @@ use akv_provider::{
     },
     transport::retry_after,
     vault::{
-        CertificateBundle, Challenge, ClaimsChallenge, KeyBundle, Read, SecretBundle, VaultError,
-        VaultErrorResponse,
+        CertificateBundle, Challenge, ClaimsChallenge, KeyBundle, NamedAuthority, Read, SecretBundle,
+        VaultError, VaultErrorResponse,
     },
 };
 use azure_core::{credentials::AccessToken, http::Url, time::OffsetDateTime};
@@ -38,7 +38,7 @@ pub fn challenge(input: &[u8]) {
             );
             let again = Challenge::for_vault(&ours, &vault).map(|challenge| challenge.to_string());
             assert_eq!(again, Ok(ours), "what is passed on is read as it was");
-            if let Some(named) = challenge.other_authority() {
+            if let NamedAuthority::Other(named) = challenge.authority() {
                 is_short_and_on_one_line(&named.to_string());
             }
         }

@@ -1,4 +1,4 @@
-//! Credentials for Entra: with a pod's assertion, or with a client secret.
+//! Credentials for Entra: with a pod's assertion, a client secret or a client certificate.
 
 use std::sync::Arc;
 
@@ -20,9 +20,12 @@ use crate::{
     spec::{
         identity::{ClientId, ServiceAccountToken, TenantId},
         sensitive::Sensitive,
+        service_principal::ClientCertificate,
     },
     transport,
 };
+
+use super::client_assertion::{CertificateAssertion, Scheme};
 
 /// Returns the options of a credential of `tenant` at the cloud's authority.
 ///
@@ -34,10 +37,14 @@ pub(super) fn at_authority(
     tenant: &TenantId,
 ) -> ClientOptions {
     options.cloud = Some(Arc::new(cloud.configuration()));
-    if tenant.as_str().eq_ignore_ascii_case("adfs") {
+    if is_adfs(tenant) {
         options.per_call_policies.push(Arc::new(AdfsEndpoint));
     }
     options
+}
+
+fn is_adfs(tenant: &TenantId) -> bool {
+    tenant.as_str().eq_ignore_ascii_case("adfs")
 }
 
 /// A policy that sends the SDK's token requests to the endpoint of AD FS.
@@ -47,10 +54,12 @@ struct AdfsEndpoint;
 #[async_trait::async_trait]
 impl Policy for AdfsEndpoint {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        request.url_mut().set_path("/adfs/oauth2/token");
+        request.url_mut().set_path(ADFS_PATH);
         transport::below(ctx, request, next).await
     }
 }
+
+const ADFS_PATH: &str = "/adfs/oauth2/token";
 
 /// Returns a credential for workload identity: the pod's service-account token is the client assertion
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation>).
@@ -69,7 +78,7 @@ pub(super) fn workload(
 }
 
 /// Returns a credential for a service principal with a client secret.
-pub(super) fn service_principal(
+pub(super) fn with_secret(
     tenant: &TenantId,
     client: ClientId,
     secret: Sensitive<String>,
@@ -80,6 +89,30 @@ pub(super) fn service_principal(
         client.to_string(),
         Secret::new(secret.into_exposed()),
         Some(ClientSecretCredentialOptions { client_options }),
+    )?)
+}
+
+/// Returns a credential for a service principal with a certificate.
+pub(super) fn with_certificate(
+    cloud: &CloudEnvironment,
+    tenant: &TenantId,
+    client: ClientId,
+    certificate: ClientCertificate,
+    client_options: ClientOptions,
+) -> Result<Arc<dyn TokenCredential>> {
+    let (path, scheme) = match is_adfs(tenant) {
+        true => (ADFS_PATH.to_owned(), Scheme::Adfs),
+        // The endpoint of the SDK's credential.
+        false => (format!("/{tenant}/oauth2/v2.0/token"), Scheme::Entra),
+    };
+    let mut audience = cloud.authority().clone();
+    audience.set_path(&path);
+    let assertion = CertificateAssertion::new(certificate, client.clone(), audience, scheme);
+    Ok(ClientAssertionCredential::new(
+        tenant.to_string(),
+        client.to_string(),
+        assertion,
+        Some(ClientAssertionCredentialOptions { client_options }),
     )?)
 }
 

@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use azure_core::error::Error;
 
-use crate::transport::{self, BoxError};
+use crate::{
+    content::client_key::ClientKeyError,
+    transport::{self, BoxError},
+};
 
 use super::{
     error_response::TokenErrorResponse, token_proxy::TokenProxyError, token_request_info::TokenRequestInfo,
@@ -48,6 +51,14 @@ pub enum IdentityError {
         /// The error of the transport.
         source: BoxError,
     },
+    /// The service principal's certificate cannot sign a request.
+    #[error("clientcertificate of the Secret cannot be used: {source}")]
+    Certificate {
+        /// The request: identity and source.
+        asked: Box<TokenRequestInfo>,
+        /// The fault of the certificate.
+        source: ClientKeyError,
+    },
     /// The request timed out.
     #[error("no token from {} within {}s: {last}", asked.source.name(), limit.as_secs_f32())]
     Timeout {
@@ -79,7 +90,10 @@ impl IdentityError {
                 Self::Refused { asked, answer: Box::new(answer) }
             }
             Some(answer) => Self::Unavailable { asked, answer: Box::new(answer) },
-            None => Self::Unreachable { asked, source: transport::cause(error) },
+            None => match transport::cause(error).downcast::<ClientKeyError>() {
+                Ok(fault) => Self::Certificate { asked, source: *fault },
+                Err(source) => Self::Unreachable { asked, source },
+            },
         }
     }
 
@@ -90,6 +104,7 @@ impl IdentityError {
             | Self::Unavailable { asked, .. }
             | Self::Foreign { asked, .. }
             | Self::Unreachable { asked, .. }
+            | Self::Certificate { asked, .. }
             | Self::Timeout { asked, .. }
             | Self::TokenProxy { asked, .. } => asked,
         }

@@ -4,10 +4,14 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::{
     cloud::CloudEnvironment,
-    spec::identity::{IdentityMode, TenantId},
+    spec::{
+        identity::{ClientId, IdentityMode, TenantId},
+        service_principal::{ClientCertificate, ClientProof, SentChain},
+    },
 };
 
-/// A hash of everything that decides which token a credential gets: the whole assertion or client secret, the client,
+/// A hash of everything that decides which token a credential gets: the whole assertion, client secret or client
+/// certificate with its password, the client,
 /// the tenant if the mode has one, the authority and the scope.
 ///
 /// The pod's name, its UID and the claims of its token are not part of the key. A pod author can write them if the
@@ -19,29 +23,35 @@ pub(super) struct CredentialKey([u8; 32]);
 impl CredentialKey {
     /// Returns the key; `None` for a mode that only names its pod and proves nothing.
     pub(super) fn of(identity: &IdentityMode, cloud: &CloudEnvironment) -> Option<Self> {
-        let (client, proof) = match identity {
-            IdentityMode::WorkloadIdentity { client, assertion, .. }
-            | IdentityMode::IdentityBinding { client, assertion, .. } => {
-                (client.as_str(), assertion.expose())
-            }
-            IdentityMode::ServicePrincipal { client, secret, .. } => {
-                (client.as_str(), secret.expose().as_str())
-            }
+        let proof: &[&str] = match identity {
+            IdentityMode::WorkloadIdentity { assertion, .. }
+            | IdentityMode::IdentityBinding { assertion, .. } => &[assertion.expose()],
+            IdentityMode::ServicePrincipal { proof, .. } => match proof {
+                ClientProof::Secret(secret) => &["secret", secret.expose()],
+                ClientProof::Certificate(ClientCertificate { text, password, chain }) => &[
+                    "certificate",
+                    text.expose(),
+                    password.expose(),
+                    match chain {
+                        SentChain::Omitted => "",
+                        SentChain::Sent => "chain",
+                    },
+                ],
+            },
             // The node's own identities: every pod on the node may use them.
-            IdentityMode::ManagedIdentity { user_assigned } => {
-                (user_assigned.as_ref().map_or("", |client| client.as_str()), "")
-            }
+            IdentityMode::ManagedIdentity { .. } => &[],
             IdentityMode::PodIdentity => return None,
         };
         let mut hash = Context::new(&SHA256);
-        for part in [
+        let scope = cloud.vault_scope();
+        let request = [
             identity.name(),
-            client,
-            proof,
+            identity.client().map_or("", ClientId::as_str),
             identity.tenant().map_or("", TenantId::as_str),
             cloud.authority().as_str(),
-            &cloud.vault_scope(),
-        ] {
+            &scope,
+        ];
+        for part in request.iter().chain(proof) {
             // Each part follows its length, so that no part can run into the next.
             hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
@@ -54,11 +64,7 @@ impl CredentialKey {
 
 #[cfg(test)]
 mod tests {
-    use crate::spec::{
-        cloud::CloudName,
-        identity::{ClientId, ServiceAccountToken},
-        sensitive::Sensitive,
-    };
+    use crate::spec::{cloud::CloudName, identity::ServiceAccountToken, sensitive::Sensitive};
 
     use super::*;
 
@@ -79,7 +85,7 @@ mod tests {
         IdentityMode::ServicePrincipal {
             tenant: "t".parse().unwrap(),
             client: client(id),
-            secret: Sensitive::new(secret.to_owned()),
+            proof: ClientProof::Secret(Sensitive::new(secret.to_owned())),
         }
     }
 
@@ -97,6 +103,28 @@ mod tests {
             assertion: token("token"),
         };
         let node = IdentityMode::ManagedIdentity { user_assigned: None };
+        let certificate = |text: &str, password: &str, chain| IdentityMode::ServicePrincipal {
+            tenant: "t".parse().unwrap(),
+            client: client("a"),
+            proof: ClientProof::Certificate(ClientCertificate {
+                text: Sensitive::new(text.to_owned()),
+                password: Sensitive::new(password.to_owned()),
+                chain,
+            }),
+        };
+        let keys: Vec<_> = [
+            principal("a", "text"),
+            certificate("text", "", SentChain::Omitted),
+            certificate("text", "p", SentChain::Omitted),
+            certificate("textp", "", SentChain::Omitted),
+            certificate("text", "", SentChain::Sent),
+        ]
+        .iter()
+        .map(|identity| key(identity, CloudName::Public).unwrap())
+        .collect();
+        for (index, one) in keys.iter().enumerate() {
+            assert!(!keys[..index].contains(one), "{index}");
+        }
         for (what, other, cloud) in [
             ("the token", workload("t", "a", "token."), CloudName::Public),
             ("the client", workload("t", "b", "token"), CloudName::Public),

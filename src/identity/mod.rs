@@ -2,6 +2,7 @@
 
 mod attempt;
 mod cache;
+mod client_assertion;
 mod concurrency_limit;
 mod entra;
 mod error;
@@ -198,7 +199,7 @@ fn token_result(attempted: &Attempted, is_shared: bool) -> TokenResult {
         // A token is issued once, however many mounts wait for it.
         Ok(authenticated) if authenticated.reused || is_shared => TokenResult::Reused,
         Ok(_) => TokenResult::Issued,
-        Err(IdentityError::Refused { .. }) => TokenResult::Refused,
+        Err(IdentityError::Refused { .. } | IdentityError::Certificate { .. }) => TokenResult::Refused,
         Err(IdentityError::Unavailable { .. } | IdentityError::Timeout { last: LastAnswer(Some(_)), .. }) => {
             TokenResult::Unavailable
         }

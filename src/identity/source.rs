@@ -7,7 +7,11 @@ use azure_core::{
     http::{ClientOptions, Transport},
 };
 
-use crate::{metrics::Upstream, spec::identity::IdentityMode, transport::ClientFactory};
+use crate::{
+    metrics::Upstream,
+    spec::{identity::IdentityMode, service_principal::ClientProof},
+    transport::ClientFactory,
+};
 
 use super::{
     TokenProxySettings, TokenRequest, TokenRequestInfo, TokenSource, UnverifiedClaims,
@@ -78,6 +82,10 @@ impl Sources {
             client: identity.client().map(ToString::to_string),
             source: self.of(request),
             presented: UnverifiedClaims::by(identity),
+            with_certificate: matches!(
+                identity,
+                IdentityMode::ServicePrincipal { proof: ClientProof::Certificate(_), .. }
+            ),
         })
     }
 
@@ -100,9 +108,14 @@ impl Sources {
                 let options = entra::at_authority(self.bound.clone(), cloud, &tenant);
                 entra::workload(&tenant, client, assertion, ClientOptions { transport: bound, ..options })
             }
-            IdentityMode::ServicePrincipal { tenant, client, secret } => {
+            IdentityMode::ServicePrincipal { tenant, client, proof } => {
                 let options = entra::at_authority(self.entra.clone(), cloud, &tenant);
-                entra::service_principal(&tenant, client, secret, options)
+                match proof {
+                    ClientProof::Secret(secret) => entra::with_secret(&tenant, client, secret, options),
+                    ClientProof::Certificate(certificate) => {
+                        entra::with_certificate(cloud, &tenant, client, certificate, options)
+                    }
+                }
             }
             IdentityMode::ManagedIdentity { user_assigned } => {
                 managed::credential(user_assigned, self.imds.clone())

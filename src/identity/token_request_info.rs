@@ -22,6 +22,8 @@ pub struct TokenRequestInfo {
     pub source: TokenSource,
     /// The claims of the pod's token, for modes that present one.
     pub presented: Option<UnverifiedClaims>,
+    /// True if a client certificate signs the request.
+    pub with_certificate: bool,
 }
 
 /// A service that issues tokens.

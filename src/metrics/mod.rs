@@ -51,6 +51,7 @@ struct Inner {
     vault_calls: IntCounterVec,
     vault_throttles: IntCounterVec,
     vaults: Mutex<VaultNames>,
+    failovers: IntCounterVec,
     failures: IntCounterVec,
     objects_absent: IntCounterVec,
     expiries: ExpiryGauge,
@@ -109,6 +110,11 @@ impl Metrics {
                 &["vault"],
             ),
             vaults: Mutex::default(),
+            failovers: counter(
+                "akv_failover_total",
+                "Mounts that read failoverVault in place of their own vault, by the own vault",
+                &["vault"],
+            ),
             failures: counter(
                 "akv_failures_total",
                 "Mounts that failed, by failure code (docs/codes.md)",
@@ -185,10 +191,16 @@ impl Metrics {
         let mut names = self.vault_names();
         if let Some(replaced) = names.authenticated(vault) {
             // Under the lock, so that no call is recorded between the two steps.
-            for counter in [&self.0.vault_calls, &self.0.vault_throttles] {
+            for counter in [&self.0.vault_calls, &self.0.vault_throttles, &self.0.failovers] {
                 vault_names::move_to_other(counter, &replaced);
             }
         }
+    }
+
+    /// Records a mount that read another vault in place of this one.
+    pub fn failover(&self, vault: &str) {
+        let mut names = self.vault_names();
+        self.0.failovers.with_label_values(&[names.label(vault)]).inc();
     }
 
     fn vault_names(&self) -> MutexGuard<'_, VaultNames> {
@@ -258,7 +270,7 @@ impl Inner {
         )
         .expect("names of metrics and labels are constants");
         info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
-        let collectors: [Box<dyn Collector>; 16] = [
+        let collectors: [Box<dyn Collector>; 17] = [
             Box::new(self.grpc_request.clone()),
             Box::new(self.keyvault_request.clone()),
             Box::new(self.token_requests.clone()),
@@ -267,6 +279,7 @@ impl Inner {
             Box::new(self.throttles.clone()),
             Box::new(self.vault_calls.clone()),
             Box::new(self.vault_throttles.clone()),
+            Box::new(self.failovers.clone()),
             Box::new(self.failures.clone()),
             Box::new(self.objects_absent.clone()),
             Box::new(self.expiries.clone()),

@@ -4,27 +4,30 @@
 use std::{future::Future, pin::pin, sync::Arc};
 
 use azure_core::time::OffsetDateTime;
-use futures::future::{Either, select};
+use futures::future::{Either, join_all, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cloud::{CloudEnvironment, VaultEndpoint},
+    cloud::CloudEnvironment,
     identity::{Authenticated, Authentication, TokenRequest, TokenSource},
     spec::{
-        MountSpec, file::FileMode, misspelling::Misspelling, mount_kind::MountKind, object::ObjectSpec,
-        principal::TokenGeneration, vault::VaultName,
+        MountSpec, file::FileMode, identity::ConfiguredIdentity, misspelling::Misspelling,
+        mount_kind::MountKind, object::ObjectSpec, pod::PodRef, principal::TokenGeneration,
     },
     transport::MountGuard,
-    vault::{Reader, VaultClient},
+    vault::Reader,
 };
 
 use super::{
     Mounter, Volume,
-    failure::{Caller, MountError, Phase, Progress},
+    attempts::Attempts,
+    failover::Patience,
+    failure::{AskedVault, Budget, Caller, MountError, Phase, Progress},
     fetch::{self, Fetched, Stopped},
     layout::{self, Layout, NoVolume},
     memory::MountMemory,
     validity,
+    vaults::{MountVault, MountVaults, VaultClients},
     volume::TooLarge,
 };
 
@@ -35,9 +38,12 @@ pub(super) struct MountAttempt<'a> {
     progress: &'a Progress,
     memory: &'a MountMemory<'a>,
     objects: Arc<[ObjectSpec]>,
-    vault: VaultName,
-    endpoint: VaultEndpoint,
-    request: Arc<TokenRequest>,
+    vaults: MountVaults,
+    /// The time of the class's own vault, if another one can be read in its place.
+    patience: Option<Patience>,
+    cloud: CloudEnvironment,
+    identity: ConfiguredIdentity,
+    pod: PodRef,
     misspellings: Vec<Misspelling>,
     default_mode: FileMode,
     /// The time that decides which versions are valid: one for the whole mount.
@@ -51,29 +57,26 @@ struct Read {
 }
 
 impl<'a> MountAttempt<'a> {
-    /// Returns an attempt at the mount of `spec` from a vault of `cloud`. The objects of `spec` are `objects`.
+    /// Returns one of `attempts`, which reads `objects` from `vaults`.
     pub(super) fn new(
-        mounter: &'a Mounter,
-        spec: MountSpec,
-        cloud: CloudEnvironment,
+        attempts: &Attempts<'a>,
+        vaults: MountVaults,
         objects: &Arc<[ObjectSpec]>,
-        kind: MountKind,
+        patience: Option<Patience>,
         progress: &'a Progress,
-        memory: &'a MountMemory<'a>,
     ) -> Self {
-        let MountSpec { pod, cloud: _, vault, identity, objects: _, default_mode, misspellings } = spec;
-        let endpoint = cloud.vault(&vault);
-        let request = Arc::new(TokenRequest { identity, pod, cloud });
-        let objects = objects.clone();
+        let MountSpec { pod, identity, default_mode, misspellings, .. } = attempts.spec.clone();
         Self {
-            mounter,
-            kind,
+            mounter: attempts.mounter,
+            kind: attempts.kind,
             progress,
-            memory,
-            objects,
-            vault,
-            endpoint,
-            request,
+            memory: attempts.memory,
+            objects: objects.clone(),
+            vaults,
+            patience,
+            cloud: attempts.cloud.clone(),
+            identity,
+            pod,
             misspellings,
             default_mode,
             now: OffsetDateTime::now_utc(),
@@ -82,17 +85,11 @@ impl<'a> MountAttempt<'a> {
 
     /// Reads the objects and builds the volume.
     pub(super) async fn run(self) -> Result<Volume, MountError> {
-        let vaults = &self.mounter.vaults;
-        let reads = match self.kind {
-            MountKind::Initial => self.objects.len(),
-            // The pod's previous mount likely left a connection open.
-            MountKind::Republish => 0,
-        };
-        let mut connections = vaults.prewarm(&self.endpoint, reads);
+        let mut connections = self.prewarm();
         // Boxed, because each function that a future passes through keeps room for it.
         let read = Box::pin(self.read());
         let read = match self.kind {
-            MountKind::Initial => run_alongside(read, vaults.probe(&self.endpoint)).await,
+            MountKind::Initial => run_alongside(read, self.probe()).await,
             MountKind::Republish => read.await,
         };
         let volume = self.convert(read?).await?;
@@ -100,38 +97,75 @@ impl<'a> MountAttempt<'a> {
         Ok(volume)
     }
 
+    /// Opens connections for the reads, while their token is still being requested.
+    fn prewarm(&self) -> Vec<MountGuard> {
+        let reads = |vault: &MountVault| match self.kind {
+            MountKind::Initial => vault.objects,
+            // The pod's previous mount likely left a connection open.
+            MountKind::Republish => 0,
+        };
+        let vaults = &self.mounter.vaults;
+        self.vaults.iter().filter_map(|vault| vaults.prewarm(&vault.endpoint, reads(vault))).collect()
+    }
+
+    async fn probe(&self) {
+        let vaults = &self.mounter.vaults;
+        join_all(self.vaults.iter().map(|vault| vaults.probe(&vault.endpoint))).await;
+    }
+
     async fn read(&self) -> Result<Read, MountError> {
         let identities = &self.mounter.identities;
-        let token = self.token(identities.authenticate(&self.request)).await?;
-        let mut caller =
-            Box::new(Caller::new(&self.request.identity, self.endpoint.name(), self.misspellings.clone()));
+        let request = self.token_request().await?;
+        let token = self.token(&request, identities.authenticate(&request)).await?;
+        let mut caller = Box::new(Caller::new(&request.identity, self.misspellings.clone()));
         caller.object_id = token.principal.as_ref().map(|principal| principal.object_id().to_owned());
 
-        let client = self.connect(&token, None)?;
-        let mut fetched = self.fetch(&client, Vec::new()).await?;
+        let clients = self.connect(&token, None)?;
+        let mut fetched = self.fetch(&clients, Vec::new()).await?;
         if let Some(refusal) = fetch::refusal(&fetched)
-            && let Some(renewal) = identities.renew(&self.request, &token, refusal, client.shared())
+            && let Some(renewal) = identities.renew(&request, &token, refusal, clients.shared())
         {
-            let token = self.token(renewal).await?;
-            let client = self.connect(&token, Some(token.generation()))?;
-            fetched = self.fetch(&client, fetch::without_refused(fetched)).await?;
+            let token = self.token(&request, renewal).await?;
+            let clients = self.connect(&token, Some(token.generation()))?;
+            fetched = self.fetch(&clients, fetch::without_refused(fetched)).await?;
         }
-        caller.other_authority = self.mounter.vaults.status(&self.endpoint).other_authority;
+        caller.vaults = self.vaults.iter().map(|vault| self.asked(vault)).collect();
         Ok(Read { fetched, caller })
     }
 
-    async fn token(&self, token: Authentication) -> Result<Authenticated, MountError> {
-        let source = self.mounter.identities.source(&self.request);
+    /// Returns the token request, whose tenant the vault's challenge names if the parameters do not.
+    async fn token_request(&self) -> Result<Arc<TokenRequest>, MountError> {
+        let learn = async {
+            let first = self.vaults.first();
+            self.progress.read(&self.vaults, &self.objects);
+            let learned = self.within_patience(self.mounter.vaults.tenant(&first.endpoint)).await?;
+            learned.map_err(|error| MountError::Tenant {
+                wanted: names(&self.objects),
+                vault: first.name.clone(),
+                error: Box::new(error),
+                misspellings: self.misspellings.clone(),
+            })
+        };
+        let identity = self.identity.clone().with_tenant(learn).await?;
+        Ok(Arc::new(TokenRequest { identity, pod: self.pod.clone(), cloud: self.cloud.clone() }))
+    }
+
+    async fn token(
+        &self,
+        request: &TokenRequest,
+        token: Authentication,
+    ) -> Result<Authenticated, MountError> {
+        let source = self.mounter.identities.source(request);
         let is_entra = matches!(source, TokenSource::Entra { .. });
         self.progress.enter(Phase::Token {
-            identity: self.request.identity.to_string(),
+            identity: request.identity.to_string(),
             source,
-            authority: is_entra.then(|| self.request.cloud.authority().clone()),
+            authority: is_entra.then(|| request.cloud.authority().clone()),
             last: token.last(),
         });
         token.outcome().await.map_err(|error| MountError::Identity {
             wanted: names(&self.objects),
-            vault: self.vault.clone(),
+            vault: self.vaults.first().name.clone(),
             error,
             misspellings: self.misspellings.clone(),
         })
@@ -141,33 +175,35 @@ impl<'a> MountAttempt<'a> {
         &self,
         token: &Authenticated,
         renewed: Option<TokenGeneration>,
-    ) -> Result<VaultClient, MountError> {
-        let reader = Reader {
+    ) -> Result<VaultClients, MountError> {
+        let reader = || Reader {
             principal: token.principal.clone(),
             kind: self.kind,
             began: self.progress.began(),
             renewed,
         };
-        self.mounter
-            .vaults
-            .connect(&self.endpoint, token.credential.clone(), reader)
-            .map_err(|error| MountError::Connect { vault: self.vault.clone(), error: Box::new(error) })
+        let connect =
+            |endpoint: &_| self.mounter.vaults.connect(endpoint, token.credential.clone(), reader());
+        VaultClients::connect(&self.vaults, connect).map_err(|(vault, error)| MountError::Connect {
+            vault: vault.name.clone(),
+            error: Box::new(error),
+        })
     }
 
     /// Reads the objects that `before` does not hold. If the volume needs a permit for its memory and none is free,
     /// drops everything, waits, and reads all objects.
     async fn fetch(
         &self,
-        client: &VaultClient,
+        clients: &VaultClients,
         before: Vec<Option<Fetched>>,
     ) -> Result<Vec<Fetched>, MountError> {
         let mut before = before;
         loop {
-            self.progress.read(&self.endpoint, &self.objects);
+            self.progress.read(&self.vaults, &self.objects);
             let limit = self.mounter.settings.largest_volume;
-            match fetch::fetch(client, &self.objects, before, self.progress, self.memory, limit, self.now)
-                .await
-            {
+            let reads =
+                fetch::fetch(clients, &self.objects, before, self.progress, self.memory, limit, self.now);
+            match self.within_patience(reads).await? {
                 Ok(fetched) => return Ok(fetched),
                 Err(Stopped::TooLarge(error)) => return Err(self.too_large(error)),
                 Err(Stopped::NoPermit) => {
@@ -179,6 +215,39 @@ impl<'a> MountAttempt<'a> {
         }
     }
 
+    /// Waits for answers of vaults. If another vault can be read in place of the class's own one, that one gets its share
+    /// of the time.
+    ///
+    /// # Errors
+    /// Objects of the class's own vault are missing after that.
+    async fn within_patience<T>(&self, answers: impl Future<Output = T>) -> Result<T, MountError> {
+        let Some(patience) = &self.patience else { return Ok(answers.await) };
+        let mut answers = pin!(answers);
+        if let Some(answers) = patience.wait(answers.as_mut()).await {
+            return Ok(answers);
+        }
+        if !self.progress.misses(|object| object.vault.is_none()) {
+            return Ok(answers.await);
+        }
+        let (waiting, spent) = self.progress.waiting(&self.mounter.vaults, &self.mounter.azure);
+        Err(MountError::Timeout {
+            wanted: names(&self.objects),
+            vault: self.vaults.first().name.clone(),
+            budget: Budget::Share,
+            waiting: Box::new(waiting),
+            spent,
+        })
+    }
+
+    /// Returns what messages say of a vault.
+    fn asked(&self, vault: &MountVault) -> AskedVault {
+        AskedVault {
+            name: vault.name.clone(),
+            host: vault.endpoint.name().to_owned(),
+            other_authority: self.mounter.vaults.status(&vault.endpoint).other_authority,
+        }
+    }
+
     async fn convert(self, Read { fetched, caller }: Read) -> Result<Volume, MountError> {
         self.progress.enter(Phase::Conversion);
         let layout = Layout {
@@ -186,7 +255,7 @@ impl<'a> MountAttempt<'a> {
             certificates: self.mounter.settings.certificates,
             largest_volume: self.mounter.settings.largest_volume,
         };
-        let validity = validity::of(self.endpoint.name(), &self.objects, &fetched, self.now);
+        let validity = validity::of(&self.vaults, &self.objects, &fetched, self.now);
         let is_slow = layout::is_slow(&self.objects, &fetched);
         // Canceled when this attempt is dropped: otherwise the blocking thread would finish all conversions.
         let canceled = CancellationToken::new();
@@ -196,7 +265,8 @@ impl<'a> MountAttempt<'a> {
         match if is_slow { run_blocking(build).await } else { build() } {
             Ok(volume) => Ok(Volume { validity, ..volume }),
             Err(NoVolume::Failures(failures)) => {
-                Err(MountError::Objects { vault: self.vault, caller, failures })
+                let vault = self.vaults.first().name.clone();
+                Err(MountError::Objects { vault, caller, failures })
             }
             Err(NoVolume::TooLarge(error)) => Err(self.too_large(error)),
             // Only a dropped attempt cancels its conversion.

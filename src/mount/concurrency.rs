@@ -9,7 +9,11 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{metrics::Metrics, spec::mount_kind::MountKind, vault::AuthenticatedVaults};
+use crate::{
+    metrics::Metrics,
+    spec::{mount_kind::MountKind, vault::VaultStanding},
+    vault::AuthenticatedVaults,
+};
 
 use self::permits::{Permits, Ticket};
 
@@ -31,7 +35,7 @@ struct State {
 /// A permit for one mount, or its place in the queue. It is given back when it is dropped.
 pub(super) struct MountPermit {
     limiter: MountLimiter,
-    vault: Arc<str>,
+    vaults: Arc<str>,
     kind: MountKind,
     ticket: Ticket,
 }
@@ -42,27 +46,48 @@ impl MountLimiter {
         Self { state: Arc::default(), authenticated, metrics }
     }
 
-    /// Waits for a permit for a mount from the vault at this host.
-    pub(super) async fn acquire(&self, vault: &str, kind: MountKind) -> MountPermit {
+    /// Waits for a permit for a mount from the vaults at these hosts.
+    ///
+    /// Mounts of the same vaults share a queue. A set of several vaults has a queue of its own, and so a threshold of its
+    /// own: it leaves permits to each of its vaults, as these do to each other.
+    pub(super) async fn acquire<'a>(
+        &self,
+        hosts: impl Iterator<Item = &'a str>,
+        kind: MountKind,
+    ) -> MountPermit {
         let _waiting = self.metrics.waiting();
-        let vault: Arc<str> = vault.into();
+        let mut hosts: Vec<&str> = hosts.collect();
+        hosts.sort_unstable();
+        let vaults: Arc<str> = hosts.join(SEPARATOR).into();
         let (permit, granted) = {
             let mut state = self.lock();
-            let ticket = state.permits.enter(&vault, kind, self.authenticated.standing(&vault));
+            let ticket = state.permits.enter(&vaults, kind, self.standing(&vaults));
             let (grant, granted) = oneshot::channel();
             state.waiting.insert(ticket, grant);
             state.grant();
-            (MountPermit { limiter: self.clone(), vault, kind, ticket }, granted)
+            (MountPermit { limiter: self.clone(), vaults, kind, ticket }, granted)
         };
         // Only a dropped permit drops its sender, and this permit is not dropped.
         let _ = granted.await;
         permit
     }
 
+    /// Returns the standing of vaults: that of the one with the least.
+    fn standing(&self, vaults: &str) -> VaultStanding {
+        let is_authenticated = |host: &str| self.authenticated.standing(host) == VaultStanding::Authenticated;
+        match vaults.split(SEPARATOR).all(is_authenticated) {
+            true => VaultStanding::Authenticated,
+            false => VaultStanding::Unauthenticated,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Between the hosts of a mount's vaults; no host has it.
+const SEPARATOR: &str = " ";
 
 impl State {
     /// Grants each permit that may be granted now.
@@ -78,10 +103,10 @@ impl State {
 
 impl Drop for MountPermit {
     fn drop(&mut self) {
-        let standing = self.limiter.authenticated.standing(&self.vault);
+        let standing = self.limiter.standing(&self.vaults);
         let mut state = self.limiter.lock();
         state.waiting.remove(&self.ticket);
-        state.permits.leave(&self.vault, self.kind, self.ticket, standing);
+        state.permits.leave(&self.vaults, self.kind, self.ticket, standing);
         state.grant();
     }
 }
@@ -104,10 +129,20 @@ mod tests {
     }
 
     #[test]
+    fn several_vaults_have_the_standing_of_the_least() {
+        let limiter = limiter();
+        limiter.authenticated.add(&"lab".into());
+        assert_eq!(limiter.standing("lab"), VaultStanding::Authenticated);
+        assert_eq!(limiter.standing(&["lab", "other"].join(SEPARATOR)), VaultStanding::Unauthenticated);
+        limiter.authenticated.add(&"other".into());
+        assert_eq!(limiter.standing(&["lab", "other"].join(SEPARATOR)), VaultStanding::Authenticated);
+    }
+
+    #[test]
     fn a_permit_that_is_dropped_goes_to_the_mount_that_waits_longest() {
         let limiter = limiter();
         limiter.authenticated.add(&"lab".into());
-        let wait = || Box::pin(limiter.acquire("lab", MountKind::Initial));
+        let wait = || Box::pin(limiter.acquire(["lab"].into_iter(), MountKind::Initial));
         let mut held: Vec<MountPermit> = std::iter::from_fn(|| wait().now_or_never()).collect();
         let (mut first, mut given_up, mut second) = (wait(), wait(), wait());
         for waiting in [&mut first, &mut given_up, &mut second] {
@@ -125,7 +160,7 @@ mod tests {
     #[test]
     fn a_permit_that_its_mount_does_not_take_is_given_back() {
         let limiter = limiter();
-        let wait = || Box::pin(limiter.acquire("lab", MountKind::Initial));
+        let wait = || Box::pin(limiter.acquire(["lab"].into_iter(), MountKind::Initial));
         let mut held: Vec<MountPermit> = std::iter::from_fn(|| wait().now_or_never()).collect();
         let mut granted = wait();
         assert!((&mut granted).now_or_never().is_none());
@@ -140,7 +175,7 @@ mod tests {
     #[test]
     fn a_vault_that_accepts_a_token_gets_more_permits() {
         let limiter = limiter();
-        let wait = || Box::pin(limiter.acquire("lab", MountKind::Initial));
+        let wait = || Box::pin(limiter.acquire(["lab"].into_iter(), MountKind::Initial));
         let mut held: Vec<MountPermit> = std::iter::from_fn(|| wait().now_or_never()).collect();
         let before = held.len();
         let mut waiting = wait();

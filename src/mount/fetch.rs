@@ -19,14 +19,17 @@ use crate::{
         object::{ObjectSpec, ObjectVersion, VersionSelector},
         output::OutputsShape,
         shape::{KeySelection, KeysShape, Shape},
+        vault::VaultName,
         version_choice::VersionChoice,
     },
-    vault::{Answer, Bundle, Read, VaultClient, VaultError},
+    vault::{Answer, Bundle, Read, VaultError},
 };
 
 use super::{
+    failover,
     failure::{ObjectError, Progress},
     memory::MountMemory,
+    vaults::VaultClients,
     versions,
     volume::{FILE_OVERHEAD_BYTES, TooLarge},
 };
@@ -89,7 +92,7 @@ pub(super) enum Stopped {
 /// all files are too long together, or what was read exceeds twice `largest_volume`. Hex decoding halves a value; no
 /// other conversion of a value in real use shrinks it more. A key shrinks more, but its size in memory does not.
 pub(super) async fn fetch(
-    client: &VaultClient,
+    clients: &VaultClients,
     objects: &[ObjectSpec],
     before: Vec<Option<Fetched>>,
     progress: &Progress,
@@ -98,7 +101,7 @@ pub(super) async fn fetch(
     now: OffsetDateTime,
 ) -> Result<Vec<Fetched>, Stopped> {
     let reads = &Reads {
-        client,
+        clients,
         begun: Mutex::default(),
         size: Size {
             names: AtomicUsize::new(objects.iter().map(names_bytes).sum()),
@@ -122,7 +125,7 @@ pub(super) async fn fetch(
             Some(fetched) => fetched,
             None => reads.object(object).await,
         };
-        progress.done(index);
+        progress.done(index, failover::stands(object, &fetched));
         (index, fetched)
     };
     let before = before.into_iter().chain(std::iter::repeat_with(|| None));
@@ -218,10 +221,13 @@ fn refused(fetched: &Fetched) -> Option<TokenRefusal> {
     }
 }
 
+/// A read, and the vault of its object.
+type VaultRead = (Option<VaultName>, Read);
+
 /// The reads of one mount: a second request for the same version shares the first one's answer.
 struct Reads<'a> {
-    client: &'a VaultClient,
-    begun: Mutex<HashMap<Read, Answer<Bundle>>>,
+    clients: &'a VaultClients,
+    begun: Mutex<HashMap<VaultRead, Answer<Bundle>>>,
     size: Size,
     memory: &'a MountMemory<'a>,
     /// Set once no permit was free. A history may have stopped then, so the mount must stop too.
@@ -261,7 +267,7 @@ impl Reads<'_> {
             }
             VersionSelector::Chosen(choice) => self.chosen(object, *choice).await,
             VersionSelector::History { from, depth } => {
-                let listed = self.client.versions(&read(object, None)).await?;
+                let listed = self.clients.of(object).versions(&read(object, None)).await?;
                 let selected = versions::select(&listed, from.as_ref(), *depth)?;
                 self.size.names.fetch_add(history_bytes(object, &selected), Ordering::Relaxed);
                 let read =
@@ -291,7 +297,7 @@ impl Reads<'_> {
             Err(error) if versions::passes_over(choice, error) => {}
             Err(_) => return Ok(Versions::Single(newest)),
         }
-        let listed = self.client.versions(&read(object, None)).await?;
+        let listed = self.clients.of(object).versions(&read(object, None)).await?;
         let version = versions::choose(&listed, choice, self.now)?.clone();
         match &newest.bundle {
             Ok(bundle) if *bundle.version() == version => Ok(Versions::Single(newest)),
@@ -303,11 +309,12 @@ impl Reads<'_> {
         let mut is_new = false;
         let answer = {
             let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-            let begin = |read: &Read| {
+            let begin = |(_, read): &VaultRead| {
                 is_new = true;
-                self.client.get(read)
+                self.clients.of(object).get(read)
             };
-            begun.entry(read(object, version.clone())).or_insert_with_key(begin).clone()
+            let key = (object.vault.clone(), read(object, version.clone()));
+            begun.entry(key).or_insert_with_key(begin).clone()
         };
         let read = VersionRead { asked: version, bundle: answer.await };
         self.size.add(object, &read, is_new);

@@ -1,7 +1,9 @@
 //! The use case: from a [`MountSpec`] to the files of a volume, all of them or none.
 
 mod attempt;
+mod attempts;
 mod concurrency;
+mod failover;
 mod failure;
 mod fetch;
 mod layout;
@@ -9,20 +11,21 @@ mod memory;
 mod receipt;
 mod served;
 mod validity;
+mod vaults;
 mod versions;
 mod volume;
 
 pub use self::{
     failure::{
-        Budget, Caller, FailedOutput, LogDetails, MissingKey, MountError, Names, ObjectError, ObjectFailure,
-        TimeoutCause, listed,
+        AskedVault, Budget, Caller, FailedOutput, LogDetails, MissingKey, MountError, Names, ObjectError,
+        ObjectFailure, TimeoutCause, listed,
     },
     receipt::{Mounted, Receipt},
     validity::{Expiry, Validity},
     volume::{AbsentObject, Largest, LeftOut, MountedVersion, Volume, VolumeFile},
 };
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::Semaphore,
@@ -40,9 +43,9 @@ use crate::{
 };
 
 use self::{
-    attempt::{MountAttempt, names},
+    attempts::{Attempts, Deadline},
     concurrency::MountLimiter,
-    failure::Progress,
+    failover::Failovers,
     memory::VolumeMemory,
     served::{ServedVolumes, VolumeRef},
 };
@@ -57,6 +60,8 @@ pub struct Mounter {
     limiter: MountLimiter,
     memory: VolumeMemory,
     cloud_files: Arc<Semaphore>,
+    failovers: Failovers,
+    metrics: Metrics,
     settings: MountSettings,
 }
 
@@ -94,7 +99,7 @@ impl Mounter {
         let vaults = Vaults::new(&clients, settings.cache);
         let memory =
             VolumeMemory::new(settings.large_volume_memory, settings.largest_volume, metrics.clone());
-        let limiter = MountLimiter::new(vaults.authenticated().clone(), metrics);
+        let limiter = MountLimiter::new(vaults.authenticated().clone(), metrics.clone());
         Self {
             identities: Identities::new(&clients, settings.token_proxy.clone(), settings.token_limit),
             vaults,
@@ -103,6 +108,8 @@ impl Mounter {
             limiter,
             memory,
             cloud_files: Arc::new(Semaphore::new(MAX_CLOUD_FILES)),
+            failovers: Failovers::new(),
+            metrics,
             settings,
         }
     }
@@ -132,26 +139,16 @@ impl Mounter {
         };
         let late = |_| MountError::QueueTimeout { vault: spec.vault.clone(), budget };
         let cloud = timeout_at(until, self.cloud(&spec.cloud)).await.map_err(late)??;
-        let host = cloud.vault(&spec.vault);
-        let _permit = timeout_at(until, self.limiter.acquire(host.name(), kind)).await.map_err(late)?;
-        let progress = Progress::new(began);
-        let memory = self.memory.of_mount();
-        let vault = spec.vault.clone();
         let objects: Arc<[ObjectSpec]> = layout::with_passwords(std::mem::take(&mut spec.objects)).into();
-        let mut attempt = pin!(async {
-            MountAttempt::new(self, spec, cloud, &objects, kind, &progress, &memory).run().await
-        });
-        let mut mounted = timeout_at(until, &mut attempt).await.unwrap_or_else(|_| {
-            // Asked before the attempt is dropped: its connection phases vanish with it.
-            let (waiting, spent) = progress.waiting(&self.vaults, &self.azure);
-            Err(MountError::Timeout {
-                wanted: names(&objects),
-                vault,
-                budget,
-                waiting: Box::new(waiting),
-                spent,
-            })
-        })?;
+        let in_own_vault = objects.iter().any(|object| object.vault.is_none());
+        let second = spec.failover.take().filter(|_| in_own_vault && kind == MountKind::Initial);
+        let memory = self.memory.of_mount();
+        let deadline = Deadline { began, until, budget };
+        let attempts = Attempts { mounter: self, spec, cloud, kind, limit, deadline, memory: &memory };
+        let mut mounted = match second {
+            None => attempts.once(objects, None).await,
+            Some(second) => attempts.with_failover(objects, &second).await,
+        }?;
         if kind == MountKind::Republish {
             mounted.left_out.clear();
         }

@@ -6,6 +6,7 @@ use crate::spec::object::{ObjectSpec, ObjectType};
 
 use super::{
     fetch::{Fetched, Versions},
+    vaults::MountVaults,
     versions,
 };
 
@@ -31,9 +32,14 @@ pub struct Expiry {
     pub expires: Option<i64>,
 }
 
-/// Returns the validity of `objects`, which are in `vault`, at `now`. An object that was not read has none. Nor has a history, whose older
-/// versions are expected to have expired.
-pub(super) fn of(vault: &str, objects: &[ObjectSpec], fetched: &[Fetched], now: OffsetDateTime) -> Validity {
+/// Returns the validity of `objects`, which are in `vaults`, at `now`. An object that was not read has none. Nor has a
+/// history, whose older versions are expected to have expired.
+pub(super) fn of(
+    vaults: &MountVaults,
+    objects: &[ObjectSpec],
+    fetched: &[Fetched],
+    now: OffsetDateTime,
+) -> Validity {
     let mut validity = Validity::default();
     for (object, fetched) in objects.iter().zip(fetched) {
         let Ok(Versions::Single(read)) = fetched else { continue };
@@ -43,7 +49,7 @@ pub(super) fn of(vault: &str, objects: &[ObjectSpec], fetched: &[Fetched], now: 
             validity.outside.push(object.to_string());
         }
         validity.expiries.push(Expiry {
-            vault: vault.to_owned(),
+            vault: vaults.of_object(object).endpoint.name().to_owned(),
             object_type: object.object_type(),
             name: object.name.to_string(),
             expires: lifecycle.expires.map(OffsetDateTime::unix_timestamp),

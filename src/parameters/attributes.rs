@@ -21,6 +21,7 @@ names! {
     POD_NAMESPACE = "csi.storage.k8s.io/pod.namespace",
     SERVICE_ACCOUNT_TOKENS = "csi.storage.k8s.io/serviceAccount.tokens",
     KEYVAULT_NAME = "keyvaultName",
+    FAILOVER_VAULT = "failoverVault",
     TENANT_ID = "tenantId",
     TENANT_ID_NEW = "tenantID",
     CLOUD_NAME = "cloudName",
@@ -60,6 +61,11 @@ impl Attributes {
     /// of Kubernetes. A Secret's key cannot contain a slash.
     pub(super) fn has_keys_of_a_secret(&self) -> bool {
         self.0.keys().any(|key| !key.contains('/'))
+    }
+
+    /// Returns whether the map has a key, in any case and with any value.
+    pub(super) fn has_in_any_case(&self, key: &str) -> bool {
+        self.0.keys().any(|other| other.eq_ignore_ascii_case(key))
     }
 
     /// Returns the keys, sorted.

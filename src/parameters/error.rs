@@ -41,7 +41,8 @@ impl Problem {
 }
 
 impl Problem {
-    fn with(mut self, sentence: impl fmt::Display) -> Self {
+    /// Appends a sentence to the reason.
+    pub(super) fn with(mut self, sentence: impl fmt::Display) -> Self {
         self.reason = format!("{}; {sentence}", self.reason);
         self
     }

@@ -1,13 +1,14 @@
 //! Chooses exactly one identity mode from the parameters.
 
-use crate::spec::{
-    identity::{BINDING_AUDIENCE, ClientId, ENTRA_AUDIENCE, IdentityMode, ServiceAccountToken, TenantId},
-    sensitive::Sensitive,
+use crate::spec::identity::{
+    BINDING_AUDIENCE, ClientId, ConfiguredIdentity, ENTRA_AUDIENCE, IdentityMode, ServiceAccountToken,
+    TenantId,
 };
 
 use super::{
     attributes::{self, Attributes},
     error::{Problem, Problems},
+    secret_identity::{self, OTHER_WAY, SecretIdentity},
     tokens,
 };
 
@@ -16,35 +17,45 @@ pub(super) fn parse(
     attributes: &Attributes,
     secrets: &Attributes,
     problems: &mut Problems,
-) -> Option<IdentityMode> {
+) -> Option<ConfiguredIdentity> {
     let choice = choose(attributes, problems);
-    // Compat: every mode requires a tenant. Modes in which the node knows the tenant do not parse it, since examples
-    // for them leave a placeholder there.
-    let tenant = problems.catch(Tenant::written(attributes));
-    let understand = |problems: &mut Problems| tenant.and_then(|tenant| problems.catch(tenant.parse()));
+    let mut tenant = || problems.catch(tenant(attributes));
     let Some(choice) = choice else {
-        understand(problems);
+        tenant();
         return None;
     };
     match choice {
-        Choice::PodIdentity => tenant.map(|_| IdentityMode::PodIdentity),
+        // The node knows the tenant, and examples for these modes leave a placeholder in its place.
+        Choice::PodIdentity => Some(IdentityMode::PodIdentity),
         Choice::ManagedIdentity => {
             let user_assigned = problems.catch(client(attributes, attributes::USER_ASSIGNED_IDENTITY_ID))?;
-            tenant.map(|_| IdentityMode::ManagedIdentity { user_assigned })
+            Some(IdentityMode::ManagedIdentity { user_assigned })
         }
         Choice::IdentityBinding => {
-            let tenant = understand(problems);
+            let tenant = tenant();
             let (client, assertion) = problems.catch(identity_binding(attributes, secrets))?;
             Some(IdentityMode::IdentityBinding { tenant: tenant?, client, assertion })
         }
         Choice::Credentials => {
-            let tenant = understand(problems);
+            // The SecretProviderClass wins over the Secret.
+            let tenant = match tenant() {
+                Some(None) => problems.catch(secret_identity::tenant(secrets)),
+                tenant => tenant,
+            };
             if let Some(client) = problems.catch(client(attributes, attributes::CLIENT_ID))? {
                 let assertion = problems.catch(tokens::for_audience(attributes, secrets, ENTRA_AUDIENCE))?;
                 return Some(IdentityMode::WorkloadIdentity { tenant: tenant?, client, assertion });
             }
-            let (client, secret) = problems.catch(service_principal(secrets))?;
-            Some(IdentityMode::ServicePrincipal { tenant: tenant?, client, secret })
+            match problems.catch(secret_identity::identity(secrets))? {
+                SecretIdentity::ServicePrincipal { client, proof } => {
+                    Some(IdentityMode::ServicePrincipal { tenant: tenant?, client, proof })
+                }
+                SecretIdentity::Workload { client } => {
+                    let token = tokens::for_audience(attributes, secrets, ENTRA_AUDIENCE);
+                    let assertion = problems.catch(token.map_err(|problem| problem.with(OTHER_WAY)))?;
+                    Some(IdentityMode::WorkloadIdentity { tenant: tenant?, client, assertion })
+                }
+            }
         }
     }
 }
@@ -90,25 +101,13 @@ fn choose(attributes: &Attributes, problems: &mut Problems) -> Option<Choice> {
     })
 }
 
-/// A tenant as written, not yet parsed.
-#[derive(Clone, Copy)]
-struct Tenant<'a> {
-    key: &'static str,
-    text: &'a str,
-}
-
-impl<'a> Tenant<'a> {
-    fn written(attributes: &'a Attributes) -> Result<Self, Problem> {
-        // Compat: the newer spelling wins, and the older one is still accepted.
-        [attributes::TENANT_ID_NEW, attributes::TENANT_ID]
-            .into_iter()
-            .find_map(|key| attributes.optional(key).map(|text| Self { key, text }))
-            .ok_or_else(|| Problem::wrong(attributes::TENANT_ID, "is not set, and neither is tenantID"))
-    }
-
-    fn parse(self) -> Result<TenantId, Problem> {
-        self.text.parse().map_err(|error| Problem::of_text(self.key, self.text, error))
-    }
+/// Parses the tenant, if there is one.
+fn tenant(attributes: &Attributes) -> Result<Option<TenantId>, Problem> {
+    // Compat: the newer spelling wins, and the older one is still accepted.
+    let keys = [attributes::TENANT_ID_NEW, attributes::TENANT_ID];
+    let written = keys.into_iter().find_map(|key| attributes.optional(key).map(|text| (key, text)));
+    let parse = |(key, text): (&str, &str)| text.parse().map_err(|error| Problem::of_text(key, text, error));
+    written.map(parse).transpose()
 }
 
 fn client(attributes: &Attributes, key: &str) -> Result<Option<ClientId>, Problem> {
@@ -131,32 +130,4 @@ fn identity_binding(
     };
     let assertion = tokens::for_audience(attributes, secrets, BINDING_AUDIENCE)?;
     Ok((client, assertion))
-}
-
-fn service_principal(secrets: &Attributes) -> Result<(ClientId, Sensitive<String>), Problem> {
-    const FIELD: &str = "nodePublishSecretRef";
-    if !secrets.has_keys_of_a_secret() {
-        return Err(Problem::unmet(
-            FIELD,
-            "no identity to ask Azure with; set clientID for workload identity, useVMManagedIdentity for the node's \
-             identity, or nodePublishSecretRef (a Secret with clientid and clientsecret) for a service principal",
-        ));
-    }
-    let read = |key: &str| {
-        secrets.any_case(key).ok_or_else(|| {
-            Problem::unmet(
-                FIELD,
-                format!(
-                    "the referenced Secret has no {key}; a service principal needs clientid and clientsecret"
-                ),
-            )
-        })
-    };
-    let client = read("clientid")?;
-    let secret = read("clientsecret")?;
-    let client = client
-        .trim()
-        .parse()
-        .map_err(|error| Problem::unmet(FIELD, format!("clientid of the referenced Secret {error}")))?;
-    Ok((client, Sensitive::new(secret.to_owned())))
 }

@@ -11,7 +11,9 @@ mod identity;
 mod integer;
 mod misspelling;
 mod objects;
+mod secret_identity;
 mod tokens;
+mod vaults;
 mod yaml;
 
 pub use self::{
@@ -25,7 +27,6 @@ use crate::spec::{
     cloud::{CloudChoice, CloudKeyword},
     file::FileMode,
     pod::PodRef,
-    vault::VaultName,
 };
 
 use self::{attributes::Attributes, error::Problems};
@@ -79,22 +80,30 @@ pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
 
     let pod = pod(&attributes, &mut problems);
     let before = problems.count();
-    let vault = problems.catch(vault(&attributes));
+    let vault = problems.catch(vaults::own(&attributes));
     problems.explain(before, meant(attributes::KEYVAULT_NAME));
+    let failover = problems.catch(vaults::failover(&attributes, vault.as_ref()));
     let cloud = problems.catch(cloud(&attributes));
     let before = problems.count();
     let identity = identity::parse(&attributes, &secrets, &mut problems);
     problems
         .explain(before, misspellings.iter().filter(|misspelling| !OF_OTHERS.contains(&misspelling.meant)));
     let before = problems.count();
-    let objects = objects::parse(&attributes, &mut problems);
+    let vaults = vault.as_ref().zip(failover.as_ref().map(Option::as_ref));
+    let objects = objects::parse(&attributes, vaults, &mut problems);
     problems.explain(before, meant(attributes::OBJECTS));
 
-    match (pod, vault, cloud, identity, objects, default_mode) {
-        (Some(pod), Some(vault), Some(cloud), Some(identity), Some(objects), Some(default_mode))
-            if problems.is_empty() =>
-        {
-            Ok(MountSpec { pod, cloud, vault, identity, objects, default_mode, misspellings })
+    match (pod, vault, failover, cloud, identity, objects, default_mode) {
+        (
+            Some(pod),
+            Some(vault),
+            Some(failover),
+            Some(cloud),
+            Some(identity),
+            Some(objects),
+            Some(default_mode),
+        ) if problems.is_empty() => {
+            Ok(MountSpec { pod, cloud, vault, failover, identity, objects, default_mode, misspellings })
         }
         _ => Err(problems.into_error()),
     }
@@ -134,11 +143,6 @@ fn pod(attributes: &Attributes, problems: &mut Problems) -> Option<PodRef> {
 /// Longest name in Kubernetes, in bytes
 /// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>).
 const MAX_NAME: usize = 253;
-
-fn vault(attributes: &Attributes) -> Result<VaultName, Problem> {
-    let name = attributes.required(attributes::KEYVAULT_NAME)?;
-    name.parse().map_err(|error| Problem::of_text(attributes::KEYVAULT_NAME, name, error))
-}
 
 fn cloud(attributes: &Attributes) -> Result<CloudChoice, Problem> {
     let Some(name) = attributes.optional(attributes::CLOUD_NAME) else {

@@ -3,7 +3,7 @@
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_saphyr::Spanned;
 
-use crate::spec::{excerpt::Excerpt, object::ObjectSpec};
+use crate::spec::{excerpt::Excerpt, object::ObjectSpec, vault::VaultName};
 
 use super::{
     attributes::{Attributes, OBJECTS},
@@ -11,11 +11,17 @@ use super::{
     entry::{self, ENTRY, Entry},
     error::{Problem, Problems},
     fields::Fields as _,
+    vaults,
     yaml::{self, Any, Key, Kind, Lines, Node, Wanted},
 };
 
-/// Returns all objects. On failure, returns `None` and adds at least one problem.
-pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<Vec<ObjectSpec>> {
+/// Returns all objects. On failure, returns `None` and adds at least one problem. `vaults` are the class's own vault and
+/// the one to fail over to.
+pub(super) fn parse(
+    attributes: &Attributes,
+    vaults: Option<(&VaultName, Option<&VaultName>)>,
+    problems: &mut Problems,
+) -> Option<Vec<ObjectSpec>> {
     let text = problems.catch(attributes.required(OBJECTS))?;
     let items = problems.catch(items(text))?;
 
@@ -40,6 +46,9 @@ pub(super) fn parse(attributes: &Attributes, problems: &mut Problems) -> Option<
         let fields = problems.catch(fields.map_err(|reason| Problem::wrong(&field, reason)));
         let parse = |entry| entry::parse(&field, &entry, own_text.as_deref(), problems);
         objects.extend(fields.and_then(parse));
+    }
+    if let Some((own, failover)) = vaults {
+        vaults::settle(own, failover, &mut objects, problems);
     }
     let stores = objects.iter().map(ObjectSpec::stores).sum::<usize>();
     if stores > MAX_STORES {

@@ -82,6 +82,7 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::PodTokenNotValidNow
         | FailureCode::WrongClientSecret
         | FailureCode::ClientSecretExpired
+        | FailureCode::WrongClientCertificate
         | FailureCode::UnknownTenant
         | FailureCode::UnknownClient
         | FailureCode::ClientDisabled
@@ -103,6 +104,7 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::Forbidden => Code::PermissionDenied,
         FailureCode::NotFound | FailureCode::SoftDeleted => Code::NotFound,
         FailureCode::NoCredentials
+        | FailureCode::TenantNotKnown
         | FailureCode::BadCloudFile
         | FailureCode::TokenThrottled
         | FailureCode::TokenSourceDown
@@ -190,14 +192,17 @@ mod tests {
     }
 
     fn objects(errors: Vec<ObjectError>) -> MountError {
-        let failure =
-            |error| ObjectFailure { kind: ObjectType::Secret, object: "secret/s".to_owned(), error };
+        let failure = |error| ObjectFailure {
+            vault: None,
+            kind: ObjectType::Secret,
+            object: "secret/s".to_owned(),
+            error,
+        };
         let caller = Caller {
             identity: "workload identity c".to_owned(),
             tenant: None,
             object_id: None,
-            host: "lab.vault.azure.net".to_owned(),
-            other_authority: None,
+            vaults: Vec::new(),
             misspellings: Vec::new(),
         };
         MountError::Objects {
@@ -221,6 +226,7 @@ mod tests {
             client: Some("c".to_owned()),
             source: TokenSource::Imds,
             presented: None,
+            with_certificate: false,
         };
         let unreachable = IdentityError::Unreachable { asked: Box::new(asked), source: "x".into() };
         for (error, code) in [

@@ -2,28 +2,28 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{excerpt::Excerpt, placeholder::is_guid, sensitive::Sensitive};
+use super::{excerpt::Excerpt, placeholder::is_guid, sensitive::Sensitive, service_principal::ClientProof};
 
-/// Exactly one identity mode, with all of its parameters.
+/// Exactly one identity mode, with all of its parameters. `T` is the tenant of the modes that have one.
 #[derive(Debug, Clone)]
-pub enum IdentityMode {
+pub enum IdentityMode<T = TenantId> {
     /// Entra exchanges the pod's service-account token for an Entra token.
     WorkloadIdentity {
         /// `tenantID`
-        tenant: TenantId,
+        tenant: T,
         /// `clientID`
         client: ClientId,
         /// The token with audience [`ENTRA_AUDIENCE`].
         assertion: ServiceAccountToken,
     },
-    /// Client id and secret from `nodePublishSecretRef`.
+    /// Client id, and secret or certificate, from `nodePublishSecretRef`.
     ServicePrincipal {
         /// `tenantID`
-        tenant: TenantId,
+        tenant: T,
         /// `clientid`
         client: ClientId,
-        /// `clientsecret`
-        secret: Sensitive<String>,
+        /// `clientsecret` or `clientcertificate`
+        proof: ClientProof,
     },
     /// The node's own identity, through IMDS.
     ManagedIdentity {
@@ -35,7 +35,7 @@ pub enum IdentityMode {
     /// AKS identity binding: like workload identity, but through the cluster's token proxy.
     IdentityBinding {
         /// `tenantID`
-        tenant: TenantId,
+        tenant: T,
         /// `clientID`
         client: ClientId,
         /// The token with audience [`BINDING_AUDIENCE`].
@@ -43,13 +43,46 @@ pub enum IdentityMode {
     },
 }
 
+/// An identity mode as the parameters have it. Without a tenant, the vault's challenge names it.
+pub type ConfiguredIdentity = IdentityMode<Option<TenantId>>;
+
 /// The audience of service-account tokens that Entra exchanges.
 pub const ENTRA_AUDIENCE: &str = "api://AzureADTokenExchange";
 
 /// The audience of service-account tokens that the AKS token proxy exchanges.
 pub const BINDING_AUDIENCE: &str = "api://AKSIdentityBinding";
 
-impl IdentityMode {
+impl ConfiguredIdentity {
+    /// Returns the mode with its tenant: the configured one, or otherwise the outcome of `learn`, which is polled only
+    /// then.
+    ///
+    /// # Errors
+    /// The error of `learn`.
+    pub async fn with_tenant<E>(
+        self,
+        learn: impl Future<Output = Result<TenantId, E>>,
+    ) -> Result<IdentityMode, E> {
+        let known = async |tenant: Option<TenantId>| match tenant {
+            Some(tenant) => Ok(tenant),
+            None => learn.await,
+        };
+        Ok(match self {
+            Self::WorkloadIdentity { tenant, client, assertion } => {
+                IdentityMode::WorkloadIdentity { tenant: known(tenant).await?, client, assertion }
+            }
+            Self::ServicePrincipal { tenant, client, proof } => {
+                IdentityMode::ServicePrincipal { tenant: known(tenant).await?, client, proof }
+            }
+            Self::IdentityBinding { tenant, client, assertion } => {
+                IdentityMode::IdentityBinding { tenant: known(tenant).await?, client, assertion }
+            }
+            Self::ManagedIdentity { user_assigned } => IdentityMode::ManagedIdentity { user_assigned },
+            Self::PodIdentity => IdentityMode::PodIdentity,
+        })
+    }
+}
+
+impl<T> IdentityMode<T> {
     /// Returns the mode's name, for messages, logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {
@@ -73,8 +106,8 @@ impl IdentityMode {
         }
     }
 
-    /// Returns the configured tenant, if the mode has one: in other modes the node knows its identities' tenant.
-    pub fn tenant(&self) -> Option<&TenantId> {
+    /// Returns the tenant, if the mode has one: in other modes the node knows its identities' tenant.
+    pub fn tenant(&self) -> Option<&T> {
         match self {
             Self::WorkloadIdentity { tenant, .. }
             | Self::ServicePrincipal { tenant, .. }
@@ -84,7 +117,7 @@ impl IdentityMode {
     }
 }
 
-impl fmt::Display for IdentityMode {
+impl<T> fmt::Display for IdentityMode<T> {
     /// Writes `workload identity cccccccc-0000-0000-0000-000000000002`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
@@ -267,16 +300,17 @@ mod tests {
 
     #[test]
     fn no_credential_shows_in_debug_output() {
+        let tenant: TenantId = "t".parse().unwrap();
         let modes = [
             IdentityMode::WorkloadIdentity {
-                tenant: "t".parse().unwrap(),
+                tenant: tenant.clone(),
                 client: "client".parse().unwrap(),
                 assertion: ServiceAccountToken::new(Sensitive::new("canary".to_owned())),
             },
             IdentityMode::ServicePrincipal {
-                tenant: "t".parse().unwrap(),
+                tenant,
                 client: "client".parse().unwrap(),
-                secret: Sensitive::new("canary".to_owned()),
+                proof: ClientProof::Secret(Sensitive::new("canary".to_owned())),
             },
         ];
         for mode in modes {

@@ -17,27 +17,30 @@ pub mod pod;
 pub mod principal;
 pub mod rendering;
 pub mod sensitive;
+pub mod service_principal;
 pub mod shape;
 pub mod syntax;
 pub mod vault;
 pub mod version_choice;
 
 use self::{
-    cloud::CloudChoice, file::FileMode, identity::IdentityMode, misspelling::Misspelling, object::ObjectSpec,
-    pod::PodRef, vault::VaultName,
+    cloud::CloudChoice, file::FileMode, identity::ConfiguredIdentity, misspelling::Misspelling,
+    object::ObjectSpec, pod::PodRef, vault::VaultName,
 };
 
 /// A parsed `Mount` call: the objects, the vault, the identity and the pod.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MountSpec {
     /// The pod of the volume, as the driver names it. It is not verified, so it must not decide access.
     pub pod: PodRef,
     /// The Azure cloud of the identity and the vault.
     pub cloud: CloudChoice,
-    /// The vault that holds every object of this mount.
+    /// The vault of the SecretProviderClass: that of each object that names no other.
     pub vault: VaultName,
+    /// The vault to read in its place on an initial mount, if it cannot be reached.
+    pub failover: Option<VaultName>,
     /// The identity that reads the vault.
-    pub identity: IdentityMode,
+    pub identity: ConfiguredIdentity,
     /// The objects, in the user's order; never empty.
     pub objects: Vec<ObjectSpec>,
     /// The mode of files whose object names none.

@@ -2,11 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{shape::Shape, version_choice::VersionChoice};
+use super::{shape::Shape, vault::VaultName, version_choice::VersionChoice};
 
 /// An entry of `objects`: what is read, and the files that it becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectSpec {
+    /// The object's vault, if it is not the SecretProviderClass's own.
+    pub vault: Option<VaultName>,
     /// The object's name in the vault.
     pub name: ObjectName,
     /// The requested versions. Only a [`Shape::File`] has a history.
@@ -30,14 +32,18 @@ impl ObjectSpec {
     }
 
     /// Returns the read of the password that the secret `name` holds.
-    pub fn password(name: ObjectName) -> Self {
-        Self { name, versions: VersionSelector::Newest, shape: Shape::Password }
+    pub fn password(vault: Option<VaultName>, name: ObjectName) -> Self {
+        Self { vault, name, versions: VersionSelector::Newest, shape: Shape::Password }
     }
 }
 
 impl fmt::Display for ObjectSpec {
-    /// Writes the id that users know, also from the SecretProviderClassPodStatus: `secret/db-password`.
+    /// Writes the id that users know, also from the SecretProviderClassPodStatus: `secret/db-password`, or
+    /// `other-vault/secret/db-password`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(vault) = &self.vault {
+            write!(f, "{vault}/")?;
+        }
         write!(f, "{}/{}", self.object_type(), self.name)
     }
 }

@@ -1,19 +1,36 @@
-//! The vault of a SecretProviderClass, by name.
+//! The vaults of a SecretProviderClass, by name.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+};
 
 use super::excerpt::Excerpt;
 
-/// A vault name that Azure accepts in a host name: 3 to 24 letters, digits and dashes.
+/// A vault name that Azure accepts in a host name: 3 to 24 letters, digits and dashes. Host names ignore case, so names
+/// that differ in case alone are equal.
 ///
 /// <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name>
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Eq)]
 pub struct VaultName(String);
 
 impl VaultName {
     /// Returns the name as written.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl PartialEq for VaultName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Hash for VaultName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_ascii_lowercase().hash(state);
     }
 }
 
@@ -86,5 +103,14 @@ mod tests {
         ] {
             assert_eq!(name.parse::<VaultName>().is_ok(), good, "{name:?}");
         }
+    }
+
+    #[test]
+    fn names_of_one_vault_are_equal_in_any_case() {
+        let name = |text: &str| text.parse::<VaultName>().unwrap();
+        assert_eq!(name("Lab-1"), name("lAB-1"));
+        assert_ne!(name("lab-1"), name("lab-2"));
+        let both: std::collections::HashSet<_> = [name("LAB"), name("lab")].into();
+        assert_eq!(both.len(), 1);
     }
 }

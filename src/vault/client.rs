@@ -13,11 +13,12 @@ use azure_core::{
 use crate::{
     cloud::VaultEndpoint,
     metrics::{Upstream, VaultCall},
-    spec::excerpt::Excerpt,
+    spec::{excerpt::Excerpt, identity::TenantId},
     transport::{ClientFactory, ConnectPhase, MountGuard},
 };
 
 use super::{
+    auth::{NamedAuthority, TenantError},
     authenticated::AuthenticatedVaults,
     bundle::{Bundle, VersionProperties},
     cache::{Answer, CacheSettings, ReadCache, Reader},
@@ -87,13 +88,46 @@ impl Vaults {
         let known = host.probe.is_known();
         let call = if known { VaultCall::Hit } else { VaultCall::Miss };
         self.clients.metrics.vault_call(&host.name, "challenge", call);
-        if known {
-            return;
+        if !known {
+            // The reads report a failure.
+            let _ = self.request_challenge(endpoint, &host).await;
         }
+    }
+
+    /// Returns the tenant that the challenge of the vault at `endpoint` names, and requests the challenge if it is not
+    /// known. Sends no token.
+    ///
+    /// # Errors
+    /// The vault does not answer with a challenge, or the challenge does not name a tenant of the cloud's authority.
+    pub async fn tenant(&self, endpoint: &VaultEndpoint) -> Result<TenantId, TenantError> {
+        let host = self.hosts.of(endpoint);
+        let probed = match host.probe.authority() {
+            Some(_) => Ok(()),
+            None => self.request_challenge(endpoint, &host).await,
+        };
+        match host.probe.authority() {
+            Some(NamedAuthority::Own(tenant)) => Ok(tenant),
+            Some(NamedAuthority::NoTenant) => Err(TenantError::NotNamed),
+            Some(NamedAuthority::Other(named)) => Err(TenantError::OtherAuthority(named)),
+            None => Err(match probed {
+                Ok(()) => TenantError::NoChallenge,
+                Err(error) => match VaultError::from(error) {
+                    // Of an anonymous request, which another service could answer so.
+                    VaultError::Unauthorized(_) | VaultError::Forbidden(_) | VaultError::NotFound(_) => {
+                        TenantError::NoChallenge
+                    }
+                    error => TenantError::Vault(error),
+                },
+            }),
+        }
+    }
+
+    /// Sends a request without a token, unless the answer to one is known. The policies below keep the challenge.
+    async fn request_challenge(&self, endpoint: &VaultEndpoint, host: &VaultHost) -> azure_core::Result<()> {
         let pipeline = Pipeline::new(
             Some(env!("CARGO_PKG_NAME")),
             Some(env!("CARGO_PKG_VERSION")),
-            self.options_at(&host),
+            self.options_at(host),
             Vec::new(),
             Vec::new(),
             None,
@@ -101,7 +135,7 @@ impl Vaults {
         let mut url = endpoint.url.clone();
         url.set_path("/secrets");
         url.set_query(Some(ANY_VERSION));
-        let _ = pipeline.send(&Context::new(), &mut Request::new(url, Method::Get), None).await;
+        pipeline.send(&Context::new(), &mut Request::new(url, Method::Get), None).await.map(drop)
     }
 
     /// Returns the set of the vaults that accepted a token.
@@ -122,7 +156,10 @@ impl Vaults {
             connect_phase: self.clients.transports.azure_client.connect_phase(&endpoint.url),
             throttled: limiter.is_throttling(),
             last: limiter.last_status(),
-            other_authority: host.probe.other_authority(),
+            other_authority: match host.probe.authority() {
+                Some(NamedAuthority::Other(named)) => Some(named),
+                Some(NamedAuthority::Own(_) | NamedAuthority::NoTenant) | None => None,
+            },
         }
     }
 

@@ -18,7 +18,7 @@ mod read;
 mod sdk;
 
 pub use self::{
-    auth::{Challenge, ChallengeError, ClaimsChallenge},
+    auth::{Challenge, ChallengeError, ClaimsChallenge, NamedAuthority, TenantError},
     authenticated::AuthenticatedVaults,
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
     cache::{Answer, CacheSettings, MaxAge, MemorySize, Reader, TtlCache},

@@ -6,7 +6,7 @@ use crate::{
     failure::FailureCode as Code,
     identity::{IdentityError, LastAnswer, TokenErrorResponse, TokenSource},
     transport::{ConnectPhase, NetworkFailure},
-    vault::{Reason, VaultError},
+    vault::{Reason, TenantError, VaultError},
 };
 
 use super::{
@@ -20,6 +20,12 @@ impl MountError {
         match self {
             Self::Cloud(CloudError::NoFile) => Code::NoCloudFile,
             Self::Cloud(_) => Code::BadCloudFile,
+            Self::Tenant { error, .. } => match &**error {
+                TenantError::Vault(error) => error.code(),
+                TenantError::OtherAuthority(_) | TenantError::NotNamed | TenantError::NoChallenge => {
+                    Code::TenantNotKnown
+                }
+            },
             Self::Identity { error, .. } => error.code(),
             Self::Connect { error, .. } => error.code(),
             Self::Objects { failures, .. } => {
@@ -56,7 +62,13 @@ impl IdentityError {
     pub(in crate::mount) fn code(&self) -> Code {
         let source = &self.asked().source;
         match self {
+            Self::Refused { asked, answer } if asked.with_certificate => match refused(source, answer) {
+                // Entra has the same numbers for the assertions of certificates and of pods.
+                Code::PodTokenNotTrusted | Code::PodTokenNotValidNow => Code::WrongClientCertificate,
+                code => code,
+            },
             Self::Refused { answer, .. } => refused(source, answer),
+            Self::Certificate { .. } => Code::NoCredentials,
             Self::Unavailable { answer, .. } => unavailable(answer.status()),
             Self::Foreign { answer, .. } => foreign(answer.status()),
             Self::Timeout { last: LastAnswer(Some(status)), .. } => unavailable(*status),

@@ -15,7 +15,7 @@ use crate::{
         object::{ObjectSpec, ObjectType, ObjectVersion},
         vault::VaultName,
     },
-    vault::VaultError,
+    vault::{TenantError, VaultError},
 };
 
 use super::{super::volume::Largest, message::Budget, timeout_cause::TimeoutCause};
@@ -25,6 +25,17 @@ use super::{super::volume::Largest, message::Budget, timeout_cause::TimeoutCause
 pub enum MountError {
     /// The cloud's endpoints are unknown.
     Cloud(CloudError),
+    /// No tenant is configured, and the vault's challenge does not name it.
+    Tenant {
+        /// The requested objects, as messages show them.
+        wanted: Vec<String>,
+        /// The vault of the mount.
+        vault: VaultName,
+        /// Why the tenant is not known.
+        error: Box<TenantError>,
+        /// Ignored parameters that may be the cause.
+        misspellings: Vec<Misspelling>,
+    },
     /// No token source issued a token, so no object could be read.
     Identity {
         /// The requested objects, as messages show them.
@@ -45,7 +56,7 @@ pub enum MountError {
     },
     /// Some objects could not be read or converted.
     Objects {
-        /// The vault of the mount.
+        /// The SecretProviderClass's own vault, or that of the first object if no object is in it.
         vault: VaultName,
         /// The identity that read the vault.
         caller: Box<Caller>,
@@ -98,22 +109,30 @@ pub struct Caller {
     pub tenant: Option<TenantId>,
     /// The object id in the tenant, if the token names it.
     pub object_id: Option<String>,
-    /// The vault's host.
-    pub host: String,
-    /// The authority that the vault's challenge named, if it differs from the cloud's.
-    pub other_authority: Option<Excerpt>,
+    /// The vaults of the mount; the first stands for the others.
+    pub vaults: Vec<AskedVault>,
     /// Ignored parameters, which may be why another identity than intended read the vault.
     pub misspellings: Vec<Misspelling>,
 }
 
+/// A vault that a caller read, with what messages say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedVault {
+    /// The vault's name.
+    pub name: VaultName,
+    /// The vault's host.
+    pub host: String,
+    /// The authority that the vault's challenge named, if it differs from the cloud's.
+    pub other_authority: Option<Excerpt>,
+}
+
 impl Caller {
-    pub(in crate::mount) fn new(identity: &IdentityMode, host: &str, misspellings: Vec<Misspelling>) -> Self {
+    pub(in crate::mount) fn new(identity: &IdentityMode, misspellings: Vec<Misspelling>) -> Self {
         Self {
             identity: identity.to_string(),
             tenant: identity.tenant().cloned(),
             object_id: None,
-            host: host.to_owned(),
-            other_authority: None,
+            vaults: Vec::new(),
             misspellings,
         }
     }
@@ -122,6 +141,8 @@ impl Caller {
 /// An object that could not be read or converted.
 #[derive(Debug)]
 pub struct ObjectFailure {
+    /// The object's vault, if it is not the SecretProviderClass's own.
+    pub vault: Option<VaultName>,
     /// The object's type.
     pub kind: ObjectType,
     /// Type and name, with the version if one was requested: `secret/db-password`.
@@ -136,12 +157,12 @@ impl ObjectFailure {
         version: Option<&ObjectVersion>,
         error: ObjectError,
     ) -> Self {
-        let kind = object.object_type();
+        let (vault, kind) = (object.vault.clone(), object.object_type());
         let object = match version {
             Some(version) => format!("{object} version {version}"),
             None => object.to_string(),
         };
-        Self { kind, object, error }
+        Self { vault, kind, object, error }
     }
 }
 

@@ -16,11 +16,11 @@ use crate::{
     report::Report,
     spec::{misspelling::Misspelling, vault::VaultName},
     text::MAX_MESSAGE_BYTES,
-    vault::{VaultError, VaultErrorResponse},
+    vault::{TenantError, VaultError, VaultErrorResponse},
 };
 
 use super::{
-    error::{Caller, MountError, ObjectError, ObjectFailure},
+    error::{AskedVault, Caller, MountError, ObjectError, ObjectFailure},
     listed::{Names, listed},
     remediation::{self, About},
 };
@@ -79,7 +79,7 @@ impl MountError {
                 seen.push_str(&format!("; this took {:.1} s", spent.as_secs_f32()));
             }
             Self::TooLarge { size, .. } => seen = format!("about {size} bytes were read"),
-            Self::Cloud(_) | Self::Connect { .. } | Self::QueueTimeout { .. } => {}
+            Self::Cloud(_) | Self::Tenant { .. } | Self::Connect { .. } | Self::QueueTimeout { .. } => {}
         }
         LogDetails { all, request_ids: ids.join(", "), seen }
     }
@@ -87,6 +87,9 @@ impl MountError {
     fn line(&self, code: Option<FailureCode>, line: Line) -> Line {
         match self {
             Self::Cloud(error) => line.head(&Report(error).to_string()),
+            Self::Tenant { wanted, vault, error, misspellings } => {
+                tenant(line, self.code(|_| 0), wanted, vault, error, misspellings)
+            }
             Self::Identity { wanted, vault, error, misspellings } => {
                 identity(line, wanted, vault, error, misspellings)
             }
@@ -121,6 +124,8 @@ pub enum Budget {
     Configured(Duration),
     /// The driver's deadline, if it is earlier. It is measured and differs from try to try, so messages give no number.
     Caller,
+    /// The part of the time that a vault gets before another one is read in its place.
+    Share,
 }
 
 impl fmt::Display for Budget {
@@ -129,6 +134,7 @@ impl fmt::Display for Budget {
         match self {
             Self::Configured(limit) => write!(f, "after {}s", limit.as_secs_f32()),
             Self::Caller => f.write_str("at the caller's deadline"),
+            Self::Share => f.write_str("after its share of the time"),
         }
     }
 }
@@ -196,6 +202,21 @@ impl Line {
     }
 }
 
+/// Writes the line of a mount whose tenant is not known.
+fn tenant(
+    line: Line,
+    code: FailureCode,
+    wanted: &[String],
+    vault: &VaultName,
+    error: &TenantError,
+    misspellings: &[Misspelling],
+) -> Line {
+    let action = remediation::of(code, &About { vault: Some(vault), ..About::default() });
+    let action = with_misspellings(action, misspellings);
+    let cause = format!("tenantID is not set, and {}", Report(error));
+    line.head(&format!("{}{}", cannot_read(wanted, vault), because(&cause, &action)))
+}
+
 /// Writes the line of a mount that got no token.
 fn identity(
     line: Line,
@@ -227,8 +248,9 @@ struct Objects<'a> {
     failures: &'a [ObjectFailure],
 }
 
-/// Objects that failed for the same reason.
+/// Objects of one vault that failed for the same reason.
 struct Group<'a> {
+    vault: &'a VaultName,
     code: FailureCode,
     cause: String,
     action: String,
@@ -237,7 +259,7 @@ struct Group<'a> {
 
 impl<'a> Objects<'a> {
     fn line(&self, code: Option<FailureCode>, mut line: Line) -> Line {
-        let Self { vault, caller, failures } = self;
+        let Self { caller, failures, .. } = self;
         let names = if line.is_full_text() { Names::All } else { Names::First };
         let mut groups = self.groups();
         // The group of the code at the front of the message comes first.
@@ -250,9 +272,13 @@ impl<'a> Objects<'a> {
         line.is_cut |=
             names == Names::First && groups.iter().any(|group| group.names(names) != group.names(Names::All));
         let cannot = match others {
-            [] => format!("cannot read {} from vault {vault}: ", first.names(names)),
+            [] => format!("cannot read {} from vault {}: ", first.names(names), first.vault),
             _ => {
-                format!("cannot read {} objects from vault {vault}: {}: ", failures.len(), first.names(names))
+                let from = match others.iter().all(|other| other.vault == first.vault) {
+                    true => format!("vault {}", first.vault),
+                    false => "several vaults".to_owned(),
+                };
+                format!("cannot read {} objects from {from}: {}: ", failures.len(), first.names(names))
             }
         };
         line = line.head(&format!("{cannot}{}", because(&first.cause, &first.action)));
@@ -267,7 +293,8 @@ impl<'a> Objects<'a> {
             }
         }
         let of = caller.tenant.as_ref().map(|tenant| format!(" of tenant {tenant}")).unwrap_or_default();
-        line = line.detail(&format!("asked {} as {}{of}", caller.host, caller.identity));
+        let host = self.asked(first.vault).map_or(first.vault.as_str(), |vault| &vault.host);
+        line = line.detail(&format!("asked {host} as {}{of}", caller.identity));
         line.words(&format!("{} says", first.speaker()), first.words())
     }
 
@@ -285,11 +312,13 @@ impl<'a> Objects<'a> {
                 }
                 _ => remediation::of(code, &self.about(failure)),
             };
-            let same =
-                |group: &&mut Group| group.code == code && group.cause == cause && group.action == action;
+            let vault = self.vault_of(failure);
+            let same = |group: &&mut Group| {
+                group.vault == vault && group.code == code && group.cause == cause && group.action == action
+            };
             match groups.iter_mut().find(same) {
                 Some(group) => group.failures.push(failure),
-                None => groups.push(Group { code, cause, action, failures: vec![failure] }),
+                None => groups.push(Group { vault, code, cause, action, failures: vec![failure] }),
             }
         }
         groups
@@ -300,15 +329,24 @@ impl<'a> Objects<'a> {
         Self: 'a,
     {
         let said = answer(failure).and_then(VaultErrorResponse::object_id);
+        let vault = self.vault_of(failure);
         About {
-            vault: Some(self.vault),
+            vault: Some(vault),
             kind: Some(failure.kind),
             identity: &self.caller.identity,
             tenant: self.caller.tenant.as_ref(),
             object_id: self.caller.object_id.as_deref().or(said),
-            other_authority: self.caller.other_authority.as_ref(),
+            other_authority: self.asked(vault).and_then(|vault| vault.other_authority.as_ref()),
             ..About::default()
         }
+    }
+
+    fn vault_of(&self, failure: &'a ObjectFailure) -> &'a VaultName {
+        failure.vault.as_ref().unwrap_or(self.vault)
+    }
+
+    fn asked(&self, vault: &VaultName) -> Option<&'a AskedVault> {
+        self.caller.vaults.iter().find(|asked| asked.name == *vault)
     }
 }
 

@@ -9,7 +9,7 @@ mod remediation;
 mod timeout_cause;
 
 pub use self::{
-    error::{Caller, FailedOutput, MissingKey, MountError, ObjectError, ObjectFailure},
+    error::{AskedVault, Caller, FailedOutput, MissingKey, MountError, ObjectError, ObjectFailure},
     listed::{Names, listed},
     message::{Budget, LogDetails},
     timeout_cause::TimeoutCause,

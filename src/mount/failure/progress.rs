@@ -10,14 +10,13 @@ use azure_core::http::Url;
 use tokio::time::Instant;
 
 use crate::{
-    cloud::VaultEndpoint,
     identity::TokenSource,
     spec::object::ObjectSpec,
     transport::{Client, LastExchange},
     vault::Vaults,
 };
 
-use super::timeout_cause::TimeoutCause;
+use super::{super::vaults::MountVaults, timeout_cause::TimeoutCause};
 
 /// The progress of one mount. On a timeout, [`Progress::waiting`] must be called before the attempt is dropped.
 #[derive(Debug)]
@@ -50,12 +49,14 @@ pub(in crate::mount) enum Phase {
     },
     /// Reading objects.
     Reads {
-        /// The vault of the mount.
-        endpoint: VaultEndpoint,
+        /// The vaults of the mount.
+        vaults: MountVaults,
         /// All objects of the mount.
         objects: Arc<[ObjectSpec]>,
         /// Indices of the objects that have not been read yet.
         missing: BTreeSet<usize>,
+        /// True if an answer fails the mount, whatever the missing objects are.
+        is_decided: bool,
     },
     /// Waiting for memory, which other large volumes use.
     Memory,
@@ -78,16 +79,32 @@ impl Progress {
         *self.lock() = State { phase, since: Instant::now() };
     }
 
-    /// Enters the phase in which all `objects` are read from the vault at `endpoint`.
-    pub(in crate::mount) fn read(&self, endpoint: &VaultEndpoint, objects: &Arc<[ObjectSpec]>) {
+    /// Enters the phase in which all `objects` are read from `vaults`.
+    pub(in crate::mount) fn read(&self, vaults: &MountVaults, objects: &Arc<[ObjectSpec]>) {
         let missing = (0..objects.len()).collect();
-        self.enter(Phase::Reads { endpoint: endpoint.clone(), objects: objects.clone(), missing });
+        self.enter(Phase::Reads {
+            vaults: vaults.clone(),
+            objects: objects.clone(),
+            missing,
+            is_decided: false,
+        });
     }
 
-    /// Marks an object as read or failed.
-    pub(in crate::mount) fn done(&self, index: usize) {
-        if let Phase::Reads { missing, .. } = &mut self.lock().phase {
+    /// Returns whether the mount waits for one of these objects, and nothing that was read so far fails it.
+    pub(in crate::mount) fn misses(&self, these: impl Fn(&ObjectSpec) -> bool) -> bool {
+        match &self.lock().phase {
+            Phase::Reads { objects, missing, is_decided, .. } => {
+                !is_decided && missing.iter().any(|index| these(&objects[*index]))
+            }
+            Phase::Cloud | Phase::Token { .. } | Phase::Memory | Phase::Conversion => false,
+        }
+    }
+
+    /// Marks an object as read or failed. `decides` says that its failure is that of the mount.
+    pub(in crate::mount) fn done(&self, index: usize, decides: bool) {
+        if let Phase::Reads { missing, is_decided, .. } = &mut self.lock().phase {
             missing.remove(&index);
+            *is_decided |= decides;
         }
     }
 
@@ -102,7 +119,9 @@ impl Progress {
                 connect_phase: authority.as_ref().and_then(|authority| azure.connect_phase(authority)),
                 last: last.status(),
             },
-            Phase::Reads { endpoint, objects, missing } => {
+            Phase::Reads { vaults: of_mount, objects, missing, .. } => {
+                let first = missing.first().map(|index| of_mount.of_object(&objects[*index]));
+                let endpoint = &first.unwrap_or(of_mount.first()).endpoint;
                 let status = vaults.status(endpoint);
                 TimeoutCause::Reads {
                     host: endpoint.name().to_owned(),

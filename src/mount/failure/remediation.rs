@@ -81,6 +81,7 @@ fn permission(kind: Option<ObjectType>) -> &'static str {
 pub(in crate::mount) fn of(code: Code, about: &About) -> String {
     let said = |text: &str| text.to_owned();
     match code {
+        Code::TenantNotKnown => said("set tenantID to the vault's tenant, and check cloudName"),
         Code::NoFederatedCredential => federate(about),
         Code::FederationNotAllowed => said("the tenant's administrator must allow federated credentials"),
         Code::PodTokenNotTrusted => {
@@ -99,6 +100,11 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
         Code::ClientSecretExpired => {
             format!("create a new client secret for {} and store it in the Secret", about.client())
         }
+        Code::WrongClientCertificate => format!(
+            "register the certificate for {}, or set sendcertificatechain where a subject name is trusted; check the \
+             node's clock",
+            about.client()
+        ),
         Code::UnknownTenant => said("check tenantID and cloudName"),
         Code::UnknownClient => {
             format!("check that {} is a client id, not an object id, and belongs to tenantID", about.client())

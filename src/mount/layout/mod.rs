@@ -52,6 +52,11 @@ pub(super) enum NoVolume {
     Abandoned,
 }
 
+/// Returns whether the mount goes on without the object.
+pub(super) fn may_be_absent(object: &ObjectSpec) -> bool {
+    Fallback::of(object).is_some()
+}
+
 /// Builds the volume of `objects` from what was read for each of them, in the same order. `abandoned` is checked before
 /// each conversion, which may take a second.
 pub(super) fn build_volume(

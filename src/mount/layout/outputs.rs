@@ -19,6 +19,7 @@ use crate::{
         },
         rendering::{Rendering, SecretEncoding, SecretFormat},
         sensitive::Sensitive,
+        vault::VaultName,
     },
     vault::{Bundle, SecretBundle},
 };
@@ -65,7 +66,8 @@ impl Builder<'_> {
     ) -> Result<Result<(), ObjectError>, NoVolume> {
         match (outputs, &**bundle) {
             (Outputs::Secret { items, source_password }, Bundle::Secret(secret)) => {
-                let source = Source { bundle, secret, password: source_password.as_ref() };
+                let vault = owner.object.vault.as_ref();
+                let source = Source { bundle, secret, vault, password: source_password.as_ref() };
                 if outputs.has_parts() {
                     self.check_abandoned()?;
                     // Every part fails if the value cannot be taken apart, so the entry has one error.
@@ -146,7 +148,9 @@ impl Builder<'_> {
                     Some(parts) => parts?,
                     None => return Ok(None),
                 };
-                let Some(password) = self.passwords.of_store(part.store()) else { return Ok(None) };
+                let Some(password) = self.passwords.of_store(source.vault, part.store()) else {
+                    return Ok(None);
+                };
                 let contents = parts.write(source.secret.value.expose(), part, password)?;
                 self.sources.note_store(source, part, &self.draft);
                 Ok(Some(contents))
@@ -184,6 +188,8 @@ impl Builder<'_> {
 struct Source<'a> {
     bundle: &'a Arc<Bundle>,
     secret: &'a SecretBundle,
+    /// The vault of the entry, and of the object with the password.
+    vault: Option<&'a VaultName>,
     password: Option<&'a ObjectName>,
 }
 
@@ -221,7 +227,7 @@ impl Sources {
     ) -> Option<Result<Arc<Parts>, ContentError>> {
         let password = match source.password {
             None => "",
-            Some(name) => passwords.get(name)?,
+            Some(name) => passwords.get(source.vault, name)?,
         };
         let opened = self.parts.entry(source.key()).or_insert_with(|| Opened {
             _bundle: source.bundle.clone(),

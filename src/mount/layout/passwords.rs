@@ -10,6 +10,7 @@ use crate::{
         object::{ObjectName, ObjectSpec},
         output::Store,
         shape::Shape,
+        vault::VaultName,
     },
     vault::Bundle,
 };
@@ -25,10 +26,13 @@ use super::{
 /// The passwords of a mount.
 #[derive(Default)]
 pub(super) struct Passwords {
-    read: HashMap<ObjectName, Arc<Bundle>>,
+    read: HashMap<Place, Arc<Bundle>>,
     /// The passwords that an entry needed and that were not read.
-    missed: HashSet<ObjectName>,
+    missed: HashSet<Place>,
 }
+
+/// The vault of a password, which is that of its entry, and its name there.
+type Place = (Option<VaultName>, ObjectName);
 
 /// Returns `objects`, and behind them a read for each distinct object that holds a password. An object is read once,
 /// also if it is an entry of its own.
@@ -37,8 +41,10 @@ pub(in crate::mount) fn with_passwords(mut objects: Vec<ObjectSpec>) -> Vec<Obje
     let mut passwords = Vec::new();
     for object in &objects {
         if let Shape::Outputs(shape) = &object.shape {
-            for name in shape.outputs.password_objects().filter(|name| seen.insert((*name).clone())) {
-                passwords.push(ObjectSpec::password(name.clone()));
+            for name in shape.outputs.password_objects() {
+                if seen.insert((object.vault.clone(), name.clone())) {
+                    passwords.push(ObjectSpec::password(object.vault.clone(), name.clone()));
+                }
             }
         }
     }
@@ -53,34 +59,36 @@ impl Passwords {
             if let (Shape::Password, Ok(Versions::Single(read))) = (&object.shape, fetched)
                 && let Ok(bundle) = &read.bundle
             {
-                passwords.read.insert(object.name.clone(), bundle.clone());
+                let place = (object.vault.clone(), object.name.clone());
+                passwords.read.insert(place, bundle.clone());
             }
         }
         passwords
     }
 
     /// Returns a password, byte for byte. `None` means that it was not read, which its own failure says.
-    pub(super) fn get(&mut self, name: &ObjectName) -> Option<&str> {
-        match self.read.get(name).map(|bundle| &**bundle) {
+    pub(super) fn get(&mut self, vault: Option<&VaultName>, name: &ObjectName) -> Option<&str> {
+        let place = (vault.cloned(), name.clone());
+        match self.read.get(&place).map(|bundle| &**bundle) {
             Some(Bundle::Secret(secret)) => Some(secret.value.expose()),
             _ => {
-                self.missed.insert(name.clone());
+                self.missed.insert(place);
                 None
             }
         }
     }
 
     /// Returns the password of a store; empty for what has none.
-    pub(super) fn of_store(&mut self, store: Option<&Store>) -> Option<&str> {
+    pub(super) fn of_store(&mut self, vault: Option<&VaultName>, store: Option<&Store>) -> Option<&str> {
         match store.and_then(|store| store.password.as_ref()) {
-            Some(name) => self.get(name),
+            Some(name) => self.get(vault, name),
             None => Some(""),
         }
     }
 
     /// Returns whether an entry needed this password and did not get it.
-    pub(super) fn was_missed(&self, name: &ObjectName) -> bool {
-        self.missed.contains(name)
+    pub(super) fn was_missed(&self, password: &ObjectSpec) -> bool {
+        self.missed.contains(&(password.vault.clone(), password.name.clone()))
     }
 }
 
@@ -94,7 +102,7 @@ impl Builder<'_> {
             Err(error) => Some(error),
         };
         if let Some(error) = error
-            && (!error.is_absence() || self.passwords.was_missed(&owner.object.name))
+            && (!error.is_absence() || self.passwords.was_missed(owner.object))
         {
             self.fail(owner, None, error);
         }

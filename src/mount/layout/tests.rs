@@ -34,7 +34,7 @@ fn wanted(path: &str) -> ObjectSpec {
     let versions = VersionSelector::Newest;
     let file =
         FileShape { rendering: SECRET, path: path.parse().unwrap(), mode: None, if_absent: IfAbsent::Fail };
-    ObjectSpec { name, versions, shape: Shape::File(file) }
+    ObjectSpec { vault: None, name, versions, shape: Shape::File(file) }
 }
 
 fn read(bundle: &Arc<Bundle>) -> Fetched {

@@ -29,6 +29,7 @@ fields! {
     struct Entry;
     /// Every field of an entry of `objects`.
     pub const ENTRY_FIELDS;
+    keyvault_name: Option<String> = "keyvaultName",
     object_name: Option<String> = "objectName",
     object_type: Option<String> = "objectType",
     object_alias: Option<String> = "objectAlias",
@@ -86,6 +87,7 @@ pub(super) fn parse(
     let reader = Reader { field, name: text(&entry.object_name), source, ignored: entry.unknown.names() };
     let before = problems.count();
     let name = problems.catch(reader.required("objectName", &entry.object_name));
+    let vault = problems.catch(reader.vault("keyvaultName", &entry.keyvault_name));
     let versions = problems.catch(versions::parse(&reader, entry));
     let shape = if !entry.outputs.is_absent() {
         outputs::parse(&reader, entry, versions.as_ref(), problems).map(Shape::Outputs)
@@ -97,7 +99,7 @@ pub(super) fn parse(
     if entry.outputs.is_absent() && text(&entry.source_password_object).is_some() {
         problems.push(reader.wrong("sourcePasswordObject", "is only for an entry with outputs"));
     }
-    let object = ObjectSpec { name: name?, versions: versions?, shape: shape? };
+    let object = ObjectSpec { vault: vault?, name: name?, versions: versions?, shape: shape? };
     // A wrong combination of valid fields is a problem too.
     (problems.count() == before).then_some(object)
 }

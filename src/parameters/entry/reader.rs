@@ -15,6 +15,7 @@ use crate::{
         excerpt::Excerpt,
         file::RelativePath,
         object::ObjectName,
+        vault::{InvalidVaultName, VaultName},
     },
 };
 
@@ -77,6 +78,14 @@ impl Reader<'_> {
         T: FromStr<Err: fmt::Display>,
     {
         value.parse().map_err(|error| self.wrong_text(key, value, error))
+    }
+
+    /// Parses the name of a vault, whose error quotes it.
+    pub(super) fn vault(&self, key: &str, value: &Option<String>) -> Result<Option<VaultName>, Problem> {
+        let parse = |name: &str| {
+            name.parse().map_err(|error: InvalidVaultName| Problem::of_text(self.path(key), name, error))
+        };
+        text(value).map(parse).transpose()
     }
 
     /// Parses the path of a directory.

@@ -1,6 +1,11 @@
 //! Tests of identity parameters.
 
-use crate::spec::{cloud::CloudChoice, identity::IdentityMode, object::VersionSelector};
+use crate::spec::{
+    cloud::CloudChoice,
+    identity::{IdentityMode, TenantId},
+    object::VersionSelector,
+    service_principal::{ClientCertificate, ClientProof, SentChain},
+};
 
 use super::*;
 
@@ -43,7 +48,7 @@ fn one_identity_mode_is_chosen() {
 
     let spec = mount_with(&[("clientID", None)], principal).unwrap();
     assert!(
-        matches!(spec.identity, IdentityMode::ServicePrincipal { secret, .. } if secret.expose() == " s3cr3t ")
+        matches!(spec.identity, IdentityMode::ServicePrincipal { proof: ClientProof::Secret(secret), .. } if secret.expose() == " s3cr3t ")
     );
 }
 
@@ -58,8 +63,22 @@ fn a_placeholder_tenant_is_accepted_if_the_node_knows_the_tenant() {
                 assert_eq!(spec.identity.tenant(), None, "{mode} {tenant}");
             }
         }
-        let changes = [&changes[..], &[("tenantId", Some(" "))]].concat();
-        assert_refused(mount(&changes), Fault::Request, &["tenantId", "tenantID"]);
+        mount(&[&changes[..], &[("tenantId", Some(" "))]].concat()).unwrap();
+    }
+}
+
+#[test]
+fn a_tenant_may_be_absent() {
+    let principal = r#"{"clientid":"sp","clientsecret":"x"}"#;
+    for (changes, secrets) in [(&[][..], "null"), (&[("clientID", None)], principal)] {
+        let spec = mount_with(changes, secrets).unwrap();
+        let tenant = spec.identity.tenant().unwrap().as_ref().map(TenantId::as_str);
+        assert_eq!(tenant, Some("11111111-2222-3333-4444-555555555555"));
+        for tenant in [None, Some(""), Some(" ")] {
+            let changes = [&[("tenantId", tenant)], changes].concat();
+            let spec = mount_with(&changes, secrets).unwrap();
+            assert_eq!(spec.identity.tenant(), Some(&None));
+        }
     }
 }
 
@@ -74,14 +93,6 @@ fn an_invalid_tenant_is_reported_beside_other_identity_mistakes() {
         (
             &[wrong, ("usePodIdentity", Some("true")), ("useAzureTokenProxy", Some("true"))],
             &["usePodIdentity", "tenantID"],
-        ),
-        (
-            &[
-                ("tenantId", None),
-                ("useVMManagedIdentity", Some("true")),
-                ("userAssignedIdentityID", Some("a b")),
-            ],
-            &["tenantId", "userAssignedIdentityID"],
         ),
     ] {
         let error = mount(changes).unwrap_err();
@@ -125,6 +136,86 @@ fn missing_credentials_are_a_fault_of_the_cluster() {
     assert_refused(principal("{}"), Fault::Cluster, &["clientid"]);
     assert_refused(principal(r#"{"clientid":"x"}"#), Fault::Cluster, &["clientsecret"]);
     assert_refused(principal(r#"{"clientid":"x","clientsecret":""}"#), Fault::Cluster, &["clientsecret"]);
+}
+
+const GUID: &str = "dddddddd-0000-0000-0000-000000000003";
+
+#[test]
+fn a_client_id_alone_in_the_secret_is_workload_identity() {
+    let secrets = format!(r#"{{"ClientID":" {GUID}\n"}}"#);
+    let spec = mount_with(&[("clientID", None)], &secrets).unwrap();
+    assert_eq!(spec.identity.to_string(), format!("workload identity {GUID}"));
+    let spec = mount_with(&[], &secrets).unwrap();
+    let class = "workload identity cccccccc-0000-0000-0000-000000000002";
+    assert_eq!(spec.identity.to_string(), class, "clientID of the class wins");
+
+    // Without a token, both ways are named.
+    let without =
+        &[("clientID", None), ("csi.storage.k8s.io/serviceAccount.tokens", None), ("tenantId", None)];
+    assert_refused(mount_with(without, &secrets), Fault::Cluster, &["tokenRequests", "clientsecret"]);
+}
+
+#[test]
+fn a_tenant_of_the_class_wins_over_that_of_the_secret() {
+    let tenant = |changes: &[(&str, Option<&str>)], others: &str| {
+        let secrets = format!(r#"{{"clientid":"{GUID}","TenantID":" of-the-secret "{others}}}"#);
+        let spec = mount_with(&[&[("clientID", None)], changes].concat(), &secrets).unwrap();
+        spec.identity.tenant().unwrap().as_ref().unwrap().to_string()
+    };
+    for others in ["", r#","clientsecret":"x""#, r#","clientcertificate":"x""#] {
+        assert_eq!(tenant(&[("tenantId", None)], others), "of-the-secret");
+        assert_eq!(tenant(&[("tenantId", Some("of-the-class"))], others), "of-the-class");
+    }
+    assert_eq!(tenant(&[("tenantId", None), ("clientID", Some(GUID))], ""), "of-the-secret");
+    let secrets = format!(r#"{{"clientid":"{GUID}","tenantid":"canary/"}}"#);
+    let changes = [("clientID", None), ("tenantId", None)];
+    assert_refused(mount_with(&changes, &secrets), Fault::Cluster, &["tenantid of the referenced Secret"]);
+}
+
+#[test]
+fn a_certificate_in_the_secret_is_a_service_principal() {
+    let spec = |others: &str| {
+        let secrets = format!(r#"{{"clientid":"sp","ClientCertificate":" pem\n"{others}}}"#);
+        match mount_with(&[("clientID", None)], &secrets).unwrap().identity {
+            IdentityMode::ServicePrincipal { proof: ClientProof::Certificate(certificate), .. } => {
+                certificate
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let ClientCertificate { text, password, chain } = spec("");
+    assert_eq!((text.expose().as_str(), password.expose().as_str()), (" pem\n", ""));
+    assert_eq!(chain, SentChain::Omitted);
+    let with = spec(r#","ClientCertificatePassword":" p ","sendCertificateChain":"TRUE""#);
+    assert_eq!((with.password.expose().as_str(), with.chain), (" p ", SentChain::Sent));
+    assert_eq!(spec(r#","sendcertificatechain":"0""#).chain, SentChain::Omitted);
+}
+
+#[test]
+fn a_wrong_combination_of_keys_in_the_secret_is_refused() {
+    for (keys, mentions) in [
+        (
+            r#""clientsecret":"canary","clientcertificate":"canary""#,
+            &["clientsecret and clientcertificate", "remove one"][..],
+        ),
+        (r#""clientsecret":"""#, &["clientsecret of the referenced Secret is empty"]),
+        (r#""clientcertificate":"""#, &["clientcertificate of the referenced Secret is empty"]),
+        (
+            r#""clientcertificatepassword":"canary""#,
+            &["has clientcertificatepassword, but no clientcertificate"],
+        ),
+        (r#""sendcertificatechain":"true""#, &["has sendcertificatechain, but no clientcertificate"]),
+        (
+            r#""clientcertificate":"canary","sendcertificatechain":"canary""#,
+            &["sendcertificatechain of the referenced Secret is not a boolean; use true or false"],
+        ),
+    ] {
+        let secrets = format!(r#"{{"clientid":"{GUID}",{keys}}}"#);
+        assert_refused(mount_with(&[("clientID", None)], &secrets), Fault::Cluster, mentions);
+    }
+    let name = r#"{"clientid":"canary"}"#;
+    let mentions = &["set the GUID alone for workload identity", "clientsecret"];
+    assert_refused(mount_with(&[("clientID", None)], name), Fault::Cluster, mentions);
 }
 
 #[test]

@@ -59,13 +59,6 @@ fn misspelt_parameters_are_named_in_every_message_about_identity() {
             "clientID: is not set",
             "clientID",
         ),
-        (&[("tenantId", None), ("tenantid", Some("t"))], Fault::Request, "tenantId: is not set", "tenantID"),
-        (
-            &[("tenantId", None), ("useVMManagedIdentity", Some("true")), ("tenant", Some("t"))],
-            Fault::Request,
-            "tenantId: is not set",
-            "tenantID",
-        ),
         (
             &[("clientID", Some("app")), ("cloudname", Some("AzureChinaCloud"))],
             Fault::Request,

@@ -58,7 +58,7 @@ fn assert_refused<T: std::fmt::Debug>(result: Result<T, ParametersError>, fault:
 fn the_newer_spelling_of_the_tenant_wins() {
     for (newer, expected) in [("newer", "newer"), ("  ", "older")] {
         let spec = mount(&[("tenantID", Some(newer)), ("tenantId", Some("older"))]).unwrap();
-        assert_eq!(spec.identity.tenant().unwrap().as_str(), expected);
+        assert_eq!(spec.identity.tenant().unwrap().as_ref().unwrap().as_str(), expected);
     }
 }
 
@@ -69,7 +69,6 @@ fn a_parameter_that_is_wrong_is_named() {
         ("csi.storage.k8s.io/pod.namespace", Some(" "), &["pod namespace"]),
         ("keyvaultName", None, &["keyvaultName", "not set"]),
         ("keyvaultName", Some("https://lab.vault.azure.net"), &["keyvaultName", "name alone"]),
-        ("tenantId", None, &["tenantId", "tenantID"]),
         ("tenantId", Some("a/b"), &["tenantId", "a/b"]),
         ("cloudName", Some("MoonCloud"), &["cloudName", "MoonCloud"]),
         ("useVMManagedIdentity", Some("yes"), &["useVMManagedIdentity", "yes"]),
@@ -97,7 +96,7 @@ fn texts_that_are_not_json_are_refused_without_being_quoted() {
     assert_refused(
         texts("null", "null", "420"),
         Fault::Request,
-        &["pod name", "keyvaultName", "tenantId", "objects"],
+        &["pod name", "keyvaultName", "nodePublishSecretRef", "objects"],
     );
     assert_refused(texts("{}", r#"{"clientsecret":"canary""#, "420"), Fault::Request, &["secrets"]);
     assert_refused(texts("{}", "", "420"), Fault::Request, &["secrets"]);

@@ -4,7 +4,7 @@
 //! Tokens are requested as the cloud configures, whatever a vault names. A challenge for another service comes from
 //! something between provider and vault, or from a vault of another cloud. It is rejected, and no token is sent. A
 //! challenge that names another authority is accepted: the provider sends nothing to that authority, and a vault that
-//! does not trust the cloud's authority says so itself.
+//! does not trust the cloud's authority says so itself. Its tenant is not believed.
 
 use std::{fmt, sync::Arc};
 
@@ -12,16 +12,29 @@ use azure_core::http::Url;
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use http_auth::ChallengeRef;
 
-use crate::{cloud::VaultEndpoint, spec::excerpt::Excerpt};
+use crate::{
+    cloud::VaultEndpoint,
+    spec::{excerpt::Excerpt, identity::TenantId},
+};
 
 /// A challenge of the vault that received the request
 /// (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    /// The audience that the cloud configures; nothing that the vault says is kept.
+    /// The audience that the cloud configures, whatever the vault says.
     audience: String,
-    /// The authority that the vault names, if it is not the cloud's.
-    other_authority: Option<Excerpt>,
+    authority: NamedAuthority,
+}
+
+/// The authority that a challenge names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedAuthority {
+    /// The cloud's own, under any of its names, and the tenant in it.
+    Own(TenantId),
+    /// None, or the cloud's own without a tenant.
+    NoTenant,
+    /// Another one.
+    Other(Excerpt),
 }
 
 /// An error of a rejected challenge.
@@ -55,17 +68,30 @@ impl Challenge {
         {
             return Err(ChallengeError::OtherService(Excerpt::of(&audience)));
         }
-        let other_authority = bearer
-            .parameter("authorization")
-            .filter(|named| !url(named).is_some_and(|named| vault.has_authority(&named)))
-            .map(|named| Excerpt::of(&named));
-        Ok(Self { audience: vault.audience.clone(), other_authority })
+        let authority = match bearer.parameter("authorization") {
+            None => NamedAuthority::NoTenant,
+            Some(named) => match url(&named).filter(|named| vault.has_authority(named)) {
+                Some(own) => tenant(&own).map_or(NamedAuthority::NoTenant, NamedAuthority::Own),
+                None => NamedAuthority::Other(Excerpt::of(&named)),
+            },
+        };
+        Ok(Self { audience: vault.audience.clone(), authority })
     }
 
-    /// Returns the authority that the vault names, if it is not the cloud's.
-    pub fn other_authority(&self) -> Option<&Excerpt> {
-        self.other_authority.as_ref()
+    /// Returns the authority that the vault names.
+    pub fn authority(&self) -> &NamedAuthority {
+        &self.authority
     }
+}
+
+/// Returns the tenant in an authority's URL: the first part of its path. The names of endpoints for several tenants are
+/// no tenants, since an application authenticates in one
+/// (<https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>).
+fn tenant(authority: &Url) -> Option<TenantId> {
+    let first = authority.path_segments()?.next()?;
+    let several = ["common", "organizations", "consumers"];
+    let is_one = !several.iter().any(|several| first.eq_ignore_ascii_case(several));
+    is_one.then(|| first.parse().ok()).flatten()
 }
 
 impl fmt::Display for Challenge {
@@ -246,13 +272,44 @@ mod tests {
         for named in ["https://login.evil.example/t", "http://login.microsoftonline.com/t", "login", ""] {
             let text = format!(r#"Bearer authorization="{named}", resource="https://vault.azure.net""#);
             let challenge = read(&text).unwrap();
-            assert_eq!(challenge.other_authority(), Some(&Excerpt::of(named)));
+            assert_eq!(*challenge.authority(), NamedAuthority::Other(Excerpt::of(named)));
             assert_eq!(challenge.to_string(), r#"Bearer resource="https://vault.azure.net""#);
         }
-        for named in ["https://login.microsoftonline.com/t", "https://login.windows.net/t"] {
-            let text = format!(r#"Bearer authorization="{named}", resource="https://vault.azure.net""#);
-            assert_eq!(read(&text).unwrap().other_authority(), None, "{named}");
+    }
+
+    #[test]
+    fn the_tenant_of_a_challenge_is_believed_at_the_clouds_own_authority_alone() {
+        const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+        let named = |authority: &str| {
+            let text = format!(r#"Bearer authorization="{authority}", resource="https://vault.azure.net""#);
+            read(&text).unwrap().authority().clone()
+        };
+        let own = NamedAuthority::Own(TENANT.parse().unwrap());
+        for host in [
+            "login.microsoftonline.com",
+            "LOGIN.MicrosoftOnline.com",
+            "login.windows.net",
+            "sts.windows.net",
+            "westus2.login.microsoft.com",
+        ] {
+            for end in ["", "/", "/oauth2/authorize"] {
+                assert_eq!(named(&format!("https://{host}/{TENANT}{end}")), own, "{host}{end}");
+            }
         }
+        for path in ["", "/", "/common", "/Organizations", "/consumers/", "/a%2fb", "//"] {
+            let authority = format!("https://login.microsoftonline.com{path}");
+            assert_eq!(named(&authority), NamedAuthority::NoTenant, "{authority}");
+        }
+        for other in [
+            format!("https://login.microsoftonline.us/{TENANT}"),
+            format!("https://login.microsoftonline.com.evil.test/{TENANT}"),
+            format!("https://login.microsoftonline.com@evil.test/{TENANT}"),
+            format!("http://login.microsoftonline.com/{TENANT}"),
+        ] {
+            assert_eq!(named(&other), NamedAuthority::Other(Excerpt::of(&other)), "{other}");
+        }
+        let silent = read(r#"Bearer resource="https://vault.azure.net""#).unwrap();
+        assert_eq!(*silent.authority(), NamedAuthority::NoTenant);
     }
 
     #[test]

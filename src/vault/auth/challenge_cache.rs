@@ -28,11 +28,10 @@ use tokio::sync::Mutex;
 use crate::{
     cloud::VaultEndpoint,
     report::Report,
-    spec::excerpt::Excerpt,
     transport::{self, NetworkFailure, Unanswered, below},
 };
 
-use super::challenge::{Challenge, ChallengeError, ClaimsChallenge};
+use super::challenge::{Challenge, ChallengeError, ClaimsChallenge, NamedAuthority};
 
 /// A policy that caches one vault's challenge.
 #[derive(Debug)]
@@ -42,8 +41,8 @@ pub(in crate::vault) struct ChallengeCachePolicy {
     state: Mutex<State>,
     /// The number of failed probes.
     failed: AtomicU64,
-    /// The authority that the vault's last challenge named, if it is not the cloud's.
-    other_authority: SyncMutex<Option<Excerpt>>,
+    /// The authority that the vault's last challenge named.
+    authority: SyncMutex<Option<NamedAuthority>>,
     logged: Once,
 }
 
@@ -84,7 +83,7 @@ impl ChallengeCachePolicy {
             vault,
             state: Mutex::new(State::Unknown(None)),
             failed: AtomicU64::new(0),
-            other_authority: SyncMutex::default(),
+            authority: SyncMutex::default(),
             logged: Once::new(),
         }
     }
@@ -94,9 +93,9 @@ impl ChallengeCachePolicy {
         self.state.try_lock().is_ok_and(|state| !matches!(*state, State::Unknown(_)))
     }
 
-    /// Returns the authority that the vault's challenge names, if it is not the cloud's.
-    pub(in crate::vault) fn other_authority(&self) -> Option<Excerpt> {
-        self.other_authority.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Returns the authority that the vault's last challenge named; `None` if there was no challenge.
+    pub(in crate::vault) fn authority(&self) -> Option<NamedAuthority> {
+        self.authority.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn authorized(
@@ -199,8 +198,7 @@ impl ChallengeCachePolicy {
     }
 
     fn learn(&self, challenge: &Challenge) {
-        let other = challenge.other_authority().cloned();
-        if let Some(named) = &other {
+        if let NamedAuthority::Other(named) = challenge.authority() {
             self.logged.call_once(|| {
                 tracing::warn!(
                     vault = self.vault.name(),
@@ -210,7 +208,8 @@ impl ChallengeCachePolicy {
                 );
             });
         }
-        *self.other_authority.lock().unwrap_or_else(PoisonError::into_inner) = other;
+        let authority = Some(challenge.authority().clone());
+        *self.authority.lock().unwrap_or_else(PoisonError::into_inner) = authority;
     }
 }
 

@@ -2,7 +2,11 @@
 
 mod challenge;
 mod challenge_cache;
+mod tenant;
 
-pub use self::challenge::{Challenge, ChallengeError, ClaimsChallenge};
+pub use self::{
+    challenge::{Challenge, ChallengeError, ClaimsChallenge, NamedAuthority},
+    tenant::TenantError,
+};
 
 pub(super) use self::challenge_cache::ChallengeCachePolicy;

@@ -27,7 +27,12 @@ fn failure(object: &str, status: u16, code: &str, words: &str, request: &str) ->
         raw_response: Some(Box::new(raw)),
     };
     let error: VaultError = Error::with_message(kind_of_error, "refused").into();
-    ObjectFailure { kind, object: object.to_owned(), error: ObjectError::Vault(Arc::new(error)) }
+    ObjectFailure { vault: None, kind, object: object.to_owned(), error: ObjectError::Vault(Arc::new(error)) }
+}
+
+fn asked_vault(vault: &str) -> AskedVault {
+    let host = format!("{vault}.vault.azure.net");
+    AskedVault { name: vault.parse().unwrap(), host, other_authority: None }
 }
 
 fn missing(object: &str, request: &str) -> ObjectFailure {
@@ -39,8 +44,7 @@ fn error(failures: Vec<ObjectFailure>) -> MountError {
         identity: IDENTITY.to_owned(),
         tenant: Some(TENANT.parse().unwrap()),
         object_id: Some(OBJECT_ID.to_owned()),
-        host: "lab.vault.azure.net".to_owned(),
-        other_authority: None,
+        vaults: ["lab", "lab-2"].map(asked_vault).into(),
         misspellings: Vec::new(),
     };
     MountError::Objects { vault: "lab".parse().unwrap(), caller: Box::new(caller), failures }
@@ -65,6 +69,26 @@ fn one_object_is_one_line_with_the_action_before_azures_words() {
              secret/a was not found"
         )
     );
+}
+
+#[test]
+fn an_object_of_another_vault_is_reported_with_that_vault() {
+    let other = |request| {
+        let failure = missing("secret/a", request);
+        ObjectFailure {
+            vault: Some("lab-2".parse().unwrap()),
+            object: "lab-2/secret/a".to_owned(),
+            ..failure
+        }
+    };
+    let alone = message(vec![other("r-1")], FailureCode::NotFound);
+    assert!(alone.starts_with("[AKV-NotFound] cannot read lab-2/secret/a from vault lab-2: 404"), "{alone}");
+    assert!(alone.contains("; asked lab-2.vault.azure.net as "), "{alone}");
+    let both = message(vec![missing("secret/a", "r-1"), other("r-2")], FailureCode::NotFound);
+    let head = "[AKV-NotFound] cannot read 2 objects from several vaults: secret/a: 404 SecretNotFound; ";
+    assert!(both.starts_with(head), "{both}");
+    assert!(both.contains("; [AKV-NotFound] lab-2/secret/a: 404 SecretNotFound; "), "{both}");
+    assert!(both.contains("; asked lab.vault.azure.net as "), "{both}");
 }
 
 #[test]
@@ -186,6 +210,7 @@ fn refused(source: TokenSource, presented: Option<UnverifiedClaims>, description
         client: Some("c".to_owned()),
         source,
         presented,
+        with_certificate: false,
     };
     let error = IdentityError::Refused {
         asked: Box::new(asked),
@@ -298,6 +323,7 @@ fn the_examples_of_the_documentation_are_messages_that_the_code_makes() {
         client: Some(client),
         source,
         presented: Some(presented),
+        with_certificate: false,
     };
     let body = serde_json::json!({
         "error": "invalid_client",
@@ -315,7 +341,7 @@ fn the_examples_of_the_documentation_are_messages_that_the_code_makes() {
         let mut error = error(failures);
         if let MountError::Objects { vault: name, caller, .. } = &mut error {
             *name = vault();
-            caller.host = "demo.vault.azure.net".to_owned();
+            caller.vaults = vec![asked_vault("demo")];
         }
         error
     };

@@ -1,0 +1,105 @@
+//! The attempts at one mount: one, or a second one that reads `failoverVault`.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    cloud::CloudEnvironment,
+    spec::{MountSpec, mount_kind::MountKind, object::ObjectSpec, vault::VaultName},
+};
+
+use super::{
+    Budget, MountError, Mounter, Volume,
+    attempt::{MountAttempt, names},
+    failover::{self, Pair, Patience},
+    failure::Progress,
+    memory::MountMemory,
+    vaults::MountVaults,
+};
+
+/// The time of a mount.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    /// The moment of the call.
+    pub(super) began: Instant,
+    pub(super) until: Instant,
+    pub(super) budget: Budget,
+}
+
+/// The attempts at one mount.
+pub(super) struct Attempts<'a> {
+    pub(super) mounter: &'a Mounter,
+    /// Without its objects.
+    pub(super) spec: MountSpec,
+    pub(super) cloud: CloudEnvironment,
+    pub(super) kind: MountKind,
+    /// The time of the whole mount.
+    pub(super) limit: Duration,
+    pub(super) deadline: Deadline,
+    pub(super) memory: &'a MountMemory<'a>,
+}
+
+impl Attempts<'_> {
+    /// Reads `objects` once. `patience` is the time of the class's own vault, if another one can be read in its place.
+    pub(super) async fn once(
+        &self,
+        objects: Arc<[ObjectSpec]>,
+        patience: Option<Patience>,
+    ) -> Result<Volume, MountError> {
+        let Self { mounter, spec, cloud, kind, deadline: Deadline { began, until, budget }, .. } = self;
+        let vaults = MountVaults::of(&objects, &spec.vault, cloud);
+        let vault = vaults.first().name.clone();
+        let hosts = vaults.iter().map(|vault| vault.endpoint.name());
+        let _permit = timeout_at(*until, mounter.limiter.acquire(hosts, *kind))
+            .await
+            .map_err(|_| MountError::QueueTimeout { vault: vault.clone(), budget: *budget })?;
+        let progress = Progress::new(*began);
+        let attempt = MountAttempt::new(self, vaults, &objects, patience, &progress);
+        let mut attempt = pin!(attempt.run());
+        timeout_at(*until, &mut attempt).await.unwrap_or_else(|_| {
+            // Asked before the attempt is dropped: its connection phases vanish with it.
+            let (waiting, spent) = progress.waiting(&mounter.vaults, &mounter.azure);
+            Err(MountError::Timeout {
+                wanted: names(&objects),
+                vault,
+                budget: *budget,
+                waiting: Box::new(waiting),
+                spent,
+            })
+        })
+    }
+
+    /// Reads `objects`, those of the class's own vault from `second` if the own one cannot be reached.
+    pub(super) async fn with_failover(
+        &self,
+        objects: Arc<[ObjectSpec]>,
+        second: &VaultName,
+    ) -> Result<Volume, MountError> {
+        let Mounter { failovers, metrics, .. } = self.mounter;
+        let pair = Pair { own: self.cloud.vault(&self.spec.vault), second: self.cloud.vault(second) };
+        let moved = failover::moved(&objects, second);
+        let (vault, failover) = (pair.own.name(), pair.second.name());
+        if failovers.is_recent(&pair) {
+            tracing::info!(
+                vault,
+                failover,
+                "reading failoverVault, since the vault failed within the last minute"
+            );
+        } else {
+            match self.once(objects, Some(Patience::within(self.limit))).await {
+                Err(error) if failover::is_due(&error) => {
+                    let (code, cause) = (error.code(|_| 0), error.to_string());
+                    tracing::warn!(vault, failover, %code, cause, "reading failoverVault in place of the vault");
+                }
+                mounted => return mounted,
+            }
+        }
+        let mounted = self.once(moved, None).await?;
+        metrics.failover(vault);
+        if !failovers.is_recent(&pair) {
+            failovers.add(pair);
+        }
+        Ok(mounted)
+    }
+}
