@@ -80,13 +80,25 @@ struct ExpectedError {
 }
 
 /// The required result, where it differs from the recorded one.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Beyond {
     files: Option<Vec<(String, String)>>,
     files_modes: Option<Vec<(String, i32)>>,
     error_mentions: Option<Vec<String>>,
     code: Option<String>,
 }
+
+/// A recorded case that this provider answers in another way since.
+struct Superseded {
+    group: &'static str,
+    name: &'static str,
+    /// Paths and texts.
+    files: &'static [(&'static str, &'static str)],
+}
+
+/// The README of the cases says why.
+const SUPERSEDED: [Superseded; 1] =
+    [Superseded { group: "parameters", name: "tenant-missing", files: &[("db-password", "pa55w0rd")] }];
 
 /// One Azure for all cases, and a provider for each set of flags.
 struct Stage {
@@ -219,14 +231,18 @@ async fn replay(folder: &Path) {
     let mut table = String::from("group           held  cases\n");
     let mut wrong = String::new();
     for (group, cases) in groups(folder) {
-        let mut held = 0;
-        for case in &cases {
-            match stage.play(case).await {
+        let (mut held, count) = (0, cases.len());
+        for mut case in cases {
+            if let Some(now) = SUPERSEDED.iter().find(|old| (old.group, old.name) == (&group, &case.name)) {
+                let files = now.files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+                case.beyond = Some(Beyond { files: Some(files.collect()), ..Beyond::default() });
+            }
+            match stage.play(&case).await {
                 Ok(()) => held += 1,
                 Err(error) => writeln!(wrong, "{group}/{}: {error}", case.name).unwrap(),
             }
         }
-        writeln!(table, "{group:<14} {held:>5}  {:>5}", cases.len()).unwrap();
+        writeln!(table, "{group:<14} {held:>5}  {count:>5}").unwrap();
     }
     println!("{table}");
     assert!(wrong.is_empty(), "\n{table}\n{wrong}");

@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 use crate::harness::{Azure, MountCall, Provider};
 
 /// The examples, and the files of each.
-const RECIPES: [(&str, &[(&str, &str)]); 10] = [
+const RECIPES: [(&str, &[(&str, &str)]); 11] = [
     ("json-keys", &[("db/user", "app"), ("db/password", "p@ss"), ("db/host", "db-0")]),
     (
         "extract",
@@ -29,6 +29,7 @@ const RECIPES: [(&str, &[(&str, &str)]); 10] = [
     ),
     ("kestrel-pfx", &[("web.pfx", ANY), ("Kestrel__Certificates__Default__Password", "correct horse")]),
     ("tls-outputs-sync", &[("web/tls.crt", ANY), ("web/tls.key", ANY), ("web/ca.crt", ANY)]),
+    ("several-vaults", &[("db-password", "p@ss"), ("ca-bundle.pem", "PEM")]),
 ];
 
 /// Content that differs from run to run, as the certificate does.
@@ -59,6 +60,7 @@ fn demo() -> VaultContent {
     let secrets = content.objects_mut(ObjectKind::Secret);
     for (name, value) in [
         ("db", r#"{"user":"app","password":"p@ss","hosts":["db-0","db-1"]}"#),
+        ("db-password", "p@ss"),
         ("app-settings", r#"{"mode":"fast","size":1.50}"#),
         ("app-env", "LEVEL=info\nexport NAME='a b'\n"),
         ("web-store-password", "correct horse"),
@@ -80,6 +82,7 @@ async fn each_recipe_of_the_cookbook_mounts_its_files() {
     for (name, format) in [("web", BundleFormat::Pfx), ("clients", BundleFormat::Pem)] {
         azure.vaults().put_certificate("demo", name, &certificate, format, ChainOrder::Shuffled).unwrap();
     }
+    azure.vaults().put_secret("shared", "ca-bundle", "PEM");
     let provider = Provider::start(&azure);
     for (name, files) in RECIPES {
         let manifest = fs::read_to_string(root().join(format!("manifests/examples/{name}.yaml"))).unwrap();

@@ -20,6 +20,7 @@ use self::forms::nothing_secret_is_in;
 const VALUE: &str = "c4n4ry-of-the-value+/=&% ü";
 const RIGHT_SECRET: &str = "s3cr3t~value";
 const WRONG_SECRET: &str = "c4n4ry-of-the-client-secret+/=&%";
+const CERTIFICATE_PASSWORD: &str = "c4n4ry-of-the-certificate-password+/=&%";
 const DEFAULT: &str = "c4n4ry-of-the-default+/=&%";
 const STORE_PASSWORD: &str = "c4n4ry-of-the-store-password+/=&%";
 const FORGED_TOKEN: &str = "eyJhbGciOiJub25lIn0.c4n4ry-of-the-token.c4n4ry-of-its-signature";
@@ -94,6 +95,8 @@ async fn no_secret_leaks(flags: &[&str]) {
             ("a forged token's signature", b"c4n4ry-of-its-signature"),
             ("a store's password", STORE_PASSWORD.as_bytes()),
             ("a private key", &key),
+            ("a client certificate's key", &client_key()),
+            ("a client certificate's password", CERTIFICATE_PASSWORD.as_bytes()),
         ],
     );
 }
@@ -113,6 +116,22 @@ fn put_archives(azure: &Azure) -> Vec<u8> {
     let key = PrivateKey::from_pkcs8(archive.keys[0].expose()).unwrap();
     let at = key.pkcs8().windows(2).position(|window| window == [0x04, 0x20]).unwrap() + 2;
     key.pkcs8()[at..at + 32].to_vec()
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/tests/data/pkcs12/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// Returns an RSA key and its certificate in PEM.
+fn client_certificate() -> String {
+    String::from_utf8(fixture("rsa.pem")).unwrap()
+}
+
+/// Returns a part of the private exponent of that key.
+fn client_key() -> Vec<u8> {
+    let pem = client_certificate();
+    let key = pem.split("-----").nth(2).unwrap().split_whitespace().collect::<String>();
+    BASE64.decode(key.as_bytes()).unwrap()[400..432].to_vec()
 }
 
 fn attempts(azure: &Azure) -> Vec<Attempt> {
@@ -163,6 +182,23 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
         tokens(&azure.expired_service_account_tokens("default", "app")),
         tokens(&azure.service_account_tokens("other", "app")),
         principal(WRONG_SECRET),
+        // One that Entra does not know, and one that does not open.
+        principal("").with_secrets(&[
+            ("clientid", "dddddddd-0000-0000-0000-000000000003"),
+            ("clientcertificate", &client_certificate()),
+            ("clientcertificatepassword", CERTIFICATE_PASSWORD),
+        ]),
+        principal("").with_secrets(&[
+            ("clientid", "dddddddd-0000-0000-0000-000000000003"),
+            ("clientcertificate", &BASE64.encode(&fixture("password.pfx"))),
+            ("clientcertificatepassword", CERTIFICATE_PASSWORD),
+        ]),
+        principal("").with_secrets(&[
+            ("clientid", "dddddddd-0000-0000-0000-000000000003"),
+            ("clientsecret", WRONG_SECRET),
+            ("clientcertificate", &client_certificate()),
+            ("sendcertificatechain", CERTIFICATE_PASSWORD),
+        ]),
         principal(RIGHT_SECRET).with("tenantId", "99999999-0000-0000-0000-000000000000"),
         // Objects and their content.
         objects("- {objectName: db-password, objectType: secret, objectEncoding: base64}"),

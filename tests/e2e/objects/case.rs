@@ -1,8 +1,10 @@
 //! The structure of a case.
 
 use akv_emulator::{
-    Application, Denial, DeniedScope, Directory, Federation, Identity, ObjectKind, RoleAssignment, VaultSet,
+    Application, CertificateTrust, Denial, DeniedScope, Directory, Federation, Identity, ObjectKind,
+    RoleAssignment, VaultSet,
 };
+use data_encoding::BASE64;
 use serde::Deserialize;
 
 use crate::{conformance::faults::CaseFault, harness::CaseRequest};
@@ -40,6 +42,10 @@ struct Principal {
     object_id: Option<String>,
     #[serde(default)]
     federated: Vec<Trust>,
+    /// Certificates in PEM: what it proves itself with, or with `subject_name` the roots of such certificates.
+    #[serde(default)]
+    certificates: Vec<String>,
+    subject_name: Option<String>,
     /// What it may not do: `vault`, `vault/list` or `vault/secrets/name`.
     #[serde(default)]
     deny: Vec<String>,
@@ -66,8 +72,12 @@ impl Case {
                 subject: subject.clone(),
                 ..Federation::service_account("default", "app")
             });
-            let application =
-                Application { identity, federations: federations.collect(), ..Application::new(client_id) };
+            let application = Application {
+                identity,
+                federations: federations.collect(),
+                certificates: principal.trust(),
+                ..Application::new(client_id)
+            };
             directory.applications.retain(|known| known.identity.client_id != *client_id);
             directory.applications.push(application);
             directory.roles.push(RoleAssignment::administrator(client_id));
@@ -78,6 +88,24 @@ impl Case {
         }
         Ok(directory)
     }
+}
+
+impl Principal {
+    fn trust(&self) -> Vec<CertificateTrust> {
+        let certificates = self.certificates.iter().map(|pem| der(pem));
+        match &self.subject_name {
+            Some(name) => {
+                vec![CertificateTrust::SubjectName { name: name.clone(), roots: certificates.collect() }]
+            }
+            None => certificates.map(CertificateTrust::Thumbprint).collect(),
+        }
+    }
+}
+
+/// Returns the one certificate of a PEM text.
+fn der(pem: &str) -> Vec<u8> {
+    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+    BASE64.decode(lines.collect::<String>().as_bytes()).expect("a certificate in PEM")
 }
 
 fn denial(text: &str) -> Result<(String, DeniedScope), String> {

@@ -1,0 +1,219 @@
+//! A class with a second vault, which is read in place of its own one.
+
+use std::{
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use akv_emulator::{Fault, Route};
+use akv_provider::transport::{
+    Client, Proxy, Resolve, Resolver, Roots, Route as WayOut, Timeouts, Transports,
+};
+use azure_core::http::Transport;
+use futures::future::BoxFuture;
+use tonic::Code;
+
+use crate::harness::{Azure, MountCall, Provider};
+
+const OBJECTS: &str = "- {objectName: a, objectType: secret}\n- {objectName: b, objectType: secret}\n- {objectName: a, objectType: \
+     secret, keyvaultName: other, objectAlias: other}\n";
+
+/// Starts an Azure whose vaults `lab`, `spare` and `other` hold secrets `a` and `b` with the vault's name.
+async fn azure() -> Azure {
+    let azure = Azure::with_secrets(&[]).await;
+    for vault in ["lab", "spare", "other"] {
+        for name in ["a", "b"] {
+            azure.vaults().put_secret(vault, name, vault);
+        }
+    }
+    azure
+}
+
+/// Starts a provider with a mount timeout of six seconds.
+fn provider(azure: &Azure) -> Provider {
+    let budget = Duration::from_secs(6);
+    let transports = azure.transports_with(Timeouts::within(budget));
+    Provider::start_over_changed(azure, transports, |config| {
+        config.admin.metrics_port = Some(0);
+        config.mounts.budget = budget;
+    })
+}
+
+fn call(azure: &Azure) -> MountCall {
+    MountCall::of(OBJECTS).workload(azure).with("failoverVault", "spare").of_another_pod()
+}
+
+fn reads(vault: &str) -> Route {
+    Route::vault(vault).credentials(true)
+}
+
+#[tokio::test]
+async fn a_vault_that_is_down_is_replaced_as_a_whole() {
+    for fault in [Fault::status(503), Fault::Hang, Fault::Drop, Fault::throttled(60)] {
+        let azure = azure().await;
+        let provider = provider(&azure);
+        // One object alone: the other one comes from the second vault too.
+        azure.faults().inject(reads("lab").path_prefix("/secrets/b"), fault.clone());
+        let mounted = provider.driver().mount(&call(&azure)).await.unwrap();
+        assert_eq!(
+            ["a", "b", "other"].map(|path| mounted.text(path)),
+            ["spare", "spare", "other"],
+            "{fault:?}"
+        );
+        let ids: Vec<_> = mounted.versions.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, ["spare/secret/a", "spare/secret/b", "other/secret/a"]);
+        provider.wait_for_metric("akv_failover_total{vault=\"lab.vault.azure.net\"} 1").await;
+
+        // For a minute the first vault is not asked, also after it is back.
+        azure.faults().clear();
+        azure.journal().clear();
+        let mounted = provider.driver().mount(&call(&azure)).await.unwrap();
+        assert_eq!(mounted.text("a"), "spare");
+        assert_eq!(azure.journal().count(&Route::vault("lab")), 0);
+        provider.wait_for_metric("akv_failover_total{vault=\"lab.vault.azure.net\"} 2").await;
+    }
+}
+
+#[tokio::test]
+async fn a_vault_that_gives_no_challenge_is_replaced_without_a_tenant() {
+    let azure = azure().await;
+    azure.faults().inject(Route::vault("lab"), Fault::Hang);
+    let call = call(&azure).with("tenantId", "");
+    let mounted = provider(&azure).driver().mount(&call).await.unwrap();
+    assert_eq!(mounted.text("a"), "spare");
+}
+
+#[tokio::test]
+async fn any_other_answer_stands() {
+    for (fault, code) in [
+        (Fault::status(404), Code::NotFound),
+        (Fault::status(403), Code::PermissionDenied),
+        (Fault::status(401), Code::Unauthenticated),
+        (Fault::status(400), Code::InvalidArgument),
+    ] {
+        let azure = azure().await;
+        let provider = provider(&azure);
+        azure.faults().inject(reads("lab").path_prefix("/secrets/a"), fault.clone());
+        // Beside an answer, silence of the same vault does not matter.
+        azure.faults().inject(reads("lab").path_prefix("/secrets/b"), Fault::status(503));
+        let status = provider.driver().mount(&call(&azure)).await.unwrap_err();
+        assert_eq!(status.code(), code, "{status}");
+        assert_eq!(azure.journal().count(&Route::vault("spare")), 0, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_of_an_entrys_own_vault_stands() {
+    let azure = azure().await;
+    let provider = provider(&azure);
+    for fault in [Fault::status(503), Fault::Hang] {
+        azure.faults().clear();
+        azure.faults().inject(reads("other"), fault);
+        let status = provider.driver().mount(&call(&azure)).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+        assert!(status.message().contains("other"), "{status}");
+    }
+    assert_eq!(azure.journal().count(&Route::vault("spare")), 0);
+}
+
+/// A resolver that returns the emulator for every name but that of vault `lab`.
+struct LabAt {
+    azure: SocketAddr,
+    lab: Result<SocketAddr, ErrorKind>,
+}
+
+impl Resolve for LabAt {
+    fn resolve(&self, name: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+        let address = if name.starts_with("lab.") { self.lab } else { Ok(self.azure) };
+        Box::pin(async move { Ok(vec![address?]) })
+    }
+}
+
+/// Starts a provider that finds vault `lab` at this address.
+fn provider_with(azure: &Azure, lab: Result<SocketAddr, ErrorKind>) -> Provider {
+    let budget = Duration::from_secs(6);
+    let timeouts = Timeouts::within(budget);
+    let client = Client::new(WayOut {
+        roots: Some(Roots::from_pem(azure.ca_pem().as_bytes()).unwrap()),
+        proxy: Proxy::none(),
+        names: Resolver(Arc::new(LabAt { azure: azure.https_address(), lab })),
+        timeouts,
+    });
+    let azure_transport = Transport::new(Arc::new(client.clone()));
+    let transports =
+        Transports { azure: azure_transport, azure_client: client, ..azure.transports_with(timeouts) };
+    Provider::start_over_changed(azure, transports, |config| config.mounts.budget = budget)
+}
+
+#[tokio::test]
+async fn a_vault_without_a_connection_is_replaced() {
+    let azure = azure().await;
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for lab in [Ok(refused), Err(ErrorKind::TimedOut)] {
+        let mounted = provider_with(&azure, lab).driver().mount(&call(&azure)).await.unwrap();
+        assert_eq!(mounted.text("a"), "spare", "{lab:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_a_mistake() {
+    let azure = azure().await;
+    let provider = provider_with(&azure, Err(ErrorKind::NotFound));
+    let status = provider.driver().mount(&call(&azure)).await.unwrap_err();
+    assert!(status.message().starts_with("[AKV-VaultDnsFailed]"), "{status}");
+    assert_eq!(azure.journal().count(&reads("spare")), 0);
+}
+
+#[tokio::test]
+async fn a_republish_reads_the_own_vault_alone() {
+    let azure = azure().await;
+    let provider = provider(&azure);
+    let call = call(&azure);
+    provider.driver().mount(&call).await.unwrap();
+    azure.faults().inject(Route::vault("lab"), Fault::status(503));
+    // An object that no cache has.
+    let again = call.with("objects", "- {objectName: c, objectType: secret}");
+    let status = provider.driver().mount(&again).await.unwrap_err();
+    assert!(
+        status.message().starts_with("[AKV-VaultDown] cannot read secret/c from vault lab: "),
+        "{status}"
+    );
+    assert_eq!(azure.journal().count(&Route::vault("spare")), 0);
+}
+
+#[tokio::test]
+async fn a_failure_of_both_vaults_is_the_second_ones_in_each_try() {
+    let azure = azure().await;
+    let provider = provider(&azure);
+    azure.faults().inject(Route::vault("lab"), Fault::status(503));
+    azure.faults().inject(reads("spare"), Fault::status(403));
+    let tries = [
+        provider.driver().mount(&call(&azure)).await.unwrap_err(),
+        provider.driver().mount(&call(&azure)).await.unwrap_err(),
+    ];
+    let message = tries[0].message();
+    assert_eq!(tries[0].code(), Code::PermissionDenied, "{message}");
+    assert!(
+        message.contains("cannot read spare/secret/a, spare/secret/b from vault spare: 403"),
+        "{message}"
+    );
+    assert_eq!(message, tries[1].message());
+    assert!(azure.journal().count(&Route::vault("lab")) > 0);
+}
+
+#[tokio::test]
+async fn the_second_vault_is_another_one() {
+    let azure = azure().await;
+    for (name, reason) in [
+        ("LAB", "failoverVault: is the vault LAB of keyvaultName; name another vault"),
+        ("a/b", "failoverVault: invalid vault name \"a/b\""),
+    ] {
+        let status =
+            provider(&azure).driver().mount(&call(&azure).with("failoverVault", name)).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        assert!(status.message().contains(reason), "{status}");
+    }
+    assert_eq!(azure.journal().total(), 0);
+}
