@@ -24,17 +24,17 @@ use crate::{
     secret_provider_class::{self, SecretProviderClass},
 };
 
-const DIRECTORY: &str = "manifests/examples";
+pub(crate) const DIRECTORY: &str = "manifests/examples";
 
 /// An example file: its objects, its class, and the mount of its pod.
-struct Example {
+pub(crate) struct Example {
     objects: Vec<Value>,
     class: SecretProviderClass,
-    mount: MountSpec,
+    pub(crate) mount: MountSpec,
 }
 
 impl Example {
-    fn read(file: &str) -> Self {
+    pub(crate) fn read(file: &str) -> Self {
         let objects = documents(&text(file));
         let class = secret_provider_class::read(kubernetes::one(&objects, "SecretProviderClass")).unwrap();
         let mount = mount(&objects, &class).unwrap_or_else(|error| panic!("{file}: {error}"));

@@ -4,7 +4,7 @@ use k8s_openapi::{
     api::{
         admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
         apps::v1::{DaemonSet, Deployment},
-        core::v1::{ConfigMap, Namespace, Pod, Secret, ServiceAccount},
+        core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount},
         networking::v1::NetworkPolicy,
         rbac::v1::{ClusterRole, ClusterRoleBinding},
         storage::v1::CSIDriver,
@@ -34,6 +34,7 @@ pub(crate) fn check(object: &Value) -> Result<(), String> {
         ("v1", "Namespace") => read::<Namespace>(object).map(drop),
         ("v1", "Pod") => read::<Pod>(object).map(drop),
         ("v1", "Secret") => read::<Secret>(object).map(drop),
+        ("v1", "Service") => read::<Service>(object).map(drop),
         ("v1", "ServiceAccount") => read::<ServiceAccount>(object).map(drop),
         ("rbac.authorization.k8s.io/v1", "ClusterRole") => read::<ClusterRole>(object).map(drop),
         ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding") => {

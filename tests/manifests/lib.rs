@@ -1,5 +1,5 @@
-//! Checks everything that operators apply: the plain YAML, the kustomizations, the chart, the examples and the image.
-//! Each is compared with the API's own types, and with the provider's command line and parameters.
+//! Checks everything that operators apply: the plain YAML, the kustomizations, the chart, the examples, the emulator
+//! and the image. Each is compared with the API's own types, and with the provider's command line and parameters.
 
 #![cfg(test)]
 // The chart's values are one large `json!`.
@@ -9,6 +9,7 @@ mod api_server;
 mod chart;
 mod container;
 mod deploy;
+mod emulator;
 mod examples;
 mod image;
 mod kubernetes;
