@@ -36,6 +36,21 @@ doc:
 ci:
     .ci/run
 
+# Builds the images of provider and emulator in target/image without Docker (buildah), and runs the provider's (runc,
+# skopeo, umoci, root).
+image profile="release":
+    image/build.sh {{profile}}
+    AKV_IMAGE=target/image/akv-provider.tar cargo test --locked --test e2e image_
+
+# Runs the acceptance against the cluster of the kubeconfig; arguments as in docs/cluster.md. RESTART_KUBELET names a
+# command that restarts the kubelet of the cluster's node.
+cluster *arguments:
+    cargo run --locked --package cluster-acceptance -- --restart-kubelet="${RESTART_KUBELET:-}" {{arguments}}
+
+# Makes a cluster with kind, loads the images of `just image` into it, runs the acceptance there, and removes it.
+kind *arguments:
+    tests/cluster/kind.sh {{arguments}}
+
 # Checks licences, banned crates and sources (cargo-deny).
 deny:
     cargo deny check licenses bans sources
