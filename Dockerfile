@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1
 
-# Each platform is compiled natively or under emulation (docker buildx build --platform linux/amd64,linux/arm64, with a
-# builder of each). The TLS library is C and assembly, and a cross compiler would be one more tool to trust.
+# Each platform is compiled natively, on a builder of its own. The TLS library is C and assembly, and a cross compiler
+# would be one more tool to trust.
+# A release replaces the tag by a digest: docs/image.md.
 FROM rust:1.95.0-slim-bookworm AS build
 # The SBOM must also list the crates. Cargo.lock names them here, and nothing names them in the last stage.
 ARG BUILDKIT_SBOM_SCAN_STAGE=true
@@ -13,11 +14,12 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY .cargo .cargo
 COPY emulator/Cargo.toml emulator/
+COPY tests/cluster/Cargo.toml tests/cluster/
 COPY tests/manifests/Cargo.toml tests/manifests/
 COPY tests/support/Cargo.toml tests/support/
 COPY proto proto
 RUN mkdir src emulator/src \
-    && touch src/lib.rs emulator/src/lib.rs tests/manifests/lib.rs tests/support/lib.rs \
+    && touch src/lib.rs emulator/src/lib.rs tests/cluster/main.rs tests/manifests/lib.rs tests/support/lib.rs \
     && echo 'fn main() {}' > src/main.rs \
     && cargo build --locked --release --bin akv-provider
 
@@ -28,8 +30,12 @@ ARG AKV_COMMIT=""
 RUN touch src/lib.rs src/main.rs \
     && AKV_COMMIT="${AKV_COMMIT}" cargo build --locked --release --bin akv-provider
 
+COPY LICENSE ./
+COPY image image
+RUN image/rootfs.sh target/release/akv-provider /rootfs
+
 # glibc, libgcc, and the CA certificates for TLS to Azure: no shell, no package manager.
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM scratch
 ARG AKV_COMMIT=""
 ARG AKV_VERSION=0.1.0
 LABEL org.opencontainers.image.title="akv-provider" \
@@ -37,8 +43,7 @@ LABEL org.opencontainers.image.title="akv-provider" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${AKV_VERSION}" \
       org.opencontainers.image.revision="${AKV_COMMIT}"
-COPY LICENSE /licenses/akv-provider
-COPY --from=build /src/target/release/akv-provider /bin/akv-provider
+COPY --from=build /rootfs /
 # By number, so that kubelet can verify that the user is not root. The manifests use root, for the socket's directory.
 USER 65532:65532
 ENTRYPOINT ["/bin/akv-provider"]

@@ -15,6 +15,7 @@ mod freshness;
 mod harness;
 mod hostile;
 mod identity;
+mod image;
 mod keys;
 mod messages;
 mod neighbours;
