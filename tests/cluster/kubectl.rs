@@ -34,7 +34,7 @@ impl Kubectl {
 
     /// Returns one object, or a list, as `kubectl get` prints it in JSON.
     pub(crate) fn get(&self, arguments: &[&str]) -> Result<Value, StepError> {
-        let text = self.run(&[&["get", "--output=json", "--request-timeout=30s"], arguments].concat())?;
+        let text = self.run(&[&["get", "--output=json", "--request-timeout=30s"][..], arguments].concat())?;
         serde_json::from_str(&text).map_err(|error| StepError::Unexpected(format!("kubectl get: {error}")))
     }
 

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) fn provider_killed(environment: &Environment) -> Result<String, StepError> {
     let selector = format!("app={RELEASE}");
     let delete = ["delete", "pod", "--namespace", PROVIDERS, "--selector", &selector];
-    environment.kubectl.run(&[&delete[..], &["--force", "--grace-period=0"]].concat())?;
+    environment.kubectl.run(&[&delete[..], &["--force", "--grace-period=0"][..]].concat())?;
     Ok(format!("{} serves again", image_of(environment, RELEASE)?))
 }
 
