@@ -152,7 +152,7 @@ spec:
             ("tenantID", "parameters:"),
             ("objects", "objects: |"),
             ("objects[0].objectType (one)", "secret"),
-            ("objects[0] (one)", "|"),
+            ("objects[0] (one)", "objectName: one"),
             ("objects[1].objectName", "two"),
             ("objects[1].outputs[1].format (two)", "der}"),
             ("objects[1].outputs[0].objectAlias", "a.key"),
