@@ -53,8 +53,9 @@ fn the_seed_has_every_object_of_every_example() {
     let seed = Seed::parse(&text(&format!("{DIRECTORY}/seed.yaml"))).unwrap();
     for file in files(examples::DIRECTORY) {
         let mount = Example::read(&file).mount;
-        let vault = seed.vaults.get(mount.vault.as_str()).unwrap_or_else(|| panic!("{file}: no such vault"));
         for object in mount.objects {
+            let vault = object.vault.as_ref().unwrap_or(&mount.vault).as_str();
+            let vault = seed.vaults.get(vault).unwrap_or_else(|| panic!("{file}: no vault {vault}"));
             let known = match object.object_type() {
                 // A certificate is a key and a secret too.
                 ObjectType::Secret => &vault.secrets,
