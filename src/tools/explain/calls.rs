@@ -1,6 +1,7 @@
 //! How many requests a class makes.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     time::Duration,
 };
@@ -8,6 +9,7 @@ use std::{
 use crate::spec::{
     MountSpec,
     object::{ObjectSpec, VersionSelector},
+    shape::Shape,
 };
 
 const SECONDS_OF_DAY: f64 = 86_400.0;
@@ -25,13 +27,22 @@ pub(super) fn versions(object: &ObjectSpec) -> String {
 
 /// Returns the most requests to the vault for one mount that nothing saves. Pages of lists count one each.
 fn reads(spec: &MountSpec) -> usize {
-    let of_object = |object: &ObjectSpec| match &object.versions {
+    let of_versions = |object: &ObjectSpec| match &object.versions {
         VersionSelector::Newest | VersionSelector::Pinned(_) => 1,
         // The newest, a page of versions where it does not fit, and the one that fits.
         VersionSelector::Chosen(_) => 3,
         VersionSelector::History { depth, .. } => 1 + depth.saturating_add(1),
     };
+    let of_object = |object| of_versions(object).saturating_add(passwords(object));
     spec.objects.iter().map(of_object).fold(0, usize::saturating_add)
+}
+
+/// Returns the number of password objects that an entry names.
+pub(super) fn passwords(object: &ObjectSpec) -> usize {
+    match &object.shape {
+        Shape::Outputs(shape) => shape.outputs.password_objects().collect::<BTreeSet<_>>().len(),
+        Shape::File(_) | Shape::Keys(_) | Shape::Password => 0,
+    }
 }
 
 pub(super) fn write(spec: &MountSpec, pods: u32, interval: Duration, out: &mut dyn Write) -> io::Result<()> {

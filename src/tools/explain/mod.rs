@@ -111,7 +111,10 @@ fn explain(
     let objects: Vec<(String, String)> =
         spec.objects.iter().map(|object| (object.to_string(), calls::versions(object))).collect();
     table(out, &objects)?;
-    writeln!(out, "  from vault {}", spec.vault)?;
+    writeln!(out, "  from vault {}, unless an object names another one", spec.vault)?;
+    if let Some(other) = &spec.failover {
+        writeln!(out, "  a new pod reads from vault {other} where {} cannot be reached", spec.vault)?;
+    }
     heading(out, "as")?;
     identity::write(&spec, class.namespace(), out)?;
     heading(out, "into files")?;
