@@ -19,7 +19,7 @@ use azure_core::{
 use tokio::time::timeout;
 
 use crate::singleflight::Singleflight;
-use crate::transport::{self, Client, Resolver, Roots, RootsError, Timeouts, Transports};
+use crate::transport::{self, Client, Observer, Resolver, Roots, RootsError, Timeouts, Transports};
 
 use super::server_name::{self, ServerNameError};
 
@@ -73,18 +73,20 @@ pub(super) struct TokenProxy {
     settings: TokenProxySettings,
     names: Resolver,
     timeouts: Timeouts,
+    observer: Observer,
     found: Mutex<Option<Transport>>,
     search: Singleflight<(), Result<Transport, Arc<TokenProxyError>>, ()>,
 }
 
 impl TokenProxy {
-    /// Creates a token proxy from `settings`, with the resolver and the timeouts of `transports`.
+    /// Creates a token proxy from `settings`, with the resolver, the timeouts and the observer of `transports`.
     pub(super) fn new(settings: TokenProxySettings, transports: &Transports) -> Self {
-        let Transports { cluster, timeouts, .. } = transports;
+        let Transports { cluster, timeouts, observer, .. } = transports;
         Self {
             settings,
             names: cluster.clone(),
             timeouts: *timeouts,
+            observer: observer.clone(),
             found: Mutex::default(),
             search: Singleflight::default(),
         }
@@ -139,7 +141,7 @@ impl TokenProxy {
     }
 
     fn client(&self, roots: Roots, names: Resolver) -> Client {
-        transport::cluster(roots, names, self.timeouts)
+        transport::cluster(roots, names, self.timeouts, self.observer.clone())
     }
 
     /// Computes the server name. A TLS handshake with the API server shows its certificate; no request is sent.

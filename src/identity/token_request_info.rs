@@ -112,6 +112,14 @@ impl UnverifiedClaims {
     }
 }
 
+impl UnverifiedClaims {
+    /// Returns `exp` of a token (RFC 7519 section 4.1.4), in seconds since 1970. It is not among the claims, since a
+    /// message is the same for each try.
+    pub fn expiry_of(token: &ServiceAccountToken) -> Option<i64> {
+        jwt::decode_unverified::<Expiry>(token.expose())?.exp
+    }
+}
+
 /// The longest claim that is shown, in characters: a pod author may have written it.
 const MAX_CLAIM: usize = 256;
 
@@ -120,6 +128,11 @@ struct Claims {
     iss: String,
     sub: String,
     aud: Audience,
+}
+
+#[derive(Deserialize)]
+struct Expiry {
+    exp: Option<i64>,
 }
 
 #[derive(Deserialize)]

@@ -21,6 +21,8 @@ pub(crate) struct CommandLine {
 pub(crate) enum Tool {
     /// Check SecretProviderClasses before they are applied.
     Validate(Validate),
+    /// Mount one class, and show each step of it and the files, without their contents.
+    Try(Try),
     /// Mount one class with this provider and another one, and show what differs.
     Compare(Compare),
     /// Print a JSON Schema of the parameters, or an admission policy.
@@ -109,6 +111,19 @@ pub(crate) enum ResultFormat {
     Text,
     /// One JSON object.
     Json,
+}
+
+/// Options of `try`.
+#[derive(Debug, Args)]
+pub(crate) struct Try {
+    #[command(flatten)]
+    pub(crate) mount: ClassAndPod,
+    /// Write the files into this directory, which must be empty or new. Each gets mode 0600.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) write: Option<PathBuf>,
+    /// The format of the result.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: ResultFormat,
 }
 
 /// Options of `compare`.

@@ -8,7 +8,7 @@ use crate::{
     mount::Mounter,
     proto::{MountRequest, MountResponse, csi_driver_provider_server::CsiDriverProvider},
     server::{drain::Drain, provider::Provider},
-    transport::{RootsError, Timeouts, Transports},
+    transport::{Observer, RootsError, Timeouts, Transports},
 };
 
 use super::Environment;
@@ -32,16 +32,21 @@ pub(crate) enum StartError {
 pub(crate) struct InProcess(Provider);
 
 impl InProcess {
-    /// Starts a provider with these flags.
+    /// Starts a provider with these flags. The observer sees what it does on the network.
     ///
     /// # Errors
     /// The flags are wrong, or the machine has no TLS roots.
-    pub(crate) fn start(flags: &[String], environment: Environment) -> Result<Self, StartError> {
+    pub(crate) fn start(
+        flags: &[String],
+        environment: Environment,
+        observer: Observer,
+    ) -> Result<Self, StartError> {
         let Command::Serve(config) = cli::parse(flags.iter().cloned(), environment.cli)? else {
             return Err(StartError::NoMount);
         };
         let metrics = Metrics::new(config.object_names_in_metrics);
-        let transports = Transports::system(environment.proxy, Timeouts::within(config.mounts.budget))?;
+        let timeouts = Timeouts::within(config.mounts.budget);
+        let transports = Transports::observed(environment.proxy, timeouts, observer)?;
         let mounter = Mounter::new(transports, metrics.clone(), config.mounts);
         Ok(Self(Provider::new(mounter, metrics, Drain::default())))
     }

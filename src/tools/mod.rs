@@ -9,14 +9,17 @@ mod explain;
 mod in_process;
 mod input;
 mod output;
+mod pod_token;
 mod request;
 mod schema;
 mod scripts;
+mod try_mount;
 mod validate;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
+use time::OffsetDateTime;
 
 use crate::{cli, transport::Proxy};
 
@@ -26,6 +29,7 @@ use self::{
     explain::ExplainError,
     output::Output,
     scripts::ScriptError,
+    try_mount::TryError,
     validate::ValidateError,
 };
 
@@ -59,6 +63,8 @@ pub fn usage() -> String {
 enum ToolError {
     #[error(transparent)]
     Compare(#[from] CompareError),
+    #[error(transparent)]
+    Try(#[from] TryError),
     #[error(transparent)]
     Validate(#[from] ValidateError),
     #[error(transparent)]
@@ -108,6 +114,10 @@ fn run_tool(
 ) -> Result<bool, ToolError> {
     match tool {
         Tool::Validate(options) => Ok(validate::run(&options, output)?),
+        Tool::Try(options) => {
+            let now = OffsetDateTime::now_utc();
+            Ok(wait_for(try_mount::run(&options, environment(), now, output))??)
+        }
         Tool::Compare(options) => Ok(wait_for(compare::run(&options, environment(), output))??),
         Tool::Explain(options) => Ok(explain::run(&options, output)?),
         Tool::Schema(options) => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use crate::{identity::UnverifiedClaims, proto::MountRequest, spec::identity::ServiceAccountToken};
+use crate::{proto::MountRequest, spec::identity::ServiceAccountToken};
 
 use super::{
     class::{
@@ -14,6 +14,7 @@ use super::{
     },
     command::ClassAndPod,
     input::{self, InputError, is_stdin},
+    pod_token::PodToken,
 };
 
 /// A class that cannot be mounted, or a pod that cannot be built.
@@ -84,6 +85,8 @@ pub(crate) struct ClassRequest {
     pub(crate) class: String,
     /// The driver's call.
     pub(crate) request: MountRequest,
+    /// The claims of the pod's token, if there is one and it can be parsed.
+    pub(crate) token: Option<PodToken>,
 }
 
 /// Builds the call that the driver would make for a new pod.
@@ -99,25 +102,20 @@ pub(crate) fn build(options: &ClassAndPod) -> Result<ClassRequest, RequestError>
     let class = choose(&source, options)?;
     let mut attributes = parameters(&source, &class)?;
     let token = options.token_file.as_deref().map(input::secret).transpose()?;
-    let mut account = None;
+    let mut claims = None;
     if let Some(token) = token {
         let tokens = json!({ &options.audience: { "token": token.expose() } }).to_string();
         attributes.insert("csi.storage.k8s.io/serviceAccount.tokens".to_owned(), tokens.into());
-        let claims = UnverifiedClaims::of(&ServiceAccountToken::new(token));
-        account = claims.and_then(|claims| ServiceAccount::of_subject(&claims.subject));
+        claims = PodToken::of(&ServiceAccountToken::new(token));
     }
-    let account = account.as_ref();
+    let account = claims.as_ref().and_then(PodToken::service_account);
     let namespace = options
         .namespace
         .as_deref()
-        .or(account.map(|account| account.namespace.as_str()))
+        .or(account.map(|(namespace, _)| namespace))
         .or(class.namespace())
         .unwrap_or("default");
-    let name = options
-        .service_account
-        .as_deref()
-        .or(account.map(|account| account.name.as_str()))
-        .unwrap_or("default");
+    let name = options.service_account.as_deref().or(account.map(|(_, name)| name)).unwrap_or("default");
     for (key, value) in [
         ("csi.storage.k8s.io/pod.name", POD),
         ("csi.storage.k8s.io/pod.namespace", namespace),
@@ -134,7 +132,7 @@ pub(crate) fn build(options: &ClassAndPod) -> Result<ClassRequest, RequestError>
         permission: "420".to_owned(),
         current_object_version: Vec::new(),
     };
-    Ok(ClassRequest { class: class.name().unwrap_or("(unnamed)").to_owned(), request })
+    Ok(ClassRequest { class: class.name().unwrap_or("(unnamed)").to_owned(), request, token: claims })
 }
 
 /// The pod's name and uid. No cluster knows them.
@@ -204,19 +202,4 @@ fn secrets(options: &ClassAndPod) -> Result<String, RequestError> {
         secrets.insert("clientsecret".to_owned(), input::secret(file)?.expose().as_str().into());
     }
     Ok(Value::Object(secrets).to_string())
-}
-
-/// A service account, as a token's subject names it.
-#[derive(Debug, PartialEq, Eq)]
-struct ServiceAccount {
-    namespace: String,
-    name: String,
-}
-
-impl ServiceAccount {
-    /// Parses `system:serviceaccount:<namespace>:<name>`.
-    fn of_subject(subject: &str) -> Option<Self> {
-        let (namespace, name) = subject.strip_prefix("system:serviceaccount:")?.split_once(':')?;
-        Some(Self { namespace: namespace.to_owned(), name: name.to_owned() })
-    }
 }

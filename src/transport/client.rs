@@ -18,6 +18,7 @@ use crate::spec::vault::VaultStanding;
 
 use super::{
     connect::{ConnectPhase, Connector, MountGuard, Route, Uses, authority},
+    observe::{Observer, RequestLine},
     pools::{MAX_IDLE_CONNECTIONS, Pools},
     timeouts::MAX_DEAD_CONNECTIONS,
 };
@@ -34,6 +35,7 @@ pub struct Client {
     connector: Connector,
     pools: Arc<Pools>,
     read_idle: Duration,
+    observer: Observer,
 }
 
 /// An error of a response that is missing or unusable.
@@ -53,10 +55,10 @@ pub(super) enum ResponseError {
 impl Client {
     /// Creates a client that connects as `route` configures.
     pub fn new(route: Route) -> Self {
-        let read_idle = route.timeouts.read_idle;
+        let (read_idle, observer) = (route.timeouts.read_idle, route.observer.clone());
         let connector = Connector::new(route);
         let pools = Arc::new(Pools::new(connector.clone()));
-        Self { connector, pools, read_idle }
+        Self { connector, pools, read_idle, observer }
     }
 
     /// Opens connections to the host of `url` until there are `connections` of them, as far as the room for unused ones
@@ -78,9 +80,20 @@ impl Client {
     }
 
     async fn exchange(&self, request: http::Request<Full<Bytes>>) -> azure_core::Result<AsyncRawResponse> {
+        let watched = self.observer.begin_exchange(|| (authority(request.uri()), RequestLine::of(&request)));
+        let exchanged = self.exchange_inner(request).await;
+        watched.end(&exchanged);
+        let (head, body) = exchanged?;
+        Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers(&head.headers), body))
+    }
+
+    async fn exchange_inner(
+        &self,
+        request: http::Request<Full<Bytes>>,
+    ) -> azure_core::Result<(http::response::Parts, Bytes)> {
         let (head, body) = self.answer(request).await?.into_parts();
         let body = read(body, self.read_idle).await?;
-        Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers(&head.headers), body))
+        Ok((head, body))
     }
 
     /// Returns the head of the answer. A reused connection may have died since its last use, and with it all others

@@ -7,6 +7,7 @@ mod client;
 mod connect;
 mod failure;
 mod foreign;
+mod observe;
 mod policy;
 mod pools;
 mod timeouts;
@@ -31,6 +32,7 @@ pub use self::{
     connect::{ConnectPhase, NotAProxy, Proxy, Resolve, Resolver, Roots, RootsError, Route},
     failure::NetworkFailure,
     foreign::ForeignAnswer,
+    observe::{NetworkEvent, NetworkOutcome, Observe, Observer, RequestLine},
     policy::retry_after,
     timeouts::{MAX_THROTTLED_TRIES, Timeouts},
 };
@@ -58,6 +60,8 @@ pub struct Transports {
     pub cluster: Resolver,
     /// The timeouts of all transports.
     pub timeouts: Timeouts,
+    /// The watcher of further clients, such as that of the token proxy. `azure` and `node` have their own.
+    pub observer: Observer,
 }
 
 impl Transports {
@@ -67,31 +71,52 @@ impl Transports {
     /// # Errors
     /// There are no TLS roots.
     pub fn system(proxy: Proxy, timeouts: Timeouts) -> Result<Self, RootsError> {
-        let azure = azure(Roots::system()?, proxy, timeouts);
+        Self::observed(proxy, timeouts, Observer::none())
+    }
+
+    /// Returns the same transports, with a watcher of everything that they do.
+    ///
+    /// # Errors
+    /// There are no TLS roots.
+    pub fn observed(proxy: Proxy, timeouts: Timeouts, observer: Observer) -> Result<Self, RootsError> {
+        let azure = Client::new(Route {
+            observer: observer.clone(),
+            ..azure_route(Roots::system()?, proxy, timeouts)
+        });
+        let node = Client::new(Route { observer: observer.clone(), ..node_route(timeouts) });
         Ok(Self {
             azure: Transport::new(Arc::new(azure.clone())),
             azure_client: azure,
-            node: Transport::new(Arc::new(node(timeouts))),
+            node: Transport::new(Arc::new(node)),
             cluster: Resolver::system(),
             timeouts,
+            observer,
         })
     }
 }
 
 /// Returns the client for Entra and Key Vault.
 pub fn azure(roots: Roots, proxy: Proxy, timeouts: Timeouts) -> Client {
-    Client::new(Route { roots: Some(roots), proxy, names: Resolver::system(), timeouts })
+    Client::new(azure_route(roots, proxy, timeouts))
+}
+
+fn azure_route(roots: Roots, proxy: Proxy, timeouts: Timeouts) -> Route {
+    Route { roots: Some(roots), proxy, names: Resolver::system(), timeouts, observer: Observer::none() }
 }
 
 /// Returns the client for IMDS and NMI. Both are on the node, so one that does not answer at once is not there.
 pub fn node(timeouts: Timeouts) -> Client {
-    let timeouts = timeouts.on_node();
-    Client::new(Route { roots: None, proxy: Proxy::none(), names: Resolver::system(), timeouts })
+    Client::new(node_route(timeouts))
+}
+
+fn node_route(timeouts: Timeouts) -> Route {
+    let (timeouts, names) = (timeouts.on_node(), Resolver::system());
+    Route { roots: None, proxy: Proxy::none(), names, timeouts, observer: Observer::none() }
 }
 
 /// Returns the client for services in the cluster: over TLS, and never through a proxy.
-pub fn cluster(roots: Roots, names: Resolver, timeouts: Timeouts) -> Client {
-    Client::new(Route { roots: Some(roots), proxy: Proxy::none(), names, timeouts })
+pub fn cluster(roots: Roots, names: Resolver, timeouts: Timeouts, observer: Observer) -> Client {
+    Client::new(Route { roots: Some(roots), proxy: Proxy::none(), names, timeouts, observer })
 }
 
 /// A factory of SDK client options.

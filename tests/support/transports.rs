@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use akv_emulator::Emulator;
-use akv_provider::transport::{self, Client, Proxy, Resolver, Roots, RootsError, Timeouts, Transports};
+use akv_provider::transport::{
+    self, Client, Observer, Proxy, Resolver, Roots, RootsError, Timeouts, Transports,
+};
 use azure_core::{
     error::{Error, ErrorKind},
     http::{AsyncRawResponse, HttpClient, Request, Transport},
@@ -28,6 +30,7 @@ pub fn transports(azure: &Emulator, cluster: Resolver, timeouts: Timeouts) -> Re
         node: Transport::new(Arc::new(node)),
         cluster,
         timeouts,
+        observer: Observer::none(),
     })
 }
 

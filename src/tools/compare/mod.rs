@@ -17,6 +17,7 @@ use tower::service_fn;
 use crate::{
     proto::{MountRequest, MountResponse, csi_driver_provider_client::CsiDriverProviderClient},
     server::endpoint::{Endpoint, InvalidEndpoint},
+    transport::Observer,
 };
 
 use self::difference::Difference;
@@ -69,7 +70,7 @@ pub(crate) async fn run(
     let key =
         hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(|_| CompareError::Random)?;
     let other = connect(&endpoint).await?;
-    let here = InProcess::start(&options.mount.provider_flags, environment)?;
+    let here = InProcess::start(&options.mount.provider_flags, environment, Observer::none())?;
     output.waiting("mounting with both providers");
     let (here, there) = tokio::join!(here.mount(call.request.clone()), mount(other, call.request));
     output.ready();

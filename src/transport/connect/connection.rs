@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -29,6 +30,14 @@ pub(in crate::transport) enum Stream {
 }
 
 impl Stream {
+    /// Returns the address at the other end of the TCP connection, if the system still knows it.
+    pub(in crate::transport) fn peer_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Tls(stream) => stream.get_ref().0.peer_address(),
+        }
+    }
+
     /// Returns the certificate of the TLS peer, in DER.
     pub(in crate::transport) fn peer_certificate(&self) -> Option<Vec<u8>> {
         match self {

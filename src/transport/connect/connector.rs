@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -20,7 +20,10 @@ use tower::{Service, ServiceExt};
 use crate::spec::vault::VaultStanding;
 
 use super::{
-    super::timeouts::Timeouts,
+    super::{
+        observe::{NetworkOutcome, Observer},
+        timeouts::Timeouts,
+    },
     connect_phase::{ConnectPhase, Dial, PendingDials},
     connection::{PooledConnection, Stream},
     connection_count::{ConnectionCounts, CountGuard},
@@ -42,6 +45,8 @@ pub struct Route {
     pub names: Resolver,
     /// The timeouts of connections and answers.
     pub timeouts: Timeouts,
+    /// The watcher, if any.
+    pub observer: Observer,
 }
 
 /// A connector with prewarmed connections. Clones share them.
@@ -58,13 +63,15 @@ struct Shared {
     tls: Option<TlsConnector>,
     proxy: Proxy,
     timeouts: Duration,
+    observer: Observer,
 }
 
 impl Connector {
     pub(in crate::transport) fn new(route: Route) -> Self {
-        let Route { roots, proxy, names, timeouts } = route;
+        let Route { roots, proxy, names, timeouts, observer } = route;
         let tls = roots.map(|roots| TlsConnector::from(Arc::new(roots.config())));
-        let shared = Shared { dials: PendingDials::default(), names, tls, proxy, timeouts: timeouts.connect };
+        let (dials, timeouts) = (PendingDials::default(), timeouts.connect);
+        let shared = Shared { dials, names, tls, proxy, timeouts, observer };
         Self {
             shared: Arc::new(shared),
             connection_count: ConnectionCounts::default(),
@@ -165,11 +172,18 @@ impl Shared {
         addresses: impl Future<Output = io::Result<Resolver>>,
     ) -> io::Result<Stream> {
         let dial = self.dials.begin(authority(uri));
-        timeout(self.timeouts, self.connect_inner(uri, addresses, &dial)).await.unwrap_or_else(|_| {
+        let step = self.observer.begin();
+        let connected = timeout(self.timeouts, self.connect_inner(uri, addresses, &dial)).await;
+        let connected = connected.unwrap_or_else(|_| {
             let (host, connect_phase) = (authority(uri), dial.connect_phase());
             let error = NoConnection { host, connect_phase, after: self.timeouts };
             Err(io::Error::new(io::ErrorKind::TimedOut, error))
-        })
+        });
+        if let Err(error) = &connected {
+            let failed = || NetworkOutcome::not_connected(dial.connect_phase(), error);
+            step.end(|| authority(uri), failed);
+        }
+        connected
     }
 
     async fn connect_inner(
@@ -178,22 +192,33 @@ impl Shared {
         addresses: impl Future<Output = io::Result<Resolver>>,
         dial: &Dial,
     ) -> io::Result<Stream> {
+        let host = || authority(uri);
         let stream = match self.proxy.to(uri) {
             Some(proxy) => {
                 dial.enter(ConnectPhase::Proxy);
-                self.tunnel(uri, proxy, addresses).await?
+                let step = self.observer.begin();
+                let stream = self.tunnel(uri, proxy, addresses).await?;
+                step.end(host, || NetworkOutcome::Tunnelled { proxy: tunnel::name(proxy) });
+                stream
             }
             None => {
                 dial.enter(ConnectPhase::Dns);
                 let addresses = addresses.await?;
                 dial.enter(ConnectPhase::Tcp);
-                self.tcp(uri, addresses).await?
+                let step = self.observer.begin();
+                let stream = self.tcp(uri, addresses).await?;
+                step.end(host, || NetworkOutcome::Connected(stream.peer_address()));
+                stream
             }
         };
         match &self.tls {
             Some(tls) => {
                 dial.enter(ConnectPhase::Tls);
-                secure(tls, uri, stream).await
+                let step = self.observer.begin();
+                let stream = secure(tls, uri, stream).await?;
+                let certificate = || stream.peer_certificate().unwrap_or_default();
+                step.end(host, || NetworkOutcome::Secured { certificate: certificate() });
+                Ok(stream)
             }
             None => Ok(stream),
         }
@@ -204,14 +229,20 @@ impl Shared {
     fn look_up(&self, uri: &Uri) -> impl Future<Output = io::Result<Resolver>> + Send + use<> {
         let first = self.proxy.to(uri).map_or(uri, Intercept::uri);
         let host = first.host().unwrap_or_default().to_owned();
-        let names = self.names.clone();
+        let (names, observer, authority) = (self.names.clone(), self.observer.clone(), authority(first));
         async move {
             if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
                 return Ok(names);
             }
             let name =
                 host.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "no host name"))?;
-            Ok(Resolver::fixed(names.oneshot(name).await?.collect()))
+            let step = observer.begin();
+            let addresses: Vec<SocketAddr> = names.oneshot(name).await?.collect();
+            step.end(
+                || authority,
+                || NetworkOutcome::Resolved(addresses.iter().map(SocketAddr::ip).collect()),
+            );
+            Ok(Resolver::fixed(addresses))
         }
     }
 

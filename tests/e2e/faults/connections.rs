@@ -11,7 +11,9 @@ use std::{
 };
 
 use akv_emulator::Fault;
-use akv_provider::transport::{self, Client, Proxy, Resolve, Resolver, Roots, Route, Timeouts, Transports};
+use akv_provider::transport::{
+    self, Client, Observer, Proxy, Resolve, Resolver, Roots, Route, Timeouts, Transports,
+};
 use azure_core::http::Transport;
 use futures::future::BoxFuture;
 use tonic::Code::FailedPrecondition;
@@ -129,7 +131,8 @@ fn by_names(azure: &Azure, proxy: Option<&str>, names: Switch) -> impl FnOnce(&m
     let roots = Roots::from_pem(azure.ca_pem().as_bytes()).unwrap();
     let proxy = proxy.map_or_else(Proxy::none, Proxy::all);
     let names = Resolver(Arc::new(names));
-    let client = Client::new(Route { roots: Some(roots), proxy, names, timeouts: TIMEOUTS });
+    let observer = Observer::none();
+    let client = Client::new(Route { roots: Some(roots), proxy, names, timeouts: TIMEOUTS, observer });
     move |transports| {
         transports.azure = Transport::new(Arc::new(client.clone()));
         transports.azure_client = client;
@@ -208,7 +211,8 @@ async fn an_unreachable_vault_is_reported_with_its_name() {
         let names = VaultGone { before, entra: azure.https_address() };
         let roots = Roots::from_pem(azure.ca_pem().as_bytes()).unwrap();
         let names = Resolver(Arc::new(names));
-        let route = Route { roots: Some(roots), proxy: Proxy::none(), names, timeouts: TIMEOUTS };
+        let (proxy, observer) = (Proxy::none(), Observer::none());
+        let route = Route { roots: Some(roots), proxy, names, timeouts: TIMEOUTS, observer };
         let client = Client::new(route);
         let fixture = FaultFixture::over(
             azure,

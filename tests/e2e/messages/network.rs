@@ -8,7 +8,7 @@ use std::{
 };
 
 use akv_provider::transport::{
-    Client, Proxy, Resolve, Resolver, Roots, Route as WayOut, Timeouts, Transports,
+    Client, Observer, Proxy, Resolve, Resolver, Roots, Route as WayOut, Timeouts, Transports,
 };
 use azure_core::http::Transport;
 use futures::future::BoxFuture;
@@ -38,6 +38,7 @@ pub(super) fn over(azure: &Azure, ca: &str, proxy: Proxy, vaults: Option<SocketA
         proxy,
         names: Resolver(Arc::new(VaultsAt { others: azure.https_address(), vaults })),
         timeouts: Timeouts::within(Duration::from_secs(90)),
+        observer: Observer::none(),
     });
     Transports { azure: Transport::new(Arc::new(client.clone())), azure_client: client, ..azure.transports() }
 }

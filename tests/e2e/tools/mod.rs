@@ -4,6 +4,8 @@ mod compare;
 mod explain;
 mod schema;
 mod scripts;
+mod try_faults;
+mod try_mount;
 mod validate;
 
 use std::{

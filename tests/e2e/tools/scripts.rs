@@ -7,7 +7,7 @@ async fn completions_name_each_tool() {
     for shell in ["bash", "zsh", "fish"] {
         let output = run(&["completions", shell]).await;
         assert_eq!(output.status.code(), Some(0), "{output:?}");
-        for tool in ["validate", "compare"] {
+        for tool in ["validate", "try", "compare"] {
             assert!(stdout(&output).contains(tool), "{shell} lacks {tool}");
         }
     }

@@ -7,7 +7,10 @@ use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::transport::{NetworkFailure, Resolve};
+use crate::transport::{
+    NetworkFailure, Resolve,
+    observe::{NetworkEvent, Observe},
+};
 
 #[test]
 fn a_connection_that_was_given_up_within_a_second_does_not_say_zero() {
@@ -47,7 +50,8 @@ impl Counting {
 
     fn connector(&self, proxy: Proxy) -> Connector {
         let timeouts = Timeouts::within(Duration::from_secs(9));
-        Connector::new(Route { roots: None, proxy, names: Resolver(Arc::new(self.clone())), timeouts })
+        let names = Resolver(Arc::new(self.clone()));
+        Connector::new(Route { roots: None, proxy, names, timeouts, observer: Observer::none() })
     }
 }
 
@@ -120,4 +124,51 @@ async fn a_connection_that_is_being_opened_is_given_up_with_the_mount_that_faile
         tokio::task::yield_now().await;
     }
     assert_eq!(connector.shared.dials.to("lab.example"), None);
+}
+
+/// A watcher that keeps what it sees.
+#[derive(Default)]
+struct Seen(std::sync::Mutex<Vec<NetworkEvent>>);
+
+impl Observe for Seen {
+    fn observe(&self, event: NetworkEvent) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+async fn outcomes(leads: Leads) -> Vec<NetworkOutcome> {
+    let seen = Arc::new(Seen::default());
+    let route = Route {
+        roots: None,
+        proxy: Proxy::none(),
+        names: Resolver(Arc::new(Counting::new(leads))),
+        timeouts: Timeouts::within(Duration::from_secs(9)),
+        observer: Observer::new(seen.clone()),
+    };
+    let _ = Connector::new(route).link(lab()).await;
+    let events = std::mem::take(&mut *seen.0.lock().unwrap());
+    assert!(events.iter().all(|event| event.host == "lab.example"), "{events:?}");
+    events.into_iter().map(|event| event.outcome).collect()
+}
+
+#[tokio::test]
+async fn an_observer_sees_addresses_and_connections() {
+    let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = host.local_addr().unwrap();
+    assert_eq!(
+        outcomes(Leads::To(address)).await,
+        [NetworkOutcome::Resolved(vec![address.ip()]), NetworkOutcome::Connected(Some(address))]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_sees_the_phase_of_a_connection_that_fails() {
+    for (leads, cause) in [(Leads::Nowhere, "no such name"), (Leads::Silence, "waited for an answer of DNS")]
+    {
+        let outcomes = outcomes(leads).await;
+        let [NetworkOutcome::NotConnected { phase: ConnectPhase::Dns, error }] = &outcomes[..] else {
+            panic!("{outcomes:?}")
+        };
+        assert!(error.contains(cause), "{error}");
+    }
 }
