@@ -81,7 +81,8 @@ pub(crate) struct ClassAndPod {
     /// The provider whose classes are read.
     #[arg(long, value_name = "NAME", default_value = "azure")]
     pub(crate) provider_name: String,
-    /// A file with the pod's service-account token; "-" is standard input. `kubectl create token` makes one.
+    /// A file with the pod's service-account token; "-" is standard input. `kubectl create token` makes one. The file
+    /// of the class may have it too, as a TokenRequest: `kubectl create token -o yaml` prints one.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// The audience of the token.

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use crate::{proto::MountRequest, spec::identity::ServiceAccountToken};
+use crate::{
+    proto::MountRequest,
+    spec::{identity::ServiceAccountToken, sensitive::Sensitive},
+};
 
 use super::{
     class::{
         Class,
-        node::{Documents, SyntaxError},
+        node::{Documents, Node, SyntaxError},
         source::Source,
     },
     command::ClassAndPod,
@@ -37,6 +40,12 @@ pub(crate) enum RequestError {
         position: String,
         /// The reason.
         error: SyntaxError,
+    },
+    /// The text of the token is something else.
+    #[error("{}: not a service-account token (a JSON Web Token); `kubectl create token` makes one", path.display())]
+    NotAToken {
+        /// The file of the token.
+        path: PathBuf,
     },
     /// The file has no class.
     #[error("{name} has no SecretProviderClass{}", wanted.as_ref().map(|wanted| format!(" named {wanted}")).unwrap_or_default())]
@@ -85,7 +94,7 @@ pub(crate) struct ClassRequest {
     pub(crate) class: String,
     /// The driver's call.
     pub(crate) request: MountRequest,
-    /// The claims of the pod's token, if there is one and it can be parsed.
+    /// The claims of the pod's token, if there is one.
     pub(crate) token: Option<PodToken>,
 }
 
@@ -99,14 +108,19 @@ pub(crate) fn build(options: &ClassAndPod) -> Result<ClassRequest, RequestError>
         return Err(RequestError::StdinTwice);
     }
     let source = input::source(&options.file)?;
-    let class = choose(&source, options)?;
+    let stream = Stream::read(&source)?;
+    let class = choose(stream.classes, &source, options)?;
     let mut attributes = parameters(&source, &class)?;
-    let token = options.token_file.as_deref().map(input::secret).transpose()?;
+    let token = match &options.token_file {
+        Some(path) => Some((path, input::secret(path)?)),
+        None => stream.token.map(|token| (&options.file, token)),
+    };
     let mut claims = None;
-    if let Some(token) = token {
+    if let Some((path, token)) = token {
         let tokens = json!({ &options.audience: { "token": token.expose() } }).to_string();
         attributes.insert("csi.storage.k8s.io/serviceAccount.tokens".to_owned(), tokens.into());
-        claims = PodToken::of(&ServiceAccountToken::new(token));
+        let not_a_token = || RequestError::NotAToken { path: path.clone() };
+        claims = Some(PodToken::of(&ServiceAccountToken::new(token)).ok_or_else(not_a_token)?);
     }
     let account = claims.as_ref().and_then(PodToken::service_account);
     let namespace = options
@@ -139,17 +153,35 @@ pub(crate) fn build(options: &ClassAndPod) -> Result<ClassRequest, RequestError>
 const POD: &str = "akv-provider-tool";
 const POD_UID: &str = "00000000-0000-0000-0000-000000000000";
 
-fn choose(source: &Source, options: &ClassAndPod) -> Result<Class, RequestError> {
-    let name = || source.name.clone();
-    let mut classes = Vec::new();
-    for document in Documents::of(&source.text) {
-        let document = document.map_err(|error| RequestError::Syntax {
-            name: name(),
-            position: source.position(error.offset).to_string(),
-            error,
-        })?;
-        classes.extend(Class::all_of(document));
+/// What a stream of YAML has for a mount.
+struct Stream {
+    classes: Vec<Class>,
+    /// The token of a TokenRequest (<https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/>),
+    /// as `kubectl create token -o yaml` prints it: so one stream carries both through `kubectl exec -i`.
+    token: Option<Sensitive<String>>,
+}
+
+impl Stream {
+    fn read(source: &Source) -> Result<Self, RequestError> {
+        let mut stream = Self { classes: Vec::new(), token: None };
+        for document in Documents::of(&source.text) {
+            let document = document.map_err(|error| RequestError::Syntax {
+                name: source.name.clone(),
+                position: source.position(error.offset).to_string(),
+                error,
+            })?;
+            if document.get("kind").and_then(Node::scalar) == Some("TokenRequest") {
+                let token = document.get("status").and_then(|status| status.get("token")?.scalar());
+                stream.token = token.map(|token| Sensitive::new(token.to_owned()));
+            }
+            stream.classes.extend(Class::all_of(document));
+        }
+        Ok(stream)
     }
+}
+
+fn choose(mut classes: Vec<Class>, source: &Source, options: &ClassAndPod) -> Result<Class, RequestError> {
+    let name = || source.name.clone();
     let wanted = options.class.as_deref();
     classes.retain(|class| wanted.is_none() || class.name() == wanted);
     let of_provider = |class: &&Class| class.provider().is_some_and(|name| name == options.provider_name);

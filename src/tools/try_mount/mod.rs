@@ -7,7 +7,7 @@ mod report;
 mod step;
 mod write;
 
-use std::{path::PathBuf, pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc};
 
 use time::OffsetDateTime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -37,9 +37,6 @@ pub(crate) enum TryError {
     /// The call cannot be built.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The token file has something else.
-    #[error("{}: not a service-account token (a JSON Web Token); `kubectl create token` makes one", .0.display())]
-    NotAToken(PathBuf),
     /// The token has expired.
     #[error("the pod's token expired at {at}, {ago} ago; make a new one: {renew}")]
     TokenExpired {
@@ -84,9 +81,6 @@ pub(crate) async fn run(
 ) -> Result<bool, TryError> {
     let target = options.write.as_deref().map(Target::check).transpose()?;
     let ClassRequest { class, request, token } = request::build(&options.mount)?;
-    if let (Some(file), None) = (&options.mount.token_file, &token) {
-        return Err(TryError::NotAToken(file.clone()));
-    }
     if let Some(expired) = token.as_ref().and_then(|token| token.expired(now)) {
         return Err(TryError::TokenExpired { at: expired.at, ago: expired.ago, renew: expired.renew });
     }

@@ -238,10 +238,25 @@ async fn inputs_without_a_result_end_with_one_sentence_and_ask_nothing() {
 #[tokio::test]
 async fn a_token_on_standard_input_is_read_as_kubectl_exec_sends_it() {
     let trial = Trial::of(&["one"]).await;
+    let (class, token) =
+        (std::fs::read_to_string(&trial.class).unwrap(), std::fs::read_to_string(&trial.token).unwrap());
+    let output = with_stdin(&trial, &["try", "-f", &trial.class, "--token-file", "-"], &token).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    // As `kubectl create token -o yaml` prints it.
+    let request = format!(
+        "apiVersion: authentication.k8s.io/v1\nkind: TokenRequest\nspec:\n  audiences:\n  - a\nstatus:\n  \
+         expirationTimestamp: \"2026-01-01T00:00:00Z\"\n  token: {token}"
+    );
+    let output = with_stdin(&trial, &["try", "-f", "-"], &format!("{class}---\n{request}")).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stdout(&output).contains("subject system:serviceaccount:default:app"), "{output:?}");
+}
+
+async fn with_stdin(trial: &Trial, arguments: &[&str], input: &str) -> Output {
     let ca = trial.path("ca.pem");
     std::fs::write(&ca, trial.azure.ca_pem()).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_akv-provider"))
-        .args(["try", "-f", &trial.class, "--token-file", "-"])
+        .args(arguments)
         .env_clear()
         .env("SSL_CERT_FILE", ca)
         .env("HTTPS_PROXY", trial.azure.proxy_url())
@@ -250,12 +265,10 @@ async fn a_token_on_standard_input_is_read_as_kubectl_exec_sends_it() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let token = std::fs::read(&trial.token).unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(&token).await.unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);
-    let output = child.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    child.wait_with_output().await.unwrap()
 }
 
 #[tokio::test]
