@@ -81,12 +81,14 @@ impl Blame {
             | Code::NoCredentials
             | Code::NoCloudFile
             | Code::BadCloudFile
+            | Code::TenantNotKnown
             | Code::TimeoutCloudFile => Self::Phase(Phase::Class),
             Code::NoFederatedCredential
             | Code::FederationNotAllowed
             | Code::PodTokenNotTrusted
             | Code::PodTokenNotValidNow
             | Code::WrongClientSecret
+            | Code::WrongClientCertificate
             | Code::ClientSecretExpired
             | Code::UnknownTenant
             | Code::UnknownClient

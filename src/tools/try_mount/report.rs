@@ -124,9 +124,9 @@ impl FailureReport {
         let code = FailureCode::ALL.iter().find(|code| status.message().starts_with(&format!("[{code}]")));
         let blame = code.map_or(Blame::Phase(Phase::Provider), |code| Blame::of(*code));
         let (phase, step) = match blame {
-            Blame::Phase(phase) => (phase, steps.newest_failed_of(phase)),
+            Blame::Phase(phase) => (phase, steps.failed_of(phase, status.message())),
             Blame::Seen(default) => {
-                let step = steps.newest_failed();
+                let step = steps.blamed(status.message());
                 (step.map_or(default, |step| step.phase), step)
             }
         };

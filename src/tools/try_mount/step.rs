@@ -113,16 +113,22 @@ impl Step {
         }
     }
 
+    /// Returns whether a message names the step's host.
+    fn is_named_in(&self, message: &str) -> bool {
+        let host = self.host.split_once(':').map_or(self.host.as_str(), |(name, _)| name);
+        message.contains(host)
+    }
+
     /// Returns whether the step is an exchange over a connection.
     fn is_exchange(&self) -> bool {
         matches!(self.outcome, Outcome::Answer { .. } | Outcome::NoAnswer { .. })
     }
 }
 
-/// Returns the phase of a request: vaults have three paths, and all other requests are for tokens.
+/// Returns the phase of a request: vaults have three paths, and all other requests are for tokens. The first request to
+/// a vault may be for its list of objects, whose challenge is the same.
 fn phase_of(request: &RequestLine) -> Phase {
-    let of_vault =
-        ["/secrets/", "/keys/", "/certificates/"].iter().any(|path| request.path.starts_with(path));
+    let of_vault = matches!(request.path.split('/').nth(1), Some("secrets" | "keys" | "certificates"));
     match (of_vault, request.authorized) {
         (false, _) => Phase::Token,
         (true, false) => Phase::Challenge,
@@ -190,14 +196,19 @@ impl Steps {
         &self.all
     }
 
-    /// Returns the newest step that failed; without one, the newest step.
-    pub(super) fn newest_failed(&self) -> Option<&Step> {
-        self.all.iter().rev().find(|step| step.failed()).or(self.all.last())
+    /// Returns the step that a message is about: the newest one that failed, and of a host that the message names, as
+    /// far as there are such. A failure of another host may be newer, since connections are opened ahead.
+    pub(super) fn blamed(&self, message: &str) -> Option<&Step> {
+        let named = |step: &&Step| step.is_named_in(message);
+        let newest = || self.all.iter().rev();
+        let failed = || newest().filter(|step| step.failed());
+        failed().find(named).or_else(|| newest().find(named)).or_else(|| failed().next()).or(self.all.last())
     }
 
-    /// Returns the newest step of this phase that failed.
-    pub(super) fn newest_failed_of(&self, phase: Phase) -> Option<&Step> {
-        self.all.iter().rev().find(|step| step.failed() && step.phase == phase)
+    /// Returns the newest step of this phase that failed, and of a host that the message names, if there is one.
+    pub(super) fn failed_of(&self, phase: Phase, message: &str) -> Option<&Step> {
+        let failed = || self.all.iter().rev().filter(|step| step.failed() && step.phase == phase);
+        failed().find(|step| step.is_named_in(message)).or_else(|| failed().next())
     }
 }
 
@@ -233,7 +244,7 @@ mod tests {
             assert!(steps.add(answered("/secrets/a/", true, 200)).is_some());
         }
         assert_eq!(steps.all().len(), 4);
-        assert_eq!(steps.newest_failed().unwrap().phase, Phase::Dns);
+        assert_eq!(steps.blamed("another host's message").unwrap().phase, Phase::Dns);
     }
 
     #[test]
@@ -242,7 +253,7 @@ mod tests {
             ("/t/oauth2/v2.0/token", false, 200, Phase::Token, false),
             ("/t/oauth2/v2.0/token", false, 400, Phase::Token, true),
             ("/metadata/identity/oauth2/token", false, 503, Phase::Token, true),
-            ("/secrets/a/", false, 401, Phase::Challenge, false),
+            ("/secrets", false, 401, Phase::Challenge, false),
             ("/keys/a/", false, 503, Phase::Challenge, true),
             ("/certificates/a/", true, 401, Phase::Read, true),
             ("/secrets/a/", true, 200, Phase::Read, false),

@@ -192,7 +192,12 @@ async fn refusals_of_the_vault_fail_the_read() {
     };
     tokio::join!(
         row(|azure| azure.directory().revoke_all("cccccccc-0000-0000-0000-000000000002"), "ForbiddenByRbac"),
-        row(|azure| drop(azure.faults().inject(read(), firewall())), "ForbiddenByFirewall"),
+        row(
+            |azure| {
+                azure.faults().inject(read(), firewall());
+            },
+            "ForbiddenByFirewall"
+        ),
         row(|azure| azure.vaults().purge("lab", ObjectKind::Secret, "one"), "NotFound"),
         row(
             |azure| azure.vaults().set_enabled("lab", ObjectKind::Secret, "one", None, false).unwrap(),
@@ -212,7 +217,7 @@ async fn a_refusal_of_entra_fails_the_token() {
     let arguments = ["try", "-f", &class, "--token-file", &token];
     let output = super::run_with(&azure, dir.path(), &arguments).await;
     assert_phase(&output, "token", ENTRA, "NoFederatedCredential");
-    for part in ["system:serviceaccount:default:another", ": 400 (token refused), "] {
+    for part in ["system:serviceaccount:default:another", ": 401 (token refused), "] {
         assert!(stdout(&output).contains(part), "no {part} in {output:?}");
     }
 }
