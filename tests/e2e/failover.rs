@@ -9,7 +9,7 @@ use std::{
 
 use akv_emulator::{Fault, Route};
 use akv_provider::transport::{
-    Client, Proxy, Resolve, Resolver, Roots, Route as WayOut, Timeouts, Transports,
+    Client, Observer, Proxy, Resolve, Resolver, Roots, Route as WayOut, Timeouts, Transports,
 };
 use azure_core::http::Transport;
 use futures::future::BoxFuture;
@@ -140,6 +140,7 @@ fn provider_with(azure: &Azure, lab: Result<SocketAddr, ErrorKind>) -> Provider 
         proxy: Proxy::none(),
         names: Resolver(Arc::new(LabAt { azure: azure.https_address(), lab })),
         timeouts,
+        observer: Observer::none(),
     });
     let azure_transport = Transport::new(Arc::new(client.clone()));
     let transports =
