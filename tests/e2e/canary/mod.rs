@@ -9,6 +9,7 @@ use akv_emulator::{Fault, ObjectKind, Route, Service};
 use akv_provider::content::{pkcs12::Archive, private_key::PrivateKey};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 
 use crate::{
     harness::{Azure, MountCall},
@@ -50,8 +51,15 @@ async fn no_secret_leaks(flags: &[&str]) {
     azure.vaults().put_secret("lab", "store-password", STORE_PASSWORD);
     let metrics = process::free_port();
     let port = format!("--prometheus-port={metrics}");
-    let process =
+    let mut process =
         Process::start_with(&azure, &[flags, &["-v=5", "--metrics-object-name", &port]].concat()).await;
+    // Read while the binary runs, which would wait for a reader of a full pipe.
+    let mut pipes = (process.child.stdout.take().unwrap(), process.child.stderr.take().unwrap());
+    let output = tokio::spawn(async move {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        tokio::try_join!(pipes.0.read_to_string(&mut stdout), pipes.1.read_to_string(&mut stderr)).unwrap();
+        (stdout, stderr)
+    });
     let driver = process.driver();
 
     let mut said = String::new();
@@ -71,9 +79,9 @@ async fn no_secret_leaks(flags: &[&str]) {
     }
     let url = format!("http://127.0.0.1:{metrics}/metrics");
     said += &reqwest::get(url).await.unwrap().text().await.unwrap();
-    let output = process.signal("-TERM").await;
-    said += &String::from_utf8(output.stdout).unwrap();
-    let log = String::from_utf8(output.stderr).unwrap();
+    process.signal("-TERM").await;
+    let (stdout, log) = output.await.unwrap();
+    said += &stdout;
     assert!(
         log.contains("mounted") && log.contains("mount failed") && log.contains("mount refused"),
         "{log}"
