@@ -3,8 +3,9 @@
 use crate::spec::excerpt::Excerpt;
 
 use super::{
-    chain::ChainError, encoding::EncodingError, jwk::JwkError, metadata::MetadataError, parts::PartsError,
-    pkcs12::Pkcs12Error, private_key::PrivateKeyError, structured::StructureError,
+    chain::ChainError, combined::CombineError, encoding::EncodingError, jwk::JwkError,
+    metadata::MetadataError, parts::PartsError, pkcs12::Pkcs12Error, private_key::PrivateKeyError,
+    structured::StructureError,
 };
 
 /// Why a value from Key Vault cannot be converted. No variant holds any part of the value.
@@ -112,6 +113,15 @@ pub enum ContentError {
     /// The value has no such parts, or a part cannot be written.
     #[error(transparent)]
     Parts(#[from] PartsError),
+
+    /// The value cannot be a value of a combined file.
+    #[error("cannot write key {key}")]
+    Combine {
+        /// The key of the file.
+        key: Excerpt,
+        /// Why the format cannot hold the value.
+        source: CombineError,
+    },
 
     /// The properties of the version cannot be written.
     #[error("cannot write the metadata")]

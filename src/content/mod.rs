@@ -8,11 +8,13 @@
 //! outputs ─ parts ─┬─ private_key, chain ─ pem
 //!                  └─ pkcs12 ─ store           properties ─ metadata
 //! certificate ─ pem        key ─ jwk ─ pem        secret ─ encoding ─ structured ─ encoding ─ bytes
+//! secrets ─ structured ─ combined
 //! ```
 
 pub mod certificate;
 pub mod chain;
 pub mod client_key;
+pub mod combined;
 pub mod encoding;
 pub mod error;
 pub mod jwk;

@@ -163,7 +163,8 @@ fn names_bytes(object: &ObjectSpec) -> usize {
             let required = outputs.files().into_iter().filter(|file| file.presence == Presence::Required);
             required.map(|required| file(required.path, &IfAbsent::Fail)).sum()
         }
-        Shape::Keys(_) | Shape::Outputs(_) | Shape::Password => 0,
+        Shape::Item(item) if item.is_last() => file(&item.file.path, &IfAbsent::Fail),
+        Shape::Keys(_) | Shape::Outputs(_) | Shape::Item(_) | Shape::Password => 0,
     }
 }
 
@@ -179,7 +180,7 @@ fn copies(object: &ObjectSpec) -> usize {
     match &object.shape {
         Shape::Keys(KeysShape { keys: KeySelection::Listed(items), .. }) => items.len(),
         Shape::Outputs(shape) => shape.outputs.files().len(),
-        Shape::File(_) | Shape::Keys(_) => 1,
+        Shape::File(_) | Shape::Keys(_) | Shape::Item(_) => 1,
         Shape::Password => 0,
     }
 }

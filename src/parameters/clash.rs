@@ -2,7 +2,7 @@
 
 use crate::spec::{
     file::RelativePath,
-    object::{ObjectSpec, VersionSelector},
+    object::{ObjectName, ObjectSpec, VersionSelector},
     output::OutputFile,
     overlap::{Overlap, overlaps},
     shape::{KeySelection, Shape},
@@ -16,6 +16,8 @@ struct Claim<'a> {
     entry: usize,
     /// The item of the entry, as messages show it; empty for the entry itself.
     item: String,
+    /// The name of the object; `None` if the file is of several.
+    name: Option<&'a ObjectName>,
     path: &'a RelativePath,
     place: Place,
 }
@@ -35,15 +37,17 @@ enum Place {
 /// Adds a problem for each path that collides with another one.
 ///
 /// Compat: an entry that is listed twice is allowed, since both entries mean the same files.
-pub(super) fn find(objects: &[ObjectSpec], problems: &mut Problems) {
-    let claims: Vec<Claim<'_>> =
-        (0..).zip(objects).flat_map(|(index, object)| claims(index, object)).collect();
+pub(super) fn find(entries: &[Vec<ObjectSpec>], problems: &mut Problems) {
+    let claims: Vec<Claim<'_>> = (0..)
+        .zip(entries)
+        .flat_map(|(index, objects)| objects.iter().flat_map(move |object| claims(index, object)))
+        .collect();
     let paths: Vec<_> = claims.iter().map(|claim| claim.path).collect();
     for (index, other, how) in overlaps(&paths, |outer, rest| claims[outer].place.leaves_room(rest)) {
         let (claim, earlier) = (&claims[index], &claims[other]);
         let how = match how {
             Overlap::Same
-                if claim.entry != earlier.entry && objects[claim.entry] == objects[earlier.entry] =>
+                if claim.entry != earlier.entry && entries[claim.entry] == entries[earlier.entry] =>
             {
                 continue;
             }
@@ -52,17 +56,20 @@ pub(super) fn find(objects: &[ObjectSpec], problems: &mut Problems) {
             Overlap::Inside => "inside",
         };
         problems.push(Problem::wrong(
-            claim.label(objects),
+            claim.label(),
             format!(
                 "its path {:?} is {how} that of {}; set another objectAlias",
                 claim.path.as_str(),
-                earlier.label(objects)
+                earlier.label()
             ),
         ));
     }
 }
 
 fn claims<'a>(entry: usize, object: &'a ObjectSpec) -> Vec<Claim<'a>> {
+    let name = Some(&object.name);
+    let claim = |path, place| Claim { entry, item: String::new(), name, path, place };
+    let item = |item: String, path| Claim { entry, item, name, path, place: Place::File };
     match &object.shape {
         Shape::File(file) => {
             let place = match object.versions {
@@ -71,36 +78,34 @@ fn claims<'a>(entry: usize, object: &'a ObjectSpec) -> Vec<Claim<'a>> {
                     Place::File
                 }
             };
-            vec![Claim { entry, item: String::new(), path: &file.path, place }]
+            vec![claim(&file.path, place)]
         }
         Shape::Outputs(shape) => {
             let claim =
-                |(index, file): (usize, OutputFile<'a>)| item(entry, format!(".outputs[{index}]"), file.path);
+                |(index, file): (usize, OutputFile<'a>)| item(format!(".outputs[{index}]"), file.path);
             shape.outputs.files().into_iter().enumerate().map(claim).collect()
         }
-        Shape::Password => Vec::new(),
+        Shape::Item(item) if item.is_last() => {
+            vec![Claim { name: None, ..claim(&item.file.path, Place::File) }]
+        }
+        Shape::Item(_) | Shape::Password => Vec::new(),
         Shape::Keys(keys) => match &keys.keys {
             KeySelection::All { directory, .. } => {
-                let claim = |path| Claim { entry, item: String::new(), path, place: Place::Open };
-                directory.iter().map(claim).collect()
+                directory.iter().map(|path| claim(path, Place::Open)).collect()
             }
             KeySelection::Listed(files) => {
-                let claim = |(index, file)| item(entry, format!(".jmesPath[{index}]"), file);
+                let claim = |(index, file)| item(format!(".jmesPath[{index}]"), file);
                 files.iter().map(|file| &file.path).enumerate().map(claim).collect()
             }
         },
     }
 }
 
-/// Returns the claim of an item's file.
-fn item(entry: usize, item: String, path: &RelativePath) -> Claim<'_> {
-    Claim { entry, item, path, place: Place::File }
-}
-
 impl Claim<'_> {
     /// Returns the path and the name of the entry or item: `objects[2].jmesPath[1] (db)`.
-    fn label(&self, objects: &[ObjectSpec]) -> String {
-        format!("objects[{}]{} ({})", self.entry, self.item, objects[self.entry].name)
+    fn label(&self) -> String {
+        let name = self.name.map(|name| format!(" ({name})")).unwrap_or_default();
+        format!("objects[{}]{}{name}", self.entry, self.item)
     }
 }
 

@@ -77,6 +77,42 @@ impl Unknown {
     }
 }
 
+/// The value of a field that is a map.
+#[derive(Default)]
+pub(super) enum MapOf<T> {
+    /// The field is absent or null.
+    #[default]
+    Absent,
+    Fields(T),
+    Other(Kind),
+}
+
+impl<T> MapOf<T> {
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+impl<T: Fields> Node for MapOf<T> {
+    fn null() -> Self {
+        Self::Absent
+    }
+
+    fn other(kind: Kind) -> Self {
+        Self::Other(kind)
+    }
+
+    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        T::read(map).map(Self::Fields)
+    }
+}
+
+impl<'de, T: Fields> Deserialize<'de> for MapOf<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Any::deserialize(deserializer).map(|Any(map)| map)
+    }
+}
+
 /// The value of a field that is a list of maps.
 #[derive(Default)]
 pub(super) enum ListOf<T> {

@@ -18,7 +18,7 @@ mod yaml;
 
 pub use self::{
     attributes::PARAMETERS,
-    entry::{ENTRY_FIELDS, JMES_PATH_FIELDS, OUTPUT_FIELDS},
+    entry::{COMBINE_FIELDS, COMBINE_ITEM_FIELDS, ENTRY_FIELDS, JMES_PATH_FIELDS, OUTPUT_FIELDS},
     error::{Fault, ParametersError, Problem},
 };
 

@@ -27,11 +27,10 @@ pub(super) fn parse(
 
     let count = items.len();
     if count > MAX_OBJECTS {
-        let reason = format!("names {count} objects, more than the {MAX_OBJECTS} that one mount may have");
-        problems.push(Problem::wrong(OBJECTS, reason));
+        problems.push(too_many(count));
         return None;
     }
-    let mut objects = Vec::with_capacity(count);
+    let mut entries: Vec<Vec<ObjectSpec>> = Vec::with_capacity(count);
     let mut lines = Lines::of(text);
     for (index, Spanned { value: item, referenced, .. }) in items.into_iter().enumerate() {
         let field = format!("{OBJECTS}[{index}]");
@@ -45,22 +44,31 @@ pub(super) fn parse(
         };
         let fields = problems.catch(fields.map_err(|reason| Problem::wrong(&field, reason)));
         let parse = |entry| entry::parse(&field, &entry, own_text.as_deref(), problems);
-        objects.extend(fields.and_then(parse));
+        entries.extend(fields.and_then(parse));
     }
     if let Some((own, failover)) = vaults {
-        vaults::settle(own, failover, &mut objects, problems);
+        vaults::settle(own, failover, entries.iter_mut().flatten(), problems);
     }
-    let stores = objects.iter().map(ObjectSpec::stores).sum::<usize>();
+    let stores = entries.iter().flatten().map(ObjectSpec::stores).sum::<usize>();
     if stores > MAX_STORES {
         let reason =
             format!("has {stores} PKCS#12 stores, more than the {MAX_STORES} that one mount may have");
         problems.push(Problem::wrong(OBJECTS, reason));
     }
     // A skipped entry would shift the indices of the others.
-    if objects.len() == count {
-        clash::find(&objects, problems);
+    if entries.len() == count {
+        clash::find(&entries, problems);
+    }
+    let objects: Vec<ObjectSpec> = entries.into_iter().flatten().collect();
+    if objects.len() > MAX_OBJECTS {
+        problems.push(too_many(objects.len()));
     }
     Some(objects)
+}
+
+fn too_many(count: usize) -> Problem {
+    let reason = format!("names {count} objects, more than the {MAX_OBJECTS} that one mount may have");
+    Problem::wrong(OBJECTS, reason)
 }
 
 /// Returns the items of the list, at least one.

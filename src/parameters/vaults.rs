@@ -33,10 +33,10 @@ pub(super) fn failover(
 
 /// Leaves out the vault of each object in the class's `own` vault, and writes each other vault as its first object does.
 /// Adds a problem if there are too many vaults.
-pub(super) fn settle(
+pub(super) fn settle<'a>(
     own: &VaultName,
     failover: Option<&VaultName>,
-    objects: &mut [ObjectSpec],
+    objects: impl Iterator<Item = &'a mut ObjectSpec>,
     problems: &mut Problems,
 ) {
     let mut named: Vec<VaultName> = [Some(own), failover].into_iter().flatten().cloned().collect();

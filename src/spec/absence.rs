@@ -38,6 +38,11 @@ pub const MAX_DEFAULT: usize = 4_096;
 pub struct DefaultTooLong;
 
 impl DefaultText {
+    /// Returns the text; the caller must not keep a copy.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
     /// Returns the bytes of the file.
     pub fn bytes(&self) -> Sensitive<Vec<u8>> {
         Sensitive::new(self.0.expose().as_bytes().to_vec())

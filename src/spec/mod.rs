@@ -3,6 +3,7 @@
 pub mod absence;
 pub mod boolean;
 pub mod cloud;
+pub mod combine;
 pub mod excerpt;
 pub mod file;
 pub mod identity;

@@ -27,7 +27,7 @@ impl ObjectSpec {
     pub fn stores(&self) -> usize {
         match &self.shape {
             Shape::Outputs(shape) => shape.outputs.stores(),
-            Shape::File(_) | Shape::Keys(_) | Shape::Password => 0,
+            Shape::File(_) | Shape::Keys(_) | Shape::Item(_) | Shape::Password => 0,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     absence::{IfAbsent, Presence},
+    combine::CombineItem,
     file::{FileMode, RelativePath},
     key_path::KeyPath,
     object::ObjectType,
@@ -19,6 +20,8 @@ pub enum Shape {
     Keys(KeysShape),
     /// Parts and forms of the object are files. The object's own file is not written.
     Outputs(OutputsShape),
+    /// The object, or a part of it, is a value of a file that several objects share.
+    Item(CombineItem),
     /// The object is the password of a store or of an archive: it has neither a file nor a version.
     Password,
 }
@@ -83,7 +86,7 @@ impl Shape {
     pub fn object_type(&self) -> ObjectType {
         match self {
             Self::File(file) => file.rendering.object_type(),
-            Self::Keys(_) | Self::Password => ObjectType::Secret,
+            Self::Keys(_) | Self::Item(_) | Self::Password => ObjectType::Secret,
             Self::Outputs(shape) => shape.outputs.object_type(),
         }
     }
@@ -92,7 +95,7 @@ impl Shape {
     pub fn as_file(&self) -> Option<&FileShape> {
         match self {
             Self::File(file) => Some(file),
-            Self::Keys(_) | Self::Outputs(_) | Self::Password => None,
+            Self::Keys(_) | Self::Outputs(_) | Self::Item(_) | Self::Password => None,
         }
     }
 
@@ -104,6 +107,8 @@ impl Shape {
                 files.iter().map(|file| &file.path).collect()
             }
             Self::Keys(KeysShape { keys: KeySelection::All { .. }, .. }) | Self::Password => Vec::new(),
+            // The last item completes the file.
+            Self::Item(item) => item.is_last().then_some(&item.file.path).into_iter().collect(),
             Self::Outputs(shape) => shape.outputs.files().into_iter().map(|file| file.path).collect(),
         }
     }

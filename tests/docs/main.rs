@@ -10,7 +10,9 @@ use std::{
 use akv_provider::{
     cli::FLAGS,
     failure::FailureCode,
-    parameters::{ENTRY_FIELDS, MountTexts, OUTPUT_FIELDS, PARAMETERS, parse},
+    parameters::{
+        COMBINE_FIELDS, COMBINE_ITEM_FIELDS, ENTRY_FIELDS, MountTexts, OUTPUT_FIELDS, PARAMETERS, parse,
+    },
     server::status,
     spec::output::ContentWord,
 };
@@ -64,6 +66,13 @@ fn every_field_of_an_object_is_documented() {
     }
     for field in OUTPUT_FIELDS {
         assert!(text.contains(&format!("\n| `{field}` |")), "{field} of outputs is not in a table");
+    }
+    for field in COMBINE_ITEM_FIELDS {
+        let section = text.split("\n#### combine\n").nth(1).unwrap_or_default();
+        assert!(section.contains(&format!("\n| `{field}` |")), "{field} of combine is not in a table");
+    }
+    for field in COMBINE_FIELDS {
+        assert!(text.contains(&format!("`{field}`")), "{field} of combine is not named");
     }
     for content in ContentWord::WORDS {
         assert!(text.contains(&format!("\n| `{content}` |")), "content {content} is not in a table");

@@ -12,11 +12,18 @@ use serde_json::{Map, json};
 use crate::harness::{Azure, MountCall, Provider};
 
 /// The examples, and the files of each.
-const RECIPES: [(&str, &[(&str, &str)]); 11] = [
+const RECIPES: [(&str, &[(&str, &str)]); 12] = [
     ("json-keys", &[("db/user", "app"), ("db/password", "p@ss"), ("db/host", "db-0")]),
     (
         "extract",
         &[("settings/mode", "fast"), ("settings/size", "1.50"), ("env/LEVEL", "info"), ("env/NAME", "a b")],
+    ),
+    (
+        "combine",
+        &[(
+            "app.env",
+            "DB_USER='app'\nDB_PASSWORD='p@ss'\nSTORE_PASSWORD='correct horse'\nLOG_LEVEL='info'\n",
+        )],
     ),
     ("optional", &[("mode", "standard")]),
     ("optional-secret-sync", &[("api-key", "")]),

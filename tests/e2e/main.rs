@@ -6,6 +6,7 @@ mod c_core;
 mod canary;
 mod class_mistakes;
 mod client_certificate;
+mod combine;
 mod conformance;
 mod cookbook;
 mod failover;

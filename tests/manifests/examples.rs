@@ -175,7 +175,9 @@ fn there_is_an_example_of_every_shape_of_an_object() {
         let shape = |object: &ObjectSpec| match &object.shape {
             Shape::File(file) => format!("{:?}", discriminant(&file.if_absent)),
             Shape::Keys(keys) => format!("{:?}", discriminant(&keys.keys)),
-            shape @ (Shape::Outputs(_) | Shape::Password) => format!("{:?}", discriminant(shape)),
+            shape @ (Shape::Outputs(_) | Shape::Item(_) | Shape::Password) => {
+                format!("{:?}", discriminant(shape))
+            }
         };
         objects.iter().map(shape).collect::<BTreeSet<_>>()
     };
@@ -183,6 +185,7 @@ fn there_is_an_example_of_every_shape_of_an_object() {
     assert_eq!(shapes("optional").len(), 2);
     assert_ne!(shapes("json-keys"), shapes("extract"));
     assert_ne!(shapes("nginx-tls"), shapes("certificate"));
+    assert_ne!(shapes("combine"), shapes("secret"));
     let chosen = Example::named("version-policy").mount.objects;
     assert!(chosen.iter().all(|object| matches!(object.versions, VersionSelector::Chosen(_))), "{chosen:?}");
 }

@@ -26,7 +26,9 @@ impl Fallback {
                 IfAbsent::Omit => Vec::new(),
                 IfAbsent::Write(default) => vec![(file.path.clone(), file.mode, default.bytes())],
             },
-            Shape::Outputs(OutputsShape { presence: Presence::Required, .. }) | Shape::Password => {
+            Shape::Outputs(OutputsShape { presence: Presence::Required, .. })
+            | Shape::Item(_)
+            | Shape::Password => {
                 return None;
             }
             Shape::Outputs(OutputsShape { presence: Presence::Optional, .. }) => Vec::new(),

@@ -116,7 +116,7 @@ struct Parsed {
 }
 
 impl Documents {
-    fn parse(
+    pub(super) fn parse(
         &mut self,
         bundle: &Arc<Bundle>,
         encoding: SecretEncoding,

@@ -2,6 +2,7 @@
 
 mod absence;
 mod clash;
+mod combined;
 mod conversion;
 mod file;
 mod keys;
@@ -22,7 +23,8 @@ use crate::{
 pub(super) use self::passwords::with_passwords;
 
 use self::{
-    absence::Fallback, conversion::Conversions, keys::Documents, outputs::Sources, passwords::Passwords,
+    absence::Fallback, combined::Values, conversion::Conversions, keys::Documents, outputs::Sources,
+    passwords::Passwords,
 };
 
 use super::{
@@ -74,6 +76,7 @@ pub(super) fn build_volume(
         conversions: Conversions::default(),
         documents: Documents::default(),
         sources: Sources::default(),
+        values: Values::default(),
         passwords: Passwords::of(objects, &fetched),
     };
     for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
@@ -93,6 +96,8 @@ struct Builder<'a> {
     conversions: Conversions,
     documents: Documents,
     sources: Sources,
+    /// The values of the combined file whose items are being placed.
+    values: Values,
     passwords: Passwords,
 }
 
@@ -109,6 +114,9 @@ impl Builder<'_> {
         if owner.object.shape == Shape::Password {
             self.password(owner, fetched);
             return Ok(());
+        }
+        if let Shape::Item(item) = &owner.object.shape {
+            return self.item(owner, item, fetched);
         }
         if absence::is_absent(&fetched)
             && let Some(fallback) = Fallback::of(owner.object)
@@ -127,7 +135,7 @@ impl Builder<'_> {
             Shape::File(file) => self.file(owner, file, versions),
             Shape::Keys(keys) => self.keys(owner, keys, versions),
             Shape::Outputs(shape) => self.outputs(owner, shape, versions),
-            Shape::Password => Ok(()),
+            Shape::Item(_) | Shape::Password => Ok(()),
         }
     }
 
@@ -165,7 +173,7 @@ impl Builder<'_> {
         let has_unforeseen_paths = self.layout.certificates.files == PemFiles::Separate
             || objects.iter().any(|object| match &object.shape {
                 Shape::Keys(keys) => matches!(keys.keys, KeySelection::All { .. }),
-                Shape::File(_) | Shape::Outputs(_) | Shape::Password => false,
+                Shape::File(_) | Shape::Outputs(_) | Shape::Item(_) | Shape::Password => false,
             });
         if has_unforeseen_paths {
             self.failures.extend(clash::find(objects, &self.draft, &self.owners));
@@ -195,7 +203,9 @@ pub(super) fn is_slow(objects: &[ObjectSpec], fetched: &[Fetched]) -> bool {
                 {
                     return true;
                 }
-                (Bundle::Secret(secret), Shape::Keys(_)) => structured += secret.value.expose().len(),
+                (Bundle::Secret(secret), Shape::Keys(_) | Shape::Item(_)) => {
+                    structured += secret.value.expose().len()
+                }
                 (Bundle::Key(_), _) => keys += 1,
                 (Bundle::Secret(_) | Bundle::Certificate(_), _) => {}
             }

@@ -1,5 +1,6 @@
 //! Parses one entry of `objects` into an [`ObjectSpec`].
 
+mod combine;
 mod file;
 mod keys;
 mod outputs;
@@ -10,7 +11,11 @@ use serde::de::MapAccess;
 
 use crate::spec::{object::ObjectSpec, shape::Shape};
 
-pub use self::{keys::JMES_PATH_FIELDS, outputs::OUTPUT_FIELDS};
+pub use self::{
+    combine::{COMBINE_FIELDS, COMBINE_ITEM_FIELDS},
+    keys::JMES_PATH_FIELDS,
+    outputs::OUTPUT_FIELDS,
+};
 use self::{
     outputs::OutputsField,
     reader::{Reader, text},
@@ -18,7 +23,7 @@ use self::{
 
 use super::{
     error::Problems,
-    fields::{Fields, ListOf, fields},
+    fields::{Fields, ListOf, MapOf, fields},
     yaml::{self, Any, Kind, Node, Wanted},
 };
 
@@ -46,6 +51,7 @@ fields! {
     extract: Option<String> = "extract",
     outputs: OutputsField = "outputs",
     source_password_object: Option<String> = "sourcePasswordObject",
+    combine: MapOf<combine::CombineFields> = "combine",
 }
 
 /// Parses the text of an entry.
@@ -76,30 +82,39 @@ pub(super) const ENTRY: Wanted = Wanted {
     example: "an entry looks like \"objectName: db-password\", with \"objectType: secret\" on the next line",
 };
 
-/// Parses an entry. On failure, returns `None` and adds at least one problem. `field` is the entry's path, and `source`
-/// the entry's text, if the entry is a text.
+/// Parses an entry into its objects: one, or several that share a file. On failure, returns `None` and adds at least one
+/// problem. `field` is the entry's path, and `source` the entry's text, if the entry is a text.
 pub(super) fn parse(
     field: &str,
     entry: &Entry,
     source: Option<&str>,
     problems: &mut Problems,
-) -> Option<ObjectSpec> {
+) -> Option<Vec<ObjectSpec>> {
     let reader = Reader { field, name: text(&entry.object_name), source, ignored: entry.unknown.names() };
     let before = problems.count();
+    let objects = if entry.combine.is_absent() {
+        object(&reader, entry, problems).map(|object| vec![object])
+    } else {
+        combine::parse(&reader, entry, problems)
+    };
+    // A wrong combination of valid fields is a problem too.
+    objects.filter(|_| problems.count() == before)
+}
+
+/// Parses an entry that is one object.
+fn object(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) -> Option<ObjectSpec> {
     let name = problems.catch(reader.required("objectName", &entry.object_name));
     let vault = problems.catch(reader.vault("keyvaultName", &entry.keyvault_name));
-    let versions = problems.catch(versions::parse(&reader, entry));
+    let versions = problems.catch(versions::parse(reader, entry));
     let shape = if !entry.outputs.is_absent() {
-        outputs::parse(&reader, entry, versions.as_ref(), problems).map(Shape::Outputs)
+        outputs::parse(reader, entry, versions.as_ref(), problems).map(Shape::Outputs)
     } else if entry.jmes_path.is_absent() && text(&entry.extract).is_none() {
-        file::parse(&reader, entry, versions.as_ref(), problems).map(Shape::File)
+        file::parse(reader, entry, versions.as_ref(), problems).map(Shape::File)
     } else {
-        keys::parse(&reader, entry, versions.as_ref(), problems).map(Shape::Keys)
+        keys::parse(reader, entry, versions.as_ref(), problems).map(Shape::Keys)
     };
     if entry.outputs.is_absent() && text(&entry.source_password_object).is_some() {
         problems.push(reader.wrong("sourcePasswordObject", "is only for an entry with outputs"));
     }
-    let object = ObjectSpec { vault: vault?, name: name?, versions: versions?, shape: shape? };
-    // A wrong combination of valid fields is a problem too.
-    (problems.count() == before).then_some(object)
+    Some(ObjectSpec { vault: vault?, name: name?, versions: versions?, shape: shape? })
 }

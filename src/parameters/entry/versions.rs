@@ -8,7 +8,7 @@ use crate::{
         integer::{self, InvalidInteger},
     },
     spec::{
-        object::VersionSelector,
+        object::{ObjectVersion, VersionSelector},
         version_choice::{VersionChoice, VersionPolicy},
     },
 };
@@ -21,12 +21,7 @@ use super::{
 pub(super) fn parse(reader: &Reader<'_>, entry: &Entry) -> Result<VersionSelector, Problem> {
     let history: Option<WholeNumber> =
         reader.optional("objectVersionHistory", &entry.object_version_history)?;
-    // provider-azure documents "latest" as a name of the newest version.
-    let pinned = match text(&entry.object_version) {
-        None => None,
-        Some(version) if version.eq_ignore_ascii_case("latest") => None,
-        Some(version) => Some(reader.value("objectVersion", version)?),
-    };
+    let pinned = pinned(reader, &entry.object_version)?;
     // Compat: a history of one or less is a single version, without a directory of its own.
     let depth =
         usize::try_from(history.map_or(0, |WholeNumber(count)| count)).ok().filter(|depth| *depth > 1);
@@ -53,6 +48,19 @@ pub(super) fn parse(reader: &Reader<'_>, entry: &Entry) -> Result<VersionSelecto
         }
         (None, Some(depth), from) => Ok(VersionSelector::History { from, depth }),
         (None, None, pinned) => Ok(pinned.map_or(VersionSelector::Newest, VersionSelector::Pinned)),
+    }
+}
+
+/// Parses `objectVersion`; `None` is the newest version.
+pub(super) fn pinned(
+    reader: &Reader<'_>,
+    version: &Option<String>,
+) -> Result<Option<ObjectVersion>, Problem> {
+    match text(version) {
+        None => Ok(None),
+        // provider-azure documents "latest" as a name of the newest version.
+        Some(version) if version.eq_ignore_ascii_case("latest") => Ok(None),
+        Some(version) => reader.value("objectVersion", version).map(Some),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests that parse one SecretProviderClass at a time.
 
+mod combine;
 mod hostile;
 mod identity;
 mod identity_mistakes;

@@ -76,7 +76,10 @@ pub(crate) fn expected(object: &ObjectSpec) -> Vec<Expected> {
                 })
                 .collect()
         }
-        Shape::Password => Vec::new(),
+        Shape::Item(item) if item.is_last() => {
+            vec![Expected { name: exactly(&item.file.path), mode: item.file.mode, may_miss: false }]
+        }
+        Shape::Item(_) | Shape::Password => Vec::new(),
         Shape::Keys(keys) => match &keys.keys {
             KeySelection::All { directory, mode } => vec![Expected {
                 name: Name::Within(directory.as_ref().map(ToString::to_string).unwrap_or_default()),

@@ -41,7 +41,7 @@ fn reads(spec: &MountSpec) -> usize {
 pub(super) fn passwords(object: &ObjectSpec) -> usize {
     match &object.shape {
         Shape::Outputs(shape) => shape.outputs.password_objects().collect::<BTreeSet<_>>().len(),
-        Shape::File(_) | Shape::Keys(_) | Shape::Password => 0,
+        Shape::File(_) | Shape::Keys(_) | Shape::Item(_) | Shape::Password => 0,
     }
 }
 

@@ -6,7 +6,10 @@ mod roles;
 
 use std::io;
 
-use crate::{cli, spec::MountSpec};
+use crate::{
+    cli,
+    spec::{MountSpec, object::ObjectSpec, shape::Shape},
+};
 
 use super::{
     class::{
@@ -144,7 +147,15 @@ fn file_rows(spec: &MountSpec) -> Vec<(String, String)> {
         .map(|(object, file)| {
             let mode = file.mode.unwrap_or(spec.default_mode);
             let miss = if file.may_miss { "; may be absent" } else { "" };
-            (file.name.to_string(), format!("{mode}  of {object}{miss}"))
+            (file.name.to_string(), format!("{mode}  of {}{miss}", source_of(object)))
         })
         .collect()
+}
+
+/// Returns what a file of an entry is made of.
+fn source_of(object: &ObjectSpec) -> String {
+    match &object.shape {
+        Shape::Item(item) => format!("{} items", item.file.items),
+        Shape::File(_) | Shape::Keys(_) | Shape::Outputs(_) | Shape::Password => object.to_string(),
+    }
 }

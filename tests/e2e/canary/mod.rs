@@ -45,7 +45,12 @@ struct Attempt {
 
 async fn no_secret_leaks(flags: &[&str]) {
     let conn = json!({ "a": { "password": VALUE } }).to_string();
-    let secrets = [("db-password", VALUE), ("conn", &conn), ("lines", &format!("A='{VALUE}'\n"))];
+    let secrets = [
+        ("db-password", VALUE),
+        ("conn", &conn),
+        ("lines", &format!("A='{VALUE}'\n")),
+        ("nul", &format!("{VALUE}\0")),
+    ];
     let azure = Azure::with_secrets(&secrets).await;
     let key = put_archives(&azure);
     azure.vaults().put_secret("lab", "store-password", STORE_PASSWORD);
@@ -167,6 +172,10 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
         objects(&format!(
             "- {{objectName: conn, objectType: secret, jmesPath: [{{path: x, objectAlias: p, default: '{DEFAULT}'}}]}}"
         )),
+        objects(&format!(
+            "- {{objectAlias: c, combine: {{format: dotenv, items: [{{key: A, objectName: db-password}}, {{key: B, \
+             objectName: conn, jmesPath: a.password}}, {{key: C, objectName: nope, default: '{DEFAULT}'}}]}}}}"
+        )),
         objects(
             "- {objectName: opens, objectType: secret, outputs: [{objectAlias: k, content: key}, {objectAlias: s, \
              content: keystore, passwordObject: store-password}, {objectAlias: t, content: truststore, \
@@ -226,6 +235,15 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
             "- {objectName: conn, objectType: secret, extract: json, objectAlias: c}\n\
              - {objectName: db-password, objectType: secret, objectAlias: c/a/b}",
         ),
+        objects(
+            "- {objectAlias: c, combine: {format: json, items: [{key: A, objectName: db-password, jmesPath: a}, {key: B, \
+             objectName: conn, jmesPath: a.x}]}}\n- {objectAlias: d, combine: {format: dotenv, items: [{key: A, \
+             objectName: nul}]}}",
+        ),
+        objects(&format!(
+            "- {{objectAlias: c, combine: {{format: dotenv, items: [{{key: A, objectName: a, default: '{DEFAULT}', \
+             optional: false}}]}}}}"
+        )),
         objects(
             "- {objectName: locked, objectType: secret, outputs: tls-pem, sourcePasswordObject: store-password}\n- \
              {objectName: opens, objectType: secret, outputs: [{objectAlias: c, content: chain}]}\n- {objectName: \

@@ -1,0 +1,201 @@
+//! Parses an entry that puts several secrets into one file: `combine`.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    parameters::{
+        error::Problems,
+        fields::{Element, ListOf, MapOf, fields},
+    },
+    spec::{
+        absence::IfAbsent,
+        combine::{CombineFormat, CombineItem, CombineKey, CombinedFile},
+        key_path::KeyPath,
+        object::{ObjectName, ObjectSpec, VersionSelector},
+        shape::Shape,
+    },
+};
+
+use super::{
+    Entry,
+    reader::{Reader, text},
+    versions,
+};
+
+fields! {
+    /// The fields of `combine` as the user wrote them.
+    struct CombineFields;
+    /// Every field of `combine`.
+    pub const COMBINE_FIELDS;
+    format: Option<String> = "format",
+    items: ListOf<ItemFields> = "items",
+}
+
+fields! {
+    /// The fields of an item of `combine` as the user wrote them.
+    struct ItemFields;
+    /// Every field of an item of `combine`.
+    pub const COMBINE_ITEM_FIELDS;
+    key: Option<String> = "key",
+    object_name: Option<String> = "objectName",
+    object_version: Option<String> = "objectVersion",
+    jmes_path: Option<String> = "jmesPath",
+    optional: Option<String> = "optional",
+    default: Option<String> = "default",
+}
+
+/// Most items of one `combine`.
+const MAX_ITEMS: usize = 200;
+
+const EXAMPLE: &str = "it looks like {format: dotenv, items: [{key: DB_PASSWORD, objectName: db-password}]}";
+
+const ITEM_EXAMPLE: &str = "an item looks like {key: DB_PASSWORD, objectName: db-password}";
+
+/// Parses the entry into one object for each item. On failure, returns `None` and adds at least one problem.
+pub(super) fn parse(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) -> Option<Vec<ObjectSpec>> {
+    refuse_others(reader, entry, problems);
+    let vault = problems.catch(reader.vault("keyvaultName", &entry.keyvault_name));
+    let path = problems.catch(reader.required("objectAlias", &entry.object_alias));
+    let mode = problems.catch(reader.optional("filePermission", &entry.file_permission));
+    let presence = problems.catch(reader.presence(&entry.optional));
+    let fields = match &entry.combine {
+        MapOf::Absent => return None,
+        MapOf::Fields(fields) => fields,
+        MapOf::Other(kind) => {
+            problems.push(reader.wrong("combine", format!("is {kind}, not a map; {EXAMPLE}")));
+            return None;
+        }
+    };
+    let field = format!("{}.combine", reader.field);
+    let reader = reader.nested(&field);
+    reader.refuse_unknown(&fields.unknown, COMBINE_FIELDS, problems);
+    let format = problems.catch(reader.required("format", &fields.format));
+    let items = items(&reader, &fields.items, format, problems)?;
+    let file = Arc::new(CombinedFile {
+        path: path?,
+        mode: mode?,
+        format: format?,
+        presence: presence?,
+        items: items.len(),
+    });
+    let vault = vault?;
+    let object = |(index, Item { key, name, versions, part, if_absent })| ObjectSpec {
+        vault: vault.clone(),
+        name,
+        versions,
+        shape: Shape::Item(CombineItem { file: file.clone(), index, key, part, if_absent }),
+    };
+    Some(items.into_iter().enumerate().map(object).collect())
+}
+
+/// Adds a problem for each field of an entry that cannot stand beside `combine`.
+fn refuse_others(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) {
+    const IN_ITEMS: &str = "set it in its items";
+    const SECRETS: &str = "its items are secrets";
+    const APART: &str = "write an entry of its own";
+    for (key, is_set, action) in [
+        ("objectName", text(&entry.object_name).is_some(), IN_ITEMS),
+        ("objectType", text(&entry.object_type).is_some(), SECRETS),
+        ("objectVersion", text(&entry.object_version).is_some(), IN_ITEMS),
+        ("objectVersionHistory", text(&entry.object_version_history).is_some(), APART),
+        ("objectVersionPolicy", text(&entry.object_version_policy).is_some(), APART),
+        ("objectNotAfter", text(&entry.object_not_after).is_some(), APART),
+        ("objectFormat", text(&entry.object_format).is_some(), APART),
+        ("objectEncoding", text(&entry.object_encoding).is_some(), APART),
+        ("default", entry.default.is_some(), IN_ITEMS),
+        ("jmesPath", !entry.jmes_path.is_absent(), IN_ITEMS),
+        ("extract", text(&entry.extract).is_some(), APART),
+        ("outputs", !entry.outputs.is_absent(), APART),
+        ("sourcePasswordObject", text(&entry.source_password_object).is_some(), APART),
+    ] {
+        if is_set {
+            problems.push(reader.wrong(key, format!("is not for an entry with combine; {action}")));
+        }
+    }
+}
+
+/// A parsed item.
+struct Item {
+    key: CombineKey,
+    name: ObjectName,
+    versions: VersionSelector,
+    part: Option<KeyPath>,
+    if_absent: IfAbsent,
+}
+
+fn items(
+    reader: &Reader<'_>,
+    items: &ListOf<ItemFields>,
+    format: Option<CombineFormat>,
+    problems: &mut Problems,
+) -> Option<Vec<Item>> {
+    let items = match items {
+        ListOf::Items(items) => items,
+        ListOf::Absent => {
+            problems.push(reader.wrong("items", format!("is not set; {ITEM_EXAMPLE}")));
+            return None;
+        }
+        ListOf::Other(kind) => {
+            problems.push(reader.wrong("items", format!("is {kind}, not a list; {ITEM_EXAMPLE}")));
+            return None;
+        }
+    };
+    if !(1..=MAX_ITEMS).contains(&items.len()) {
+        let reason = format!("has {} items; a file has 1 to {MAX_ITEMS}", items.len());
+        problems.push(reader.wrong("items", reason));
+        return None;
+    }
+    let mut parsed = Vec::with_capacity(items.len());
+    let mut keys: HashMap<CombineKey, usize> = HashMap::new();
+    for (index, item) in items.iter().enumerate() {
+        let field = format!("{}.items[{index}]", reader.field);
+        match item {
+            Element::Fields(fields) => {
+                let reader =
+                    Reader { field: &field, name: text(&fields.object_name), source: None, ignored: &[] };
+                if let Some(item) = self::item(&reader, fields, format, problems) {
+                    if let Some(earlier) = keys.insert(item.key.clone(), index) {
+                        let reason = format!("is also the key of items[{earlier}]; set another key");
+                        problems.push(reader.wrong("key", reason));
+                    }
+                    parsed.push(item);
+                }
+            }
+            Element::Other(Some(kind)) => {
+                let reader = reader.nested(&field);
+                problems.push(reader.wrong_map(format!("is {kind}, not a map; {ITEM_EXAMPLE}")));
+            }
+            Element::Other(None) => {
+                problems.push(reader.nested(&field).wrong_map(format!("is empty; {ITEM_EXAMPLE}")));
+            }
+        }
+    }
+    (parsed.len() == items.len()).then_some(parsed)
+}
+
+fn item(
+    reader: &Reader<'_>,
+    item: &ItemFields,
+    format: Option<CombineFormat>,
+    problems: &mut Problems,
+) -> Option<Item> {
+    reader.refuse_unknown(&item.unknown, COMBINE_ITEM_FIELDS, problems);
+    let key = reader.required::<CombineKey>("key", &item.key).and_then(|key| match format {
+        Some(format) => {
+            key.clone().checked(format).map_err(|error| reader.wrong_text("key", key.as_str(), error))
+        }
+        None => Ok(key),
+    });
+    let key = problems.catch(key);
+    let name = problems.catch(reader.required("objectName", &item.object_name));
+    let version = problems.catch(versions::pinned(reader, &item.object_version));
+    let part = problems.catch(reader.optional("jmesPath", &item.jmes_path));
+    let if_absent = problems.catch(reader.if_absent(&item.optional, &item.default));
+    Some(Item {
+        key: key?,
+        name: name?,
+        versions: version?.map_or(VersionSelector::Newest, VersionSelector::Pinned),
+        part: part?,
+        if_absent: if_absent?,
+    })
+}
