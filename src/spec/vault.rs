@@ -73,7 +73,7 @@ impl FromStr for VaultName {
 }
 
 /// Whether a vault accepted a token of this process. It decides what a vault gets of what all vaults share, and never
-/// who may read what.
+/// which principal may read what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VaultStanding {
     /// The vault answered a request with a token that it accepted.
