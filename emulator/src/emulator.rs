@@ -22,7 +22,7 @@ use crate::{
     latency::Latency,
     listen::{Bound, Https, Opening, Pages, Plain, Proxy},
     rate::RateLimits,
-    service_account::{Issuer, Validity},
+    service_account::{FormerKeys, Issuer, Validity},
     timer::Alarms,
     tls::server_config,
     vault::{VaultStore, Vaults},
@@ -67,7 +67,7 @@ impl Emulator {
             directory: DirectoryHandle::new(builder.directory),
             store,
             tokens: AccessTokens::new(keys.entra),
-            issuer: Issuer { key: keys.issuer, clock: clock.clone() },
+            issuer: Issuer::new(keys.issuer, clock.clone()),
             trusted_issuers: builder.trusted_issuers.into(),
             clock,
             limits: RateLimits::default(),
@@ -155,6 +155,23 @@ impl Emulator {
     #[must_use]
     pub fn service_account_issuer(&self) -> &'static str {
         ISSUER
+    }
+
+    /// Returns the key set that the issuer publishes.
+    #[must_use]
+    pub fn service_account_key_set(&self) -> serde_json::Value {
+        self.azure.issuer.key_set()
+    }
+
+    /// Makes the issuer sign with a new key.
+    pub fn rotate_service_account_key(&self, former: FormerKeys) {
+        self.azure.issuer.rotate(former);
+    }
+
+    /// Returns a token with these claims, which the issuer's newest key signed.
+    #[must_use]
+    pub fn service_account_token_with_claims(&self, claims: &serde_json::Value) -> String {
+        self.azure.issuer.sign(claims)
     }
 
     /// Returns a service-account token for one audience.

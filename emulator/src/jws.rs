@@ -35,6 +35,11 @@ impl SigningKey {
         Self { pair, key_id, header: BASE64URL_NOPAD.encode(header.to_string().as_bytes()), jwk }
     }
 
+    /// Returns the public key to publish.
+    pub(crate) fn jwk(&self) -> &Value {
+        &self.jwk
+    }
+
     /// Returns the key set to publish (RFC 7517).
     pub(crate) fn key_set(&self) -> Value {
         json!({ "keys": [self.jwk] })

@@ -56,6 +56,7 @@ pub use self::{
     rate::RateLimits,
     route::{RequestHead, Route, Service},
     seed::{Seed, SeedError},
+    service_account::FormerKeys,
     tls::TlsError,
     trusted_issuer::{TrustedIssuer, TrustedIssuerError},
     vault::{ObjectKind, ObjectVersion, UnknownObject, VaultAccess, VaultContent, VaultSet, Vaults},

@@ -1,6 +1,9 @@
 //! The cluster's service-account issuer: issues tokens as for kubelet, and publishes its keys.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -17,11 +20,21 @@ use crate::{
     route::RequestHead,
 };
 
-/// The cluster's signing key and clock.
+/// The cluster's signing keys and clock.
 #[derive(Debug)]
 pub(crate) struct Issuer {
-    pub(crate) key: std::sync::Arc<SigningKey>,
-    pub(crate) clock: Clock,
+    /// The published keys. The first one signs.
+    keys: RwLock<Vec<Arc<SigningKey>>>,
+    clock: Clock,
+}
+
+/// What a rotation does with the keys that were published before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormerKeys {
+    /// They stay published, so their tokens stay valid.
+    Published,
+    /// They are withdrawn, and their tokens with them.
+    Withdrawn,
 }
 
 /// The claims that Entra checks.
@@ -48,6 +61,38 @@ pub(crate) enum Audience {
 }
 
 impl Issuer {
+    pub(crate) fn new(key: Arc<SigningKey>, clock: Clock) -> Self {
+        Self { keys: RwLock::new(vec![key]), clock }
+    }
+
+    /// Signs with a new key from now on.
+    pub(crate) fn rotate(&self, former: FormerKeys) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if former == FormerKeys::Withdrawn {
+            keys.clear();
+        }
+        keys.insert(0, Arc::new(SigningKey::generate()));
+    }
+
+    /// Returns a published key.
+    pub(crate) fn key(&self, id: &str) -> Option<Arc<SigningKey>> {
+        self.published().into_iter().find(|key| key.key_id() == id)
+    }
+
+    /// Returns the key set to publish (RFC 7517).
+    pub(crate) fn key_set(&self) -> Value {
+        json!({ "keys": self.published().iter().map(|key| key.jwk()).collect::<Vec<_>>() })
+    }
+
+    /// Signs a token with any claims.
+    pub(crate) fn sign(&self, claims: &impl Serialize) -> String {
+        self.published().first().map(|key| key.sign(claims)).unwrap_or_default()
+    }
+
+    fn published(&self) -> Vec<Arc<SigningKey>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Issues a token for one audience.
     pub(crate) fn token(&self, namespace: &str, name: &str, audience: &str, validity: Validity) -> String {
         #[derive(Serialize)]
@@ -69,7 +114,7 @@ impl Issuer {
             "pod": { "name": name, "uid": derived_uuid(&format!("pod {namespace}/{name}")) },
             "serviceaccount": { "name": name, "uid": derived_uuid(&format!("account {namespace}/{name}")) },
         });
-        self.key.sign(&Claims {
+        self.sign(&Claims {
             aud: [audience],
             exp: until,
             iat: from,
@@ -111,7 +156,7 @@ impl Issuer {
                     "id_token_signing_alg_values_supported": ["RS256"],
                 }),
             ),
-            "/openid/v1/jwks" => Answer::json(StatusCode::OK, &self.key.key_set()),
+            "/openid/v1/jwks" => Answer::json(StatusCode::OK, &self.key_set()),
             _ => Answer::text(StatusCode::NOT_FOUND, "not found\n"),
         }
     }

@@ -66,10 +66,12 @@ impl Entra<'_> {
         if token.claims.iss != ISSUER {
             return Some(self.trusted_issuers.keys(&token.claims.iss)?.verify(token));
         }
-        if token.key_id.as_deref() != Some(self.issuer.key.key_id()) {
-            return Some(Err(Unverified::UnknownKey));
-        }
-        Some(self.issuer.key.signed(token).then_some(()).ok_or(Unverified::BadSignature))
+        let key = token.key_id.as_deref().and_then(|id| self.issuer.key(id));
+        Some(match key {
+            None => Err(Unverified::UnknownKey),
+            Some(key) if key.signed(token) => Ok(()),
+            Some(_) => Err(Unverified::BadSignature),
+        })
     }
 }
 
