@@ -57,6 +57,7 @@ impl App {
             result = server::serve(self.listener, mounter.clone(), self.metrics, shutdown) => result,
             () = self.admin.serve() => Ok(()),
             () = mounter.evict_expired() => Ok(()),
+            never = mounter.refresh_issuer_keys() => match never {},
         }
     }
 }

@@ -82,7 +82,14 @@ where
     }
 }
 
-impl<K, V, P> Singleflight<K, V, P> {
+impl<K: Eq + Hash, V, P> Singleflight<K, V, P> {
+    /// Returns whether a call of `key` is in flight, with a caller that waits for it.
+    pub(crate) fn is_in_flight(&self, key: &K) -> bool {
+        // Dropped after the lock is released: the last holder of a call removes it from the calls.
+        let call = self.lock().get(key).and_then(|InFlight { call, .. }| call.upgrade());
+        call.is_some()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<K, InFlight<V, P>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,7 @@ use crate::spec::cloud::CloudKeyword;
 use super::{
     duration,
     settings::{LogFormat, Settings},
-    value::{age, boolean, budget, bytes, header, host, https, optional, path, port},
+    value::{age, boolean, budget, bytes, header, host, https, issuer, optional, path, port},
 };
 
 /// A command-line flag.
@@ -33,6 +33,9 @@ pub enum Kind {
     /// A value, with its name in the usage text.
     Value(&'static str),
 }
+
+/// The most issuers: each has keys in memory and requests of its own.
+const MAX_ISSUERS: usize = 8;
 
 /// The flags of provider-azure, the provider's own, and those of klog.
 pub const FLAGS: &[Flag] = &[
@@ -93,6 +96,30 @@ pub const FLAGS: &[Flag] = &[
             settings.sni_name = optional(value).map(host).transpose()?;
             Ok(())
         },
+    },
+    Flag {
+        name: "service-account-issuer",
+        kind: Kind::Value("URL"),
+        default: "",
+        help: "issuer of the cluster's service-account tokens, whose keys prove a pod's identity; may be given several times",
+        set: |settings, _, value| {
+            let issuers = &mut settings.identity_proofs.issuers;
+            let Some(issuer) = optional(value).map(issuer).transpose()? else { return Ok(()) };
+            if !issuers.contains(&issuer) {
+                issuers.push(issuer);
+            }
+            if issuers.len() > MAX_ISSUERS {
+                return Err(format!("is one too many; {MAX_ISSUERS} issuers are the most"));
+            }
+            Ok(())
+        },
+    },
+    Flag {
+        name: "identity-proof-max-age",
+        kind: Kind::Value("DURATION"),
+        default: "10m",
+        help: "how long after its exchange an Entra token is shared with new pods of a subject that an issuer's keys prove; 0 shares none",
+        set: |settings, _, value| age(value).map(|age| settings.identity_proofs.max_age = age),
     },
     Flag {
         name: "custom-user-agent",

@@ -12,7 +12,7 @@ use crate::{
         chain::ChainOrder,
         secret::{CertificateSettings, PemFiles},
     },
-    identity::TokenProxySettings,
+    identity::{IdentityProofSettings, TokenProxySettings, proof::KeyRefresh},
     mount::MountSettings,
     server::endpoint::Endpoint,
     spec::cloud::{CloudChoice, CloudKeyword, CloudName},
@@ -76,6 +76,7 @@ pub(super) struct Settings {
     pub(super) cloud: CloudKeyword,
     pub(super) token_proxy_url: Option<Url>,
     pub(super) sni_name: Option<String>,
+    pub(super) identity_proofs: IdentityProofSettings,
     pub(super) user_agent: Option<String>,
     pub(super) cache: CacheSettings,
     pub(super) mount_timeout: Duration,
@@ -100,6 +101,11 @@ impl Default for Settings {
             cloud: CloudKeyword::Named(CloudName::Public),
             token_proxy_url: None,
             sni_name: None,
+            identity_proofs: IdentityProofSettings {
+                issuers: Vec::new(),
+                max_age: Duration::from_secs(600),
+                refresh: KeyRefresh::default(),
+            },
             user_agent: None,
             cache: CacheSettings {
                 republish_max_age: Duration::from_secs(60),
@@ -150,6 +156,7 @@ impl Settings {
                     api_server_port: environment.api_server_port.unwrap_or(443),
                     ca_file: CLUSTER_CA.into(),
                 },
+                identity_proofs: self.identity_proofs,
                 user_agent: self.user_agent,
                 cache: self.cache,
                 // The other half is left for the vault.

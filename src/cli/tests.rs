@@ -88,6 +88,27 @@ fn each_flag_changes_what_it_says() {
 }
 
 #[test]
+fn issuers_add_up_to_eight_and_keep_their_text() {
+    let issuers = |arguments: &[&str]| {
+        let proofs = config(arguments).map(|config| config.mounts.identity_proofs)?;
+        Ok::<_, UsageError>(
+            proofs.issuers.iter().map(|issuer| issuer.as_str().to_owned()).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(issuers(&[]), Ok(vec![]));
+    let several = ["https://i", "https://I/", "", "https://i/", "https://i"]
+        .map(|issuer| format!("--service-account-issuer={issuer}"));
+    let several: Vec<&str> = several.iter().map(String::as_str).collect();
+    assert_eq!(issuers(&several).unwrap(), ["https://i", "https://I/", "https://i/"]);
+    let numbered: Vec<String> =
+        (0..9).map(|number| format!("--service-account-issuer=https://i/{number}")).collect();
+    let numbered: Vec<&str> = numbered.iter().map(String::as_str).collect();
+    assert_eq!(issuers(&numbered[..8]).unwrap().len(), 8);
+    let error = issuers(&numbered).unwrap_err().to_string();
+    assert!(error.contains("8 issuers are the most"), "{error}");
+}
+
+#[test]
 fn probes_metrics_and_profiles_are_where_the_flags_say() {
     let admin = |arguments: &[&str]| config(arguments).unwrap().admin;
     let default = admin(&[]);
@@ -176,6 +197,9 @@ fn a_command_line_that_cannot_be_followed_is_refused() {
         (&["--token-proxy-url=http://p"], &["--token-proxy-url", "https"]),
         (&["--token-proxy-url=https://u:p@h"], &["--token-proxy-url", "https"]),
         (&["--sni-name=a b"], &["--sni-name", "DNS name"]),
+        (&["--service-account-issuer=http://i"], &["--service-account-issuer", "https"]),
+        (&["--service-account-issuer=https://i?a"], &["--service-account-issuer", "query"]),
+        (&["--identity-proof-max-age=25h"], &["--identity-proof-max-age", "longer than a day"]),
         (&["--custom-user-agent=a\nb"], &["--custom-user-agent", "header"]),
         (&["--healthz-port=99999"], &["--healthz-port", "65535"]),
         (&["--healthz-path=healthz"], &["--healthz-path", "/healthz"]),

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use azure_core::http::Url;
 
-use crate::spec::boolean;
+use crate::{
+    identity::{IssuerUrl, proof::NotAnIssuer},
+    spec::boolean,
+};
 
 use super::duration;
 
@@ -59,6 +62,11 @@ pub(super) fn https(value: &str) -> Result<Url, String> {
         url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
     });
     url.ok_or_else(|| "is not an https URL".to_owned())
+}
+
+/// Parses an issuer, and keeps its text.
+pub(super) fn issuer(value: &str) -> Result<IssuerUrl, String> {
+    value.parse().map_err(|error: NotAnIssuer| error.to_string())
 }
 
 pub(super) fn host(value: &str) -> Result<String, String> {

@@ -1,10 +1,11 @@
 //! One attempt to get a token. Concurrent requests for the same token share it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use azure_core::{
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     http::{ClientMethodOptions, Context, Transport},
+    time::OffsetDateTime,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -45,9 +46,16 @@ impl Attempt {
         let TokenRequest { identity, cloud, .. } = &*self.request;
         let principal = principal::of(&token, identity, cloud.authority());
         let reused = self.last.status().is_none();
-        let issued = self.kept.issued(!reused, || self.identities.next_generation());
-        let (key, kept) = (self.key.clone(), self.kept.clone());
-        Ok(Authenticated { credential, principal, reused, issued, key, kept })
+        let lifetime = Duration::try_from(token.expires_on - OffsetDateTime::now_utc()).unwrap_or_default();
+        let issued = self.kept.issued(!reused, lifetime, || self.identities.next_generation());
+        Ok(Authenticated {
+            credential,
+            principal,
+            reused,
+            issued,
+            since: Instant::now(),
+            kept: self.kept.clone(),
+        })
     }
 
     /// Returns the cached credential, or a new one.

@@ -7,7 +7,10 @@
 
 use std::{
     convert::Infallible,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,13 +28,25 @@ pub(super) type Attempted = Result<Authenticated, Arc<IdentityError>>;
 /// The most cached credentials: a node runs a few hundred pods at the most.
 const MAX_CREDENTIALS: usize = 1_000;
 
+/// A token that expires sooner is not shared with the next pod of its subject: that pod's own assertion is exchanged
+/// then. It is longer than the five minutes in which the SDK renews a token, so that no mount renews a token with the
+/// assertion of another pod.
+const MIN_SHARED_LIFETIME: Duration = Duration::from_secs(600);
+
 /// How long an unused credential stays, and with it the assertion or secret in it. A service-account token lives an
 /// hour, and a rotating volume is mounted again every few minutes.
 const MAX_IDLE: Duration = Duration::from_secs(3600);
 
 /// A cache of credentials by what the pod proved. Clones share it.
 #[derive(Clone)]
-pub(super) struct CredentialCache(Arc<Cache<CredentialKey, Arc<Kept>>>);
+pub(super) struct CredentialCache(Arc<Entries>);
+
+struct Entries {
+    by_key: Cache<CredentialKey, Arc<Kept>>,
+    /// Held while a mount looks for the token of its subject, until it has begun to request one. So mounts of one
+    /// subject that begin at the same moment make one request.
+    subjects: Mutex<()>,
+}
 
 /// A cache entry, shared by all requests that have proved the same.
 #[derive(Debug)]
@@ -41,35 +56,71 @@ pub(super) struct Kept {
     pub(super) attempt: Singleflight<(), Attempted, LastExchange>,
     used: Mutex<Instant>,
     issued: Mutex<Option<Issued>>,
+    /// The key of the proven subject whose pods may share the token.
+    subject: Option<CredentialKey>,
+    /// True once a vault refused the token: no mount that begins later gets it.
+    is_refused: AtomicBool,
 }
 
 /// The time at which a token was issued, and its generation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Issued {
     pub(super) at: Instant,
+    expires: Instant,
     pub(super) generation: TokenGeneration,
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        let used = Mutex::new(Instant::now());
-        Self { credential: OnceLock::new(), attempt: Singleflight::default(), used, issued: Mutex::default() }
+        Self::of_subject(None)
     }
 }
 
 impl Kept {
+    fn of_subject(subject: Option<CredentialKey>) -> Self {
+        Self {
+            credential: OnceLock::new(),
+            attempt: Singleflight::default(),
+            used: Mutex::new(Instant::now()),
+            issued: Mutex::default(),
+            subject,
+            is_refused: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns whether another pod of the same subject may use the token: while it is requested, and then until it is
+    /// older than `max_age` or nears its end.
+    fn is_shared(&self, max_age: Duration) -> bool {
+        match *self.issued.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Issued { at, expires, .. }) => {
+                at.elapsed() < max_age && Instant::now() + MIN_SHARED_LIFETIME < expires
+            }
+            None => self.attempt.is_in_flight(&()),
+        }
+    }
+
+    fn use_now(&self) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
     /// Returns the credential, if there is one yet.
     pub(super) fn credential(&self) -> Option<Arc<dyn TokenCredential>> {
         self.credential.get().cloned()
     }
 
-    /// Returns when the token was issued: now if it `is_new`.
-    pub(super) fn issued(&self, is_new: bool, next: impl FnOnce() -> TokenGeneration) -> Issued {
+    /// Returns when the token was issued: now if it `is_new`. It expires after `lifetime`.
+    pub(super) fn issued(
+        &self,
+        is_new: bool,
+        lifetime: Duration,
+        next: impl FnOnce() -> TokenGeneration,
+    ) -> Issued {
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         if is_new {
             *issued = None;
         }
-        *issued.get_or_insert_with(|| Issued { at: Instant::now(), generation: next() })
+        let at = Instant::now();
+        *issued.get_or_insert_with(|| Issued { at, expires: at + lifetime, generation: next() })
     }
 
     /// Stores `made`, unless there is a credential already. Returns the stored one.
@@ -80,25 +131,74 @@ impl Kept {
 
 impl CredentialCache {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Cache::new(MAX_CREDENTIALS)))
+        Self(Arc::new(Entries { by_key: Cache::new(MAX_CREDENTIALS), subjects: Mutex::default() }))
     }
 
     /// Returns the entry of `key`, and marks it as used.
     pub(super) fn of(&self, key: &CredentialKey) -> Arc<Kept> {
-        let kept = self.0.get_or_insert_with(key, || Ok(Arc::default()));
+        self.0.by_key.remove_if(key, |kept| kept.is_refused.load(Ordering::Relaxed));
+        let kept = self.0.by_key.get_or_insert_with(key, || Ok(Arc::default()));
         let kept: Arc<Kept> = kept.unwrap_or_else(|never: Infallible| match never {});
-        *kept.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        kept.use_now();
         kept
+    }
+
+    /// Calls `begin` with an entry for the assertion whose key is `key`, and marks it as used: the assertion's own
+    /// entry, the one that a pod of the same proven subject shares, or a new one. `prove` returns the key of the
+    /// subject, if the assertion proves one.
+    pub(super) fn of_assertion<T>(
+        &self,
+        key: &CredentialKey,
+        prove: impl FnOnce() -> Option<CredentialKey>,
+        max_age: Duration,
+        begin: impl FnOnce(Arc<Kept>) -> T,
+    ) -> T {
+        if self.usable(key).is_some() {
+            return begin(self.of(key));
+        }
+        let Some(subject) = prove() else { return begin(self.of(key)) };
+        let _guard = self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = self.usable(&subject).filter(|kept| kept.is_shared(max_age));
+        shared.iter().for_each(|kept| kept.use_now());
+        begin(shared.unwrap_or_else(|| self.insert(key, Some(subject))))
+    }
+
+    /// Replaces the entry of a token that a vault refused by a new one for the assertion whose key is `key`, and for
+    /// all pods that shared the token. Calls `begin` with the new entry, to request its token.
+    pub(super) fn replace<T>(
+        &self,
+        key: &CredentialKey,
+        refused: &Kept,
+        begin: impl FnOnce(Arc<Kept>) -> T,
+    ) -> T {
+        let _guard = self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.is_refused.store(true, Ordering::Relaxed);
+        begin(self.insert(key, refused.subject.clone()))
+    }
+
+    fn insert(&self, key: &CredentialKey, subject: Option<CredentialKey>) -> Arc<Kept> {
+        let kept = Arc::new(Kept::of_subject(subject.clone()));
+        for key in std::iter::once(key.clone()).chain(subject) {
+            self.0.by_key.insert(key, kept.clone());
+        }
+        kept
+    }
+
+    fn usable(&self, key: &CredentialKey) -> Option<Arc<Kept>> {
+        self.0.by_key.get(key).filter(|kept| !kept.is_refused.load(Ordering::Relaxed))
     }
 
     /// Removes an entry after a failure, unless a newer one is in its place.
     pub(super) fn forget(&self, key: &CredentialKey, nowhere: &Arc<Kept>) {
-        self.0.remove_if(key, |kept| Arc::ptr_eq(kept, nowhere));
+        for key in std::iter::once(key).chain(&nowhere.subject) {
+            self.0.by_key.remove_if(key, |kept| Arc::ptr_eq(kept, nowhere));
+        }
     }
 
     /// Drops entries that have not been used for [`MAX_IDLE`].
     pub(super) fn evict_expired(&self) {
         self.0
+            .by_key
             .retain(|_, kept| kept.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < MAX_IDLE);
     }
 }
@@ -150,7 +250,7 @@ mod tests {
         assert!(kept("a"));
         tokio::time::advance(Duration::from_secs(1)).await;
         cache.evict_expired();
-        assert_eq!(cache.0.len(), 1);
+        assert_eq!(cache.0.by_key.len(), 1);
         assert!(kept("a") && !kept("b"));
         let older = cache.of(&key("a"));
         cache.forget(&key("a"), &older);

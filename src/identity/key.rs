@@ -10,9 +10,11 @@ use crate::{
     },
 };
 
+use super::proof::ProvenSubject;
+
 /// A hash of everything that decides which token a credential gets: the whole assertion, client secret or client
-/// certificate with its password, the client,
-/// the tenant if the mode has one, the authority and the scope.
+/// certificate with its password, the client, the tenant if the mode has one, the authority and the scope. In place of
+/// the assertion, it may have the subject that the assertion proves.
 ///
 /// The pod's name, its UID and the claims of its token are not part of the key. A pod author can write them if the
 /// CSIDriver object has no `tokenRequests`. A pod that presents the same whole token has proved the same. A
@@ -42,7 +44,6 @@ impl CredentialKey {
             IdentityMode::ManagedIdentity { .. } => &[],
             IdentityMode::PodIdentity => return None,
         };
-        let mut hash = Context::new(&SHA256);
         let scope = cloud.vault_scope();
         let request = [
             identity.name(),
@@ -51,14 +52,39 @@ impl CredentialKey {
             cloud.authority().as_str(),
             &scope,
         ];
-        for part in request.iter().chain(proof) {
+        Some(Self::hash(request.iter().chain(proof)))
+    }
+
+    /// Returns the key that pods of one proven subject share, for the client and tenant of `identity`.
+    pub(super) fn of_subject(
+        subject: &ProvenSubject,
+        identity: &IdentityMode,
+        cloud: &CloudEnvironment,
+    ) -> Self {
+        let ProvenSubject { issuer, subject, audience } = subject;
+        let parts: [&str; 8] = [
+            "proven subject",
+            issuer,
+            subject,
+            audience,
+            identity.client().map_or("", ClientId::as_str),
+            identity.tenant().map_or("", TenantId::as_str),
+            cloud.authority().as_str(),
+            &cloud.vault_scope(),
+        ];
+        Self::hash(parts.iter())
+    }
+
+    fn hash<'a>(parts: impl Iterator<Item = &'a &'a str>) -> Self {
+        let mut hash = Context::new(&SHA256);
+        for part in parts {
             // Each part follows its length, so that no part can run into the next.
             hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
         let mut key = [0; 32];
         key.copy_from_slice(hash.finish().as_ref());
-        Some(Self(key))
+        Self(key)
     }
 }
 
@@ -138,6 +164,43 @@ mod tests {
             let other = key(&other, cloud);
             assert_ne!(other, Some(own.clone()), "{what}");
             assert!(other.is_some(), "{what}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_proof_consists_of_changes_the_key_of_its_subject() {
+        let subject = |issuer: &str, subject: &str, audience| ProvenSubject {
+            issuer: issuer.into(),
+            subject: subject.to_owned(),
+            audience,
+        };
+        let web = "system:serviceaccount:shop:web";
+        let key = |subject: &ProvenSubject, identity: &IdentityMode, cloud| {
+            CredentialKey::of_subject(subject, identity, &CloudEnvironment::named(cloud))
+        };
+        let pod = workload("t", "a", "token");
+        let own = key(&subject("https://i", web, "api"), &pod, CloudName::Public);
+        let other_pod = workload("t", "a", "other token");
+        assert_eq!(key(&subject("https://i", web, "api"), &other_pod, CloudName::Public), own);
+        for (what, subject, identity, cloud) in [
+            ("the issuer", subject("https://i/", web, "api"), workload("t", "a", "token"), CloudName::Public),
+            (
+                "the subject",
+                subject("https://i", &web.to_uppercase(), "api"),
+                workload("t", "a", "token"),
+                CloudName::Public,
+            ),
+            (
+                "the audience",
+                subject("https://i", web, "API"),
+                workload("t", "a", "token"),
+                CloudName::Public,
+            ),
+            ("the client", subject("https://i", web, "api"), workload("t", "b", "token"), CloudName::Public),
+            ("the tenant", subject("https://i", web, "api"), workload("u", "a", "token"), CloudName::Public),
+            ("the cloud", subject("https://i", web, "api"), workload("t", "a", "token"), CloudName::China),
+        ] {
+            assert_ne!(key(&subject, &identity, cloud), own, "{what}");
         }
     }
 

@@ -14,6 +14,7 @@ mod managed;
 mod more_claims;
 mod pod_identity;
 pub mod principal;
+pub mod proof;
 mod renewal;
 pub mod server_name;
 mod source;
@@ -24,6 +25,7 @@ mod token_response;
 pub use self::{
     error::{IdentityError, LastAnswer},
     error_response::TokenErrorResponse,
+    proof::{IdentityProofSettings, IssuerUrl},
     renewal::TokenRefusal,
     token_proxy::{TokenProxyError, TokenProxySettings},
     token_request_info::{TokenRequestInfo, TokenSource, UnverifiedClaims},
@@ -31,14 +33,16 @@ pub use self::{
 };
 
 use std::{
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use azure_core::credentials::TokenCredential;
+use tokio::time::Instant;
 
 use crate::{
     cloud::CloudEnvironment,
@@ -56,6 +60,7 @@ use self::{
     attempt::Attempt,
     cache::{Attempted, CredentialCache, Issued, Kept},
     key::CredentialKey,
+    proof::IdentityProofs,
     renewal::Renewals,
     source::Sources,
 };
@@ -65,6 +70,7 @@ use self::{
 pub struct Identities {
     sources: Arc<Sources>,
     kept: CredentialCache,
+    proofs: IdentityProofs,
     renewals: Renewals,
     /// The number of tokens issued so far.
     issued: Arc<AtomicU64>,
@@ -93,7 +99,8 @@ pub struct Authenticated {
     /// True if the token was issued before this request.
     reused: bool,
     issued: Issued,
-    key: Option<CredentialKey>,
+    /// When the mount got the token.
+    since: Instant,
     kept: Arc<Kept>,
 }
 
@@ -117,10 +124,16 @@ pub(crate) struct Authentication {
 
 impl Identities {
     /// Returns credentials that send requests as `clients` configures, each with a token within `limit` or an error.
-    pub fn new(clients: &ClientFactory, token_proxy: TokenProxySettings, limit: Duration) -> Self {
+    pub fn new(
+        clients: &ClientFactory,
+        token_proxy: TokenProxySettings,
+        proofs: IdentityProofSettings,
+        limit: Duration,
+    ) -> Self {
         Self {
             sources: Arc::new(Sources::new(clients, token_proxy)),
             kept: CredentialCache::new(),
+            proofs: IdentityProofs::new(clients, proofs),
             renewals: Renewals::new(),
             issued: Arc::default(),
             metrics: clients.metrics.clone(),
@@ -131,19 +144,43 @@ impl Identities {
     /// Begins to request the token of `request`. A refused identity fails here once for the mount, and not again for
     /// every object.
     ///
-    /// Requests that have proved the same share a credential and its token. If the token is still being requested,
-    /// they share the outcome, whatever it is.
+    /// Requests that have proved the same share a credential and its token: with equal assertions, or with assertions
+    /// of one subject that its issuer's keys prove. If the token is still being requested, they share the outcome,
+    /// whatever it is.
     pub(crate) fn authenticate(&self, request: &Arc<TokenRequest>) -> Authentication {
-        let key = CredentialKey::of(&request.identity, &request.cloud);
-        let kept = key.as_ref().map(|key| self.kept.of(key)).unwrap_or_default();
+        let TokenRequest { identity, cloud, .. } = &**request;
+        let attempt = match CredentialKey::of(identity, cloud) {
+            None => self.join(request, None, Arc::default(), None),
+            Some(key) => {
+                let prove = || {
+                    let subject = self.proofs.prove(identity, SystemTime::now())?;
+                    Some(CredentialKey::of_subject(&subject, identity, cloud))
+                };
+                let max_age = self.proofs.max_age();
+                self.kept.of_assertion(&key, prove, max_age, |kept| {
+                    self.join(request, Some(key.clone()), kept, None)
+                })
+            }
+        };
+        self.authentication(request, attempt)
+    }
+
+    /// Joins the attempt in flight to get a token for `kept`, or begins one. `claims` are demanded in addition to the
+    /// usual ones.
+    fn join(
+        &self,
+        request: &Arc<TokenRequest>,
+        key: Option<CredentialKey>,
+        kept: Arc<Kept>,
+        claims: Option<Arc<str>>,
+    ) -> Joined<Attempted, LastExchange> {
         let begin = || {
             let last = LastExchange::default();
             let (identities, request, kept) = (self.clone(), request.clone(), kept.clone());
-            let attempt = Attempt { identities, request, key, kept, last: last.clone(), claims: None };
+            let attempt = Attempt { identities, request, key, kept, last: last.clone(), claims };
             (last, attempt.outcome())
         };
-        let kept = kept.clone();
-        self.authentication(request, kept.attempt.join(&(), |_| true, begin))
+        kept.attempt.join(&(), |_| true, begin)
     }
 
     fn next_generation(&self) -> TokenGeneration {
@@ -160,9 +197,9 @@ impl Identities {
         Authentication { call, last: progress, is_shared, mode, metrics }
     }
 
-    /// Removes the credential of a token that a vault refused, so that the next token is new.
-    fn forget(&self, refused: &Authenticated) {
-        refused.key.iter().for_each(|key| self.kept.forget(key, &refused.kept));
+    /// Fetches the keys of the service-account issuers at once, and again at intervals. Never completes.
+    pub async fn refresh_issuer_keys(&self) -> Infallible {
+        self.proofs.keep_fresh().await
     }
 
     /// Drops cached entries that are no longer used.

@@ -20,10 +20,7 @@ use crate::{
     transport::LastExchange,
 };
 
-use super::{
-    Authenticated, Authentication, Identities, TokenRequest, attempt::Attempt, cache::Attempted,
-    key::CredentialKey,
-};
+use super::{Authenticated, Authentication, Identities, TokenRequest, cache::Attempted, key::CredentialKey};
 
 /// A vault's reason to refuse a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +35,9 @@ pub enum TokenRefusal {
 
 /// The shortest time between two renewals for one principal. A younger token is as good as a new one.
 const MIN_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a renewed token is kept for mounts that began with an older one: longer than a mount takes.
+const MAX_RENEWED_AGE: Duration = Duration::from_secs(120);
 
 /// The most principals whose renewed tokens are kept.
 const MAX_PRINCIPALS: usize = 1_000;
@@ -67,6 +67,19 @@ impl Renewal {
         self.lock().clone().filter(|newest| newest.issued.at.elapsed() < MIN_RENEWAL_INTERVAL)
     }
 
+    /// Returns the newest token if it was issued while the mount already had `refused`: another mount has renewed that
+    /// one meanwhile.
+    fn renewed_since(&self, refused: &Authenticated) -> Option<Authenticated> {
+        let newest = self.lock().clone()?;
+        let is_newer = newest.generation() > refused.generation() && newest.issued.at > refused.since;
+        is_newer.then_some(newest)
+    }
+
+    fn is_outdated(&self) -> bool {
+        !self.attempt.is_in_flight(&())
+            && self.lock().as_ref().is_none_or(|newest| newest.issued.at.elapsed() >= MAX_RENEWED_AGE)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Authenticated>> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,7 +97,7 @@ impl Renewals {
 
     /// Drops tokens that are too old to serve as new ones.
     pub(super) fn evict_expired(&self) {
-        self.0.retain(|_, renewal| renewal.young().is_some());
+        self.0.retain(|_, renewal| !renewal.is_outdated());
     }
 }
 
@@ -114,6 +127,9 @@ impl Identities {
         };
         let key = RenewalKey { principal, scope: request.cloud.vault_scope(), claims: claims.clone() };
         let renewal = self.renewals.of(&key);
+        if let Some(newer) = renewal.renewed_since(refused) {
+            return Some(self.known(request, newer));
+        }
         if let Some(young) = renewal.young() {
             if young.generation() != refused.generation() || shared {
                 return Some(self.known(request, young));
@@ -140,21 +156,22 @@ impl Identities {
         renewal: Option<Arc<Renewal>>,
     ) -> Authentication {
         let begin = || {
-            self.forget(refused);
             let key = CredentialKey::of(&request.identity, &request.cloud);
-            let kept = key.as_ref().map(|key| self.kept.of(key)).unwrap_or_default();
-            let last = LastExchange::default();
-            let (identities, request) = (self.clone(), request.clone());
-            let attempt = Attempt { identities, request, key, kept, last: last.clone(), claims };
+            let join = |kept| self.join(request, key.clone(), kept, claims);
+            // Joined through the entry, so that a mount that begins meanwhile waits for the same token.
+            let Joined { call, progress, .. } = match &key {
+                Some(key) => self.kept.replace(key, &refused.kept, join),
+                None => join(Arc::default()),
+            };
             let renewal = renewal.clone();
             let outcome = async move {
-                let attempted = attempt.outcome().await;
+                let attempted = call.await;
                 if let (Ok(authenticated), Some(renewal)) = (&attempted, renewal) {
                     *renewal.lock() = Some(authenticated.clone());
                 }
                 attempted
             };
-            (last, outcome)
+            (progress, outcome)
         };
         let attempt = match &renewal {
             Some(renewal) => renewal.attempt.join(&(), |_| true, begin),

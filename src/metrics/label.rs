@@ -11,6 +11,8 @@ pub enum Upstream {
     Node,
     /// The token proxy of AKS identity binding.
     TokenProxy,
+    /// The issuer of the cluster's service-account tokens.
+    Issuer,
 }
 
 impl Upstream {
@@ -21,6 +23,7 @@ impl Upstream {
             Self::KeyVault => "keyvault",
             Self::Node => "node",
             Self::TokenProxy => "token_proxy",
+            Self::Issuer => "issuer",
         }
     }
 }
@@ -49,6 +52,43 @@ impl TokenResult {
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",
             Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// A result of the attempt to prove a pod's identity with its issuer's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProofResult {
+    /// The token is proved.
+    Proven,
+    /// The token is not one of Kubernetes.
+    Malformed,
+    /// The token's issuer is not configured.
+    OtherIssuer,
+    /// The issuer's keys are not fetched.
+    NoKeys,
+    /// The issuer does not publish the token's key.
+    UnknownKey,
+    /// The token's key did not sign it, or not with the algorithm that it is for.
+    BadSignature,
+    /// The token is not for Entra alone.
+    OtherAudience,
+    /// The token is expired, or not valid yet.
+    OutsideItsTime,
+}
+
+impl ProofResult {
+    /// Returns the label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Malformed => "malformed",
+            Self::OtherIssuer => "other_issuer",
+            Self::NoKeys => "no_keys",
+            Self::UnknownKey => "unknown_key",
+            Self::BadSignature => "bad_signature",
+            Self::OtherAudience => "other_audience",
+            Self::OutsideItsTime => "outside_its_time",
         }
     }
 }

@@ -9,7 +9,7 @@ mod vault_names;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use prometheus::{
@@ -21,7 +21,7 @@ use crate::{build::Build, failure::FailureCode, spec::object::ObjectType};
 
 use self::expiry::{ExpiringObject, ExpiryGauge};
 
-pub use self::label::{TokenResult, Upstream, VaultCall};
+pub use self::label::{ProofResult, TokenResult, Upstream, VaultCall};
 
 use self::vault_names::VaultNames;
 
@@ -45,6 +45,9 @@ struct Inner {
     grpc_request: HistogramVec,
     keyvault_request: HistogramVec,
     token_requests: IntCounterVec,
+    identity_proofs: IntCounterVec,
+    issuer_keys: IntGaugeVec,
+    issuer_keys_fetched: IntGaugeVec,
     exchanges: IntCounterVec,
     retries: IntCounterVec,
     throttles: IntCounterVec,
@@ -75,6 +78,10 @@ impl Metrics {
             IntCounterVec::new(Opts::new(name, help), labels)
                 .expect("names of metrics and labels are constants")
         };
+        let gauge = |name, help, labels: &[&str]| {
+            IntGaugeVec::new(Opts::new(name, help), labels)
+                .expect("names of metrics and labels are constants")
+        };
         let inner = Inner {
             object_names,
             grpc_request: histogram(
@@ -91,6 +98,17 @@ impl Metrics {
                 "akv_token_requests_total",
                 "Tokens that mounts needed, by identity mode and result",
                 &["identity_mode", "result"],
+            ),
+            identity_proofs: counter(
+                "akv_identity_proofs_total",
+                "Service-account tokens that were verified with their issuer's keys, by result",
+                &["result"],
+            ),
+            issuer_keys: gauge("akv_issuer_keys", "Keys of a service-account issuer in use", &["issuer"]),
+            issuer_keys_fetched: gauge(
+                "akv_issuer_keys_fetched_timestamp_seconds",
+                "When the keys of a service-account issuer were fetched last, in seconds since the Unix epoch",
+                &["issuer"],
             ),
             exchanges: counter(
                 "akv_upstream_requests_total",
@@ -170,6 +188,24 @@ impl Metrics {
     /// Records a token request.
     pub fn token(&self, identity_mode: &'static str, result: TokenResult) {
         self.0.token_requests.with_label_values(&[identity_mode, result.as_str()]).inc();
+    }
+
+    /// Records an attempt to prove a pod's identity.
+    pub fn identity_proof(&self, result: ProofResult) {
+        self.0.identity_proofs.with_label_values(&[result.as_str()]).inc();
+    }
+
+    /// Records how many keys of an issuer are in use. The issuer is one of the operator's.
+    pub fn issuer_keys(&self, issuer: &str, keys: usize) {
+        let keys = i64::try_from(keys).unwrap_or(i64::MAX);
+        self.0.issuer_keys.with_label_values(&[issuer]).set(keys);
+    }
+
+    /// Records that the keys of an issuer were fetched at the time `at`.
+    pub fn issuer_keys_fetched(&self, issuer: &str, at: SystemTime) {
+        let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        self.0.issuer_keys_fetched.with_label_values(&[issuer]).set(seconds);
     }
 
     /// Records a call of a vault, of a kind from a closed set.
@@ -270,10 +306,13 @@ impl Inner {
         )
         .expect("names of metrics and labels are constants");
         info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
-        let collectors: [Box<dyn Collector>; 17] = [
+        let collectors: [Box<dyn Collector>; 20] = [
             Box::new(self.grpc_request.clone()),
             Box::new(self.keyvault_request.clone()),
             Box::new(self.token_requests.clone()),
+            Box::new(self.identity_proofs.clone()),
+            Box::new(self.issuer_keys.clone()),
+            Box::new(self.issuer_keys_fetched.clone()),
             Box::new(self.exchanges.clone()),
             Box::new(self.retries.clone()),
             Box::new(self.throttles.clone()),

@@ -25,7 +25,7 @@ pub use self::{
     volume::{AbsentObject, Largest, LeftOut, MountedVersion, Volume, VolumeFile},
 };
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use tokio::{
     sync::Semaphore,
@@ -35,7 +35,7 @@ use tokio::{
 use crate::{
     cloud::{CloudDefaults, CloudEnvironment, CloudError},
     content::secret::CertificateSettings,
-    identity::{Identities, TokenProxySettings},
+    identity::{Identities, IdentityProofSettings, TokenProxySettings},
     metrics::Metrics,
     spec::{MountSpec, cloud::CloudChoice, mount_kind::MountKind, object::ObjectSpec},
     transport::{Client, ClientFactory, Transports},
@@ -74,6 +74,8 @@ pub struct MountSettings {
     pub certificates: CertificateSettings,
     /// The token proxy of AKS identity binding.
     pub token_proxy: TokenProxySettings,
+    /// How a pod's identity is proved without a request to Entra.
+    pub identity_proofs: IdentityProofSettings,
     /// `--custom-user-agent`: added to the `User-Agent` of every request to Azure.
     pub user_agent: Option<String>,
     /// How old cached values may be when a volume gets them.
@@ -101,7 +103,12 @@ impl Mounter {
             VolumeMemory::new(settings.large_volume_memory, settings.largest_volume, metrics.clone());
         let limiter = MountLimiter::new(vaults.authenticated().clone(), metrics.clone());
         Self {
-            identities: Identities::new(&clients, settings.token_proxy.clone(), settings.token_limit),
+            identities: Identities::new(
+                &clients,
+                settings.token_proxy.clone(),
+                settings.identity_proofs.clone(),
+                settings.token_limit,
+            ),
             vaults,
             azure: clients.transports.azure_client,
             served: ServedVolumes::new(),
@@ -161,6 +168,11 @@ impl Mounter {
     async fn cloud(&self, choice: &CloudChoice) -> Result<CloudEnvironment, CloudError> {
         let _one_of_few = self.cloud_files.acquire().await;
         CloudEnvironment::resolve(choice, &self.settings.clouds).await
+    }
+
+    /// Fetches the keys of the service-account issuers at once, and again at intervals. Never completes.
+    pub async fn refresh_issuer_keys(&self) -> Infallible {
+        self.identities.refresh_issuer_keys().await
     }
 
     /// Drops expired tokens and cached values at intervals. Never completes.

@@ -134,7 +134,9 @@ impl ClientFactory {
     /// Returns the SDK options of a client of `upstream`.
     pub fn client_options(&self, upstream: Upstream) -> ClientOptions {
         let transport = match upstream {
-            Upstream::Entra | Upstream::KeyVault | Upstream::TokenProxy => &self.transports.azure,
+            Upstream::Entra | Upstream::KeyVault | Upstream::TokenProxy | Upstream::Issuer => {
+                &self.transports.azure
+            }
             Upstream::Node => &self.transports.node,
         };
         let mut per_call_policies: Vec<Arc<dyn Policy>> = vec![Arc::new(CallPolicy)];

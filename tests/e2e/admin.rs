@@ -68,8 +68,12 @@ async fn metrics_count_requests_by_service_and_result() {
     let expire = |version: &mut ObjectVersion| version.expires = Some(4_000_000_000);
     azure.vaults().change("lab", ObjectKind::Secret, "db-password", None, expire).unwrap();
     azure.faults().inject_times(1, Route::service(Service::Vault).credentials(true), Fault::throttled(0));
-    let (provider, ports) = Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(0));
+    let (provider, ports) = Provider::start_changed_with_ports(&azure, |config| {
+        config.admin.metrics_port = Some(0);
+        config.mounts.identity_proofs.issuers = vec![azure.service_account_issuer().parse().unwrap()];
+    });
     let driver = provider.driver();
+    provider.wait_for_metric("akv_issuer_keys{issuer=\"https://oidc.localhost\"} 1").await;
     let call = MountCall::of_secrets(&azure, &["db-password"]);
     driver.mount(&call).await.unwrap();
     let absent = call.clone().with("objects", "- objectName: nope\n  objectType: secret\n");
@@ -93,6 +97,8 @@ async fn metrics_count_requests_by_service_and_result() {
         "akv_token_requests_total{identity_mode=\"workload identity\",result=\"issued\"} 1".to_owned(),
         "akv_token_requests_total{identity_mode=\"workload identity\",result=\"reused\"} 1".to_owned(),
         "akv_token_requests_total{identity_mode=\"service principal\",result=\"refused\"} 1".to_owned(),
+        "akv_identity_proofs_total{result=\"proven\"} 1".to_owned(),
+        "akv_upstream_requests_total{operation=\"keys\",status=\"200\",upstream=\"issuer\"} 1".to_owned(),
         "akv_upstream_requests_total{operation=\"token\",status=\"200\",upstream=\"entra\"} 1".to_owned(),
         "akv_upstream_requests_total{operation=\"token\",status=\"401\",upstream=\"entra\"} 1".to_owned(),
         "akv_upstream_requests_total{operation=\"get_secret\",status=\"200\",upstream=\"keyvault\"} 1"

@@ -16,6 +16,7 @@ mod freshness;
 mod harness;
 mod hostile;
 mod identity;
+mod identity_proofs;
 mod image;
 mod keys;
 mod messages;

@@ -108,8 +108,11 @@ impl ExchangePolicy {
 
 /// Returns the operation of a request, from a closed set of labels.
 fn operation(upstream: Upstream, path: &str, anonymous: bool) -> &'static str {
-    if upstream != Upstream::KeyVault {
-        return "token";
+    match upstream {
+        Upstream::KeyVault => {}
+        Upstream::Issuer if path.ends_with("/.well-known/openid-configuration") => return "discovery",
+        Upstream::Issuer => return "keys",
+        Upstream::Entra | Upstream::Node | Upstream::TokenProxy => return "token",
     }
     if anonymous {
         return "challenge";
@@ -145,5 +148,8 @@ mod tests {
             assert_eq!(operation(Upstream::KeyVault, path, true), "challenge", "{path}");
         }
         assert_eq!(operation(Upstream::Entra, "/secrets/x/", true), "token");
+        let discovery = "/t/.well-known/openid-configuration";
+        assert_eq!(operation(Upstream::Issuer, discovery, true), "discovery");
+        assert_eq!(operation(Upstream::Issuer, "/openid/v1/jwks", true), "keys");
     }
 }
