@@ -4,7 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use akv_provider::{
     cloud::CloudEnvironment,
-    identity::{TokenErrorResponse, TokenResponse, UnverifiedClaims, principal, server_name},
+    identity::{
+        TokenErrorResponse, TokenResponse, UnverifiedClaims, principal,
+        proof::{KeySet, MAX_KEYS, UnverifiedToken},
+        server_name,
+    },
     spec::{
         cloud::CloudName,
         identity::{IdentityMode, ServiceAccountToken},
@@ -98,6 +102,31 @@ pub fn claims(input: &[u8]) {
     let node = IdentityMode::ManagedIdentity { user_assigned: None };
     if let Some(principal) = principal::of(&token, &node, &authority) {
         assert_eq!(principal.object_id().len(), 36);
+    }
+}
+
+/// A service-account token and, after a NUL, the key set of its issuer.
+pub fn identity_proof(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let (token, document) = text.split_once('\0').unwrap_or((text, ""));
+    let Ok(keys) = KeySet::parse(document.as_bytes()) else {
+        let _ = UnverifiedToken::parse(token);
+        return;
+    };
+    assert!((1..=MAX_KEYS).contains(&keys.len()), "{} keys", keys.len());
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let verify = |token: &str| {
+        let token = UnverifiedToken::parse(token)?;
+        let issuer = token.issuer().into();
+        token.verify(&issuer, &keys, now)
+    };
+    if let Ok(proof) = verify(token) {
+        assert!(proof.subject.starts_with("system:serviceaccount:"), "{}", proof.subject);
+        let (signed, signature) = token.rsplit_once('.').expect("a token has three parts");
+        let (header, claims) = signed.split_once('.').expect("a token has three parts");
+        for other in [format!("{header}.{claims}."), format!("{claims}.{header}.{signature}")] {
+            assert!(verify(&other).is_err(), "a signature proves nothing else: {other}");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ mod request;
 mod structured;
 
 pub use self::{
-    azure::{bundles, challenge, claims, refusals, retry_after, server_name, token_response},
+    azure::{bundles, challenge, claims, identity_proof, refusals, retry_after, server_name, token_response},
     content::{CURVES, KEY_TYPES, chain, jwk, parts, pem, pkcs12, private_key, secret},
     request::{attributes, cloud_file, grpc_timeout, objects, tokens},
     structured::{key_path, structured},

@@ -17,7 +17,7 @@ use self::seeds::seeds;
 /// A target's name and function.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 21] = [
+const TARGETS: [Target; 22] = [
     ("attributes", targets::attributes),
     ("bundles", targets::bundles),
     ("chain", targets::chain),
@@ -25,6 +25,7 @@ const TARGETS: [Target; 21] = [
     ("claims", targets::claims),
     ("cloud_file", targets::cloud_file),
     ("grpc_timeout", targets::grpc_timeout),
+    ("identity_proof", targets::identity_proof),
     ("jwk", targets::jwk),
     ("key_path", targets::key_path),
     ("objects", targets::objects),

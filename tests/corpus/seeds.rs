@@ -4,6 +4,10 @@
 use std::{collections::BTreeSet, fs};
 
 use akv_provider::content::pkcs12::Archive;
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
+};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::{Value, json};
 
@@ -14,6 +18,7 @@ type Seeds = BTreeSet<(&'static str, Vec<u8>)>;
 
 pub(super) fn seeds() -> Seeds {
     let mut seeds = written();
+    seeds.extend(of_issuer());
     let folders =
         ["tests/conformance", "tests/objects", "tests/reports"].map(|folder| files(&root().join(folder)));
     for path in folders.iter().flatten().filter(|path| path.extension().unwrap() == "json") {
@@ -123,6 +128,28 @@ fn of_archive(pfx: Vec<u8>, seeds: &mut Seeds) {
     seeds.insert(("parts", [&[0][..], &pfx].concat()));
     seeds.insert(("parts", [&[6][..], b"secret", &pfx].concat()));
     seeds.insert(("pkcs12", pfx));
+}
+
+/// A token that proves a subject, and one that does not, each with the key set of its issuer.
+fn of_issuer() -> Seeds {
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+    let [x, y] = [x, y].map(|number| BASE64URL_NOPAD.encode(number));
+    let keys = json!({ "keys": [{ "kty": "EC", "crv": "P-256", "kid": "k", "x": x, "y": y }] });
+    let part = |value: Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+    let signed = format!(
+        "{}.{}",
+        part(json!({ "alg": "ES256", "kid": "k" })),
+        part(json!({
+            "iss": "https://i", "sub": "system:serviceaccount:a:b", "aud": ["api://AzureADTokenExchange"],
+            "exp": 1_800_003_600, "nbf": 1_800_000_000, "iat": 1_800_000_000,
+        }))
+    );
+    let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+    [signature.as_ref(), b"forged"]
+        .map(|signature| format!("{signed}.{}\0{keys}", BASE64URL_NOPAD.encode(signature)))
+        .map(|input| ("identity_proof", input.into_bytes()))
+        .into()
 }
 
 /// Each part with its length in two bytes before it.
