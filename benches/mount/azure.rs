@@ -35,7 +35,11 @@ impl Azure {
         let mut directory = Directory::empty(TENANT);
         for principal in 0..PRINCIPALS {
             let client_id = client_id(principal);
-            directory.applications.push(Application::new(&client_id).federated_to("default", "app"));
+            directory.applications.push(
+                Application::new(&client_id)
+                    .federated_to("default", "app")
+                    .federated_to("default", &account(principal)),
+            );
             directory.roles.push(RoleAssignment::administrator(&client_id));
         }
         let emulator = runtime.block_on(Emulator::builder().directory(directory).start())?;
@@ -79,6 +83,11 @@ impl Deref for Azure {
 
 pub(crate) fn client_id(principal: usize) -> String {
     format!("cccccccc-0000-4000-8000-{principal:012}")
+}
+
+/// Returns the service account that only this principal is federated to, beside the one of all principals.
+pub(crate) fn account(principal: usize) -> String {
+    format!("app-{principal}")
 }
 
 pub(crate) fn secret_name(object: usize) -> String {

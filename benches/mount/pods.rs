@@ -6,7 +6,7 @@ use akv_provider::proto::MountRequest;
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::azure::{Azure, TENANT, VAULT, client_id, secret_name};
+use crate::azure::{Azure, TENANT, VAULT, account, client_id, secret_name};
 
 /// A pod with workload identity.
 #[derive(Clone, Debug)]
@@ -19,7 +19,16 @@ pub(crate) struct Pod {
 impl Pod {
     /// Creates a new pod of one of the principals, with a service-account token that no provider has seen yet.
     pub(crate) fn new(azure: &Azure, principal: usize) -> Self {
-        let token = azure.service_account_token("default", "app", AUDIENCE, HOUR);
+        Self::of(azure, principal, "app")
+    }
+
+    /// Creates a new pod of the principal's own service account.
+    pub(crate) fn of_account(azure: &Azure, principal: usize) -> Self {
+        Self::of(azure, principal, &account(principal))
+    }
+
+    fn of(azure: &Azure, principal: usize, account: &str) -> Self {
+        let token = azure.service_account_token("default", account, AUDIENCE, HOUR);
         let expiry = OffsetDateTime::from(SystemTime::now() + HOUR).format(&Rfc3339).unwrap_or_default();
         let tokens = json!({ AUDIENCE: { "token": token, "expirationTimestamp": expiry } });
         Self { number: azure.pod_number(), client_id: client_id(principal), tokens: tokens.to_string() }

@@ -7,6 +7,7 @@ mod hanging;
 mod memory;
 mod mounts;
 mod outputs;
+mod proofs;
 mod start;
 mod throttled;
 
@@ -41,6 +42,7 @@ pub(crate) enum Scenario {
     Mounts { round_trip: Duration },
     Outputs,
     Burst { pods: usize, principals: usize },
+    Proofs,
     Throttled,
     Hanging,
     Cpu,
@@ -63,7 +65,7 @@ impl Scenario {
         for pods in [50, 500] {
             all.extend([1, 50].map(|principals| Self::Burst { pods, principals }));
         }
-        all.extend([Self::Throttled, Self::Hanging, Self::Cpu]);
+        all.extend([Self::Proofs, Self::Throttled, Self::Hanging, Self::Cpu]);
         all
     }
 
@@ -77,6 +79,7 @@ impl Scenario {
             Self::Mounts { round_trip } => format!("mounts-{}ms", round_trip.as_millis()),
             Self::Outputs => "outputs".to_owned(),
             Self::Burst { pods, principals } => format!("burst-{pods}-pods-{principals}-identities"),
+            Self::Proofs => "proofs".to_owned(),
             Self::Throttled => "throttled".to_owned(),
             Self::Hanging => "hanging".to_owned(),
             Self::Cpu => "cpu".to_owned(),
@@ -110,6 +113,7 @@ impl Scenario {
             Self::Mounts { round_trip } => mounts::run(stage, *round_trip).await,
             Self::Outputs => outputs::run(stage).await,
             Self::Burst { pods, principals } => burst::run(stage, *pods, *principals).await,
+            Self::Proofs => proofs::run(stage).await,
             Self::Throttled => throttled::run(stage).await,
             Self::Hanging => hanging::run(stage).await,
             Self::Cpu => cpu::run(stage).await,
