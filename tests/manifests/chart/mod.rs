@@ -48,6 +48,8 @@ fn extreme() -> Value {
         "writeCertAndKeyInSeparateFiles": true,
         "tokenProxyUrl": "https://proxy.example.com:8443/token",
         "sniName": "proxy.example.com",
+        "serviceAccountIssuer": ["https://oidc.example.com/tenant/cluster/", "https://other.example.com"],
+        "identityProofMaxAge": "1m30s",
         "republishMaxAge": "1h30m",
         "objectCacheTtl": "300ms",
         "mountTimeout": "1m50s",

@@ -74,6 +74,7 @@ fn other(path: &str, value: &Value) -> Value {
         }),
         "tokenProxyUrl" => json!("https://proxy.example.com/"),
         "sniName" => json!("proxy.example.com"),
+        "serviceAccountIssuer" => json!("https://oidc.example.com/tenant/cluster/"),
         "metricsAddr" | "linux.metricsAddr" => json!(":9000"),
         "metricsBackend" => json!("prometheus"),
         "proxy.url" => json!("http://proxy.example.com:3128"),
@@ -90,7 +91,11 @@ fn other(path: &str, value: &Value) -> Value {
         "linux.updateStrategy.type" => json!("OnDelete"),
         "linux.dnsPolicy" => json!("Default"),
         "linux.healthzPath" => json!("/live"),
-        "linux.healthzTimeout" | "republishMaxAge" | "objectCacheTtl" | "mountTimeout" => json!("9s"),
+        "linux.healthzTimeout"
+        | "identityProofMaxAge"
+        | "republishMaxAge"
+        | "objectCacheTtl"
+        | "mountTimeout" => json!("9s"),
         "linux.providersDir" => json!("/etc/kubernetes/secrets-store-csi-providers"),
         "linux.volumes" => json!([{"name": "extra", "emptyDir": {}}]),
         "linux.volumeMounts" => json!([{"name": "providers", "mountPath": "/elsewhere"}]),

@@ -20,6 +20,12 @@
 {{- with .Values.sniName }}
 - {{ printf "--sni-name=%s" . | quote }}
 {{- end }}
+{{- range (kindIs "slice" .Values.serviceAccountIssuer | ternary .Values.serviceAccountIssuer (list .Values.serviceAccountIssuer)) }}
+{{- with . }}
+- {{ printf "--service-account-issuer=%s" . | quote }}
+{{- end }}
+{{- end }}
+- {{ printf "--identity-proof-max-age=%s" .Values.identityProofMaxAge | quote }}
 - {{ printf "--republish-max-age=%s" .Values.republishMaxAge | quote }}
 - {{ printf "--object-cache-ttl=%s" .Values.objectCacheTtl | quote }}
 - {{ printf "--mount-timeout=%s" .Values.mountTimeout | quote }}
