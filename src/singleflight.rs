@@ -59,9 +59,10 @@ where
         F: Future<Output = V> + Send + 'static,
     {
         let mut calls = self.lock();
+        // Upgraded last: the last holder of a call that is dropped here would wait for the lock that is held here.
         if let Some(InFlight { call, progress, .. }) = calls.get(key)
-            && let Some(call) = call.upgrade()
             && may_join(progress)
+            && let Some(call) = call.upgrade()
         {
             return Joined { call, progress: progress.clone(), is_shared: true };
         }
@@ -132,6 +133,8 @@ impl<K: Eq + Hash, V, P> Drop for RemoveOnDrop<K, V, P> {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::mpsc, time::Duration};
+
     use tokio::sync::oneshot;
 
     use super::*;
@@ -199,6 +202,34 @@ mod tests {
         assert!(first.await.unwrap_err().is_cancelled());
         end.send(7).unwrap();
         assert_eq!(second.await.unwrap(), Ok(7));
+    }
+
+    /// A refusing caller that held the call could be its last holder, and would then wait for its own lock.
+    #[test]
+    fn a_call_that_is_refused_while_its_last_caller_leaves_blocks_nobody() {
+        let calls = Calls::new();
+        let first = calls.join(&"a", any, || ((), std::future::pending()));
+        let ((leave, left), (gone, wait)) = (mpsc::channel(), mpsc::channel());
+        std::thread::spawn(move || {
+            left.recv().unwrap();
+            drop(first);
+            gone.send(()).unwrap();
+        });
+        let (end, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            let refuse = |(): &()| {
+                leave.send(()).unwrap();
+                // The other caller cannot leave before the lock is released, unless this one holds the call.
+                let _ = wait.recv_timeout(Duration::from_millis(100));
+                false
+            };
+            end.send(calls.join(&"a", refuse, || ok(3)).is_shared).unwrap();
+        });
+        assert_eq!(
+            ended.recv_timeout(Duration::from_secs(30)),
+            Ok(false),
+            "the caller waits for its own lock"
+        );
     }
 
     #[tokio::test]
