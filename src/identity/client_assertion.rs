@@ -23,6 +23,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use crate::{
+    blocking::run_blocking,
     content::client_key::{ClientKey, ClientKeyError},
     spec::{
         identity::ClientId,
@@ -78,15 +79,8 @@ impl CertificateAssertion {
             let key = ClientKey::open(text.expose(), password.expose(), OffsetDateTime::now_utc())?;
             Ok(Arc::new(Signer::new(key, scheme, chain)))
         };
-        // An archive takes up to a second. A shutdown of the runtime drops this task as well.
-        let opened = match tokio::task::spawn_blocking(open).await {
-            Ok(opened) => opened,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => std::future::pending().await,
-            },
-        };
-        let signer: Arc<Signer> = opened?;
+        // An archive takes up to a second.
+        let signer: Arc<Signer> = run_blocking(open).await?;
         *state = State::Open(signer.clone());
         Ok(signer)
     }

@@ -8,6 +8,7 @@ use futures::future::{Either, join_all, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    blocking::run_blocking,
     cloud::CloudEnvironment,
     identity::{Authenticated, Authentication, TokenRequest, TokenSource},
     spec::{
@@ -289,18 +290,5 @@ async fn run_alongside<T>(work: impl Future<Output = T>, other: impl Future<Outp
     match select(pin!(work), pin!(other)).await {
         Either::Left((result, _)) => result,
         Either::Right(((), work)) => work.await,
-    }
-}
-
-/// Runs a computation on a blocking thread, so that it does not delay the threads that serve other mounts. A panic in
-/// `work` panics here.
-async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only a shutdown of the runtime drops blocking work that has not begun, and it drops this task as well.
-            Err(_) => std::future::pending().await,
-        },
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::{
+    blocking::run_blocking,
     parameters::{self, MountTexts, ParametersError},
     proto::MountRequest,
     spec::{MountSpec, sensitive::Sensitive},
@@ -66,19 +67,12 @@ impl RequestParser {
             return texts.parse();
         }
         let turn = self.large.clone().acquire_owned().await;
-        let parsed = tokio::task::spawn_blocking(move || {
+        run_blocking(move || {
             // Held until the end, also if the caller goes away meanwhile.
             let _turn = turn;
             texts.parse()
-        });
-        match parsed.await {
-            Ok(result) => result,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // Only a shutdown of the runtime drops blocking work, and it drops this task as well.
-                Err(_) => std::future::pending().await,
-            },
-        }
+        })
+        .await
     }
 }
 
