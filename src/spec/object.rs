@@ -68,6 +68,16 @@ impl ObjectType {
             Self::Certificate => "cert",
         }
     }
+
+    /// Returns the least privileged role that reads this type of object
+    /// (<https://learn.microsoft.com/azure/key-vault/general/rbac-guide#azure-built-in-roles-for-key-vault-data-plane-operations>).
+    pub fn reader_role(self) -> &'static str {
+        match self {
+            Self::Secret => "Key Vault Secrets User",
+            Self::Key => "Key Vault Crypto User",
+            Self::Certificate => "Key Vault Certificate User",
+        }
+    }
 }
 
 impl fmt::Display for ObjectType {

@@ -58,16 +58,6 @@ impl About<'_> {
     }
 }
 
-/// Returns the least privileged role that reads this type of object
-/// (<https://learn.microsoft.com/azure/key-vault/general/rbac-guide#azure-built-in-roles-for-key-vault-data-plane-operations>).
-fn role(kind: Option<ObjectType>) -> &'static str {
-    match kind {
-        Some(ObjectType::Key) => "Key Vault Crypto User",
-        Some(ObjectType::Certificate) => "Key Vault Certificate User",
-        Some(ObjectType::Secret) | None => "Key Vault Secrets User",
-    }
-}
-
 /// Returns the name that access policies use for a type of object.
 fn permission(kind: Option<ObjectType>) -> &'static str {
     match kind {
@@ -170,7 +160,7 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
         }
         Code::ForbiddenByRbac => format!(
             "grant the role {} on {} to {}; a new assignment takes up to ten minutes",
-            role(about.kind),
+            about.kind.unwrap_or(ObjectType::Secret).reader_role(),
             about.vault(),
             about.grantee()
         ),

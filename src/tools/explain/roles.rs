@@ -9,16 +9,6 @@ use crate::spec::{MountSpec, object::ObjectType};
 
 use super::calls;
 
-/// Returns the least privileged role that reads this type of object
-/// (<https://learn.microsoft.com/azure/key-vault/general/rbac-guide#azure-built-in-roles-for-key-vault-data-plane-operations>).
-fn role(object_type: ObjectType) -> &'static str {
-    match object_type {
-        ObjectType::Secret => "Key Vault Secrets User",
-        ObjectType::Key => "Key Vault Crypto User",
-        ObjectType::Certificate => "Key Vault Certificate User",
-    }
-}
-
 pub(super) fn write(spec: &MountSpec, out: &mut dyn Write) -> io::Result<()> {
     let assignee = match spec.identity.client() {
         Some(client) => client.to_string(),
@@ -26,14 +16,15 @@ pub(super) fn write(spec: &MountSpec, out: &mut dyn Write) -> io::Result<()> {
     };
     let mut needed: BTreeSet<(String, &str)> = BTreeSet::new();
     for object in &spec.objects {
-        let vault = object.vault.as_ref().unwrap_or(&spec.vault).to_string();
-        if calls::passwords(object) > 0 {
-            needed.insert((vault.clone(), role(ObjectType::Secret)));
+        let vaults = match &object.vault {
+            Some(vault) => vec![vault],
+            None => std::iter::once(&spec.vault).chain(&spec.failover).collect(),
+        };
+        let password = (calls::passwords(object) > 0).then_some(ObjectType::Secret);
+        for vault in vaults {
+            let types = std::iter::once(object.object_type()).chain(password);
+            needed.extend(types.map(|object_type| (vault.to_string(), object_type.reader_role())));
         }
-        if let Some(other) = spec.failover.as_ref().filter(|_| object.vault.is_none()) {
-            needed.insert((other.to_string(), role(object.object_type())));
-        }
-        needed.insert((vault, role(object.object_type())));
     }
     for (vault, role) in needed {
         writeln!(out, "  az role assignment create --role \"{role}\" --assignee \"{assignee}\" \\")?;
