@@ -1,5 +1,7 @@
 //! Command-line parsing by the rules of Go's flag package: <https://pkg.go.dev/flag#hdr-Command_line_flag_syntax>
 
+use crate::spec::misspelling::nearest;
+
 use super::{
     UsageError,
     flags::{FLAGS, Flag, Kind},
@@ -33,7 +35,8 @@ impl<I: Iterator<Item = String>> Tokens<I> {
             None => (text, None),
         };
         let Some(flag) = FLAGS.iter().find(|flag| flag.name == name) else {
-            return Err(UsageError::Unknown { given: argument.clone(), nearest: nearest(name) });
+            let nearest = nearest(name, FLAGS.iter().map(|flag| flag.name));
+            return Err(UsageError::Unknown { given: argument.clone(), nearest });
         };
         let value = match (value, flag.kind) {
             (Some(value), _) => value,
@@ -51,14 +54,4 @@ impl<I: Iterator<Item = String>> Iterator for Tokens<I> {
         let argument = self.arguments.next()?;
         Some(self.token(argument))
     }
-}
-
-/// Returns the flag whose name is most similar to an unknown one.
-fn nearest(name: &str) -> Option<&'static str> {
-    FLAGS
-        .iter()
-        .map(|flag| (strsim::jaro_winkler(name, flag.name), flag.name))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, name)| name)
 }

@@ -1,6 +1,9 @@
 //! Finds parameters that are ignored because their names are misspelt.
 
-use crate::spec::{excerpt::Excerpt, misspelling::Misspelling};
+use crate::spec::{
+    excerpt::Excerpt,
+    misspelling::{Misspelling, nearest},
+};
 
 use super::attributes::{self, Attributes};
 
@@ -15,25 +18,11 @@ pub(super) fn find(attributes: &Attributes) -> Vec<Misspelling> {
             !key.contains('/') && key.len() <= MAX_NAME && !KNOWN.contains(key) && !OTHERS.contains(key)
         })
         .take(MAX_COMPARED)
-        .filter_map(|key| Some(Misspelling { written: Excerpt::of(key), meant: nearest(key, &missing)? }))
+        .filter_map(|key| {
+            Some(Misspelling { written: Excerpt::of(key), meant: nearest(key, missing.iter().copied())? })
+        })
         .take(MAX_MISSPELLINGS)
         .collect()
-}
-
-/// Returns the known name that is closest to an unknown one, if any is close.
-pub(super) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
-    let written = comparable(written);
-    known
-        .iter()
-        .map(|known| (strsim::osa_distance(&written, &comparable(known)), *known))
-        .filter(|(distance, known)| *distance <= (known.len() - 2) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
-}
-
-/// Returns a name without case and word separators, which users spell in many ways.
-fn comparable(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn is_set(attributes: &Attributes, known: &str) -> bool {

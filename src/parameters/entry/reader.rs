@@ -6,7 +6,6 @@ use crate::{
     parameters::{
         error::{Problem, Problems},
         fields::Unknown,
-        misspelling,
         yaml::Oddity,
     },
     spec::{
@@ -14,6 +13,7 @@ use crate::{
         boolean::{self, InvalidBoolean},
         excerpt::Excerpt,
         file::RelativePath,
+        misspelling::nearest,
         object::ObjectName,
         vault::{InvalidVaultName, VaultName},
     },
@@ -63,8 +63,7 @@ impl Reader<'_> {
 
     /// Returns a hint at the ignored field that the user likely meant as `key`; empty if there is none.
     fn meant(&self, key: &str) -> String {
-        let Some(written) = self.ignored.iter().find(|name| misspelling::nearest(name, &[key]).is_some())
-        else {
+        let Some(written) = self.ignored.iter().find(|name| nearest(name, [key]).is_some()) else {
             return String::new();
         };
         match self.source.and_then(|source| Oddity::of_key(source, written)) {
@@ -125,7 +124,7 @@ impl Reader<'_> {
     /// Adds a problem for each unknown field of a nested map.
     pub(super) fn refuse_unknown(&self, unknown: &Unknown, known: &[&str], problems: &mut Problems) {
         for name in unknown.names() {
-            let meant = match misspelling::nearest(name, known) {
+            let meant = match nearest(name, known.iter().copied()) {
                 Some(known) => format!("did you mean {known}?"),
                 None => format!("use {}", known.join(", ")),
             };

@@ -66,8 +66,7 @@ fn all_mistakes_of_an_entry_come_together() {
             "objects[0].combine.fromat (db): is an unknown field; did you mean format?",
             "objects[0].combine.format (db): is not set",
             "objects[0].combine.items[0].objectName: \"d_b\" must be 1 to 127 letters, digits and dashes",
-            "objects[0].combine.items[1].kye (db): is an unknown field; use key, objectName, objectVersion, jmesPath, \
-             optional, default",
+            "objects[0].combine.items[1].kye (db): is an unknown field; did you mean key?",
             "objects[0].combine.items[1].key (db): is not set",
             "objects[0].combine.items[2] (db): is empty; an item looks like {key: DB_PASSWORD, objectName: db-password}",
             "objects[0].combine.items[3] (db): is a text, not a map; an item looks like {key: DB_PASSWORD, objectName: \

@@ -2,14 +2,14 @@
 
 use crate::{
     parameters::ENTRY_FIELDS,
-    spec::file::FileMode,
+    spec::{file::FileMode, misspelling::nearest},
     tools::{
         class::{Class, node::Node, source::Source},
         validate::locate::{self, Place},
     },
 };
 
-use super::{Finding, Rule, finding, nearest};
+use super::{Finding, Rule, finding};
 
 pub(super) fn review(class: &Class, source: &Source, findings: &mut Vec<Finding>) {
     for (index, entry) in locate::entries(class, &source.text).iter().enumerate() {

@@ -43,15 +43,3 @@ fn finding(
         message: message.into(),
     }
 }
-
-/// Returns the name that is most similar to an unknown one, if any is.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase()), known))
-        .filter(|(likeness, _)| *likeness > LIKENESS)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, known)| known)
-}
-
-/// The least likeness of a misspelling to what was meant.
-const LIKENESS: f64 = 0.85;

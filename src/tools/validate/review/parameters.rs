@@ -1,6 +1,6 @@
 //! Parameters that have no effect, or one that their author may not expect.
 
-use crate::{parameters::PARAMETERS, tools::class::Class};
+use crate::{parameters::PARAMETERS, spec::misspelling::nearest, tools::class::Class};
 
 use super::{Finding, Rule, finding};
 
@@ -9,7 +9,8 @@ pub(super) fn review(class: &Class, findings: &mut Vec<Finding>) {
         let Some(name) = key.scalar() else { continue };
         let offset = key.span.start;
         if !PARAMETERS.contains(&name) {
-            let message = match nearest(name) {
+            let known = PARAMETERS.iter().copied().filter(|known| !known.contains('/'));
+            let message = match nearest(name, known) {
                 Some(known) => format!("is unknown, and has no effect; did you mean {known}?"),
                 None => "is unknown, and has no effect".to_owned(),
             };
@@ -25,9 +26,4 @@ pub(super) fn review(class: &Class, findings: &mut Vec<Finding>) {
             findings.push(finding(Rule::HiddenParameter, class, offset, name, message));
         }
     }
-}
-
-/// Returns the known parameter with the most similar name.
-fn nearest(name: &str) -> Option<&'static str> {
-    super::nearest(name, PARAMETERS.iter().copied().filter(|known| !known.contains('/')))
 }

@@ -1,7 +1,7 @@
 //! Synced Secrets: their keys must name files that the class makes.
 
 use crate::{
-    spec::MountSpec,
+    spec::{MountSpec, misspelling::nearest},
     tools::class::{
         Class,
         files::{self, Expected, Name},
@@ -42,7 +42,7 @@ fn suggestion(name: &str, files: &[Expected]) -> String {
         Name::Exactly(name) => Some(name.as_str()),
         Name::Within(_) => None,
     });
-    match super::nearest(name, known) {
+    match nearest(name, known) {
         Some(known) => format!("did you mean {known}?"),
         None => {
             "objectName must be the path of a file: objectAlias, or else objectName, of an entry".to_owned()
