@@ -106,7 +106,7 @@ fn common_labels_are_on_every_object_and_pod_and_replace_none_of_ours() {
     let Some(helm) = Helm::find() else { return };
     let values = json!({"commonLabels": {"team": "platform", "app": "taken"}, "dashboard": {"enabled": true},
         "podMonitor": {"enabled": true}, "prometheusRule": {"enabled": true}, "networkPolicy": {"enabled": true},
-        "test": {"secretProviderClass": "demo"}});
+        "admissionPolicy": {"enabled": true}, "test": {"secretProviderClass": "demo"}});
     let objects = helm.render(&values).unwrap();
     let daemonset = kubernetes::one(&objects, "DaemonSet");
     for object in objects.iter().chain([&daemonset["spec"]["template"]]) {
