@@ -19,6 +19,8 @@ mod cpu_time;
 #[path = "../mount/driver.rs"]
 #[allow(dead_code, reason = "the benchmark needs more of it")]
 mod driver;
+#[path = "../soak/long_run.rs"]
+mod long_run;
 #[path = "../mount/pods.rs"]
 #[allow(dead_code, reason = "the soak needs more of it")]
 mod pods;
@@ -34,10 +36,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::LocalSet, time::sleep};
+use tokio::time::sleep;
 
 use self::{
-    attack::Attack, azure::Azure, driver::Driver, honest::HonestPods, ports::Probes, process::Process,
+    attack::Attack,
+    azure::Azure,
+    driver::Driver,
+    honest::HonestPods,
+    long_run::{LongRun, progress},
+    ports::Probes,
+    process::Process,
     usage::Usage,
 };
 
@@ -51,38 +59,11 @@ const PEACE: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(70);
 
 fn main() -> ExitCode {
-    let outcome = minutes(std::env::args().skip(1)).and_then(|minutes| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let azure = Rc::new(Azure::start()?);
-        let length = Duration::from_secs_f64(minutes * 60.0);
-        // The emulator's runtime ends outside of this one.
-        runtime.block_on(LocalSet::new().run_until(siege(azure.clone(), length)))
-    });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "the siege cannot go on: {error}");
-            ExitCode::from(2)
-        }
-    }
+    LongRun { name: "siege", default_minutes: 2.0, minutes: 0.05..=1_000.0 }.run(siege)
 }
 
-fn minutes(arguments: impl Iterator<Item = String>) -> Result<f64, Failure> {
-    // Cargo passes this to every benchmark.
-    let mut arguments = arguments.filter(|argument| argument != "--bench");
-    let text = match (arguments.next(), arguments.next()) {
-        (None, None) => return Ok(2.0),
-        (Some(flag), Some(value)) if flag == "--minutes" => value,
-        (Some(argument), None) if argument.starts_with("--minutes=") => {
-            argument.trim_start_matches("--minutes=").to_owned()
-        }
-        _ => return Err("the only argument is --minutes N".into()),
-    };
-    let minutes = text.parse().ok().filter(|minutes| (0.05..=1_000.0).contains(minutes));
-    minutes.ok_or_else(|| "--minutes takes a number".into())
-}
-
-async fn siege(azure: Rc<Azure>, length: Duration) -> Result<(), Failure> {
+/// Returns `true`: the table is for a reader to judge.
+async fn siege(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
     progress("preparing");
     let ours = ("akv-provider".to_owned(), env!("CARGO_BIN_EXE_akv-provider").into());
     let provider = process::side_by_side(vec![ours], azure.directory_of_files()).remove(0);
@@ -148,10 +129,5 @@ async fn siege(azure: Rc<Azure>, length: Duration) -> Result<(), Failure> {
     for failure in &siege.0.failures {
         writeln!(out, "an honest mount failed: {failure}")?;
     }
-    Ok(())
-}
-
-/// Writes progress to standard error; only the table goes to standard output.
-fn progress(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    Ok(true)
 }

@@ -6,6 +6,7 @@
 //! the active faults. A failure without a fault, a stale value or a leak fails the soak.
 
 mod fault_schedule;
+mod long_run;
 mod record;
 mod work;
 
@@ -32,12 +33,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{task::LocalSet, time::sleep};
+use tokio::time::sleep;
 
 use self::{
     azure::Azure,
     driver::Driver,
     fault_schedule::FaultSchedule,
+    long_run::{LongRun, progress},
     process::{Process, Provider},
     record::{Leaks, Record, Sample},
 };
@@ -63,36 +65,7 @@ const ROWS: u32 = 12;
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    let outcome = minutes(std::env::args().skip(1)).and_then(|minutes| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let azure = Rc::new(Azure::start()?);
-        let length = Duration::from_secs_f64(minutes * 60.0);
-        // The emulator's runtime ends outside of this one.
-        runtime.block_on(LocalSet::new().run_until(soak(azure.clone(), length)))
-    });
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "the soak cannot go on: {error}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn minutes(arguments: impl Iterator<Item = String>) -> Result<f64, Failure> {
-    // Cargo passes this to every benchmark.
-    let mut arguments = arguments.filter(|argument| argument != "--bench");
-    let text = match (arguments.next(), arguments.next()) {
-        (None, None) => return Ok(60.0),
-        (Some(flag), Some(value)) if flag == "--minutes" => value,
-        (Some(argument), None) if argument.starts_with("--minutes=") => {
-            argument.trim_start_matches("--minutes=").to_owned()
-        }
-        _ => return Err("the only argument is --minutes N".into()),
-    };
-    let minutes = text.parse().ok().filter(|minutes| (0.1..=10_000.0).contains(minutes));
-    minutes.ok_or_else(|| "--minutes takes a number".into())
+    LongRun { name: "soak", default_minutes: 60.0, minutes: 0.1..=10_000.0 }.run(soak)
 }
 
 /// Returns whether the soak passed.
@@ -199,9 +172,4 @@ async fn finish(tasks: Vec<tokio::task::JoinHandle<()>>) {
         // The task itself reports a panic.
         let _ = task.await;
     }
-}
-
-/// Writes progress to standard error; only the table goes to standard output.
-fn progress(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }
