@@ -1,8 +1,14 @@
 //! A provider that replaces another one on the same socket.
 
-use std::os::unix::net::UnixStream;
+use std::{
+    fs,
+    os::unix::{fs::MetadataExt, net::UnixStream},
+    path::Path,
+    time::Duration,
+};
 
 use akv_emulator::{Fault, Route, Service};
+use tokio::process::{Child, Command};
 
 use crate::{
     harness::{Azure, Driver, MountCall},
@@ -39,16 +45,10 @@ async fn the_later_of_two_providers_keeps_the_socket_when_the_earlier_stops() {
     of_earlier.mount(&call).await.unwrap();
     let inode = inode(&socket);
 
-    let mut later = process::command(dir.path(), &azure).env("HTTPS_PROXY", &proxy).spawn().unwrap();
-    while self::inode(&socket) == inode {
-        assert!(later.try_wait().unwrap().is_none(), "the later provider gave up");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    process::listens(&mut later, &socket).await;
+    let later = start_later(dir.path(), &azure, inode).await;
     of_earlier.mount(&call).await.expect("a connection to the earlier one goes on");
 
-    let pid = earlier.id().unwrap().to_string();
-    assert!(tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    terminate(&earlier).await;
     process::log(&earlier.wait_with_output().await.unwrap());
     assert!(socket.exists(), "the earlier provider removed the later one's socket");
     of_earlier.mount(&call).await.expect("its driver finds the later one");
@@ -71,16 +71,10 @@ async fn a_driver_reaches_the_later_provider_while_the_earlier_finishes_its_moun
     let mount = tokio::spawn(async move { driver.mount(&running).await });
     azure.journal().wait_for_route(1, &slow).await;
 
-    let pid = earlier.id().unwrap().to_string();
-    assert!(tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    terminate(&earlier).await;
     while of_earlier.mount(&call).await.is_ok() {}
     let inode = inode(&socket);
-    let mut later = process::command(dir.path(), &azure).env("HTTPS_PROXY", &proxy).spawn().unwrap();
-    while self::inode(&socket) == inode {
-        assert!(later.try_wait().unwrap().is_none(), "the later provider gave up");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    process::listens(&mut later, &socket).await;
+    let later = start_later(dir.path(), &azure, inode).await;
     // The earlier provider refuses once more, sees the later one, and closes the connection.
     while of_earlier.call(call.request()).await.is_err() {}
     assert!(!mount.is_finished(), "the earlier provider still has a mount");
@@ -90,7 +84,24 @@ async fn a_driver_reaches_the_later_provider_while_the_earlier_finishes_its_moun
     process::log(&Process { dir, child: later }.signal("-TERM").await);
 }
 
+/// Starts a provider in the directory of an earlier one, and waits until its socket has replaced the one with `inode`.
+async fn start_later(directory: &Path, azure: &Azure, inode: u64) -> Child {
+    let mut later = process::command(directory, azure).env("HTTPS_PROXY", azure.proxy_url()).spawn().unwrap();
+    let socket = directory.join("azure.sock");
+    while self::inode(&socket) == inode {
+        assert!(later.try_wait().unwrap().is_none(), "the later provider gave up");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    process::listens(&mut later, &socket).await;
+    later
+}
+
+async fn terminate(provider: &Child) {
+    let pid = provider.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+}
+
 /// Returns the socket's inode; zero while there is no socket.
-fn inode(socket: &std::path::Path) -> u64 {
-    std::fs::metadata(socket).map_or(0, |metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
+fn inode(socket: &Path) -> u64 {
+    fs::metadata(socket).map_or(0, |metadata| metadata.ino())
 }

@@ -44,27 +44,7 @@ pub(crate) fn back(environment: &Environment) -> Result<String, StepError> {
 
 /// Installs our chart under another provider name while provider-azure serves `azure`, mounts a volume, and removes it.
 pub(crate) fn beside(environment: &Environment) -> Result<String, StepError> {
-    let chart = environment.path(CHART);
-    let image = image_values(environment);
-    let emulator = emulator_values(environment)?;
-    environment.helm.run(
-        PROVIDERS,
-        &[
-            "upgrade",
-            "--install",
-            BESIDE,
-            &chart,
-            "--set",
-            "providerName=akv",
-            "--set",
-            &image,
-            "--set",
-            &emulator,
-            "--wait",
-            "--timeout",
-            "3m",
-        ],
-    )?;
+    upgrade_to_ours(environment, BESIDE, &["--install", "--set", "providerName=akv"])?;
     let class = format!("{CLASS}-beside");
     let pod = objects::pod("beside", &class, &environment.options.app_image);
     environment.kubectl.apply(&[objects::class(&class, "akv", "db-password"), pod])?;
@@ -78,26 +58,18 @@ pub(crate) fn beside(environment: &Environment) -> Result<String, StepError> {
 
 /// Upgrades provider-azure's release to our chart, with the values that it had.
 pub(crate) fn in_place(environment: &Environment) -> Result<String, StepError> {
+    upgrade_to_ours(environment, RELEASE, &["--reset-then-reuse-values"])?;
+    served_by_us(environment, RELEASE)
+}
+
+/// Upgrades a release to our chart, with our image and the emulator as Azure.
+fn upgrade_to_ours(environment: &Environment, release: &str, more: &[&str]) -> Result<(), StepError> {
     let chart = environment.path(CHART);
     let image = image_values(environment);
     let emulator = emulator_values(environment)?;
-    environment.helm.run(
-        PROVIDERS,
-        &[
-            "upgrade",
-            RELEASE,
-            &chart,
-            "--reset-then-reuse-values",
-            "--set",
-            &image,
-            "--set",
-            &emulator,
-            "--wait",
-            "--timeout",
-            "3m",
-        ],
-    )?;
-    served_by_us(environment, RELEASE)
+    let upgrade =
+        ["upgrade", release, &chart, "--set", &image, "--set", &emulator, "--wait", "--timeout", "3m"];
+    environment.helm.run(PROVIDERS, &[&upgrade[..], more].concat()).map(drop)
 }
 
 fn served_by_us(environment: &Environment, app: &str) -> Result<String, StepError> {
