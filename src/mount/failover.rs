@@ -155,6 +155,7 @@ fn is_out_of_reach(error: &VaultError) -> bool {
         | VaultError::Incomplete(_)
         | VaultError::OtherObject(_)
         | VaultError::RepeatedVersion(_)
+        | VaultError::RepeatedObject(_)
         | VaultError::Endless { .. } => false,
     }
 }

@@ -21,11 +21,14 @@ use super::{
     auth::{NamedAuthority, TenantError},
     authenticated::AuthenticatedVaults,
     bundle::{Bundle, VersionProperties},
-    cache::{Answer, CacheSettings, ReadCache, Reader},
+    cache::{Answer, CacheSettings, Cacheable, ReadCache, Reader},
     error::VaultError,
     host::{VaultHost, VaultHosts},
     lenient_json::LenientJsonPolicy,
+    limiter::QueuedRequest,
+    list::{List, ObjectList},
     read::Read,
+    request::Request as VaultRequest,
     sdk::Sdk,
 };
 
@@ -208,39 +211,51 @@ pub struct VaultClient {
 impl VaultClient {
     /// Reads one version of an object.
     pub fn get(&self, read: &Read) -> Answer<Bundle> {
-        self.note(self.sharing.answer(&self.vault, &self.reader, read, |ask| {
-            let (sdk, read) = (self.sdk.clone(), read.clone());
-            let (host, authenticated) = (self.vault.clone(), self.authenticated.clone());
-            async move {
-                let result = sdk.measured(&read, sdk.get(&read, ask)).await;
-                authenticated.note(&host, &result);
-                result
-            }
-        }))
+        let object = read.clone();
+        self.answer(VaultRequest::Object(read.clone()), |sdk, ask| async move { sdk.get(&object, ask).await })
     }
 
     /// Lists every version of an object, in the vault's order; empty if there is no such object.
     pub fn versions(&self, read: &Read) -> Answer<Vec<VersionProperties>> {
-        self.note(self.sharing.answer(&self.vault, &self.reader, read, |ask| {
-            let (sdk, read) = (self.sdk.clone(), read.clone());
+        let object = read.clone();
+        self.answer(
+            VaultRequest::Object(read.clone()),
+            |sdk, ask| async move { sdk.versions(&object, ask).await },
+        )
+    }
+
+    /// Lists the vault's objects of one type. The identity needs the permission to list.
+    pub fn list(&self, list: List) -> Answer<ObjectList> {
+        self.answer(VaultRequest::List(list), move |sdk, ask| async move { sdk.objects(&list, ask).await })
+    }
+
+    /// Returns the answer to `request`, which `send` sends if no other mount's answer will do.
+    fn answer<V: Cacheable, F>(
+        &self,
+        request: VaultRequest,
+        send: impl FnOnce(Arc<Sdk>, Arc<QueuedRequest>) -> F,
+    ) -> Answer<V>
+    where
+        F: Future<Output = Result<V, VaultError>> + Send + 'static,
+    {
+        let (answer, call) = self.sharing.answer(&self.vault, &self.reader, &request, |ask| {
+            let (sdk, request) = (self.sdk.clone(), request.clone());
             let (host, authenticated) = (self.vault.clone(), self.authenticated.clone());
+            let answer = send(sdk.clone(), ask);
             async move {
-                let result = sdk.measured(&read, sdk.versions(&read, ask)).await;
+                let result = sdk.measured(&request, answer).await;
                 authenticated.note(&host, &result);
                 result
             }
-        }))
+        });
+        if call == VaultCall::Shared {
+            self.shared.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 
     /// Returns whether another mount sent any of the reads so far, and so with another token.
     pub fn shared(&self) -> bool {
         self.shared.load(Ordering::Relaxed)
-    }
-
-    fn note<T>(&self, (answer, call): (Answer<T>, VaultCall)) -> Answer<T> {
-        if call == VaultCall::Shared {
-            self.shared.store(true, Ordering::Relaxed);
-        }
-        answer
     }
 }

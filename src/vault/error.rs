@@ -3,7 +3,10 @@
 use azure_core::error::ErrorKind;
 
 use crate::{
-    spec::{excerpt::Excerpt, object::ObjectVersion},
+    spec::{
+        excerpt::Excerpt,
+        object::{ObjectName, ObjectVersion},
+    },
     transport::{self, BoxError},
 };
 
@@ -74,6 +77,9 @@ pub enum VaultError {
     /// A list names a version twice, as happens if a page belongs to another request.
     #[error("the vault's list names version {0} twice")]
     RepeatedVersion(ObjectVersion),
+    /// A list names an object twice, as happens if a page belongs to another request.
+    #[error("the vault's list names {0} twice")]
+    RepeatedObject(ObjectName),
     /// A list does not end: its next page may always be the same one.
     #[error(
         "the vault's list of versions does not end: it has more than {versions} entries or {pages} pages"
@@ -107,6 +113,7 @@ impl VaultError {
             | Self::Incomplete(_)
             | Self::OtherObject(_)
             | Self::RepeatedVersion(_)
+            | Self::RepeatedObject(_)
             | Self::Endless { .. } => None,
         }
     }
@@ -138,6 +145,7 @@ impl VaultError {
             | Self::Malformed(_)
             | Self::OtherObject(_)
             | Self::RepeatedVersion(_)
+            | Self::RepeatedObject(_)
             | Self::Endless { .. } => "malformed",
             Self::Incomplete(_) => "incomplete",
         }

@@ -7,7 +7,7 @@ use azure_core::http::Url;
 
 use crate::spec::{
     excerpt::Excerpt,
-    object::{ObjectType, ObjectVersion},
+    object::{ObjectName, ObjectType, ObjectVersion},
 };
 
 use super::{error::VaultError, read::Read};
@@ -46,6 +46,24 @@ pub(super) fn accept(read: &Read, id: Option<String>) -> Result<Identifier, Vaul
         return Err(other());
     }
     Ok(Identifier { version, url: id })
+}
+
+/// Returns the name in the identifier of an object in a list, `https://<vault>/<collection>/<name>`, and the identifier.
+///
+/// # Errors
+/// The identifier is missing, or names another kind of object.
+pub(super) fn listed(
+    object_type: ObjectType,
+    id: Option<String>,
+) -> Result<(ObjectName, String), VaultError> {
+    let id = id.ok_or(VaultError::Incomplete("id"))?;
+    let parsed = id.parse::<Url>().map_err(|_| VaultError::Incomplete("id"))?;
+    let mut segments = parsed.path_segments().ok_or(VaultError::Incomplete("id"))?;
+    if segments.next() != Some(collection(object_type)) {
+        return Err(VaultError::OtherObject(Excerpt::of(&id)));
+    }
+    let name = segments.next().and_then(|name| name.parse().ok());
+    Ok((name.ok_or(VaultError::Incomplete("name in the id"))?, id))
 }
 
 /// Returns the first path segment of a kind of object.

@@ -13,8 +13,10 @@ mod host;
 mod identifier;
 mod lenient_json;
 pub mod limiter;
+mod list;
 mod properties;
 mod read;
+mod request;
 mod sdk;
 
 pub use self::{
@@ -25,6 +27,7 @@ pub use self::{
     client::{HostStatus, VaultClient, Vaults},
     error::VaultError,
     error_response::{Reason, VaultErrorResponse},
+    list::{Extent, List, ListedObject, ObjectList},
     properties::{Lifecycle, Properties},
     read::Read,
 };

@@ -4,34 +4,46 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use azure_core::{
     credentials::TokenCredential,
-    http::{ClientMethodOptions, ClientOptions, Context},
+    http::{ClientMethodOptions, ClientOptions, Context, pager::PagerOptions},
     time::OffsetDateTime,
 };
 use azure_security_keyvault_certificates::{
     CertificateClient, CertificateClientOptions,
     models::{
-        CertificateClientGetCertificateOptions, CertificateClientListCertificatePropertiesVersionsOptions,
+        CertificateClientGetCertificateOptions, CertificateClientListCertificatePropertiesOptions,
+        CertificateClientListCertificatePropertiesVersionsOptions,
     },
 };
 use azure_security_keyvault_keys::{
     KeyClient, KeyClientOptions,
-    models::{KeyClientGetKeyOptions, KeyClientListKeyPropertiesVersionsOptions},
+    models::{
+        KeyClientGetKeyOptions, KeyClientListKeyPropertiesOptions, KeyClientListKeyPropertiesVersionsOptions,
+    },
 };
 use azure_security_keyvault_secrets::{
     SecretClient, SecretClientOptions,
-    models::{SecretClientGetSecretOptions, SecretClientListSecretPropertiesVersionsOptions},
+    models::{
+        SecretClientGetSecretOptions, SecretClientListSecretPropertiesOptions,
+        SecretClientListSecretPropertiesVersionsOptions,
+    },
 };
 use futures::StreamExt;
 use tracing::Instrument;
 
-use crate::{metrics::Metrics, spec::object::ObjectType};
+use crate::{
+    metrics::Metrics,
+    spec::object::{ObjectName, ObjectType},
+};
 
 use super::{
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
     error::VaultError,
     identifier::{self, Identifier},
     limiter::QueuedRequest,
+    list::{Extent, List, Listing, ObjectList},
+    properties::Properties,
     read::Read,
+    request::Request,
 };
 
 /// The most versions of an object that are listed: one an hour for two years. They take two MiB. Key Vault has no
@@ -97,13 +109,14 @@ impl Sdk {
 
     pub(super) async fn measured<T>(
         &self,
-        read: &Read,
+        request: &Request,
         answer: impl Future<Output = Result<T, VaultError>>,
     ) -> Result<T, VaultError> {
         let begin = Instant::now();
-        let result = answer.instrument(tracing::debug_span!("read", object = %read)).await;
+        let result = answer.instrument(tracing::debug_span!("read", object = %request)).await;
         let error = result.as_ref().err().map(VaultError::label);
-        self.metrics.read(read.object_type, read.name.as_str(), error, begin.elapsed());
+        let name = request.name().map(ObjectName::as_str).unwrap_or_default();
+        self.metrics.read(request.object_type(), name, error, begin.elapsed());
         result
     }
 
@@ -172,8 +185,7 @@ impl Sdk {
             }};
         }
         let name = read.name.as_str();
-        let method_options =
-            azure_core::http::pager::PagerOptions { context: asking(ask).context, ..Default::default() };
+        let method_options = paging(ask);
         match read.object_type {
             ObjectType::Secret => {
                 let options =
@@ -194,6 +206,66 @@ impl Sdk {
             }
         }
     }
+
+    /// Lists the objects of one type, a page of at most 25 at a time.
+    pub(super) async fn objects(
+        &self,
+        list: &List,
+        ask: Arc<QueuedRequest>,
+    ) -> Result<ObjectList, VaultError> {
+        // The models of the three crates are alike, but no trait says so.
+        macro_rules! list {
+            ($pager:expr, $id:ident, |$item:ident, $properties:ident| $more:expr) => {{
+                let (mut pages, mut listing) = ($pager.into_pages(), Listing::new(*list));
+                while let Some(page) = pages.next().await {
+                    let page = page?.into_model()?;
+                    for mut $item in page.value {
+                        let id = $item.$id.take();
+                        listing.add(id, |id| {
+                            let $properties = Properties::new(id, $item.attributes, $item.tags);
+                            $more
+                        })?;
+                    }
+                    if let Some(extent) = listing.end_page(page.next_link.as_deref()) {
+                        return Ok(listing.into_list(extent));
+                    }
+                }
+                Ok(listing.into_list(Extent::Whole))
+            }};
+        }
+        let method_options = paging(ask);
+        match list.object_type {
+            ObjectType::Secret => {
+                let options =
+                    SecretClientListSecretPropertiesOptions { method_options, ..Default::default() };
+                list!(self.secrets.list_secret_properties(Some(options))?, id, |secret, properties| {
+                    properties.with_content_type(secret.content_type.as_deref()).with_managed(secret.managed)
+                })
+            }
+            ObjectType::Key => {
+                let options = KeyClientListKeyPropertiesOptions { method_options, ..Default::default() };
+                list!(self.keys.list_key_properties(Some(options))?, kid, |key, properties| {
+                    properties.with_managed(key.managed)
+                })
+            }
+            ObjectType::Certificate => {
+                let options = CertificateClientListCertificatePropertiesOptions {
+                    method_options,
+                    ..Default::default()
+                };
+                list!(
+                    self.certificates.list_certificate_properties(Some(options))?,
+                    id,
+                    |certificate, properties| properties
+                )
+            }
+        }
+    }
+}
+
+/// Returns options that pass the queue entry of a list's pages to the limiter.
+fn paging(ask: Arc<QueuedRequest>) -> PagerOptions<'static> {
+    PagerOptions { context: asking(ask).context, ..Default::default() }
 }
 
 /// Returns options that pass the request's queue entry to the limiter.

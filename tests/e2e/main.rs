@@ -19,6 +19,7 @@ mod identity;
 mod identity_proofs;
 mod image;
 mod keys;
+mod lists;
 mod messages;
 mod neighbours;
 mod objects;

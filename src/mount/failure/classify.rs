@@ -203,6 +203,7 @@ impl VaultError {
             | Self::Incomplete(_)
             | Self::OtherObject(_)
             | Self::RepeatedVersion(_)
+            | Self::RepeatedObject(_)
             | Self::Endless { .. } => Code::UnexpectedAnswer,
         }
     }

@@ -117,14 +117,18 @@ fn operation(upstream: Upstream, path: &str, anonymous: bool) -> &'static str {
     if anonymous {
         return "challenge";
     }
-    let list = path.trim_end_matches('/').ends_with("/versions");
-    match (path.split('/').nth(1), list) {
-        (Some("secrets"), false) => "get_secret",
-        (Some("secrets"), true) => "list_secret_versions",
-        (Some("keys"), false) => "get_key",
-        (Some("keys"), true) => "list_key_versions",
-        (Some("certificates"), false) => "get_certificate",
-        (Some("certificates"), true) => "list_certificate_versions",
+    let mut segments = path.trim_end_matches('/').split('/').skip(1);
+    let (collection, object, last) = (segments.next(), segments.next(), segments.next());
+    match (collection, object, last) {
+        (Some("secrets"), None, _) => "list_secrets",
+        (Some("secrets"), _, Some("versions")) => "list_secret_versions",
+        (Some("secrets"), ..) => "get_secret",
+        (Some("keys"), None, _) => "list_keys",
+        (Some("keys"), _, Some("versions")) => "list_key_versions",
+        (Some("keys"), ..) => "get_key",
+        (Some("certificates"), None, _) => "list_certificates",
+        (Some("certificates"), _, Some("versions")) => "list_certificate_versions",
+        (Some("certificates"), ..) => "get_certificate",
         _ => "other",
     }
 }
@@ -139,6 +143,9 @@ mod tests {
             ("/secrets/db-password/", "get_secret"),
             ("/secrets/db-password/v1", "get_secret"),
             ("/secrets/db-password/versions", "list_secret_versions"),
+            ("/secrets", "list_secrets"),
+            ("/keys/", "list_keys"),
+            ("/certificates", "list_certificates"),
             ("/keys/k/", "get_key"),
             ("/certificates/c/versions", "list_certificate_versions"),
             ("/", "other"),

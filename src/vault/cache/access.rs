@@ -39,12 +39,13 @@ pub(super) struct Access {
     pub(super) principal: Principal,
 }
 
-/// An object of a vault that a principal has read, in any version.
+/// An object of a vault that a principal has read, in any version, or its lists of one type of objects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ReadObject {
     pub(super) access: Access,
     pub(super) object_type: ObjectType,
-    pub(super) name: ObjectName,
+    /// The name of the object; `None` stands for the lists.
+    pub(super) name: Option<ObjectName>,
 }
 
 /// What a vault refused.
@@ -102,7 +103,7 @@ mod tests {
     fn object(principal: &str, name: &str) -> ReadObject {
         let principal = Principal::new("https://login.microsoftonline.com/", "t", principal);
         let access = Access { vault: "lab.vault.azure.net".into(), principal };
-        ReadObject { access, object_type: ObjectType::Secret, name: name.parse().unwrap() }
+        ReadObject { access, object_type: ObjectType::Secret, name: Some(name.parse().unwrap()) }
     }
 
     fn stores(record: &AccessRecord, object: ReadObject, asked: Instant) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::spec::mount_kind::MountKind;
 
-use super::super::read::Read;
+use super::super::{read::Read, request::Request};
 
 /// The operator's settings of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,14 @@ impl MaxAge {
     /// Returns the maximum age of an answer to `read`. A list of versions counts as the newest version.
     pub fn of(&self, read: &Read) -> Duration {
         if read.version.is_some() { self.pinned } else { self.newest }
+    }
+
+    /// Returns the maximum age of an answer to `request`. A list of objects counts as the newest versions.
+    pub(in crate::vault) fn of_request(&self, request: &Request) -> Duration {
+        match request {
+            Request::Object(read) => self.of(read),
+            Request::List(_) => self.newest,
+        }
     }
 }
 

@@ -12,4 +12,4 @@ pub use self::{
     ttl_cache::{MemorySize, TtlCache},
 };
 
-pub(super) use self::read_cache::ReadCache;
+pub(super) use self::read_cache::{Cacheable, ReadCache};

@@ -19,7 +19,8 @@ use super::{
         bundle::{Bundle, VersionProperties},
         error::VaultError,
         limiter::QueuedRequest,
-        read::Read,
+        list::ObjectList,
+        request::Request,
     },
     access::{Access, AccessRecord, ReadObject, Refusal},
     cache_policy::CacheSettings,
@@ -47,24 +48,25 @@ pub struct Reader {
     pub renewed: Option<TokenGeneration>,
 }
 
-/// The vault, the principal and the read of a cached answer.
+/// The vault, the principal and the request of a cached answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::vault) struct Key {
     vault: Arc<str>,
     principal: Principal,
-    read: Read,
+    request: Request,
 }
 
 /// The key of a read in flight, with its renewed token.
 type ReadKey = (Key, Option<TokenGeneration>);
 
-/// The cache of both kinds of answers.
+/// The cache of all kinds of answers.
 pub(in crate::vault) struct ReadCache {
     settings: CacheSettings,
     metrics: Metrics,
     access: AccessRecord,
     bundles: Store<Bundle>,
-    lists: Store<Vec<VersionProperties>>,
+    versions: Store<Vec<VersionProperties>>,
+    lists: Store<ObjectList>,
 }
 
 /// The reads in flight and the cached answers of one kind.
@@ -77,30 +79,37 @@ pub(in crate::vault) struct Store<V> {
 /// An answer that can be cached.
 pub(in crate::vault) trait Cacheable: MemorySize + Send + Sync + Sized + 'static {
     /// Returns the kind of call, as a metric label.
-    fn kind(read: &Read) -> &'static str;
+    fn kind(request: &Request) -> &'static str;
     /// Returns the store of this kind of answer.
     fn store(cache: &ReadCache) -> &Store<Self>;
 }
 
 impl ReadCache {
     pub(in crate::vault) fn new(settings: CacheSettings, metrics: Metrics) -> Self {
-        Self { settings, metrics, access: AccessRecord::new(), bundles: Store::new(), lists: Store::new() }
+        Self {
+            settings,
+            metrics,
+            access: AccessRecord::new(),
+            bundles: Store::new(),
+            versions: Store::new(),
+            lists: Store::new(),
+        }
     }
 
-    /// Returns the answer to `read`, and where it comes from: a cached one that is young enough for `reader`, one of
+    /// Returns the answer to `request`, and where it comes from: a cached one that is young enough for `reader`, one of
     /// another mount that was sent after this one began, or a new one from `ask`.
     pub(in crate::vault) fn answer<V: Cacheable, F>(
         self: &Arc<Self>,
         vault: &Arc<str>,
         reader: &Reader,
-        read: &Read,
+        request: &Request,
         ask: impl FnOnce(Arc<QueuedRequest>) -> F,
     ) -> (Answer<V>, VaultCall)
     where
         F: Future<Output = Result<V, VaultError>> + Send + 'static,
     {
         let counted = |answer, call| {
-            self.metrics.vault_call(vault, V::kind(read), call);
+            self.metrics.vault_call(vault, V::kind(request), call);
             (answer, call)
         };
         let Some(principal) = reader.principal.clone() else {
@@ -108,9 +117,9 @@ impl ReadCache {
             let answer = async { answer.await.map(Arc::new).map_err(Arc::new) };
             return counted(answer.boxed().shared(), VaultCall::Miss);
         };
-        let key = Key { vault: vault.clone(), principal, read: read.clone() };
+        let key = Key { vault: vault.clone(), principal, request: request.clone() };
         let store = V::store(self);
-        let max_age = self.settings.max_age(reader.kind).of(read);
+        let max_age = self.settings.max_age(reader.kind).of_request(request);
         if let Some(value) = store.kept.get(&key, max_age, Instant::now()) {
             return counted(std::future::ready(Ok(value)).boxed().shared(), VaultCall::Hit);
         }
@@ -118,14 +127,14 @@ impl ReadCache {
         if let Some(error) = store.refused.get(&read_key, reader.began) {
             return counted(std::future::ready(Err(error)).boxed().shared(), VaultCall::Shared);
         }
-        let may_join = |request: &Arc<QueuedRequest>| {
+        let may_join = |queued: &Arc<QueuedRequest>| {
             let is_new = |sent: Instant| sent >= reader.began || sent.elapsed() < MAX_SHARED_AGE;
-            request.sent_at().is_none_or(is_new)
+            queued.sent_at().is_none_or(is_new)
         };
         let joined = store.reads.join(&read_key, may_join, || {
             let (cache, read_key, begin) = (self.clone(), read_key.clone(), Instant::now());
-            let request = Arc::new(QueuedRequest::new(reader.kind));
-            let (answer, sent) = (ask(request.clone()), request.clone());
+            let queued = Arc::new(QueuedRequest::new(reader.kind));
+            let (answer, sent) = (ask(queued.clone()), queued.clone());
             let answer = async move {
                 let answer = answer.await.map(Arc::new).map_err(Arc::new);
                 let asked = sent.sent_at().unwrap_or(begin);
@@ -138,7 +147,7 @@ impl ReadCache {
                 }
                 answer
             };
-            (request, answer)
+            (queued, answer)
         });
         if !joined.is_shared {
             return counted(joined.call, VaultCall::Miss);
@@ -153,12 +162,13 @@ impl ReadCache {
     pub(in crate::vault) fn evict_expired(&self) {
         let now = Instant::now();
         self.bundles.evict_expired(now);
+        self.versions.evict_expired(now);
         self.lists.evict_expired(now);
     }
 
     /// Stores the answer to a read that was sent at `asked`, unless the principal was refused since.
     fn store<V: Cacheable>(&self, key: Key, value: &Arc<V>, asked: Instant) {
-        let keep = self.settings.max_age(MountKind::Republish).of(&key.read);
+        let keep = self.settings.max_age(MountKind::Republish).of_request(&key.request);
         self.access.read(key.object(), asked, || {
             V::store(self).kept.insert(key, value.clone(), asked, keep);
         });
@@ -173,7 +183,10 @@ impl ReadCache {
             VaultError::Forbidden(_) => self.drop_refused(failed, Refusal::Object),
             VaultError::NotFound(_) | VaultError::Disabled(_) | VaultError::NotValidNow(_) => self
                 .invalidate_where(|key| {
-                    let (this, that) = (&key.read, &failed.read);
+                    let (Request::Object(this), Request::Object(that)) = (&key.request, &failed.request)
+                    else {
+                        return false;
+                    };
                     key.vault == failed.vault
                         && (this.object_type, &this.name) == (that.object_type, &that.name)
                         && (that.version.is_none() || this.version.is_none() || this.version == that.version)
@@ -190,6 +203,7 @@ impl ReadCache {
 
     fn invalidate_where(&self, concerned: impl Fn(&Key) -> bool) {
         self.bundles.kept.invalidate(&concerned);
+        self.versions.kept.invalidate(&concerned);
         self.lists.kept.invalidate(&concerned);
     }
 }
@@ -197,7 +211,7 @@ impl ReadCache {
 impl Key {
     fn object(&self) -> ReadObject {
         let access = Access { vault: self.vault.clone(), principal: self.principal.clone() };
-        ReadObject { access, object_type: self.read.object_type, name: self.read.name.clone() }
+        ReadObject { access, object_type: self.request.object_type(), name: self.request.name().cloned() }
     }
 }
 
@@ -213,8 +227,8 @@ impl<V: MemorySize + Send + Sync + 'static> Store<V> {
 }
 
 impl Cacheable for Bundle {
-    fn kind(read: &Read) -> &'static str {
-        read.object_type.as_str()
+    fn kind(request: &Request) -> &'static str {
+        request.object_type().as_str()
     }
 
     fn store(cache: &ReadCache) -> &Store<Self> {
@@ -229,12 +243,12 @@ impl MemorySize for Bundle {
 }
 
 impl Cacheable for Vec<VersionProperties> {
-    fn kind(_: &Read) -> &'static str {
+    fn kind(_: &Request) -> &'static str {
         "versions"
     }
 
     fn store(cache: &ReadCache) -> &Store<Self> {
-        &cache.lists
+        &cache.versions
     }
 }
 
@@ -242,5 +256,21 @@ impl MemorySize for Vec<VersionProperties> {
     fn bytes(&self) -> usize {
         // A version is 32 digits.
         self.len() * (size_of::<VersionProperties>() + 32)
+    }
+}
+
+impl Cacheable for ObjectList {
+    fn kind(_: &Request) -> &'static str {
+        "list"
+    }
+
+    fn store(cache: &ReadCache) -> &Store<Self> {
+        &cache.lists
+    }
+}
+
+impl MemorySize for ObjectList {
+    fn bytes(&self) -> usize {
+        self.bytes()
     }
 }
