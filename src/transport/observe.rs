@@ -55,6 +55,8 @@ pub enum NetworkOutcome {
         phase: ConnectPhase,
         /// The cause, on one line.
         error: String,
+        /// The certificate in DER that the host showed before the TLS handshake failed, if it did.
+        certificate: Option<Vec<u8>>,
     },
     /// The host answered a request.
     Answered {
@@ -75,8 +77,13 @@ pub enum NetworkOutcome {
 }
 
 impl NetworkOutcome {
-    pub(super) fn not_connected(phase: ConnectPhase, error: &io::Error) -> Self {
-        Self::NotConnected { phase, error: one_line(&Report(error).to_string(), MAX_ERROR) }
+    pub(super) fn not_connected(
+        phase: ConnectPhase,
+        error: &io::Error,
+        certificate: Option<Vec<u8>>,
+    ) -> Self {
+        let error = one_line(&Report(error).to_string(), MAX_ERROR);
+        Self::NotConnected { phase, error, certificate }
     }
 
     pub(super) fn unanswered(request: RequestLine, error: &azure_core::Error) -> Self {
@@ -123,6 +130,11 @@ impl Observer {
     /// Returns an observer that passes every event on.
     pub fn new(observe: Arc<dyn Observe>) -> Self {
         Self(Some(observe))
+    }
+
+    /// Returns whether there is a watcher.
+    pub(super) fn watches(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Starts a step. Without a watcher this reads no clock.

@@ -13,7 +13,7 @@ use akv_provider::transport::{Proxy, Transports};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::harness::{Azure, Driver, MountCall, Provider};
+use crate::harness::{Azure, Driver, MountCall, Provider, in_network_namespace};
 
 /// A running binary, with its socket, the emulator's CA and a cloud file in its own directory.
 pub(crate) struct Process {
@@ -295,40 +295,12 @@ async fn the_demo_shows_files_calls_and_a_failure() {
     assert!(!said.contains("correct horse"), "{said}");
 }
 
-/// IMDS at 169.254.169.254, if the test can create a network of its own: the same test runs again inside that network.
 #[tokio::test]
 async fn imds_is_asked_at_its_real_address() {
-    const TEST: &str = "process::imds_is_asked_at_its_real_address";
-    const INSIDE: &str = "AKV_TEST_IN_NETWORK_NAMESPACE";
-    const NETWORK: &str = "ip link set lo up && ip addr add 169.254.169.254/32 dev lo";
-    if std::env::var_os(INSIDE).is_some() {
-        return imds_in_a_network_of_its_own().await;
+    if !in_network_namespace("process::imds_is_asked_at_its_real_address").await {
+        return;
     }
-    let namespace = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--net", "sh", "-c", script]).stdin(Stdio::null());
-        command
-    };
-    match namespace(NETWORK).output().await {
-        Ok(output) if output.status.success() => {}
-        _ => {
-            println!("skipped: needs root, unshare and ip, to make a network namespace");
-            return;
-        }
-    }
-    let script = format!("{NETWORK} && exec \"$0\" --exact {TEST} --nocapture");
-    let output =
-        namespace(&script).arg(std::env::current_exe().unwrap()).env(INSIDE, "1").output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-async fn imds_in_a_network_of_its_own() {
-    let azure = Azure::with_imds_on("169.254.169.254:80".parse().unwrap()).await;
+    let azure = Azure::around_a_node().await;
     azure.vaults().put_secret("lab", "db-password", "x");
     let mut transports = azure.transports();
     transports.node = Transports::system(Proxy::none(), transports.timeouts).unwrap().node;

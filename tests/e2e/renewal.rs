@@ -80,7 +80,7 @@ async fn replicas_that_are_denied_share_their_reads_and_one_new_token() {
     for (attempt, most_tokens, most_reads) in [(1, 42, 85), (2, 2, 45), (3, 2, 45)] {
         if attempt > 1 {
             // Nothing waits for a token now. The vault is so far away that all mounts begin before it answers.
-            azure.latency().set_for(self::reads(), Duration::from_millis(300));
+            azure.latency().set_for(self::reads(), Duration::from_secs(2));
         }
         azure.journal().clear();
         for result in join_all(calls.iter().map(|call| driver.mount(call))).await {
@@ -101,7 +101,7 @@ async fn replicas_of_the_nodes_identity_that_are_denied_share_one_token() {
     let provider = Provider::start(&azure);
     accept_a_token(&azure, &provider).await;
     azure.faults().inject(reads(), Fault::status(403));
-    azure.latency().set_for(reads(), Duration::from_millis(300));
+    azure.latency().set_for(reads(), Duration::from_secs(2));
     let calls: Vec<_> = (0..40).map(|_| call.of_another_pod()).collect();
     let driver = &provider.driver();
     for attempt in 1..=3 {

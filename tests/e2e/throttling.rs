@@ -88,7 +88,7 @@ async fn a_republish_is_served_while_new_pods_wait_for_a_vault_that_throttles() 
     let volume = MountCall::of_secrets(&azure, old);
     provider.driver().mount(&volume).await.unwrap();
     azure.journal().clear();
-    azure.limits().set("lab", 50);
+    azure.limits().set("lab", 25);
     let mounts: Vec<_> = new
         .chunks(20)
         .map(|names| {

@@ -49,16 +49,15 @@ pub(super) fn step(step: &Step, out: &mut dyn Write) -> io::Result<()> {
             let address = address.map(|address| address.to_string());
             format!("{host}: connected to {}", address.as_deref().unwrap_or("an address that is gone"))
         }
-        Outcome::Certificate(Certificate { subject, issuer, expires }) => {
-            let expires = expires.map(timestamp);
-            let expires = expires.as_deref().unwrap_or("at an unreadable time");
-            format!("{host}: certificate of {subject}, issued by {issuer}, expires {expires}")
-        }
+        Outcome::Certificate(shown) => format!("{host}: {}", certificate(shown)),
         Outcome::Answer { method, path, status, bytes } => {
             format!("{method} {host}{path}: {status}{}, {bytes} bytes", verdict(*phase, *status))
         }
         Outcome::NoAnswer { method, path, error } => format!("{method} {host}{path}: {error}"),
-        Outcome::NoConnection { error } => format!("{host}: {error}"),
+        Outcome::NoConnection { error, certificate: None } => format!("{host}: {error}"),
+        Outcome::NoConnection { error, certificate: Some(shown) } => {
+            format!("{host}: {error}; {}", certificate(shown))
+        }
     };
     match step.failed() {
         true => writeln!(out, "{BAD}! {phase:9}  {what}, {milliseconds} ms{BAD:#}"),
@@ -78,6 +77,13 @@ fn verdict(phase: Phase, status: u16) -> &'static str {
     }
 }
 
+fn certificate(shown: &Certificate) -> String {
+    let Certificate { subject, issuer, expires } = shown;
+    let expires = expires.map(timestamp);
+    let expires = expires.as_deref().unwrap_or("at an unreadable time");
+    format!("certificate of {subject}, issued by {issuer}, expires {expires}")
+}
+
 fn address(of: &Address) -> String {
     format!("{}{}", of.address, if of.private { " (private)" } else { "" })
 }
@@ -88,8 +94,16 @@ pub(super) fn objects(objects: &[ObjectReport], out: &mut dyn Write) -> io::Resu
         return Ok(());
     }
     writeln!(out, "objects")?;
-    let width = objects.iter().map(|object| object.id.len()).max().unwrap_or(0);
-    for ObjectReport { id, status, versions, bytes, requests, milliseconds } in objects {
+    // The host tells objects of equal names apart, where a class reads several vaults.
+    let of_one_host = objects.iter().all(|object| object.host == objects[0].host);
+    let name = |object: &ObjectReport| match of_one_host {
+        true => object.id.clone(),
+        false => format!("{} of {}", object.id, object.host),
+    };
+    let width = objects.iter().map(|object| name(object).len()).max().unwrap_or(0);
+    for object in objects {
+        let ObjectReport { status, versions, bytes, requests, milliseconds, .. } = object;
+        let name = name(object);
         let status = status.map_or("---".to_owned(), |status| status.to_string());
         let versions = match &versions[..] {
             [] => "no version".to_owned(),
@@ -97,7 +111,7 @@ pub(super) fn objects(objects: &[ObjectReport], out: &mut dyn Write) -> io::Resu
             [newest, ..] => format!("version {newest} and {} older", versions.len() - 1),
         };
         let requests = if *requests == 1 { String::new() } else { format!(", {requests} requests") };
-        writeln!(out, "  {id:width$}  {status}  {versions}  {bytes} bytes  {milliseconds} ms{requests}")?;
+        writeln!(out, "  {name:width$}  {status}  {versions}  {bytes} bytes  {milliseconds} ms{requests}")?;
     }
     Ok(())
 }

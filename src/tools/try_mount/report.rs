@@ -17,6 +17,8 @@ use super::{
 /// An object as its vault answered.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ObjectReport {
+    /// The vault's host, with its port if the URL names one.
+    pub(super) host: String,
     /// Type and name: `secret/db-password`.
     pub(super) id: String,
     /// The HTTP status of the newest answer; `None` if there was none.
@@ -70,26 +72,55 @@ impl ObjectReport {
                 _ => continue,
             };
             let Some(id) = object_id(path) else { continue };
-            let index = objects.iter().position(|object| object.id == id).unwrap_or_else(|| {
-                objects.push(Self::unread(id, versions));
+            let known = objects.iter().position(|object| object.host == step.host && object.id == id);
+            let index = known.unwrap_or_else(|| {
+                objects.push(Self::unread(step.host.clone(), id));
                 objects.len() - 1
             });
             let object = &mut objects[index];
             object.requests += 1;
             (object.status, object.bytes, object.milliseconds) = (status, bytes, step.milliseconds);
         }
+        add_versions(&mut objects, versions);
         objects
     }
 
-    fn unread(id: String, versions: &[ObjectVersion]) -> Self {
-        let is_of_object =
-            |of: &str| of.strip_prefix(&id).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let versions = versions
-            .iter()
-            .filter(|version| is_of_object(&version.id))
-            .map(|version| version.version.clone())
-            .collect();
-        Self { id, status: None, versions, bytes: 0, requests: 0, milliseconds: 0 }
+    fn unread(host: String, id: String) -> Self {
+        Self { host, id, status: None, versions: Vec::new(), bytes: 0, requests: 0, milliseconds: 0 }
+    }
+
+    /// Returns whether a version has this object's id, with a place in its history or without.
+    fn is_of(&self, version: &str) -> bool {
+        version.strip_prefix(&self.id).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Returns whether a version has this object's id behind the name of its vault. A host is in lower case, and a name
+    /// need not be.
+    fn is_of_with_vault(&self, version: &str) -> bool {
+        version.split_once('/').is_some_and(|(vault, version)| {
+            let label = self.host.split('.').next().unwrap_or_default();
+            label.eq_ignore_ascii_case(vault) && self.is_of(version)
+        })
+    }
+}
+
+/// Adds each version to its object. The id of a version has the name of the object's vault, unless the class's own vault
+/// was read or its `failoverVault` after it.
+fn add_versions(objects: &mut [ObjectReport], versions: &[ObjectVersion]) {
+    let mut of_own_vault = Vec::new();
+    for version in versions {
+        match objects.iter_mut().find(|object| object.is_of_with_vault(&version.id)) {
+            Some(object) => object.versions.push(version.version.clone()),
+            None => of_own_vault.push(version),
+        }
+    }
+    let named: Vec<bool> = objects.iter().map(|object| !object.versions.is_empty()).collect();
+    for version in of_own_vault {
+        let candidates = objects.iter_mut().zip(&named).filter(|(_, named)| !**named);
+        // The second vault is read after the first.
+        if let Some((object, _)) = candidates.rev().find(|(object, _)| object.is_of(&version.id)) {
+            object.versions.push(version.version.clone());
+        }
     }
 }
 
@@ -149,12 +180,20 @@ mod tests {
     use super::*;
 
     fn steps(outcomes: impl IntoIterator<Item = NetworkOutcome>) -> Steps {
+        steps_of_vaults(outcomes.into_iter().map(|outcome| ("lab", outcome)))
+    }
+
+    fn steps_of_vaults<'a>(outcomes: impl IntoIterator<Item = (&'a str, NetworkOutcome)>) -> Steps {
         let mut steps = Steps::default();
-        for outcome in outcomes {
-            let host = "lab.vault.azure.net".to_owned();
+        for (vault, outcome) in outcomes {
+            let host = format!("{vault}.vault.azure.net");
             steps.add(NetworkEvent { host, outcome, elapsed: Duration::ZERO });
         }
         steps
+    }
+
+    fn version(id: &str, version: &str) -> ObjectVersion {
+        ObjectVersion { id: id.to_owned(), version: version.to_owned() }
     }
 
     fn answered(path: &str, authorized: bool, status: u16) -> NetworkOutcome {
@@ -171,8 +210,6 @@ mod tests {
             answered("/secrets/a/v2", true, 200),
             answered("/certificates/b/", true, 404),
         ]);
-        let version =
-            |id: &str, version: &str| ObjectVersion { id: id.to_owned(), version: version.to_owned() };
         let versions = [version("secret/a/0", "v2"), version("secret/a/1", "v1"), version("secret/ab", "v9")];
         let objects = ObjectReport::all_of(steps.all(), &versions);
         let [a, b] = &objects[..] else { panic!("{objects:?}") };
@@ -182,8 +219,41 @@ mod tests {
     }
 
     #[test]
+    fn objects_of_equal_names_belong_to_their_vaults() {
+        let read = |vault, status| (vault, answered("/secrets/a/", true, status));
+        let steps = steps_of_vaults([read("lab", 200), read("lab-2", 200), read("secret", 200)]);
+        let versions = [
+            version("Lab-2/secret/a/0", "v2"),
+            version("Lab-2/secret/a/1", "v1"),
+            version("secret/a", "v3"),
+            version("secret/secret/a", "v4"),
+        ];
+        let objects = ObjectReport::all_of(steps.all(), &versions);
+        let shown: Vec<_> = objects.iter().map(|object| (&object.host[..], &object.versions[..])).collect();
+        assert_eq!(
+            shown,
+            [
+                ("lab.vault.azure.net", &["v3".to_owned()][..]),
+                ("lab-2.vault.azure.net", &["v2".to_owned(), "v1".to_owned()]),
+                ("secret.vault.azure.net", &["v4".to_owned()]),
+            ]
+        );
+    }
+
+    #[test]
+    fn versions_of_a_failover_vault_belong_to_it() {
+        let read = |vault, status| (vault, answered("/secrets/a/", true, status));
+        let steps = steps_of_vaults([read("lab", 503), read("lab-2", 200)]);
+        let objects = ObjectReport::all_of(steps.all(), &[version("secret/a", "v1")]);
+        let [first, second] = &objects[..] else { panic!("{objects:?}") };
+        assert!(first.versions.is_empty());
+        assert_eq!((second.status, &second.versions[..]), (Some(200), &["v1".to_owned()][..]));
+    }
+
+    #[test]
     fn a_code_with_several_phases_gets_the_one_that_was_seen() {
-        let connect = |phase| NetworkOutcome::NotConnected { phase, error: "no".to_owned() };
+        let connect =
+            |phase| NetworkOutcome::NotConnected { phase, error: "no".to_owned(), certificate: None };
         for (message, outcomes, phase) in [
             ("[AKV-NotFound] x", vec![answered("/secrets/a/", true, 404)], Phase::Read),
             ("[AKV-ConnectFailed] x", vec![connect(ConnectPhase::Tcp)], Phase::Tcp),

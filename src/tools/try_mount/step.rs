@@ -46,8 +46,12 @@ pub(super) enum Outcome {
     Answer { method: String, path: String, status: u16, bytes: usize },
     /// The host has not answered.
     NoAnswer { method: String, path: String, error: String },
-    /// There is no connection.
-    NoConnection { error: String },
+    /// There is no connection. The host may have shown a certificate before TLS failed.
+    NoConnection {
+        error: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        certificate: Option<Certificate>,
+    },
 }
 
 /// An address of a host.
@@ -84,7 +88,10 @@ impl Step {
             NetworkOutcome::Secured { certificate } => {
                 (Phase::Tls, Outcome::Certificate(Certificate::of(&certificate)))
             }
-            NetworkOutcome::NotConnected { phase, error } => (phase.into(), Outcome::NoConnection { error }),
+            NetworkOutcome::NotConnected { phase, error, certificate } => {
+                let certificate = certificate.as_deref().map(Certificate::of);
+                (phase.into(), Outcome::NoConnection { error, certificate })
+            }
             NetworkOutcome::Answered { request, status, bytes } => {
                 let phase = phase_of(&request);
                 let RequestLine { method, path, .. } = request;
@@ -180,7 +187,7 @@ impl Steps {
         let step = Step::of(event);
         if !step.is_exchange() {
             let error = match &step.outcome {
-                Outcome::NoConnection { error } => Some(error.clone()),
+                Outcome::NoConnection { error, .. } => Some(error.clone()),
                 _ => None,
             };
             if !self.known.insert((step.phase, step.host.clone(), error)) {
@@ -234,7 +241,7 @@ mod tests {
         let mut steps = Steps::default();
         let failed = || {
             let error = "no address".to_owned();
-            event(NetworkOutcome::NotConnected { phase: ConnectPhase::Dns, error })
+            event(NetworkOutcome::NotConnected { phase: ConnectPhase::Dns, error, certificate: None })
         };
         assert!(steps.add(event(NetworkOutcome::Connected(None))).is_some());
         assert!(steps.add(event(NetworkOutcome::Connected(None))).is_none());

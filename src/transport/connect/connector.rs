@@ -12,9 +12,7 @@ use std::{
 use futures::{FutureExt, TryFutureExt};
 use http::Uri;
 use hyper_util::client::{legacy::connect::HttpConnector, proxy::matcher::Intercept};
-use rustls_pki_types::ServerName;
 use tokio::{sync::oneshot, time::timeout};
-use tokio_rustls::TlsConnector;
 use tower::{Service, ServiceExt};
 
 use crate::spec::vault::VaultStanding;
@@ -28,6 +26,7 @@ use super::{
     connection::{PooledConnection, Stream},
     connection_count::{ConnectionCounts, CountGuard},
     dns::Resolver,
+    handshake::{ShownCertificate, TlsClient},
     prewarm::{MountGuard, PrewarmedConnections, UNCLAIMED},
     proxy::Proxy,
     tls::{self, Roots},
@@ -60,7 +59,7 @@ pub(in crate::transport) struct Connector {
 struct Shared {
     dials: PendingDials,
     names: Resolver,
-    tls: Option<TlsConnector>,
+    tls: Option<TlsClient>,
     proxy: Proxy,
     timeouts: Duration,
     observer: Observer,
@@ -69,7 +68,7 @@ struct Shared {
 impl Connector {
     pub(in crate::transport) fn new(route: Route) -> Self {
         let Route { roots, proxy, names, timeouts, observer } = route;
-        let tls = roots.map(|roots| TlsConnector::from(Arc::new(roots.config())));
+        let tls = roots.map(TlsClient::new);
         let (dials, timeouts) = (PendingDials::default(), timeouts.connect);
         let shared = Shared { dials, names, tls, proxy, timeouts, observer };
         Self {
@@ -173,14 +172,17 @@ impl Shared {
     ) -> io::Result<Stream> {
         let dial = self.dials.begin(authority(uri));
         let step = self.observer.begin();
-        let connected = timeout(self.timeouts, self.connect_inner(uri, addresses, &dial)).await;
+        let shown = self.observer.watches().then(ShownCertificate::default);
+        let connecting = self.connect_inner(uri, addresses, &dial, shown.as_ref());
+        let connected = timeout(self.timeouts, connecting).await;
         let connected = connected.unwrap_or_else(|_| {
             let (host, connect_phase) = (authority(uri), dial.connect_phase());
             let error = NoConnection { host, connect_phase, after: self.timeouts };
             Err(io::Error::new(io::ErrorKind::TimedOut, error))
         });
         if let Err(error) = &connected {
-            let failed = || NetworkOutcome::not_connected(dial.connect_phase(), error);
+            let certificate = shown.and_then(|shown| shown.take());
+            let failed = || NetworkOutcome::not_connected(dial.connect_phase(), error, certificate);
             step.end(|| authority(uri), failed);
         }
         connected
@@ -191,13 +193,14 @@ impl Shared {
         uri: &Uri,
         addresses: impl Future<Output = io::Result<Resolver>>,
         dial: &Dial,
+        shown: Option<&ShownCertificate>,
     ) -> io::Result<Stream> {
         let host = || authority(uri);
         let stream = match self.proxy.to(uri) {
             Some(proxy) => {
                 dial.enter(ConnectPhase::Proxy);
                 let step = self.observer.begin();
-                let stream = self.tunnel(uri, proxy, addresses).await?;
+                let stream = self.tunnel(uri, proxy, addresses, shown).await?;
                 step.end(host, || NetworkOutcome::Tunnelled { proxy: tunnel::name(proxy) });
                 stream
             }
@@ -215,7 +218,7 @@ impl Shared {
             Some(tls) => {
                 dial.enter(ConnectPhase::Tls);
                 let step = self.observer.begin();
-                let stream = secure(tls, uri, stream).await?;
+                let stream = tls.secure(uri, stream, shown).await?;
                 let certificate = || stream.peer_certificate().unwrap_or_default();
                 step.end(host, || NetworkOutcome::Secured { certificate: certificate() });
                 Ok(stream)
@@ -262,8 +265,9 @@ impl Shared {
         uri: &Uri,
         proxy: &Intercept,
         addresses: impl Future<Output = io::Result<Resolver>>,
+        shown: Option<&ShownCertificate>,
     ) -> io::Result<Stream> {
-        let stream = self.proxy(proxy.uri(), addresses).await.map_err(|source| {
+        let stream = self.proxy(proxy.uri(), addresses, shown).await.map_err(|source| {
             io::Error::new(source.kind(), ProxyError::Unreachable { proxy: tunnel::name(proxy), source })
         })?;
         tunnel::open(proxy, stream, uri).await.map_err(io::Error::other)
@@ -273,11 +277,12 @@ impl Shared {
         &self,
         at: &Uri,
         addresses: impl Future<Output = io::Result<Resolver>>,
+        shown: Option<&ShownCertificate>,
     ) -> io::Result<Stream> {
         let stream = self.tcp(at, addresses.await?).await?;
         match (at.scheme_str(), &self.tls) {
             (Some("http" | "socks5" | "socks5h"), _) => Ok(stream),
-            (Some("https"), Some(tls)) => secure(tls, at, stream).await,
+            (Some("https"), Some(tls)) => tls.secure(at, stream, shown).await,
             _ => Err(io::Error::new(io::ErrorKind::Unsupported, "there are no roots to speak https with")),
         }
     }
@@ -290,14 +295,6 @@ pub(in crate::transport) struct NoConnection {
     pub(in crate::transport) host: String,
     pub(in crate::transport) connect_phase: ConnectPhase,
     pub(in crate::transport) after: Duration,
-}
-
-async fn secure(tls: &TlsConnector, uri: &Uri, stream: Stream) -> io::Result<Stream> {
-    let host = uri.host().unwrap_or_default();
-    // An IPv6 address is in brackets in a URI, and without brackets in a certificate.
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let name = ServerName::try_from(host.to_owned()).map_err(tls::failed)?;
-    Ok(Stream::Tls(Box::new(tls.connect(name, stream).await?)))
 }
 
 /// Returns the host of `uri` in lower case, with its port if it names one.

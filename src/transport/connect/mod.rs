@@ -5,6 +5,7 @@ mod connection;
 mod connection_count;
 mod connector;
 mod dns;
+mod handshake;
 mod prewarm;
 mod proxy;
 mod tls;

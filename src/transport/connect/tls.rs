@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc};
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::{VerifierBuilderError, WebPkiServerVerifier},
+};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 /// A store of the certificate authorities that a client trusts.
@@ -60,6 +63,11 @@ impl Roots {
         let mut config = ClientConfig::builder().with_root_certificates(self.0.clone()).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config
+    }
+
+    /// Returns the verifier of the same configuration.
+    pub(super) fn verifier(&self) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
+        WebPkiServerVerifier::builder(self.0.clone()).build()
     }
 }
 

@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use tonic::Code::FailedPrecondition;
 
 use super::fixture::{At, FaultFixture, ONCE, TIMEOUTS, TRIES, TRIES_AND_DEAD_CONNECTIONS};
-use crate::harness::{Azure, MountCall};
+use crate::harness::{Azure, MountCall, refused_address};
 
 const BREAKS: [Fault; 4] = [Fault::Drop, Fault::Reset, Fault::Hang, Fault::HangInBody];
 
@@ -119,11 +119,6 @@ impl Resolve for Switch {
         };
         Box::pin(async { answer })
     }
-}
-
-/// Returns an address that refuses connections.
-fn refused_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Sets a resolver, with or without a proxy.

@@ -53,9 +53,12 @@ impl Azure {
         Self::start(Emulator::builder().keys(shared_keys()).vaults(vaults)).await
     }
 
-    /// Starts an Azure with an empty vault `lab`, and IMDS at this address.
-    pub(crate) async fn with_imds_on(address: SocketAddr) -> Self {
-        let builder = Emulator::builder().keys(shared_keys()).imds_on(address);
+    /// Starts an Azure with an empty vault `lab`, and with IMDS and NMI at their real addresses. These exist in a
+    /// namespace of [`super::in_network_namespace`].
+    pub(crate) async fn around_a_node() -> Self {
+        let imds = SocketAddr::from(([169, 254, 169, 254], 80));
+        let nmi = SocketAddr::from(([127, 0, 0, 1], 2579));
+        let builder = Emulator::builder().keys(shared_keys()).imds_on(imds).nmi_on(nmi);
         Self::start(builder.vaults(vaults(json!({ "lab": {} })))).await
     }
 

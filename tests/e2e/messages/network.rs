@@ -1,11 +1,6 @@
 //! Network paths to Azure that fail.
 
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use akv_provider::transport::{
     Client, Observer, Proxy, Resolve, Resolver, Roots, Route as WayOut, Timeouts, Transports,
@@ -14,7 +9,7 @@ use azure_core::http::Transport;
 use futures::future::BoxFuture;
 use tonic::Code;
 
-use crate::harness::{Azure, MountCall, Provider};
+use crate::harness::{Azure, MountCall, Provider, refused_address, refusing_proxy};
 
 use super::{assert_message, failure};
 
@@ -41,25 +36,6 @@ pub(super) fn over(azure: &Azure, ca: &str, proxy: Proxy, vaults: Option<SocketA
         observer: Observer::none(),
     });
     Transports { azure: Transport::new(Arc::new(client.clone())), azure_client: client, ..azure.transports() }
-}
-
-/// Returns an address that refuses connections.
-fn refused_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-/// Starts a proxy that refuses each tunnel with this status.
-fn refusing_proxy(status: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let _ = stream.read(&mut [0; 1024]);
-            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
-        }
-    });
-    address
 }
 
 #[tokio::test]

@@ -146,6 +146,32 @@ async fn a_failed_mount_ends_with_the_pods_message() {
 }
 
 #[tokio::test]
+async fn equal_names_of_two_vaults_are_two_objects() {
+    let trial = Trial::of(&["one"]).await;
+    trial.azure.vaults().put_secret("lab-2", "one", &format!("{CANARY}-of-another-vault"));
+    let entry = "        - |\n          {objectName: one, objectType: secret, keyvaultName: Lab-2, objectAlias: other}\n";
+    let class = std::fs::read_to_string(&trial.class).unwrap();
+    std::fs::write(&trial.class, class + entry).unwrap();
+    let output = trial.run(&[]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for vault in ["lab", "lab-2"] {
+        let object = format!("  secret/one of {vault}.vault.azure.net");
+        let lines: Vec<&str> = stdout(&output)
+            .lines()
+            .filter(|line| line.split("  200  ").next().unwrap().trim_end() == object)
+            .collect();
+        let [line] = lines[..] else { panic!("{vault}: {output:?}") };
+        assert!(line.contains("  version ") && !line.contains("requests"), "{line}");
+    }
+    let json: Value = serde_json::from_str(stdout(&trial.run(&["--format=json"]).await)).unwrap();
+    let hosts: Vec<&str> =
+        json["objects"].as_array().unwrap().iter().map(|object| object["host"].as_str().unwrap()).collect();
+    assert!(hosts.contains(&"lab.vault.azure.net") && hosts.contains(&"lab-2.vault.azure.net"), "{hosts:?}");
+    let versions = |index: usize| json["objects"][index]["versions"].clone();
+    assert!(versions(0) != versions(1), "{json}");
+}
+
+#[tokio::test]
 async fn json_has_the_same_as_the_text() {
     let trial = Trial::of(&["one"]).await;
     let json: Value = serde_json::from_str(stdout(&trial.run(&["--format=json"]).await)).unwrap();

@@ -166,7 +166,7 @@ async fn an_observer_sees_the_phase_of_a_connection_that_fails() {
     for (leads, cause) in [(Leads::Nowhere, "no such name"), (Leads::Silence, "waited for an answer of DNS")]
     {
         let outcomes = outcomes(leads).await;
-        let [NetworkOutcome::NotConnected { phase: ConnectPhase::Dns, error }] = &outcomes[..] else {
+        let [NetworkOutcome::NotConnected { phase: ConnectPhase::Dns, error, .. }] = &outcomes[..] else {
             panic!("{outcomes:?}")
         };
         assert!(error.contains(cause), "{error}");
