@@ -30,6 +30,6 @@ mod asn1;
 
 /// Reads a file of `tests/data/pkcs12`.
 #[cfg(test)]
-fn fixture(name: &str) -> Vec<u8> {
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/data/pkcs12/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }

@@ -27,6 +27,8 @@ pub struct Volume {
     pub absent: Vec<AbsentObject>,
     /// The expiry of the served objects.
     pub validity: Validity,
+    /// How many values were taken apart for `outputs`: opening an archive takes up to a second.
+    pub taken_apart: usize,
 }
 
 /// An optional object that the vault does not have.

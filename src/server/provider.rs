@@ -129,7 +129,8 @@ impl Provider {
         for Expiry { vault, object_type, name, expires } in &volume.validity.expiries {
             self.metrics.expires(vault, *object_type, name, *expires);
         }
-        tracing::debug!(files = volume.files.len(), elapsed = ?begin.elapsed(), "mounted");
+        tracing::debug!(
+            files = volume.files.len(), taken_apart = volume.taken_apart, elapsed = ?begin.elapsed(), "mounted");
         let mut response = Response::new(volume.into());
         // The delivery layer confirms it.
         response.extensions_mut().insert(Arc::new(receipt));

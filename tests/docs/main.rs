@@ -79,6 +79,57 @@ fn every_field_of_an_object_is_documented() {
     }
 }
 
+/// A class that goes back to provider-azure must not change its files without a word in the documentation.
+#[test]
+fn every_name_that_provider_azure_does_not_know_has_its_way_back() {
+    // provider-azure, `pkg/provider/types/types.go`.
+    const FIELDS: [&str; 8] = [
+        "objectName",
+        "objectAlias",
+        "objectVersion",
+        "objectVersionHistory",
+        "objectType",
+        "objectFormat",
+        "objectEncoding",
+        "filePermission",
+    ];
+    const KNOWN_PARAMETERS: [&str; 11] = [
+        "keyvaultName",
+        "cloudName",
+        "usePodIdentity",
+        "useVMManagedIdentity",
+        "userAssignedIdentityID",
+        "tenantID",
+        "tenantId",
+        "cloudEnvFileName",
+        "clientID",
+        "useAzureTokenProxy",
+        "objects",
+    ];
+    let text = page("migration.md");
+    let named = |heading| -> BTreeSet<String> {
+        table(section(&text, heading)).iter().flat_map(|row| spans(&row[0]).map(str::to_owned)).collect()
+    };
+    let (fields, parameters) =
+        (named("## Fields that provider-azure does not know"), named("## Back to provider-azure"));
+    let new = |all: &[&'static str], known: &[&str]| -> Vec<&str> {
+        all.iter().copied().filter(|name| !known.contains(name)).collect()
+    };
+    let new_fields = new(ENTRY_FIELDS, &FIELDS);
+    assert!(new_fields.contains(&"outputs") && new_fields.contains(&"keyvaultName"), "{new_fields:?}");
+    for field in &new_fields {
+        assert!(fields.contains(*field), "{field} has no row");
+        assert!(
+            text.contains(&format!("{field}:|")) || text.contains(&format!("|{field}:")),
+            "{field} is not searched for"
+        );
+    }
+    // The driver's own attributes are the same for each provider.
+    for parameter in new(PARAMETERS, &KNOWN_PARAMETERS).iter().filter(|name| !name.contains('/')) {
+        assert!(parameters.contains(*parameter), "parameter {parameter} has no row");
+    }
+}
+
 #[test]
 fn every_secret_provider_class_of_the_documentation_is_accepted() {
     let mut classes = 0;

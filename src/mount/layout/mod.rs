@@ -184,7 +184,9 @@ impl Builder<'_> {
         if self.owners.is_empty() {
             self.draft.add(VolumeFile::absent(self.layout.default_mode));
         }
-        self.draft.finish().map_err(NoVolume::TooLarge)
+        let taken_apart = self.sources.taken_apart;
+        let volume = self.draft.finish().map_err(NoVolume::TooLarge)?;
+        Ok(Volume { taken_apart, ..volume })
     }
 }
 

@@ -176,6 +176,7 @@ impl Builder<'_> {
                 return Ok(value);
             }
         }
+        self.sources.taken_apart += usize::from(secret.backs_certificate.as_deref() == Some(PKCS12));
         let rendering = Rendering::Secret { format: SecretFormat::Pem, encoding };
         let files = conversion::render(source.bundle, rendering, settings)?;
         let whole = files.written.into_iter().find(|(suffix, _)| suffix.is_empty());
@@ -209,6 +210,8 @@ pub(super) struct Sources {
     parts: HashMap<SourceKey, Opened>,
     /// The index of each store in the draft.
     stores: HashMap<(SourceKey, Part), usize>,
+    /// How often a value was taken apart.
+    pub(super) taken_apart: usize,
 }
 
 struct Opened {
@@ -229,11 +232,11 @@ impl Sources {
             None => "",
             Some(name) => passwords.get(source.vault, name)?,
         };
-        let opened = self.parts.entry(source.key()).or_insert_with(|| Opened {
-            _bundle: source.bundle.clone(),
-            parts: Parts::of(source.secret.value.expose(), password, settings.order)
-                .map(Arc::new)
-                .map_err(ContentError::Parts),
+        let opened = self.parts.entry(source.key()).or_insert_with(|| {
+            self.taken_apart += 1;
+            let parts = Parts::of(source.secret.value.expose(), password, settings.order);
+            let parts = parts.map(Arc::new).map_err(ContentError::Parts);
+            Opened { _bundle: source.bundle.clone(), parts }
         });
         Some(opened.parts.clone())
     }

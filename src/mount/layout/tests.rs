@@ -3,16 +3,21 @@
 use std::{cell::Cell, sync::Arc};
 
 use crate::{
-    content::jwk::PublicJwk,
+    content::{fixture, jwk::PublicJwk, secret::PKCS12},
     mount::fetch::VersionRead,
     spec::{
-        absence::IfAbsent,
+        absence::{IfAbsent, Presence},
         object::ObjectName,
+        output::{
+            KeyEncoding, Output, Outputs, OutputsShape, Part, PartFormat, SecretOutput, Store, StoreProfile,
+        },
         rendering::{Rendering, SecretEncoding, SecretFormat},
         shape::FileShape,
     },
     vault::{KeyBundle, Properties, SecretBundle},
 };
+
+use data_encoding::BASE64;
 
 use super::{conversion::render, *};
 
@@ -64,6 +69,60 @@ fn a_secret_under_many_names_is_converted_once() {
     assert_eq!(converted.get(), 2);
     let contents: Vec<_> = (0..4).map(|index| draft.contents(index).unwrap().expose().clone()).collect();
     assert_eq!(contents, [&b"value"[..], b"value", b"other", b"value"]);
+}
+
+/// Returns an entry with these outputs of secret `a`.
+fn wanted_outputs(entry: usize, contents: impl IntoIterator<Item = SecretOutput>) -> ObjectSpec {
+    let items = contents.into_iter().enumerate().map(|(index, content)| Output {
+        path: format!("{entry}/{index}").parse().unwrap(),
+        mode: None,
+        presence: Presence::Required,
+        content,
+    });
+    let outputs = Outputs::Secret { items: items.collect(), source_password: None };
+    let shape = Shape::Outputs(OutputsShape { outputs, presence: Presence::Required });
+    ObjectSpec { shape, ..wanted("a") }
+}
+
+/// Opening an archive may take a second, so a second opening of each would fail a mount of many stores.
+#[test]
+fn an_archive_under_many_outputs_is_opened_once() {
+    let store = |index: usize| {
+        let alias = format!("a{index}").parse().unwrap();
+        let password = Some("password".parse().unwrap());
+        let store = Store { alias, profile: StoreProfile::Modern2023, password };
+        let keystore = index.is_multiple_of(2);
+        SecretOutput::Part(if keystore { Part::Keystore(store) } else { Part::Truststore(store) })
+    };
+    let parts = [
+        Part::Key(KeyEncoding::Pkcs8, PartFormat::Pem),
+        Part::Leaf(PartFormat::Der),
+        Part::Chain,
+        Part::FullChain,
+        Part::Combined(Some(KeyEncoding::Pkcs8)),
+    ];
+    let objects = [
+        wanted_outputs(0, (0..20).map(store)),
+        wanted_outputs(1, (0..20).map(store)),
+        wanted_outputs(2, parts.map(SecretOutput::Part)),
+        wanted_outputs(3, [SecretOutput::Value(SecretEncoding::Utf8), SecretOutput::Metadata]),
+        ObjectSpec { name: "password".parse().unwrap(), shape: Shape::Password, ..wanted("p") },
+    ];
+    let archive = |name: &str| {
+        let mut bundle = Arc::into_inner(secret(&BASE64.encode(&fixture(name)))).unwrap();
+        if let Bundle::Secret(secret) = &mut bundle {
+            secret.backs_certificate = Some(PKCS12.to_owned());
+        }
+        Arc::new(bundle)
+    };
+    let build = |archives: [&Arc<Bundle>; 4]| {
+        let fetched = archives.map(read).into_iter().chain([read(&secret("correct horse"))]).collect();
+        build_volume(&objects, fetched, layout(4 << 20), || false).unwrap()
+    };
+    let (one, other) = (archive("shuffled-chain.pfx"), archive("shuffled-chain.pfx"));
+    let volume = build([&one; 4]);
+    assert_eq!((volume.files.len(), volume.taken_apart), (47, 1));
+    assert_eq!(build([&one, &other, &one, &other]).taken_apart, 2, "two answers are two archives");
 }
 
 #[test]
