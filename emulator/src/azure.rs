@@ -68,7 +68,10 @@ impl Azure {
                 let directory = self.directory.snapshot();
                 Nmi { directory: &directory, tokens: &self.tokens, clock: &self.clock }.answer(head, headers)
             }
-            Service::Issuer => self.issuer.answer(head),
+            Service::Issuer => {
+                let trusted = self.trusted_issuers.document(&head.host, &head.path);
+                trusted.unwrap_or_else(|| self.issuer.answer(head))
+            }
             Service::ApiServer => Answer::json(
                 StatusCode::UNAUTHORIZED,
                 &json!({

@@ -17,7 +17,7 @@ pub enum Service {
     Imds,
     /// The node-managed identity of pod identity.
     Nmi,
-    /// The cluster's service-account issuer: its discovery document and keys.
+    /// The service-account issuer of the emulated cluster or of a trusted one: its discovery document and keys.
     Issuer,
     /// The Kubernetes API server: it only shows its certificate.
     ApiServer,

@@ -2,15 +2,23 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
 use thiserror::Error;
 
-use crate::{cloud::ISSUER, jws::PublicKeys};
+use crate::{
+    answer::Answer,
+    cloud::{ISSUER, without_port},
+    jws::PublicKeys,
+};
 
 /// An issuer of service-account tokens, with the public keys that it signs with.
 #[derive(Clone, Debug)]
 pub struct TrustedIssuer {
     url: String,
     keys: PublicKeys,
+    key_set: String,
 }
 
 /// The issuer or its key set is invalid.
@@ -38,7 +46,8 @@ pub enum TrustedIssuerError {
 
 impl TrustedIssuer {
     /// Parses an issuer from `iss` of its tokens and its JSON Web Key Set (RFC 7517), which a cluster serves at
-    /// `/openid/v1/jwks`. Only RS256 signatures are verified.
+    /// `/openid/v1/jwks`. Only RS256 signatures are verified. The emulator also publishes the keys under the issuer's own
+    /// URL, for clients that reach it through the proxy.
     ///
     /// # Errors
     /// [`TrustedIssuerError`], which names the issuer.
@@ -51,7 +60,7 @@ impl TrustedIssuer {
             return Err(TrustedIssuerError::Own { url });
         }
         match PublicKeys::parse(key_set) {
-            Some(keys) => Ok(Self { url, keys }),
+            Some(keys) => Ok(Self { url, keys, key_set: key_set.to_owned() }),
             None => Err(TrustedIssuerError::Keys { url }),
         }
     }
@@ -59,11 +68,38 @@ impl TrustedIssuer {
 
 /// The trusted issuers of an emulator, by `iss` of their tokens.
 #[derive(Debug)]
-pub(crate) struct TrustedIssuers(HashMap<String, PublicKeys>);
+pub(crate) struct TrustedIssuers(HashMap<String, TrustedIssuer>);
 
 impl TrustedIssuers {
     pub(crate) fn keys(&self, issuer: &str) -> Option<&PublicKeys> {
-        self.0.get(issuer)
+        self.0.get(issuer).map(|issuer| &issuer.keys)
+    }
+
+    /// Returns the discovery document or the key set that an issuer publishes at this address (OpenID Connect Discovery
+    /// 1.0, section 4).
+    pub(crate) fn document(&self, host: &str, path: &str) -> Option<Answer> {
+        let address = format!("https://{}{path}", without_port(host));
+        self.0.values().find_map(|issuer| {
+            let base = issuer.url.trim_end_matches('/');
+            match address.strip_prefix(base)? {
+                DISCOVERY => Some(Answer::json(
+                    StatusCode::OK,
+                    &json!({
+                        "issuer": issuer.url,
+                        "jwks_uri": format!("{base}{KEY_SET}"),
+                        "response_types_supported": ["id_token"],
+                        "subject_types_supported": ["public"],
+                        "id_token_signing_alg_values_supported": ["RS256"],
+                    }),
+                )),
+                KEY_SET => Some(Answer::raw(
+                    StatusCode::OK,
+                    HeaderValue::from_static("application/jwk-set+json"),
+                    Bytes::from(issuer.key_set.clone()),
+                )),
+                _ => None,
+            }
+        })
     }
 
     /// Returns whether a federated credential for `federated` accepts a token of `presented`.
@@ -76,9 +112,12 @@ impl TrustedIssuers {
 
 impl From<Vec<TrustedIssuer>> for TrustedIssuers {
     fn from(issuers: Vec<TrustedIssuer>) -> Self {
-        Self(issuers.into_iter().map(|issuer| (issuer.url, issuer.keys)).collect())
+        Self(issuers.into_iter().map(|issuer| (issuer.url.clone(), issuer)).collect())
     }
 }
+
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+const KEY_SET: &str = "/openid/v1/jwks";
 
 #[cfg(test)]
 mod tests {
@@ -104,6 +143,23 @@ mod tests {
             assert_eq!(TrustedIssuer::parse(url, keys).expect_err(message).to_string(), message);
         }
         TrustedIssuer::parse("https://a.test", &keys).expect("it is valid");
+    }
+
+    #[test]
+    fn a_trusted_issuer_publishes_its_keys_at_its_own_url_only() {
+        let keys = SigningKey::generate().key_set().to_string();
+        let issuer = TrustedIssuer::parse("https://a.test/tenant/", &keys).expect("it is valid");
+        let trusted = TrustedIssuers::from(vec![issuer]);
+        let document = |host: &str, path: &str| {
+            trusted.document(host, path).map(|answer| String::from_utf8_lossy(&answer.body).into_owned())
+        };
+        let discovery = document("a.test", "/tenant/.well-known/openid-configuration").expect("it is there");
+        assert!(discovery.contains(r#""issuer":"https://a.test/tenant/""#), "{discovery}");
+        assert!(discovery.contains(r#""jwks_uri":"https://a.test/tenant/openid/v1/jwks""#), "{discovery}");
+        assert_eq!(document("a.test:443", "/tenant/openid/v1/jwks"), Some(keys));
+        for (host, path) in [("b.test", "/tenant/openid/v1/jwks"), ("a.test", "/openid/v1/jwks")] {
+            assert_eq!(document(host, path), None, "{host}{path}");
+        }
     }
 
     #[test]

@@ -88,7 +88,12 @@ impl Peer {
             Entrance::Nmi => (Service::Nmi, None),
             Entrance::Https { server_name } => {
                 let proxied = server_name.as_ref().is_some_and(|name| name.ends_with(TOKEN_PROXY_SUFFIX));
-                if proxied { (Service::TokenProxy, None) } else { service_of(&host) }
+                let issuer =
+                    || self.azure.trusted_issuers.document(&host, parts.uri.path()).map(|_| Service::Issuer);
+                match proxied.then_some(Service::TokenProxy).or_else(issuer) {
+                    Some(service) => (service, None),
+                    None => service_of(&host),
+                }
             }
         };
         let user_agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());

@@ -1,6 +1,6 @@
 //! Tokens of another cluster, signed by a key that the emulator did not make.
 
-use akv_emulator::{Directory, Emulator, Federation, TrustedIssuer};
+use akv_emulator::{Directory, Emulator, Federation, Route, Service, TrustedIssuer};
 use aws_lc_rs::{
     rand::SystemRandom,
     rsa::{KeyPair, KeySize, PublicKeyComponents},
@@ -11,7 +11,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    ENTRA_AUDIENCE, TENANT, WORKLOAD, emulator, keys_made_once, status_and_code, with_token,
+    ENTRA_AUDIENCE, TENANT, WORKLOAD, emulator, http, keys_made_once, status_and_code, with_token,
 };
 
 const SCOPE: &[&str] = &["https://vault.azure.net/.default"];
@@ -100,4 +100,19 @@ async fn an_issuer_that_only_a_credential_names_is_not_trusted() {
         directory.applications[0].federations.push(credential);
     });
     assert_eq!(outcome(&azure, &Cluster::new().token("one", 600)).await, (400, "90061".to_owned()));
+}
+
+#[tokio::test]
+async fn the_keys_of_a_trusted_cluster_are_published_at_its_issuer() {
+    let cluster = Cluster::new();
+    let azure = emulator_that_trusts(&cluster).await;
+    let client = http(&azure);
+    let fetch = async |url: &str| -> Value {
+        let answer = client.get(url).send().await.expect("the emulator answers");
+        serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON")
+    };
+    let discovery = fetch(&format!("{ISSUER}/.well-known/openid-configuration")).await;
+    assert_eq!(discovery["issuer"], ISSUER);
+    assert_eq!(fetch(discovery["jwks_uri"].as_str().expect("an address")).await, cluster.key_set());
+    assert_eq!(azure.journal().count(&Route::service(Service::Issuer)), 2);
 }
