@@ -19,18 +19,20 @@ pub(crate) struct Environment {
     pub(crate) options: Options,
     pub(crate) kubectl: Kubectl,
     pub(crate) helm: Helm,
+    /// Whether an earlier run has left its objects.
+    pub(crate) repeated: bool,
 }
 
 impl Environment {
     /// Checks that the programs are there, and that the cluster is free for the run.
     pub(crate) fn new(options: Options) -> Result<Self, StepError> {
         let program = |variable, name: &str| env::var(variable).unwrap_or_else(|_| name.to_owned());
-        let environment = Self {
-            options,
-            kubectl: Kubectl::new(program("KUBECTL", "kubectl")),
-            helm: Helm::new(program("HELM", "helm")),
-        };
-        environment.helm.run(PROVIDERS, &["list"])?;
+        let kubectl = Kubectl::new(program("KUBECTL", "kubectl"));
+        let helm = Helm::new(program("HELM", "helm"));
+        helm.run(PROVIDERS, &["list"])?;
+        let kept = kubectl.get(&["namespaces", "--selector=akv-acceptance=true"])?;
+        let repeated = list(&kept).next().is_some();
+        let environment = Self { options, kubectl, helm, repeated };
         environment.refuse_foreign_driver()?;
         Ok(environment)
     }
@@ -44,11 +46,7 @@ impl Environment {
     fn refuse_foreign_driver(&self) -> Result<(), StepError> {
         let drivers = self.kubectl.get(&["csidrivers"])?;
         let driver = list(&drivers).find(|driver| driver["metadata"]["name"] == "secrets-store.csi.k8s.io");
-        let Some(driver) = driver else { return Ok(()) };
-        let kept = self.kubectl.get(&["namespaces", "--selector=akv-acceptance=true"])?;
-        if list(&kept).next().is_some() {
-            return Ok(());
-        }
+        let Some(driver) = driver.filter(|_| !self.repeated) else { return Ok(()) };
         let release = &driver["metadata"]["annotations"]["meta.helm.sh/release-name"];
         Err(StepError::Unexpected(format!(
             "the cluster has the driver already (release {release}), and the run would replace it; use a cluster without it"

@@ -12,5 +12,9 @@ kind create cluster --name "$name" --wait 2m
 for image in akv-provider akv-emulator; do
     kind load image-archive --name "$name" "target/image/$image.tar"
 done
+node=$name-control-plane
+# The run sets IMDS_ADDRESS. Both chains: the provider may be on the host network.
+lead_imds="for chain in PREROUTING OUTPUT; do docker exec $node iptables --table nat --insert \$chain \
+    --destination 169.254.169.254 --protocol tcp --dport 80 --jump DNAT --to-destination \$IMDS_ADDRESS; done"
 cargo run --locked --package cluster-acceptance -- \
-    --restart-kubelet="docker exec $name-control-plane systemctl restart kubelet" "$@"
+    --restart-kubelet="docker exec $node systemctl restart kubelet" --lead-imds="$lead_imds" "$@"

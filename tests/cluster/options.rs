@@ -15,6 +15,8 @@ pub(crate) struct Options {
     pub(crate) provider_azure: Chart,
     /// A command that restarts the kubelet of the cluster's node, if there is one.
     pub(crate) restart_kubelet: Option<String>,
+    /// A command that leads the nodes' 169.254.169.254:80 to the address in `IMDS_ADDRESS`, if there is one.
+    pub(crate) lead_imds: Option<String>,
     /// Leaves everything installed.
     pub(crate) keep: bool,
 }
@@ -70,6 +72,7 @@ impl Command {
                 "--driver-values" => options.driver.values = Some(value.into()),
                 "--provider-azure-chart" => options.provider_azure.path = Some(value.into()),
                 "--provider-azure-values" => options.provider_azure.values = Some(value.into()),
+                "--lead-imds" => options.lead_imds = Some(value).filter(|command| !command.is_empty()),
                 _ => options.restart_kubelet = Some(value).filter(|command| !command.is_empty()),
             }
         }
@@ -86,6 +89,7 @@ impl Default for Options {
             driver: Chart::default(),
             provider_azure: Chart::default(),
             restart_kubelet: None,
+            lead_imds: None,
             keep: false,
         }
     }
@@ -118,6 +122,11 @@ const FLAGS: &[(&str, &str, &str)] = &[
         "COMMAND",
         "a shell command that restarts the node's kubelet; without it, no restart",
     ),
+    (
+        "--lead-imds",
+        "COMMAND",
+        "a shell command that leads the nodes' 169.254.169.254:80 to the emulator at $IMDS_ADDRESS",
+    ),
 ];
 
 #[cfg(test)]
@@ -141,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_command_restarts_nothing() {
-        assert_eq!(parse(&["--restart-kubelet="]), Ok(Command::Run(Box::default())));
+    fn an_empty_command_is_none() {
+        assert_eq!(parse(&["--restart-kubelet=", "--lead-imds="]), Ok(Command::Run(Box::default())));
     }
 
     #[test]

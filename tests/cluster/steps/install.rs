@@ -1,4 +1,4 @@
-//! The driver, the emulator, provider-azure, and the first volume; and their removal.
+//! The emulator, provider-azure with its driver, and the first volume; and their removal.
 
 use std::{process::Command, time::Duration};
 
@@ -8,6 +8,7 @@ use crate::{
     error::StepError,
     objects::{self, VOLUME},
     options::Chart,
+    steps::driver::{self, DRIVER},
     steps::release::{CA_DIRECTORY, RELEASE, image_of, lead_to_emulator},
     wait,
 };
@@ -17,22 +18,16 @@ pub(crate) const CLASS: &str = "password";
 /// A pod that stays through all swaps.
 const FIRST: &str = "first";
 
-pub(crate) fn driver(environment: &Environment) -> Result<String, StepError> {
+pub(crate) fn emulator(environment: &Environment) -> Result<String, StepError> {
     // The namespace marks the cluster as one of a run, for the case that the run is repeated.
     environment.kubectl.apply(&objects::namespace())?;
-    let values = environment.path("manifests/emulator/driver.values.yaml");
-    install(environment, DRIVER, DRIVER_CHARTS, &environment.options.driver, &["--values", &values])?;
-    image_of(environment, DRIVER)?;
-    Ok("its pods are ready".to_owned())
-}
-
-pub(crate) fn emulator(environment: &Environment) -> Result<String, StepError> {
     let mut script = Command::new(environment.path("manifests/emulator/apply.sh"));
     let image = &environment.options.emulator_image;
     command::run(script.env("EMULATOR_IMAGE", image).env("PROVIDER_NAMESPACE", PROVIDERS), "")?;
     Ok(format!("{image} is ready"))
 }
 
+/// Installs provider-azure's chart as its users have it: the release brings the driver, too.
 pub(crate) fn provider_azure(environment: &Environment) -> Result<String, StepError> {
     install(
         environment,
@@ -40,16 +35,18 @@ pub(crate) fn provider_azure(environment: &Environment) -> Result<String, StepEr
         PROVIDER_AZURE_CHARTS,
         &environment.options.provider_azure,
         &[
-            "--set",
-            "secrets-store-csi-driver.install=false",
+            "--set-json",
+            &format!("{DRIVER}={}", driver::values(environment)?),
             "--set-json",
             r#"linux.volumes=[{"name": "akv-emulator-ca", "configMap": {"name": "akv-emulator-ca"}}]"#,
             "--set-json",
             &format!(r#"linux.volumeMounts=[{{"name": "akv-emulator-ca", "mountPath": "{CA_DIRECTORY}"}}]"#),
         ],
+        "",
     )?;
     lead_to_emulator(environment)?;
-    Ok(format!("{} is ready", image_of(environment, RELEASE)?))
+    image_of(environment, DRIVER)?;
+    Ok(format!("{} and its driver are ready", image_of(environment, RELEASE)?))
 }
 
 /// Creates the pod that stays until the end.
@@ -104,12 +101,14 @@ pub(crate) fn read(environment: &Environment, pod: &str, file: &str) -> Result<S
     environment.kubectl.read_file(APPS, pod, &format!("{VOLUME}/{file}"))
 }
 
-fn install(
+/// Installs a chart of another project, or upgrades its release. `input` is for a setting `--values=-`.
+pub(crate) fn install(
     environment: &Environment,
     release: &str,
     repository: &str,
     chart: &Chart,
     settings: &[&str],
+    input: &str,
 ) -> Result<String, StepError> {
     let path = chart.path.as_ref().map(|path| path.display().to_string());
     let values = chart.values.as_ref().map(|values| values.display().to_string());
@@ -123,11 +122,10 @@ fn install(
     if let Some(values) = &values {
         arguments.extend(["--values", values]);
     }
-    environment.helm.run(PROVIDERS, &arguments)
+    environment.helm.run_with(PROVIDERS, &arguments, input)
 }
 
 /// The release of our chart that runs beside provider-azure.
 pub(crate) const BESIDE: &str = "akv";
-const DRIVER: &str = "secrets-store-csi-driver";
-const DRIVER_CHARTS: &str = "https://kubernetes-sigs.github.io/secrets-store-csi-driver/charts";
-const PROVIDER_AZURE_CHARTS: &str = "https://azure.github.io/secrets-store-csi-driver-provider-azure/charts";
+pub(crate) const PROVIDER_AZURE_CHARTS: &str =
+    "https://azure.github.io/secrets-store-csi-driver-provider-azure/charts";

@@ -1,11 +1,13 @@
 //! The steps of a run, in order.
 
 mod disruption;
+mod driver;
 mod events;
 mod install;
 mod mounts;
 mod release;
 mod rotation;
+mod sharing;
 mod swap;
 
 use std::io::Write;
@@ -14,8 +16,10 @@ use crate::{environment::Environment, error::StepError, pod_stream::PodStream, r
 
 /// Runs every step. A step that later ones stand on ends the run where it fails.
 pub(crate) fn run<W: Write>(environment: &Environment, report: &mut Report<W>) {
-    let installed = report.step("the driver's chart", || install::driver(environment))
-        && report.step("the emulator", || install::emulator(environment))
+    if environment.repeated {
+        remove(environment);
+    }
+    let installed = report.step("the emulator", || install::emulator(environment))
         && report.step("provider-azure's chart", || install::provider_azure(environment))
         && report.step("a volume of provider-azure", || install::first_volume(environment));
     if !installed {
@@ -31,6 +35,7 @@ pub(crate) fn run<W: Write>(environment: &Environment, report: &mut Report<W>) {
         };
         during("swap: provider-azure's chart, our image", &swap::image_only);
         during("swap: back", &swap::back);
+        during("the driver in a release of its own", &driver::own_release);
         during("swap: beside provider-azure", &swap::beside);
         during("swap: our chart in place", &swap::in_place);
         during("swap: back", &swap::back);
@@ -42,6 +47,8 @@ pub(crate) fn run<W: Write>(environment: &Environment, report: &mut Report<W>) {
     for example in mounts::EXAMPLES {
         report.step(&format!("example {example}"), || mounts::example(environment, example));
     }
+    report.step("helm test", || sharing::helm_test(environment));
+    report.step("pods of one service account", || sharing::one_exchange(environment));
     report.step("rotation", || rotation::rotate(environment));
     report.step("a misspelt object", || events::misspelt_object(environment));
 }

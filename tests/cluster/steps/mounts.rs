@@ -1,11 +1,12 @@
 //! The SecretProviderClasses of the documentation, one for each identity mode.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
 use crate::{
-    environment::{APPS, Environment},
+    command,
+    environment::{APPS, Environment, list},
     error::StepError,
     objects::{self, VOLUME},
     steps::install::{read, wait_until_running},
@@ -23,10 +24,13 @@ const FILES: [(&str, &str); 4] = [
     ("web.crt", "-----BEGIN CERTIFICATE-----"),
 ];
 
+/// The port of IMDS in `manifests/emulator/emulator.yaml`.
+const IMDS_PORT: u16 = 8169;
+
 /// Mounts the class of an example in a pod of a restricted namespace.
 pub(crate) fn example(environment: &Environment, example: &str) -> Result<String, StepError> {
     if example.ends_with("managed-identity") {
-        return Err(StepError::Skipped("a node outside of Azure has no IMDS".to_owned()));
+        lead_imds(environment)?;
     }
     let text = fs::read_to_string(environment.path(&format!("manifests/examples/{example}.yaml")));
     let text = text.map_err(|error| StepError::Unexpected(format!("read {example}: {error}")))?;
@@ -53,6 +57,23 @@ pub(crate) fn example(environment: &Environment, example: &str) -> Result<String
         return Err(StepError::Unexpected(format!("web.pem is listed as '{bundle}'")));
     }
     Ok(format!("{} files, web.pem with mode 0440", FILES.len() + 1))
+}
+
+/// Leads the nodes' IMDS to the emulator with the operator's command. A node outside of Azure has no IMDS.
+fn lead_imds(environment: &Environment) -> Result<(), StepError> {
+    let Some(lead) = &environment.options.lead_imds else {
+        return Err(StepError::Skipped(
+            "--lead-imds names no command, and the nodes have no IMDS".to_owned(),
+        ));
+    };
+    let selector = ["--namespace", "akv-emulator", "--selector", "app=akv-emulator"];
+    let pods = environment.kubectl.get(&[&["pods"], &selector[..]].concat())?;
+    let address = list(&pods).find_map(|pod| pod["status"]["podIP"].as_str());
+    let address = address.ok_or_else(|| StepError::Unexpected("the emulator has no address".to_owned()))?;
+    let mut command = Command::new("sh");
+    command.args(["-c", lead]).env("IMDS_ADDRESS", format!("{address}:{IMDS_PORT}"));
+    command::run(&mut command, "")?;
+    Ok(())
 }
 
 /// Returns the class and the Secret of an example, in the namespace of the apps and with the emulator's client secret.

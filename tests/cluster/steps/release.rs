@@ -57,8 +57,15 @@ pub(crate) fn lead_to_emulator(environment: &Environment) -> Result<(), StepErro
     let certificate = format!("SSL_CERT_FILE={CA_DIRECTORY}/ca-bundle.crt");
     let kubectl = &environment.kubectl;
     kubectl.run(&["--namespace", PROVIDERS, "set", "env", &daemonset, &proxy, &certificate])?;
-    kubectl.run(&["--namespace", PROVIDERS, "rollout", "status", &daemonset, "--timeout=3m"])?;
-    Ok(())
+    rolled_out(environment)
+}
+
+/// Waits until every node has the pod of the release's last revision. Helm does not wait for the pods of a DaemonSet that
+/// may be unavailable.
+pub(crate) fn rolled_out(environment: &Environment) -> Result<(), StepError> {
+    let daemonset = format!("daemonset/{RELEASE}");
+    let rollout = ["rollout", "status", &daemonset, "--namespace", PROVIDERS, "--timeout=3m"];
+    environment.kubectl.run(&rollout).map(drop)
 }
 
 pub(crate) const CA_DIRECTORY: &str = "/etc/akv-emulator-ca";

@@ -8,7 +8,7 @@ use crate::{
     objects,
     steps::{
         install::{BESIDE, CLASS, read, wait_until_running},
-        release::{RELEASE, image_of, lead_to_emulator, proxy, split},
+        release::{RELEASE, image_of, lead_to_emulator, proxy, rolled_out, split},
     },
 };
 
@@ -70,6 +70,14 @@ fn upgrade_to_ours(environment: &Environment, release: &str, more: &[&str]) -> R
     let upgrade =
         ["upgrade", release, &chart, "--set", &image, "--set", &emulator, "--wait", "--timeout", "3m"];
     environment.helm.run(PROVIDERS, &[&upgrade[..], more].concat()).map(drop)
+}
+
+/// Upgrades the release of our chart, with the values that it has and these.
+pub(crate) fn upgrade(environment: &Environment, values: &str) -> Result<(), StepError> {
+    let chart = environment.path(CHART);
+    let arguments = ["upgrade", RELEASE, &chart, "--reset-then-reuse-values", "--set", values];
+    environment.helm.run(PROVIDERS, &[&arguments[..], &["--wait", "--timeout", "3m"]].concat())?;
+    rolled_out(environment)
 }
 
 fn served_by_us(environment: &Environment, app: &str) -> Result<String, StepError> {
