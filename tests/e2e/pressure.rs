@@ -13,12 +13,15 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::harness::{Azure, MountCall, Provider};
+use crate::{
+    harness::{Azure, Driver, MountCall, Provider},
+    process::{Process, free_port},
+};
 
 /// Starts this many mounts of different pods.
-fn mounts(provider: &Provider, call: &MountCall, number: usize) -> Vec<JoinHandle<()>> {
+fn mounts(driver: &Driver, call: &MountCall, number: usize) -> Vec<JoinHandle<()>> {
     let mount = |_| {
-        let (driver, call) = (provider.driver(), call.of_another_pod());
+        let (driver, call) = (driver.clone(), call.of_another_pod());
         tokio::spawn(async move { drop(driver.mount(&call).await) })
     };
     (0..number).map(mount).collect()
@@ -43,9 +46,9 @@ async fn two_hanging_vaults_do_not_delay_a_third() {
     for vault in ["hangs", "hangs-too"] {
         azure.faults().inject(Route::vault(vault).credentials(true), Fault::Hang);
     }
-    let first = mounts(&provider, &at[0], 100);
+    let first = mounts(&provider.driver(), &at[0], 100);
     provider.wait_for_metric("akv_mounts_waiting 50").await;
-    let second = mounts(&provider, &at[1], 100);
+    let second = mounts(&provider.driver(), &at[1], 100);
     provider.wait_for_metric("akv_mounts_waiting 125").await;
 
     // A mount that waited would succeed only after the hanging reads' timeout of a quarter of a minute.
@@ -74,7 +77,7 @@ async fn vaults_that_only_a_forged_token_names_share_a_quarter_of_the_permits_an
     for vault in 0..100 {
         let vault = format!("invented-{vault}");
         azure.vaults().put_secret(&vault, "secret-0", "x");
-        started.extend(mounts(&provider, &forged.clone().with("keyvaultName", &vault), 1));
+        started.extend(mounts(&provider.driver(), &forged.clone().with("keyvaultName", &vault), 1));
     }
     provider.wait_for_metric("akv_mounts_waiting 75").await;
     let probes = Route::service(Service::Vault).credentials(false);
@@ -106,6 +109,35 @@ async fn long_classes_that_arrive_together_are_all_mounted() {
     for mount in mounts {
         assert_eq!(mount.await.unwrap().unwrap().text("db-password"), "x");
     }
+}
+
+#[tokio::test]
+async fn mounts_in_the_queue_keep_no_text_of_their_classes() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let port = free_port();
+    let process = Process::start_with(&azure, &[&format!("--prometheus-port={port}")]).await;
+    let waiting = async |number: usize| {
+        let (url, line) =
+            (format!("http://127.0.0.1:{port}/metrics"), format!("akv_mounts_waiting {number}\n"));
+        while !reqwest::get(&url).await.unwrap().text().await.unwrap().contains(&line) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let objects = format!("- {{objectName: db-password, objectType: secret}}\n# {}", "x".repeat(300 << 10));
+    let long = MountCall::of(&objects).workload(&azure);
+    // The vault has then accepted a token, and what a first long class costs is there.
+    process.driver().mount(&long).await.unwrap();
+    azure.faults().inject(Route::service(Service::Vault).credentials(true), Fault::Hang);
+    let in_flight = mounts(&process.driver(), &MountCall::of_secrets(&azure, &["db-password"]), 60);
+    waiting(10).await;
+    let before = process.memory("VmRSS");
+    let queued = mounts(&process.driver(), &long, 100);
+    waiting(110).await;
+    let after = process.memory("VmRSS");
+    // Their texts would be 30 MiB.
+    assert!(after < before + 10, "from {before} to {after} MiB");
+    abort(&in_flight);
+    abort(&queued);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use akv_emulator::{Fault, Route, Service};
 use akv_provider::{
     proto::{MountRequest, MountResponse},
-    transport::Transports,
+    transport::{Timeouts, Transports},
 };
 use azure_core::http::Transport;
 use tonic::Code;
@@ -46,7 +46,9 @@ async fn stops(provider: &Provider) {
 #[tokio::test]
 async fn a_stopping_server_finishes_its_mounts_and_refuses_new_ones() {
     let azure = Azure::with_secrets(&[("slow", "x"), ("fast", "y")]).await;
-    let mut provider = Provider::start(&azure);
+    let timeouts =
+        Timeouts { read_idle: Duration::from_secs(4), ..Timeouts::within(Duration::from_secs(90)) };
+    let mut provider = Provider::start_over(&azure, azure.transports_with(timeouts));
     let (old, call) = (provider.driver(), MountCall::of_secrets(&azure, &["fast"]));
     old.mount(&call).await.unwrap();
     let slow = Route::service(Service::Vault).path_prefix("/secrets/slow");

@@ -111,7 +111,7 @@ async fn a_hanging_vault_does_not_delay_other_vaults() {
     let hanging: Vec<_> = (0..70)
         .map(|pod| {
             let object = format!("- objectName: secret-{pod}\n  objectType: secret\n");
-            let (driver, call) = (provider.driver(), call.clone().with("objects", &object));
+            let (driver, call) = (provider.driver(), call.of_another_pod().with("objects", &object));
             tokio::spawn(async move { driver.mount(&call).await.map(drop) })
         })
         .collect();

@@ -10,13 +10,14 @@ use akv_provider::{
     transport::Transports,
 };
 use azure_core::http::Transport;
+use futures::future::join_all;
 use serde_json::json;
 use tokio::process::Command;
 use tracing::level_filters::LevelFilter;
 
 use crate::harness::{Azure, MountCall, Panics, Provider};
 
-use super::{VALUE, forms::nothing_secret_is_in};
+use super::{VALUE, forms::nothing_secret_is_in, invalid};
 
 const TEST: &str = "canary::inside::no_secret_leaks_through_services_of_the_node_or_a_panic";
 
@@ -29,7 +30,7 @@ async fn no_secret_leaks_through_services_of_the_node_or_a_panic() {
     if let Some(format) = std::env::var_os(INSIDE) {
         return talk(if format == "json" { LogFormat::Json } else { LogFormat::Text }).await;
     }
-    for format in ["text", "json"] {
+    let formats = ["text", "json"].map(|format| async move {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", TEST, "--nocapture"]).env(INSIDE, format).stdin(Stdio::null());
         let output = command.output().await.unwrap();
@@ -48,7 +49,8 @@ async fn no_secret_leaks_through_services_of_the_node_or_a_panic() {
             assert!(said.contains(part), "no {part}:\n{said}");
         }
         nothing_secret_is_in(&said, &[("a secret's value", VALUE.as_bytes())]);
-    }
+    });
+    join_all(formats).await;
 }
 
 async fn talk(format: LogFormat) {
@@ -90,13 +92,11 @@ async fn talk(format: LogFormat) {
 
 /// Invalid answers of a token source. Their canary is outside of the fields that messages may quote.
 fn refusals() -> [Fault; 4] {
-    let rubbish =
-        |body: String| Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
     [
         Fault::Status { code: 400, retry_after: None, body: Some(VALUE.to_owned()) },
         Fault::Status { code: 403, retry_after: None, body: Some(json!({ "value": VALUE }).to_string()) },
-        rubbish(json!({ "access_token": [VALUE], "expires_in": VALUE }).to_string()),
-        rubbish(format!("{VALUE} is not JSON")),
+        invalid(json!({ "access_token": [VALUE], "expires_in": VALUE }).to_string()),
+        invalid(format!("{VALUE} is not JSON")),
     ]
 }
 

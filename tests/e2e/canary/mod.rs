@@ -3,9 +3,9 @@
 mod forms;
 mod inside;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
-use akv_emulator::{Fault, ObjectKind, Route, Service};
+use akv_emulator::{Fault, ObjectKind, RequestHead, Route, Service};
 use akv_provider::content::{pkcs12::Archive, private_key::PrivateKey};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
@@ -28,12 +28,40 @@ const FORGED_TOKEN: &str = "eyJhbGciOiJub25lIn0.c4n4ry-of-the-token.c4n4ry-of-it
 
 #[tokio::test]
 async fn no_secret_leaks_with_text_logs() {
-    no_secret_leaks(&[]).await;
+    no_secret_leaks(&[], |_| {}, "").await;
 }
 
 #[tokio::test]
 async fn no_secret_leaks_with_json_logs() {
-    no_secret_leaks(&["--log-format-json"]).await;
+    no_secret_leaks(&["--log-format-json"], |_| {}, "").await;
+}
+
+/// With two issuers: one whose keys prove subjects, and one whose key set is an invalid text with a canary.
+#[tokio::test]
+async fn no_secret_leaks_where_issuers_prove_subjects() {
+    const BROKEN: &str = "https://broken.localhost";
+    let flags = [
+        "--service-account-issuer=https://oidc.localhost",
+        "--service-account-issuer=https://broken.localhost",
+    ];
+    let broken = |azure: &Azure| {
+        let is_of_issuer = |head: &RequestHead| head.host.split(':').next() == Some("broken.localhost");
+        let at = |path: &str| Route::any().path(path).matching(is_of_issuer);
+        let document = json!({ "issuer": BROKEN, "jwks_uri": format!("{BROKEN}/keys") }).to_string();
+        azure.faults().inject(at("/.well-known/openid-configuration"), invalid(document));
+        azure.faults().inject(at("/keys"), invalid(format!("{VALUE} is not JSON")));
+    };
+    let ready = "akv_issuer_keys{issuer=\"https://oidc.localhost\"} 1\n";
+    let printed = no_secret_leaks(&flags, broken, ready).await;
+    for part in [
+        "akv_identity_proofs_total{result=\"proven\"} ",
+        "akv_identity_proofs_total{result=\"malformed\"} ",
+        "akv_issuer_keys{issuer=\"https://broken.localhost\"} 0",
+    ] {
+        assert!(printed.contains(part), "no {part}:\n{printed}");
+    }
+    let failed = |line: &str| line.contains("WARN") && line.contains(BROKEN);
+    assert!(printed.lines().any(failed), "no line for the issuer without keys:\n{printed}");
 }
 
 /// A mount, the fault that it meets, and whether it succeeds.
@@ -43,7 +71,9 @@ struct Attempt {
     ends_well: bool,
 }
 
-async fn no_secret_leaks(flags: &[&str]) {
+/// Mounts in many ways with these flags, and returns what the binary printed, without a canary. `prepare` changes the
+/// Azure before the start, and the mounts begin when the metrics have the text `ready`.
+async fn no_secret_leaks(flags: &[&str], prepare: impl FnOnce(&Azure), ready: &str) -> String {
     let conn = json!({ "a": { "password": VALUE } }).to_string();
     let secrets = [
         ("db-password", VALUE),
@@ -54,7 +84,9 @@ async fn no_secret_leaks(flags: &[&str]) {
     let azure = Azure::with_secrets(&secrets).await;
     let key = put_archives(&azure);
     azure.vaults().put_secret("lab", "store-password", STORE_PASSWORD);
+    prepare(&azure);
     let metrics = process::free_port();
+    let url = format!("http://127.0.0.1:{metrics}/metrics");
     let port = format!("--prometheus-port={metrics}");
     let mut process =
         Process::start_with(&azure, &[flags, &["-v=5", "--metrics-object-name", &port]].concat()).await;
@@ -66,6 +98,13 @@ async fn no_secret_leaks(flags: &[&str]) {
         (stdout, stderr)
     });
     let driver = process.driver();
+    let is_ready = async {
+        while !reqwest::get(&url).await.unwrap().text().await.unwrap().contains(ready) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // Far longer than needed, so that the test fails instead of hanging.
+    tokio::time::timeout(Duration::from_secs(30), is_ready).await.unwrap_or_else(|_| panic!("no {ready}"));
 
     let mut said = String::new();
     for (index, Attempt { call, fault, ends_well }) in attempts(&azure).into_iter().enumerate() {
@@ -82,8 +121,7 @@ async fn no_secret_leaks(flags: &[&str]) {
             azure.faults().remove(fault);
         }
     }
-    let url = format!("http://127.0.0.1:{metrics}/metrics");
-    said += &reqwest::get(url).await.unwrap().text().await.unwrap();
+    said += &reqwest::get(&url).await.unwrap().text().await.unwrap();
     process.signal("-TERM").await;
     let (stdout, log) = output.await.unwrap();
     said += &stdout;
@@ -112,6 +150,12 @@ async fn no_secret_leaks(flags: &[&str]) {
             ("a client certificate's password", CERTIFICATE_PASSWORD.as_bytes()),
         ],
     );
+    said
+}
+
+/// Returns an answer of this text as JSON, which it need not be.
+fn invalid(body: String) -> Fault {
+    Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() }
 }
 
 /// Stores an archive that opens and one under a password. Returns the scalar of the first one's key.
@@ -156,8 +200,6 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
     let objects = |objects: &str| MountCall::of(objects).workload(azure);
     let tokens = |tokens: &str| good.clone().with("csi.storage.k8s.io/serviceAccount.tokens", tokens);
     let read = || Route::service(Service::Vault).credentials(true);
-    let rubbish =
-        |body: String| Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
     let forged = json!({ "api://AzureADTokenExchange": { "token": FORGED_TOKEN } }).to_string();
 
     let ends_well = [
@@ -260,21 +302,21 @@ fn attempts(azure: &Azure) -> Vec<Attempt> {
         (read(), Fault::status(400)),
         (read(), Fault::status(403)),
         (read(), Fault::Status { code: 403, retry_after: None, body: Some(VALUE.to_owned()) }),
-        (read(), rubbish(json!({ "value": [VALUE] }).to_string())),
-        (read(), rubbish(format!("{VALUE} is not JSON"))),
+        (read(), invalid(json!({ "value": [VALUE] }).to_string())),
+        (read(), invalid(format!("{VALUE} is not JSON"))),
         (read(), Fault::Redirect("https://evil.vault.azure.net/".to_owned())),
     ];
     let attempt = |ends_well| move |call| Attempt { call, fault: None, ends_well };
     let mut attempts: Vec<_> = ends_well.map(attempt(true)).into_iter().collect();
     attempts.extend(fails.map(attempt(false)));
     attempts.extend(faults.map(|fault| Attempt { call: good.clone(), fault: Some(fault), ends_well: false }));
-    // A new token, so that the provider must ask Entra.
+    // Another client, so that the provider must ask Entra.
     let fresh = |fault| Attempt {
-        call: tokens(&azure.service_account_tokens("default", "app")),
+        call: good.clone().with("clientID", "cccccccc-0000-0000-0000-000000000009"),
         fault: Some((Route::token_endpoint(), fault)),
         ends_well: false,
     };
     attempts.push(fresh(Fault::Status { code: 400, retry_after: None, body: Some(VALUE.to_owned()) }));
-    attempts.push(fresh(rubbish(json!({ "access_token": [VALUE] }).to_string())));
+    attempts.push(fresh(invalid(json!({ "access_token": [VALUE] }).to_string())));
     attempts
 }

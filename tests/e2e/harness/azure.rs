@@ -91,9 +91,10 @@ impl Azure {
         &self.1
     }
 
-    /// Returns the production transports, but with trust in the emulator, which has production's own names.
+    /// Returns the production transports, but with trust in the emulator, which has production's own names, and with
+    /// the timeouts of [`short_backoffs`].
     pub(crate) fn transports(&self) -> Transports {
-        self.transports_with(Timeouts::within(Duration::from_secs(90)))
+        self.transports_with(short_backoffs())
     }
 
     /// Returns the same transports with other timeouts.
@@ -109,6 +110,11 @@ impl Deref for Azure {
     fn deref(&self) -> &Emulator {
         &self.0
     }
+}
+
+/// Returns production's timeouts, but with retries that follow soon, to keep the tests fast.
+pub(crate) fn short_backoffs() -> Timeouts {
+    Timeouts { initial_backoff: Duration::from_millis(5), ..Timeouts::within(Duration::from_secs(90)) }
 }
 
 /// Keys take time to generate, and no test changes them.

@@ -10,7 +10,7 @@ mod refusing;
 mod request;
 
 pub(crate) use self::{
-    azure::Azure,
+    azure::{Azure, short_backoffs},
     driver::{Driver, Mounted},
     network_namespace::in_network_namespace,
     panics::Panics,

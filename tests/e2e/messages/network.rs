@@ -1,15 +1,15 @@
 //! Network paths to Azure that fail.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use akv_provider::transport::{
-    Client, Observer, Proxy, Resolve, Resolver, Roots, Route as WayOut, Timeouts, Transports,
+    Client, Observer, Proxy, Resolve, Resolver, Roots, Route as WayOut, Transports,
 };
 use azure_core::http::Transport;
 use futures::future::BoxFuture;
 use tonic::Code;
 
-use crate::harness::{Azure, MountCall, Provider, refused_address, refusing_proxy};
+use crate::harness::{Azure, MountCall, Provider, refused_address, refusing_proxy, short_backoffs};
 
 use super::{assert_message, failure};
 
@@ -32,7 +32,7 @@ pub(super) fn over(azure: &Azure, ca: &str, proxy: Proxy, vaults: Option<SocketA
         roots: Some(Roots::from_pem(ca.as_bytes()).unwrap()),
         proxy,
         names: Resolver(Arc::new(VaultsAt { others: azure.https_address(), vaults })),
-        timeouts: Timeouts::within(Duration::from_secs(90)),
+        timeouts: short_backoffs(),
         observer: Observer::none(),
     });
     Transports { azure: Transport::new(Arc::new(client.clone())), azure_client: client, ..azure.transports() }
