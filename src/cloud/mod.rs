@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod file;
+mod files;
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -16,7 +17,7 @@ use crate::spec::{
     vault::VaultName,
 };
 
-pub use self::{endpoint::VaultEndpoint, file::CloudError};
+pub use self::{endpoint::VaultEndpoint, file::CloudError, files::CloudFiles};
 
 /// The authority and the vaults of one cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -239,6 +239,15 @@ mod tests {
         CredentialKey::of(&node, &CloudEnvironment::named(CloudName::Public)).unwrap()
     }
 
+    #[test]
+    fn the_number_of_credentials_is_bounded() {
+        let cache = CredentialCache::new();
+        for client in 0..2 * MAX_CREDENTIALS {
+            cache.of(&key(&client.to_string())).keep(Arc::new(Credential));
+        }
+        assert!(cache.0.by_key.len() <= MAX_CREDENTIALS, "{}", cache.0.by_key.len());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_credential_is_kept_as_long_as_somebody_asks_for_it() {
         let cache = CredentialCache::new();

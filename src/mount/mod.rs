@@ -27,13 +27,10 @@ pub use self::{
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    cloud::{CloudDefaults, CloudEnvironment, CloudError},
+    cloud::{CloudDefaults, CloudEnvironment, CloudError, CloudFiles},
     content::secret::CertificateSettings,
     identity::{Identities, IdentityProofSettings, TokenProxySettings},
     metrics::Metrics,
@@ -59,7 +56,7 @@ pub struct Mounter {
     served: ServedVolumes,
     limiter: MountLimiter,
     memory: VolumeMemory,
-    cloud_files: Arc<Semaphore>,
+    cloud_files: Arc<CloudFiles>,
     failovers: Failovers,
     metrics: Metrics,
     settings: MountSettings,
@@ -114,7 +111,7 @@ impl Mounter {
             served: ServedVolumes::new(),
             limiter,
             memory,
-            cloud_files: Arc::new(Semaphore::new(MAX_CLOUD_FILES)),
+            cloud_files: Arc::default(),
             failovers: Failovers::new(),
             metrics,
             settings,
@@ -166,8 +163,7 @@ impl Mounter {
     /// Returns the endpoints of a cloud. They are known before the mount gets its permit, since they make the host that
     /// the permit is for.
     async fn cloud(&self, choice: &CloudChoice) -> Result<CloudEnvironment, CloudError> {
-        let _one_of_few = self.cloud_files.acquire().await;
-        CloudEnvironment::resolve(choice, &self.settings.clouds).await
+        self.cloud_files.resolve(choice, &self.settings.clouds).await
     }
 
     /// Fetches the keys of the service-account issuers at once, and again at intervals. Never completes.
@@ -185,9 +181,6 @@ impl Mounter {
         }
     }
 }
-
-/// Files of clouds that are read at once. Each takes a thread, and the mounts that wait are not limited.
-const MAX_CLOUD_FILES: usize = 4;
 
 /// The interval between evictions.
 const EVICTION_INTERVAL: Duration = Duration::from_secs(15);

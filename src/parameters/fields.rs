@@ -173,3 +173,18 @@ impl<'de, T: Fields> Deserialize<'de> for ListOf<T> {
         Any::deserialize(deserializer).map(|Any(list)| list)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_names_of_a_map_are_kept_up_to_a_bound() {
+        let mut unknown = Unknown::default();
+        for index in 0..1_000 {
+            unknown.push(&format!("{index}{}", "ü".repeat(1 << 10)));
+        }
+        assert_eq!(unknown.names().len(), 8);
+        assert!(unknown.names().iter().all(|name| (63..=64).contains(&name.len())), "{:?}", unknown.names());
+    }
+}

@@ -66,3 +66,67 @@ impl Pools {
         Pool { client, id: Arc::default() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        sync::mpsc,
+    };
+
+    use crate::transport::{Observer, Proxy, Resolver, Route, Timeouts};
+
+    use super::*;
+
+    /// Answers each request, and sends a message for each connection.
+    async fn serve(listener: TcpListener, connections: mpsc::UnboundedSender<()>) {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            connections.send(()).unwrap();
+            tokio::spawn(async move {
+                while stream.read(&mut [0; 1024]).await.is_ok_and(|bytes| bytes > 0) {
+                    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                }
+            });
+        }
+    }
+
+    async fn request(pools: &Pools, to: SocketAddr) {
+        let authority = to.to_string();
+        let request = http::Request::get(format!("http://{authority}/")).body(Full::default()).unwrap();
+        assert_eq!(pools.of(&authority).client.request(request).await.unwrap().status(), 204);
+        // The pool takes the connection back in a task of its own.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed_after_a_minute() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        let (sender, mut connections) = mpsc::unbounded_channel();
+        tokio::spawn(serve(listener, sender));
+        let timeouts = Timeouts::within(Duration::from_secs(90));
+        let route = Route {
+            roots: None,
+            proxy: Proxy::none(),
+            names: Resolver::system(),
+            timeouts,
+            observer: Observer::none(),
+        };
+        let pools = Pools::new(Connector::new(route));
+        request(&pools, to).await;
+        for (idle, opened) in [(Duration::from_secs(55), 1), (Duration::from_secs(65), 2)] {
+            tokio::time::pause();
+            tokio::time::advance(idle).await;
+            tokio::time::resume();
+            request(&pools, to).await;
+            assert_eq!(connections.len(), opened, "after {idle:?}");
+        }
+        connections.close();
+    }
+}

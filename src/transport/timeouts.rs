@@ -86,6 +86,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn timeouts_are_shares_of_the_mounts_time() {
+        let seconds = Duration::from_secs;
+        let timeouts = Timeouts::within(seconds(90));
+        assert_eq!((timeouts.connect, timeouts.on_node().connect), (seconds(10), seconds(2)));
+        assert_eq!((timeouts.read_idle, timeouts.retry_window), (seconds(15), seconds(30)));
+        assert_eq!((timeouts.throttle_wait, MAX_RETRIES), (seconds(45), 4));
+    }
+
+    #[test]
     fn a_silent_host_fails_before_the_mount_does() {
         for seconds in [1, 20, 90, 110] {
             let budget = Duration::from_secs(seconds);

@@ -286,6 +286,13 @@ fn every_test_that_the_threat_model_names_exists() {
         .map(str::to_owned)
         .collect();
     assert!(named.len() > 20, "{named:?}");
+    let sources = tests();
+    let missing: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}()"))).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Returns the text of every file that may hold a test.
+fn tests() -> String {
     let mut sources = String::new();
     let mut folders = ["src", "tests", "emulator/tests"].map(|folder| docs().with_file_name(folder)).to_vec();
     while let Some(folder) = folders.pop() {
@@ -298,8 +305,27 @@ fn every_test_that_the_threat_model_names_exists() {
             }
         }
     }
-    let missing: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}()"))).collect();
-    assert!(missing.is_empty(), "{missing:#?}");
+    sources
+}
+
+#[test]
+fn every_bound_names_a_test_that_shows_it() {
+    let (limits, sources) = (page("limits.md"), tests());
+    let mut bounds = 0;
+    for heading in ["## Time", "## Number and size", "## Memory", "## Work that does not multiply"] {
+        let rows = table(section(&limits, heading));
+        for row in &rows[1..] {
+            let (what, shown_by) = (&row[0], row.last().expect("a row has cells"));
+            let tests: Vec<&str> = spans(shown_by).collect();
+            assert!(!tests.is_empty() || shown_by == "the same", "{what}: no test");
+            for test in tests {
+                let name = test.rsplit("::").next().unwrap_or(test);
+                assert!(sources.contains(&format!("fn {name}()")), "{what}: there is no test {test}");
+            }
+            bounds += 1;
+        }
+    }
+    assert!(bounds > 70, "only {bounds} bounds were found");
 }
 
 #[test]

@@ -55,7 +55,12 @@ fn other_content_is_refused() {
     let broken = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n";
     assert!(matches!(fault(broken), ClientKeyError::Key(_)));
     assert_eq!(fault("-----BEGIN PRIVATE KEY-----\n"), ClientKeyError::NoKey);
+}
+
+#[test]
+fn a_client_certificate_is_bounded_in_bytes() {
     assert_eq!(fault(&"A".repeat(MAX_BYTES + 1)), ClientKeyError::TooLong);
+    assert_ne!(fault(&"A".repeat(MAX_BYTES)), ClientKeyError::TooLong);
 }
 
 #[test]
