@@ -1,163 +1,37 @@
-//! Every metric: its name, its meaning and its labels.
+//! What is measured, one method for each event.
 //!
 //! Components get the metrics as an argument; there is no global registry. Durations are in seconds.
 
 mod expiry;
 mod label;
+mod series;
 mod vault_names;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector, process_collector::ProcessCollector,
-};
+use prometheus::{Encoder, IntGauge, TextEncoder};
 
-use crate::{build::Build, failure::FailureCode, spec::object::ObjectType};
+use crate::{failure::FailureCode, spec::object::ObjectType};
 
-use self::expiry::{ExpiringObject, ExpiryGauge};
+use self::{expiry::ExpiringObject, series::Series};
 
 pub use self::label::{ProofResult, TokenResult, Upstream, VaultCall};
 
 use self::vault_names::VaultNames;
 
-/// Upper bounds of the histograms. Compat: from 0.1 on, the bounds that dashboards know. The smaller ones are new,
-/// since a mount takes tens of milliseconds.
-const BUCKETS: [f64; 19] = [
-    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0, 15.0, 30.0,
-];
-
-/// Compat: the constant labels of provider-azure's histograms.
-const COMMON: [(&str, &str); 3] =
-    [("os_type", "linux"), ("provider", "azure"), ("service_name", "csi-secrets-store-provider-azure")];
-
 /// The metrics of one provider.
 #[derive(Clone)]
-pub struct Metrics(Arc<Inner>);
-
-struct Inner {
-    registry: Registry,
-    object_names: bool,
-    grpc_request: HistogramVec,
-    keyvault_request: HistogramVec,
-    token_requests: IntCounterVec,
-    identity_proofs: IntCounterVec,
-    issuer_keys: IntGaugeVec,
-    issuer_keys_fetched: IntGaugeVec,
-    exchanges: IntCounterVec,
-    retries: IntCounterVec,
-    throttles: IntCounterVec,
-    vault_calls: IntCounterVec,
-    vault_throttles: IntCounterVec,
-    vaults: Mutex<VaultNames>,
-    failovers: IntCounterVec,
-    failures: IntCounterVec,
-    objects_absent: IntCounterVec,
-    expiries: ExpiryGauge,
-    mounts_in_flight: IntGauge,
-    mounts_waiting: IntGauge,
-    panics: IntCounter,
-}
+pub struct Metrics(Arc<Series>);
 
 impl Metrics {
     /// Creates metrics without samples. `object_names` fills the label `object_name`, which may have thousands of
     /// values.
     pub fn new(object_names: bool) -> Self {
-        let histogram = |name, help, labels: &[&str]| {
-            let mut options = HistogramOpts::new(name, help).buckets(BUCKETS.to_vec());
-            for (label, value) in COMMON {
-                options = options.const_label(label, value);
-            }
-            HistogramVec::new(options, labels).expect("names of metrics and labels are constants")
-        };
-        let counter = |name, help, labels: &[&str]| {
-            IntCounterVec::new(Opts::new(name, help), labels)
-                .expect("names of metrics and labels are constants")
-        };
-        let gauge = |name, help, labels: &[&str]| {
-            IntGaugeVec::new(Opts::new(name, help), labels)
-                .expect("names of metrics and labels are constants")
-        };
-        let inner = Inner {
-            object_names,
-            grpc_request: histogram(
-                "grpc_request",
-                "Duration of the driver's calls in seconds, by method and code",
-                &["grpc_method", "grpc_code"],
-            ),
-            keyvault_request: histogram(
-                "keyvault_request",
-                "Duration of reading an object or listing its versions in seconds, retries included",
-                &["object_type", "object_name", "error"],
-            ),
-            token_requests: counter(
-                "akv_token_requests_total",
-                "Tokens that mounts needed, by identity mode and result",
-                &["identity_mode", "result"],
-            ),
-            identity_proofs: counter(
-                "akv_identity_proofs_total",
-                "Service-account tokens that were verified with their issuer's keys, by result",
-                &["result"],
-            ),
-            issuer_keys: gauge("akv_issuer_keys", "Keys of a service-account issuer in use", &["issuer"]),
-            issuer_keys_fetched: gauge(
-                "akv_issuer_keys_fetched_timestamp_seconds",
-                "When the keys of a service-account issuer were fetched last, in seconds since the Unix epoch",
-                &["issuer"],
-            ),
-            exchanges: counter(
-                "akv_upstream_requests_total",
-                "HTTP requests sent, by upstream, operation and status; an empty status means no answer",
-                &["upstream", "operation", "status"],
-            ),
-            retries: counter("akv_upstream_retries_total", "HTTP requests sent again", &["upstream"]),
-            throttles: counter("akv_upstream_throttled_total", "HTTP requests answered 429", &["upstream"]),
-            vault_calls: counter(
-                "akv_vault_calls_total",
-                "Calls of a vault that mounts needed, by vault, kind and result (miss, shared or hit)",
-                &["vault", "kind", "result"],
-            ),
-            vault_throttles: counter(
-                "akv_vault_throttled_total",
-                "Requests that a vault answered with 429, by vault",
-                &["vault"],
-            ),
-            vaults: Mutex::default(),
-            failovers: counter(
-                "akv_failover_total",
-                "Mounts that read failoverVault in place of their own vault, by the own vault",
-                &["vault"],
-            ),
-            failures: counter(
-                "akv_failures_total",
-                "Mounts that failed, by failure code (docs/codes.md)",
-                &["code"],
-            ),
-            objects_absent: counter(
-                "akv_objects_absent_total",
-                "Optional objects that a mount did not find, or found disabled",
-                &["object_type"],
-            ),
-            expiries: ExpiryGauge::new(object_names),
-            mounts_in_flight: IntGauge::new("akv_mounts_in_flight", "Mounts in flight")
-                .expect("names of metrics are constants"),
-            mounts_waiting: IntGauge::new("akv_mounts_waiting", "Mounts waiting in the queue")
-                .expect("names of metrics are constants"),
-            panics: IntCounter::new("akv_panics_total", "Mounts that ended in a panic of the provider")
-                .expect("names of metrics are constants"),
-            registry: Registry::new(),
-        };
-        for object_type in [ObjectType::Secret, ObjectType::Key, ObjectType::Certificate] {
-            // A rate needs the zero before the first one.
-            inner.objects_absent.with_label_values(&[object_type.as_str()]);
-        }
-        inner.register();
-        Self(Arc::new(inner))
+        Self(Arc::new(Series::new(object_names)))
     }
 
     /// Returns the page that Prometheus scrapes, in its text format 0.0.4.
@@ -294,43 +168,6 @@ impl Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics")
-    }
-}
-
-impl Inner {
-    fn register(&self) {
-        let build = Build::this();
-        let info = IntGaugeVec::new(
-            Opts::new("akv_build_info", "Version, commit and compiler of the provider; always 1"),
-            &["version", "commit", "rustc"],
-        )
-        .expect("names of metrics and labels are constants");
-        info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
-        let collectors: [Box<dyn Collector>; 20] = [
-            Box::new(self.grpc_request.clone()),
-            Box::new(self.keyvault_request.clone()),
-            Box::new(self.token_requests.clone()),
-            Box::new(self.identity_proofs.clone()),
-            Box::new(self.issuer_keys.clone()),
-            Box::new(self.issuer_keys_fetched.clone()),
-            Box::new(self.exchanges.clone()),
-            Box::new(self.retries.clone()),
-            Box::new(self.throttles.clone()),
-            Box::new(self.vault_calls.clone()),
-            Box::new(self.vault_throttles.clone()),
-            Box::new(self.failovers.clone()),
-            Box::new(self.failures.clone()),
-            Box::new(self.objects_absent.clone()),
-            Box::new(self.expiries.clone()),
-            Box::new(self.mounts_in_flight.clone()),
-            Box::new(self.mounts_waiting.clone()),
-            Box::new(self.panics.clone()),
-            Box::new(info),
-            Box::new(ProcessCollector::for_self()),
-        ];
-        for collector in collectors {
-            self.registry.register(collector).expect("every metric has a name of its own");
-        }
     }
 }
 
