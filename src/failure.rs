@@ -138,6 +138,10 @@ codes! {
     ObjectDisabled,
     /// No version of the object meets `objectVersionPolicy` and `objectNotAfter`.
     NoFittingVersion,
+    /// No object meets the conditions of a `find`.
+    NothingFound,
+    /// A `find` lists or finds more objects than a mount may have.
+    TooManyFound,
     /// The object's start date has not come yet.
     NotYetValid,
     /// The object has expired.

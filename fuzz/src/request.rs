@@ -1,12 +1,16 @@
 //! Requests of the driver, and files of an operator.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use akv_provider::{
     cloud::CloudEnvironment,
     parameters::{self, MountTexts, ParametersError},
     server::deadline,
-    spec::{MountSpec, cloud::CloudName},
+    spec::{
+        MountSpec,
+        cloud::CloudName,
+        find::{Candidate, FindSpec},
+    },
 };
 use serde_json::json;
 
@@ -45,10 +49,28 @@ fn with_attribute(input: &[u8], key: &str) {
     check(parameters::parse(texts), input.len());
 }
 
+/// Compares names with the conditions, and makes paths of them.
+fn check_find(find: &FindSpec) {
+    let tags = BTreeMap::new();
+    for name in ["a", "shop-db", "A-1-b-2-c-3"] {
+        let candidate = Candidate { name, tags: &tags, content_type: Some("text/plain"), is_managed: false };
+        find.conditions.admit(candidate);
+        match find.object(name.parse().expect("the name is valid")) {
+            Ok(object) => {
+                assert!(object.shape.named_paths().iter().all(|path| !path.as_str().contains("..")))
+            }
+            Err(error) => assert!(error.name.len() < 1 << 20, "{} bytes", error.name.len()),
+        }
+    }
+}
+
 fn check(parsed: Result<MountSpec, ParametersError>, length: usize) {
     match parsed {
         Ok(spec) => {
-            assert!(!spec.objects.is_empty());
+            assert!(!(spec.objects.is_empty() && spec.finds.is_empty()));
+            for find in &spec.finds {
+                check_find(find);
+            }
             let _ = CloudEnvironment::named(CloudName::Public).vault(&spec.vault).url;
         }
         Err(error) => {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     blocking::run_blocking,
     cloud::CloudEnvironment,
-    identity::{Authenticated, Authentication, TokenRequest, TokenSource},
+    identity::{Authenticated, Authentication, TokenRefusal, TokenRequest, TokenSource},
     spec::{
         MountSpec, file::FileMode, identity::ConfiguredIdentity, misspelling::Misspelling,
         mount_kind::MountKind, object::ObjectSpec, pod::PodRef, principal::TokenGeneration,
@@ -23,10 +23,12 @@ use super::{
     Mounter, Volume,
     attempts::Attempts,
     failover::Patience,
-    failure::{AskedVault, Budget, Caller, MountError, Phase, Progress},
+    failure::{AskedVault, Budget, Caller, MountError, ObjectFailure, Phase, Progress},
     fetch::{self, Fetched, Stopped},
+    find::{self, Listed, NotChosen},
     layout::{self, Layout, NoVolume},
     memory::MountMemory,
+    requested::Requested,
     validity,
     vaults::{MountVault, MountVaults, VaultClients},
     volume::TooLarge,
@@ -38,7 +40,7 @@ pub(super) struct MountAttempt<'a> {
     kind: MountKind,
     progress: &'a Progress,
     memory: &'a MountMemory<'a>,
-    objects: Arc<[ObjectSpec]>,
+    requested: Requested,
     vaults: MountVaults,
     /// The time of the class's own vault, if another one can be read in its place.
     patience: Option<Patience>,
@@ -53,16 +55,24 @@ pub(super) struct MountAttempt<'a> {
 
 /// Read objects, with the caller that the vault saw, for messages.
 struct Read {
+    objects: Arc<[ObjectSpec]>,
     fetched: Vec<Fetched>,
     caller: Box<Caller>,
 }
 
+/// The clients of an attempt, and its token until it was renewed: an attempt renews it once.
+struct Session {
+    request: Arc<TokenRequest>,
+    token: Option<Authenticated>,
+    clients: VaultClients,
+}
+
 impl<'a> MountAttempt<'a> {
-    /// Returns one of `attempts`, which reads `objects` from `vaults`.
+    /// Returns one of `attempts`, which reads what is `requested` from `vaults`.
     pub(super) fn new(
         attempts: &Attempts<'a>,
         vaults: MountVaults,
-        objects: &Arc<[ObjectSpec]>,
+        requested: &Requested,
         patience: Option<Patience>,
         progress: &'a Progress,
     ) -> Self {
@@ -72,7 +82,7 @@ impl<'a> MountAttempt<'a> {
             kind: attempts.kind,
             progress,
             memory: attempts.memory,
-            objects: objects.clone(),
+            requested: requested.clone(),
             vaults,
             patience,
             cloud: attempts.cloud.clone(),
@@ -122,26 +132,87 @@ impl<'a> MountAttempt<'a> {
         caller.object_id = token.principal.as_ref().map(|principal| principal.object_id().to_owned());
 
         let clients = self.connect(&token, None)?;
-        let mut fetched = self.fetch(&clients, Vec::new()).await?;
+        let mut session = Session { request, token: Some(token), clients };
+        let objects = match self.find(&mut session).await? {
+            Ok(objects) => objects,
+            Err(failures) => {
+                caller.vaults = self.asked();
+                let vault = self.vaults.first().name.clone();
+                return Err(MountError::Objects { vault, caller, failures });
+            }
+        };
+        let mut fetched = self.fetch(&session.clients, &objects, Vec::new()).await?;
         if let Some(refusal) = fetch::refusal(&fetched)
-            && let Some(renewal) = identities.renew(&request, &token, refusal, clients.shared())
+            && self.renew(&mut session, refusal).await?
         {
-            let token = self.token(&request, renewal).await?;
-            let clients = self.connect(&token, Some(token.generation()))?;
-            fetched = self.fetch(&clients, fetch::without_refused(fetched)).await?;
+            fetched = self.fetch(&session.clients, &objects, fetch::without_refused(fetched)).await?;
         }
-        caller.vaults = self.vaults.iter().map(|vault| self.asked(vault)).collect();
-        Ok(Read { fetched, caller })
+        caller.vaults = self.asked();
+        Ok(Read { objects, fetched, caller })
+    }
+
+    /// Returns all objects of the mount, those that are to be found included, or the failures of finds.
+    async fn find(
+        &self,
+        session: &mut Session,
+    ) -> Result<Result<Arc<[ObjectSpec]>, Vec<ObjectFailure>>, MountError> {
+        let Requested { finds, objects } = &self.requested;
+        if finds.is_empty() {
+            return Ok(Ok(objects.clone()));
+        }
+        let mut lists = self.list(&session.clients, Vec::new()).await?;
+        let refusals = lists.iter().filter_map(|list| list.as_ref().err());
+        if let Some(refusal) = fetch::most_specific(refusals.filter_map(|error| fetch::token_refusal(error)))
+            && self.renew(session, refusal).await?
+        {
+            lists = self.list(&session.clients, find::without_refused(lists)).await?;
+        }
+        let lists = match find::all(finds, lists) {
+            Ok(lists) => lists,
+            Err(failures) => return Ok(Err(failures)),
+        };
+        // As in `convert`.
+        let canceled = CancellationToken::new();
+        let _cancel_on_drop = canceled.clone().drop_guard();
+        let (finds, objects) = (finds.clone(), objects.clone());
+        let choose = move || find::choose(&objects, &finds, &lists, || canceled.is_cancelled());
+        match run_blocking(choose).await {
+            Ok(objects) => Ok(Ok(objects.into())),
+            Err(NotChosen::Failures(failures)) => Ok(Err(failures)),
+            // Only a dropped attempt cancels its choice.
+            Err(NotChosen::Abandoned) => std::future::pending().await,
+        }
+    }
+
+    async fn list(
+        &self,
+        clients: &VaultClients,
+        before: Vec<Option<Listed>>,
+    ) -> Result<Vec<Listed>, MountError> {
+        self.progress.read(&self.vaults, self.requested.clone());
+        self.within_patience(find::list(clients, &self.requested.finds, before, self.progress)).await
+    }
+
+    /// Replaces the token and the clients, unless they were replaced before. Returns whether there is a new token.
+    async fn renew(&self, session: &mut Session, refusal: TokenRefusal) -> Result<bool, MountError> {
+        let Session { request, token, clients } = session;
+        let Some(token) = token.take() else { return Ok(false) };
+        let Some(renewal) = self.mounter.identities.renew(request, &token, refusal, clients.shared()) else {
+            return Ok(false);
+        };
+        let token = self.token(request, renewal).await?;
+        *clients = self.connect(&token, Some(token.generation()))?;
+        Ok(true)
     }
 
     /// Returns the token request, whose tenant the vault's challenge names if the parameters do not.
     async fn token_request(&self) -> Result<Arc<TokenRequest>, MountError> {
         let learn = async {
             let first = self.vaults.first();
-            self.progress.read(&self.vaults, &self.objects);
+            self.progress.read(&self.vaults, self.requested.clone());
             let learned = self.within_patience(self.mounter.vaults.tenant(&first.endpoint)).await?;
             learned.map_err(|error| MountError::Tenant {
-                wanted: names(&self.objects),
+                wanted: self.requested.names(),
                 vault: first.name.clone(),
                 error: Box::new(error),
                 misspellings: self.misspellings.clone(),
@@ -165,7 +236,7 @@ impl<'a> MountAttempt<'a> {
             last: token.last(),
         });
         token.outcome().await.map_err(|error| MountError::Identity {
-            wanted: names(&self.objects),
+            wanted: self.requested.names(),
             vault: self.vaults.first().name.clone(),
             error,
             misspellings: self.misspellings.clone(),
@@ -196,14 +267,14 @@ impl<'a> MountAttempt<'a> {
     async fn fetch(
         &self,
         clients: &VaultClients,
+        objects: &Arc<[ObjectSpec]>,
         before: Vec<Option<Fetched>>,
     ) -> Result<Vec<Fetched>, MountError> {
         let mut before = before;
         loop {
-            self.progress.read(&self.vaults, &self.objects);
+            self.progress.read(&self.vaults, Requested::of_objects(objects));
             let limit = self.mounter.settings.largest_volume;
-            let reads =
-                fetch::fetch(clients, &self.objects, before, self.progress, self.memory, limit, self.now);
+            let reads = fetch::fetch(clients, objects, before, self.progress, self.memory, limit, self.now);
             match self.within_patience(reads).await? {
                 Ok(fetched) => return Ok(fetched),
                 Err(Stopped::TooLarge(error)) => return Err(self.too_large(error)),
@@ -227,12 +298,12 @@ impl<'a> MountAttempt<'a> {
         if let Some(answers) = patience.wait(answers.as_mut()).await {
             return Ok(answers);
         }
-        if !self.progress.misses(|object| object.vault.is_none()) {
+        if !self.progress.misses_own_vault() {
             return Ok(answers.await);
         }
         let (waiting, spent) = self.progress.waiting(&self.mounter.vaults, &self.mounter.azure);
         Err(MountError::Timeout {
-            wanted: names(&self.objects),
+            wanted: self.requested.names(),
             vault: self.vaults.first().name.clone(),
             budget: Budget::Share,
             waiting: Box::new(waiting),
@@ -240,29 +311,31 @@ impl<'a> MountAttempt<'a> {
         })
     }
 
-    /// Returns what messages say of a vault.
-    fn asked(&self, vault: &MountVault) -> AskedVault {
-        AskedVault {
+    /// Returns what messages say of the vaults.
+    fn asked(&self) -> Vec<AskedVault> {
+        let asked = |vault: &MountVault| AskedVault {
             name: vault.name.clone(),
             host: vault.endpoint.name().to_owned(),
             other_authority: self.mounter.vaults.status(&vault.endpoint).other_authority,
-        }
+        };
+        self.vaults.iter().map(asked).collect()
     }
 
-    async fn convert(self, Read { fetched, caller }: Read) -> Result<Volume, MountError> {
+    async fn convert(self, Read { objects, fetched, caller }: Read) -> Result<Volume, MountError> {
         self.progress.enter(Phase::Conversion);
         let layout = Layout {
             default_mode: self.default_mode,
             certificates: self.mounter.settings.certificates,
             largest_volume: self.mounter.settings.largest_volume,
         };
-        let validity = validity::of(&self.vaults, &self.objects, &fetched, self.now);
-        let is_slow = layout::is_slow(&self.objects, &fetched);
+        let validity = validity::of(&self.vaults, &objects, &fetched, self.now);
+        let is_slow = layout::is_slow(&objects, &fetched);
         // Canceled when this attempt is dropped: otherwise the blocking thread would finish all conversions.
         let canceled = CancellationToken::new();
         let _cancel_on_drop = canceled.clone().drop_guard();
-        let objects = self.objects.clone();
-        let build = move || layout::build_volume(&objects, fetched, layout, || canceled.is_cancelled());
+        let finds = self.requested.finds.clone();
+        let build =
+            move || layout::build_volume(&objects, &finds, fetched, layout, || canceled.is_cancelled());
         match if is_slow { run_blocking(build).await } else { build() } {
             Ok(volume) => Ok(Volume { validity, ..volume }),
             Err(NoVolume::Failures(failures)) => {
@@ -278,11 +351,6 @@ impl<'a> MountAttempt<'a> {
     fn too_large(&self, TooLarge { size, largest }: TooLarge) -> MountError {
         MountError::TooLarge { size, limit: self.mounter.settings.largest_volume, largest }
     }
-}
-
-/// Returns the objects' names as messages show them.
-pub(super) fn names(objects: &[ObjectSpec]) -> Vec<String> {
-    objects.iter().map(ToString::to_string).collect()
 }
 
 /// Runs `work`, and `other` beside it until `work` has ended.

@@ -1,20 +1,21 @@
 //! The attempts at one mount: one, or a second one that reads `failoverVault`.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     cloud::CloudEnvironment,
-    spec::{MountSpec, mount_kind::MountKind, object::ObjectSpec, vault::VaultName},
+    spec::{MountSpec, mount_kind::MountKind, vault::VaultName},
 };
 
 use super::{
     Budget, MountError, Mounter, Volume,
-    attempt::{MountAttempt, names},
+    attempt::MountAttempt,
     failover::{self, Pair, Patience},
     failure::Progress,
     memory::MountMemory,
+    requested::Requested,
     vaults::MountVaults,
 };
 
@@ -30,7 +31,7 @@ pub(super) struct Deadline {
 /// The attempts at one mount.
 pub(super) struct Attempts<'a> {
     pub(super) mounter: &'a Mounter,
-    /// Without its objects.
+    /// Without its objects and finds.
     pub(super) spec: MountSpec,
     pub(super) cloud: CloudEnvironment,
     pub(super) kind: MountKind,
@@ -41,27 +42,27 @@ pub(super) struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
-    /// Reads `objects` once. `patience` is the time of the class's own vault, if another one can be read in its place.
+    /// Reads what is `requested` once. `patience` is the time of the class's own vault, if another one can be read in its place.
     pub(super) async fn once(
         &self,
-        objects: Arc<[ObjectSpec]>,
+        requested: Requested,
         patience: Option<Patience>,
     ) -> Result<Volume, MountError> {
         let Self { mounter, spec, cloud, kind, deadline: Deadline { began, until, budget }, .. } = self;
-        let vaults = MountVaults::of(&objects, &spec.vault, cloud);
+        let vaults = MountVaults::of(&requested, &spec.vault, cloud);
         let vault = vaults.first().name.clone();
         let hosts = vaults.iter().map(|vault| vault.endpoint.name());
         let _permit = timeout_at(*until, mounter.limiter.acquire(hosts, *kind))
             .await
             .map_err(|_| MountError::QueueTimeout { vault: vault.clone(), budget: *budget })?;
         let progress = Progress::new(*began);
-        let attempt = MountAttempt::new(self, vaults, &objects, patience, &progress);
+        let attempt = MountAttempt::new(self, vaults, &requested, patience, &progress);
         let mut attempt = pin!(attempt.run());
         timeout_at(*until, &mut attempt).await.unwrap_or_else(|_| {
             // Asked before the attempt is dropped: its connection phases vanish with it.
             let (waiting, spent) = progress.waiting(&mounter.vaults, &mounter.azure);
             Err(MountError::Timeout {
-                wanted: names(&objects),
+                wanted: requested.names(),
                 vault,
                 budget: *budget,
                 waiting: Box::new(waiting),
@@ -70,15 +71,15 @@ impl Attempts<'_> {
         })
     }
 
-    /// Reads `objects`, those of the class's own vault from `second` if the own one cannot be reached.
+    /// Reads what is `requested`, of the class's own vault from `second` if the own one cannot be reached.
     pub(super) async fn with_failover(
         &self,
-        objects: Arc<[ObjectSpec]>,
+        requested: Requested,
         second: &VaultName,
     ) -> Result<Volume, MountError> {
         let Mounter { failovers, metrics, .. } = self.mounter;
         let pair = Pair { own: self.cloud.vault(&self.spec.vault), second: self.cloud.vault(second) };
-        let moved = failover::moved(&objects, second);
+        let moved = requested.moved(second);
         let (vault, failover) = (pair.own.name(), pair.second.name());
         if failovers.is_recent(&pair) {
             tracing::info!(
@@ -87,7 +88,7 @@ impl Attempts<'_> {
                 "reading failoverVault, since the vault failed within the last minute"
             );
         } else {
-            match self.once(objects, Some(Patience::within(self.limit))).await {
+            match self.once(requested, Some(Patience::within(self.limit))).await {
                 Err(error) if failover::is_due(&error) => {
                     let (code, cause) = (error.code(|_| 0), error.to_string());
                     tracing::warn!(vault, failover, %code, cause, "reading failoverVault in place of the vault");

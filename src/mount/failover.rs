@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     cloud::VaultEndpoint,
-    spec::{object::ObjectSpec, vault::VaultName},
+    spec::object::ObjectSpec,
     transport::NetworkFailure,
     vault::{TenantError, VaultError},
 };
@@ -89,15 +89,6 @@ impl Patience {
     }
 }
 
-/// Returns the objects with those of the class's own vault in `second`.
-pub(super) fn moved(objects: &[ObjectSpec], second: &VaultName) -> Arc<[ObjectSpec]> {
-    let moved = |object: &ObjectSpec| ObjectSpec {
-        vault: Some(object.vault.clone().unwrap_or_else(|| second.clone())),
-        ..object.clone()
-    };
-    objects.iter().map(moved).collect()
-}
-
 /// Returns whether a mount failed because its class's own vault cannot be reached, and for no other reason.
 ///
 /// Any answer about an object or a permission stands, whatever other objects met: the second vault must not hide it.
@@ -135,7 +126,7 @@ pub(super) fn stands(object: &ObjectSpec, fetched: &Fetched) -> bool {
 }
 
 /// Returns whether a vault gave no answer, or answered 5xx or 429. A name that does not exist is a mistake of the class.
-fn is_out_of_reach(error: &VaultError) -> bool {
+pub(super) fn is_out_of_reach(error: &VaultError) -> bool {
     match error {
         VaultError::Throttled(_) => true,
         VaultError::Unavailable(answer) => answer.status() >= 500,

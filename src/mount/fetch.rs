@@ -190,12 +190,26 @@ fn copies(object: &ObjectSpec) -> usize {
 /// A token states its own validity. If roles come from groups, it also states the caller's groups at the time of issue.
 /// A newer token may therefore be accepted.
 pub(super) fn refusal(fetched: &[Fetched]) -> Option<TokenRefusal> {
-    let refusals = fetched.iter().filter_map(refused);
+    most_specific(fetched.iter().filter_map(refused))
+}
+
+/// Returns the most specific refusal.
+pub(super) fn most_specific(refusals: impl Iterator<Item = TokenRefusal>) -> Option<TokenRefusal> {
     refusals.max_by_key(|refusal| match refusal {
         TokenRefusal::Forbidden => 0,
         TokenRefusal::Unauthorized => 1,
         TokenRefusal::MoreClaims(_) => 2,
     })
+}
+
+/// Returns why the vault refused the token, if this error says so.
+pub(super) fn token_refusal(error: &VaultError) -> Option<TokenRefusal> {
+    match error {
+        VaultError::Forbidden(_) => Some(TokenRefusal::Forbidden),
+        VaultError::Unauthorized(_) => Some(TokenRefusal::Unauthorized),
+        VaultError::MoreClaims { challenge, .. } => challenge.claims.clone().map(TokenRefusal::MoreClaims),
+        _ => None,
+    }
 }
 
 /// Returns the results, without those of objects for which the vault refused the token.
@@ -205,19 +219,13 @@ pub(super) fn without_refused(fetched: Vec<Fetched>) -> Vec<Option<Fetched>> {
 
 /// Returns why the vault refused the token for one object.
 fn refused(fetched: &Fetched) -> Option<TokenRefusal> {
-    let by_token = |error: &VaultError| match error {
-        VaultError::Forbidden(_) => Some(TokenRefusal::Forbidden),
-        VaultError::Unauthorized(_) => Some(TokenRefusal::Unauthorized),
-        VaultError::MoreClaims { challenge, .. } => challenge.claims.clone().map(TokenRefusal::MoreClaims),
-        _ => None,
-    };
     match fetched {
         Ok(versions) => versions
             .all()
             .iter()
             .filter_map(|version| version.bundle.as_ref().err())
-            .find_map(|error| by_token(error)),
-        Err(ObjectError::Vault(error)) => by_token(error),
+            .find_map(|error| token_refusal(error)),
+        Err(ObjectError::Vault(error)) => token_refusal(error),
         Err(_) => None,
     }
 }

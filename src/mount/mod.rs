@@ -6,9 +6,11 @@ mod concurrency;
 mod failover;
 mod failure;
 mod fetch;
+mod find;
 mod layout;
 mod memory;
 mod receipt;
+mod requested;
 mod served;
 mod validity;
 mod vaults;
@@ -20,6 +22,7 @@ pub use self::{
         AskedVault, Budget, Caller, FailedOutput, LogDetails, MissingKey, MountError, Names, ObjectError,
         ObjectFailure, TimeoutCause, listed,
     },
+    find::{MAX_FOUND, MAX_LISTED},
     receipt::{Mounted, Receipt},
     validity::{Expiry, Validity},
     volume::{AbsentObject, Largest, LeftOut, MountedVersion, Volume, VolumeFile},
@@ -34,7 +37,7 @@ use crate::{
     content::secret::CertificateSettings,
     identity::{Identities, IdentityProofSettings, TokenProxySettings},
     metrics::Metrics,
-    spec::{MountSpec, cloud::CloudChoice, mount_kind::MountKind, object::ObjectSpec},
+    spec::{MountSpec, cloud::CloudChoice, mount_kind::MountKind},
     transport::{Client, ClientFactory, Transports},
     vault::{CacheSettings, Vaults},
 };
@@ -44,6 +47,7 @@ use self::{
     concurrency::MountLimiter,
     failover::Failovers,
     memory::VolumeMemory,
+    requested::Requested,
     served::{ServedVolumes, VolumeRef},
 };
 
@@ -143,15 +147,15 @@ impl Mounter {
         };
         let late = |_| MountError::QueueTimeout { vault: spec.vault.clone(), budget };
         let cloud = timeout_at(until, self.cloud(&spec.cloud)).await.map_err(late)??;
-        let objects: Arc<[ObjectSpec]> = layout::with_passwords(std::mem::take(&mut spec.objects)).into();
-        let in_own_vault = objects.iter().any(|object| object.vault.is_none());
+        let requested = Requested::new(std::mem::take(&mut spec.objects), std::mem::take(&mut spec.finds));
+        let in_own_vault = requested.vaults().any(|vault| vault.is_none());
         let second = spec.failover.take().filter(|_| in_own_vault && kind == MountKind::Initial);
         let memory = self.memory.of_mount();
         let deadline = Deadline { began, until, budget };
         let attempts = Attempts { mounter: self, spec, cloud, kind, limit, deadline, memory: &memory };
         let mut mounted = match second {
-            None => attempts.once(objects, None).await,
-            Some(second) => attempts.with_failover(objects, &second).await,
+            None => attempts.once(requested, None).await,
+            Some(second) => attempts.with_failover(requested, &second).await,
         }?;
         if kind == MountKind::Republish {
             mounted.left_out.clear();

@@ -8,6 +8,8 @@ use crate::{
     vault::{VaultClient, VaultError},
 };
 
+use super::requested::Requested;
+
 /// The vaults that a mount reads, each once: the class's own first, if any object is in it. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct MountVaults {
@@ -23,22 +25,21 @@ pub(super) struct MountVault {
     /// The vault's name.
     pub(super) name: VaultName,
     pub(super) endpoint: VaultEndpoint,
-    /// The number of the objects in it.
+    /// The number of the objects in it. Those that are to be found count as one.
     pub(super) objects: usize,
 }
 
 impl MountVaults {
-    /// Returns the vaults of `objects` in `cloud`. `own` is the class's own vault, which is left out if no object is in
+    /// Returns the vaults of `requested` in `cloud`. `own` is the class's own vault, which is left out if no object is in
     /// it, unless there are no objects at all.
-    pub(super) fn of(objects: &[ObjectSpec], own: &VaultName, cloud: &CloudEnvironment) -> Self {
+    pub(super) fn of(requested: &Requested, own: &VaultName, cloud: &CloudEnvironment) -> Self {
         let vault = |key: Option<&VaultName>| {
             let name = key.unwrap_or(own).clone();
-            let objects = objects.iter().filter(|object| object.vault.as_ref() == key).count();
+            let objects = requested.vaults().filter(|vault| *vault == key).count();
             MountVault { key: key.cloned(), endpoint: cloud.vault(&name), name, objects }
         };
         let mut keys: Vec<Option<&VaultName>> = Vec::new();
-        for object in objects {
-            let key = object.vault.as_ref();
+        for key in requested.vaults() {
             if !keys.contains(&key) {
                 keys.push(key);
             }
@@ -63,7 +64,12 @@ impl MountVaults {
 
     /// Returns the vault of an object of this mount.
     pub(super) fn of_object(&self, object: &ObjectSpec) -> &MountVault {
-        self.iter().find(|vault| vault.key == object.vault).unwrap_or(&self.first)
+        self.of_vault(object.vault.as_ref())
+    }
+
+    /// Returns the vault of this mount that [`ObjectSpec::vault`] names so.
+    pub(super) fn of_vault(&self, key: Option<&VaultName>) -> &MountVault {
+        self.iter().find(|vault| vault.key.as_ref() == key).unwrap_or(&self.first)
     }
 }
 
@@ -90,7 +96,12 @@ impl VaultClients {
 
     /// Returns the client for an object's vault.
     pub(super) fn of(&self, object: &ObjectSpec) -> &VaultClient {
-        let other = self.others.iter().find(|(key, _)| *key == object.vault);
+        self.of_vault(object.vault.as_ref())
+    }
+
+    /// Returns the client for the vault that [`ObjectSpec::vault`] names so.
+    pub(super) fn of_vault(&self, vault: Option<&VaultName>) -> &VaultClient {
+        let other = self.others.iter().find(|(key, _)| key.as_ref() == vault);
         other.map_or(&self.first, |(_, client)| client)
     }
 
@@ -105,7 +116,7 @@ mod tests {
     use crate::spec::{
         absence::IfAbsent,
         cloud::CloudName,
-        object::VersionSelector,
+        object::{Origin, VersionSelector},
         rendering::Rendering,
         shape::{FileShape, Shape},
     };
@@ -124,13 +135,15 @@ mod tests {
                 mode: None,
                 if_absent: IfAbsent::Fail,
             }),
+            origin: Origin::Named,
         }
     }
 
     fn vaults(objects: &[Option<&str>]) -> Vec<(String, usize)> {
         let objects: Vec<ObjectSpec> = objects.iter().map(|vault| key_in(*vault)).collect();
         let cloud = CloudEnvironment::named(CloudName::Public);
-        let vaults = MountVaults::of(&objects, &"lab".parse().unwrap(), &cloud);
+        let requested = Requested::new(objects.clone(), Vec::new());
+        let vaults = MountVaults::of(&requested, &"lab".parse().unwrap(), &cloud);
         for object in &objects {
             let expected = object.vault.as_ref().map_or("lab", VaultName::as_str);
             assert_eq!(vaults.of_object(object).name.as_str(), expected);

@@ -8,7 +8,10 @@ use crate::spec::{
     shape::{KeySelection, Shape},
 };
 
-use super::error::{Problem, Problems};
+use super::{
+    entry::Parsed,
+    error::{Problem, Problems},
+};
 
 /// A path that an entry names.
 struct Claim<'a> {
@@ -37,11 +40,9 @@ enum Place {
 /// Adds a problem for each path that collides with another one.
 ///
 /// Compat: an entry that is listed twice is allowed, since both entries mean the same files.
-pub(super) fn find(entries: &[Vec<ObjectSpec>], problems: &mut Problems) {
-    let claims: Vec<Claim<'_>> = (0..)
-        .zip(entries)
-        .flat_map(|(index, objects)| objects.iter().flat_map(move |object| claims(index, object)))
-        .collect();
+pub(super) fn find(entries: &[Parsed], problems: &mut Problems) {
+    let claims: Vec<Claim<'_>> =
+        (0..).zip(entries).flat_map(|(index, entry)| claims_of_entry(index, entry)).collect();
     let paths: Vec<_> = claims.iter().map(|claim| claim.path).collect();
     for (index, other, how) in overlaps(&paths, |outer, rest| claims[outer].place.leaves_room(rest)) {
         let (claim, earlier) = (&claims[index], &claims[other]);
@@ -63,6 +64,17 @@ pub(super) fn find(entries: &[Vec<ObjectSpec>], problems: &mut Problems) {
                 earlier.label()
             ),
         ));
+    }
+}
+
+fn claims_of_entry(index: usize, entry: &Parsed) -> Vec<Claim<'_>> {
+    match entry {
+        Parsed::Objects(objects) => objects.iter().flat_map(|object| claims(index, object)).collect(),
+        Parsed::Find(find) => {
+            let claim =
+                |path| Claim { entry: index, item: String::new(), name: None, path, place: Place::Open };
+            find.directory.iter().map(claim).collect()
+        }
     }
 }
 

@@ -18,7 +18,10 @@ mod yaml;
 
 pub use self::{
     attributes::PARAMETERS,
-    entry::{COMBINE_FIELDS, COMBINE_ITEM_FIELDS, ENTRY_FIELDS, JMES_PATH_FIELDS, OUTPUT_FIELDS},
+    entry::{
+        COMBINE_FIELDS, COMBINE_ITEM_FIELDS, ENTRY_FIELDS, FIND_FIELDS, FIND_NAME_FIELDS, JMES_PATH_FIELDS,
+        OUTPUT_FIELDS, REWRITE_FIELDS, REWRITE_REGEXP_FIELDS,
+    },
     error::{Fault, ParametersError, Problem},
 };
 
@@ -29,7 +32,7 @@ use crate::spec::{
     pod::PodRef,
 };
 
-use self::{attributes::Attributes, error::Problems};
+use self::{attributes::Attributes, error::Problems, objects::Requested};
 
 /// The three JSON texts of a `MountRequest`.
 #[derive(Clone, Copy)]
@@ -90,20 +93,31 @@ pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
         .explain(before, misspellings.iter().filter(|misspelling| !OF_OTHERS.contains(&misspelling.meant)));
     let before = problems.count();
     let vaults = vault.as_ref().zip(failover.as_ref().map(Option::as_ref));
-    let objects = objects::parse(&attributes, vaults, &mut problems);
+    let requested = objects::parse(&attributes, vaults, &mut problems);
     problems.explain(before, meant(attributes::OBJECTS));
 
-    match (pod, vault, failover, cloud, identity, objects, default_mode) {
+    match (pod, vault, failover, cloud, identity, requested, default_mode) {
         (
             Some(pod),
             Some(vault),
             Some(failover),
             Some(cloud),
             Some(identity),
-            Some(objects),
+            Some(requested),
             Some(default_mode),
         ) if problems.is_empty() => {
-            Ok(MountSpec { pod, cloud, vault, failover, identity, objects, default_mode, misspellings })
+            let Requested { objects, finds } = requested;
+            Ok(MountSpec {
+                pod,
+                cloud,
+                vault,
+                failover,
+                identity,
+                objects,
+                finds,
+                default_mode,
+                misspellings,
+            })
         }
         _ => Err(problems.into_error()),
     }

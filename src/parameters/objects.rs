@@ -3,25 +3,35 @@
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_saphyr::Spanned;
 
-use crate::spec::{excerpt::Excerpt, object::ObjectSpec, vault::VaultName};
+use crate::spec::{
+    excerpt::Excerpt, find::FindSpec, object::ObjectSpec, output::MAX_STORES, vault::VaultName,
+};
 
 use super::{
     attributes::{Attributes, OBJECTS},
     clash,
-    entry::{self, ENTRY, Entry},
+    entry::{self, ENTRY, Entry, Parsed},
     error::{Problem, Problems},
     fields::Fields as _,
     vaults,
     yaml::{self, Any, Key, Kind, Lines, Node, Wanted},
 };
 
-/// Returns all objects. On failure, returns `None` and adds at least one problem. `vaults` are the class's own vault and
+/// What the entries ask for.
+pub(super) struct Requested {
+    /// The objects that entries name.
+    pub(super) objects: Vec<ObjectSpec>,
+    /// The entries that find objects.
+    pub(super) finds: Vec<FindSpec>,
+}
+
+/// Returns all objects and finds. On failure, returns `None` and adds at least one problem. `vaults` are the class's own vault and
 /// the one to fail over to.
 pub(super) fn parse(
     attributes: &Attributes,
     vaults: Option<(&VaultName, Option<&VaultName>)>,
     problems: &mut Problems,
-) -> Option<Vec<ObjectSpec>> {
+) -> Option<Requested> {
     let text = problems.catch(attributes.required(OBJECTS))?;
     let items = problems.catch(items(text))?;
 
@@ -30,7 +40,7 @@ pub(super) fn parse(
         problems.push(too_many(count));
         return None;
     }
-    let mut entries: Vec<Vec<ObjectSpec>> = Vec::with_capacity(count);
+    let mut entries: Vec<Parsed> = Vec::with_capacity(count);
     let mut lines = Lines::of(text);
     for (index, Spanned { value: item, referenced, .. }) in items.into_iter().enumerate() {
         let field = format!("{OBJECTS}[{index}]");
@@ -43,13 +53,17 @@ pub(super) fn parse(
             }
         };
         let fields = problems.catch(fields.map_err(|reason| Problem::wrong(&field, reason)));
-        let parse = |entry| entry::parse(&field, &entry, own_text.as_deref(), problems);
+        let parse = |entry| entry::parse(&field, index, &entry, own_text.as_deref(), problems);
         entries.extend(fields.and_then(parse));
     }
     if let Some((own, failover)) = vaults {
-        vaults::settle(own, failover, entries.iter_mut().flatten(), problems);
+        vaults::settle(own, failover, entries.iter_mut().flat_map(Parsed::vaults), problems);
     }
-    let stores = entries.iter().flatten().map(ObjectSpec::stores).sum::<usize>();
+    let stores = |entry: &Parsed| match entry {
+        Parsed::Objects(objects) => objects.iter().map(ObjectSpec::stores).sum(),
+        Parsed::Find(find) => find.stores(),
+    };
+    let stores = entries.iter().map(stores).sum::<usize>();
     if stores > MAX_STORES {
         let reason =
             format!("has {stores} PKCS#12 stores, more than the {MAX_STORES} that one mount may have");
@@ -59,11 +73,24 @@ pub(super) fn parse(
     if entries.len() == count {
         clash::find(&entries, problems);
     }
-    let objects: Vec<ObjectSpec> = entries.into_iter().flatten().collect();
+    let (mut objects, mut finds) = (Vec::with_capacity(count), Vec::new());
+    for entry in entries {
+        match entry {
+            Parsed::Objects(of_entry) => objects.extend(of_entry),
+            Parsed::Find(find) => finds.push(FindSpec { position: objects.len(), ..*find }),
+        }
+    }
     if objects.len() > MAX_OBJECTS {
         problems.push(too_many(objects.len()));
     }
-    Some(objects)
+    if finds.len() > MAX_FINDS {
+        let reason = format!(
+            "has {} entries with find, more than the {MAX_FINDS} that one mount may have",
+            finds.len()
+        );
+        problems.push(Problem::wrong(OBJECTS, reason));
+    }
+    Some(Requested { objects, finds })
 }
 
 fn too_many(count: usize) -> Problem {
@@ -107,8 +134,8 @@ const LIST: Wanted = Wanted {
 /// (<https://learn.microsoft.com/azure/key-vault/general/service-limits#secrets-managed-storage-account-keys-and-vault-transactions>).
 const MAX_OBJECTS: usize = 4_000;
 
-/// PKCS#12 stores of one mount. Each costs three key derivations, about five milliseconds.
-const MAX_STORES: usize = 200;
+/// Entries with `find` of one mount. Each compares its conditions with up to 2,500 listed objects.
+const MAX_FINDS: usize = 20;
 
 /// Keys beside `array` that a message names.
 const MAX_OTHERS: usize = 3;

@@ -1,6 +1,6 @@
 //! The vaults of a class: its own, those of its entries, and the one to fail over to.
 
-use crate::spec::{object::ObjectSpec, vault::VaultName};
+use crate::spec::vault::VaultName;
 
 use super::{
     attributes::{Attributes, FAILOVER_VAULT, KEYVAULT_NAME, OBJECTS},
@@ -31,19 +31,20 @@ pub(super) fn failover(
     Ok(Some(vault))
 }
 
-/// Leaves out the vault of each object in the class's `own` vault, and writes each other vault as its first object does.
+/// Leaves out each of `vaults`, those of the objects, that is the class's `own` vault, and writes each other vault as its
+/// first object does.
 /// Adds a problem if there are too many vaults.
 pub(super) fn settle<'a>(
     own: &VaultName,
     failover: Option<&VaultName>,
-    objects: impl Iterator<Item = &'a mut ObjectSpec>,
+    vaults: impl Iterator<Item = &'a mut Option<VaultName>>,
     problems: &mut Problems,
 ) {
     let mut named: Vec<VaultName> = [Some(own), failover].into_iter().flatten().cloned().collect();
     let mut count = named.len();
-    for object in objects {
-        let Some(vault) = object.vault.take().filter(|vault| vault != own) else { continue };
-        object.vault = Some(match named.iter().find(|known| **known == vault) {
+    for of_object in vaults {
+        let Some(vault) = of_object.take().filter(|vault| vault != own) else { continue };
+        *of_object = Some(match named.iter().find(|known| **known == vault) {
             Some(known) => known.clone(),
             None => {
                 count += 1;

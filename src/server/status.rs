@@ -126,6 +126,8 @@ pub fn answered(code: FailureCode) -> Code {
         | FailureCode::UnexpectedAnswer
         | FailureCode::ObjectDisabled
         | FailureCode::NoFittingVersion
+        | FailureCode::NothingFound
+        | FailureCode::TooManyFound
         | FailureCode::NotYetValid
         | FailureCode::Expired
         | FailureCode::Throttled

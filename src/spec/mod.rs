@@ -6,6 +6,7 @@ pub mod cloud;
 pub mod combine;
 pub mod excerpt;
 pub mod file;
+pub mod find;
 pub mod identity;
 pub mod key_path;
 pub mod misspelling;
@@ -13,10 +14,12 @@ pub mod mount_kind;
 pub mod object;
 pub mod output;
 pub mod overlap;
+pub mod pattern;
 pub mod placeholder;
 pub mod pod;
 pub mod principal;
 pub mod rendering;
+pub mod rewrite;
 pub mod sensitive;
 pub mod service_principal;
 pub mod shape;
@@ -25,8 +28,8 @@ pub mod vault;
 pub mod version_choice;
 
 use self::{
-    cloud::CloudChoice, file::FileMode, identity::ConfiguredIdentity, misspelling::Misspelling,
-    object::ObjectSpec, pod::PodRef, vault::VaultName,
+    cloud::CloudChoice, file::FileMode, find::FindSpec, identity::ConfiguredIdentity,
+    misspelling::Misspelling, object::ObjectSpec, pod::PodRef, vault::VaultName,
 };
 
 /// A parsed `Mount` call: the objects, the vault, the identity and the pod.
@@ -42,8 +45,10 @@ pub struct MountSpec {
     pub failover: Option<VaultName>,
     /// The identity that reads the vault.
     pub identity: ConfiguredIdentity,
-    /// The objects, in the user's order; never empty.
+    /// The objects that the SecretProviderClass names, in the user's order.
     pub objects: Vec<ObjectSpec>,
+    /// The entries that find objects, in the user's order. If there is none, `objects` is not empty.
+    pub finds: Vec<FindSpec>,
     /// The mode of files whose object names none.
     pub default_mode: FileMode,
     /// Ignored parameters with misspelt names: for messages only.

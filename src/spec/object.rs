@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{shape::Shape, vault::VaultName, version_choice::VersionChoice};
+use super::{output::Outputs, shape::Shape, vault::VaultName, version_choice::VersionChoice};
 
 /// An entry of `objects`: what is read, and the files that it becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,20 @@ pub struct ObjectSpec {
     pub versions: VersionSelector,
     /// The files.
     pub shape: Shape,
+    /// How the SecretProviderClass asks for the object.
+    pub origin: Origin,
+}
+
+/// How a SecretProviderClass asks for an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// An entry names it.
+    Named,
+    /// The `find` of an entry found it in a list. It is passed over if it has gone since.
+    Found {
+        /// The index of the entry.
+        entry: usize,
+    },
 }
 
 impl ObjectSpec {
@@ -31,9 +45,29 @@ impl ObjectSpec {
         }
     }
 
+    /// Returns whether the files of both are the same, whatever entries ask for them.
+    pub fn has_files_of(&self, other: &Self) -> bool {
+        let identity = |object: &Self| (object.vault.clone(), object.name.clone(), object.versions.clone());
+        identity(self) == identity(other) && self.shape == other.shape
+    }
+
+    /// Returns whether a `find` found the object.
+    pub fn is_found(&self) -> bool {
+        matches!(self.origin, Origin::Found { .. })
+    }
+
+    /// Returns the secrets with the passwords of stores and archives.
+    pub fn password_objects(&self) -> impl Iterator<Item = &ObjectName> {
+        let outputs = match &self.shape {
+            Shape::Outputs(shape) => Some(&shape.outputs),
+            Shape::File(_) | Shape::Keys(_) | Shape::Item(_) | Shape::Password => None,
+        };
+        outputs.into_iter().flat_map(Outputs::password_objects)
+    }
+
     /// Returns the read of the password that the secret `name` holds.
     pub fn password(vault: Option<VaultName>, name: ObjectName) -> Self {
-        Self { vault, name, versions: VersionSelector::Newest, shape: Shape::Password }
+        Self { vault, name, versions: VersionSelector::Newest, shape: Shape::Password, origin: Origin::Named }
     }
 }
 

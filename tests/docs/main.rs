@@ -11,7 +11,8 @@ use akv_provider::{
     cli::FLAGS,
     failure::FailureCode,
     parameters::{
-        COMBINE_FIELDS, COMBINE_ITEM_FIELDS, ENTRY_FIELDS, MountTexts, OUTPUT_FIELDS, PARAMETERS, parse,
+        COMBINE_FIELDS, COMBINE_ITEM_FIELDS, ENTRY_FIELDS, FIND_FIELDS, FIND_NAME_FIELDS, MountTexts,
+        OUTPUT_FIELDS, PARAMETERS, REWRITE_FIELDS, REWRITE_REGEXP_FIELDS, parse,
     },
     server::status,
     spec::output::ContentWord,
@@ -73,6 +74,15 @@ fn every_field_of_an_object_is_documented() {
     }
     for field in COMBINE_FIELDS {
         assert!(text.contains(&format!("`{field}`")), "{field} of combine is not named");
+    }
+    for (section, fields) in [
+        ("find", &[FIND_FIELDS, FIND_NAME_FIELDS][..]),
+        ("rewrite", &[REWRITE_FIELDS, REWRITE_REGEXP_FIELDS]),
+    ] {
+        let text = text.split(&format!("\n#### {section}\n")).nth(1).unwrap_or_default();
+        for field in fields.iter().copied().flatten() {
+            assert!(text.contains(&format!("`{field}")), "{field} of {section} is not named");
+        }
     }
     for content in ContentWord::WORDS {
         assert!(text.contains(&format!("\n| `{content}` |")), "content {content} is not in a table");

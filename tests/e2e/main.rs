@@ -11,6 +11,7 @@ mod conformance;
 mod cookbook;
 mod failover;
 mod faults;
+mod find;
 mod foreign_answers;
 mod freshness;
 mod harness;

@@ -212,7 +212,9 @@ impl VaultError {
 impl ObjectError {
     pub(in crate::mount) fn code(&self) -> Code {
         match self {
-            Self::Vault(error) => error.code(),
+            Self::Vault(error) | Self::List(error) => error.code(),
+            Self::NothingFound => Code::NothingFound,
+            Self::TooManyListed { .. } | Self::TooManyFound | Self::TooManyStores => Code::TooManyFound,
             Self::Content(error) => content_code(error),
             // The entry's first failure decides, as the message begins with it.
             Self::Outputs { failed } => {
@@ -220,7 +222,7 @@ impl ObjectError {
             }
             Self::Clash { .. } | Self::KeyClash(_) => Code::FileClash,
             Self::NoSuchKey { .. } => Code::NoSuchKey,
-            Self::Path { .. } => Code::BadParameters,
+            Self::Path { .. } | Self::RewrittenPath { .. } => Code::BadParameters,
             Self::NoVersions | Self::NoSuchVersion => Code::NotFound,
             Self::NoFittingVersion => Code::NoFittingVersion,
             Self::AllDisabled | Self::StartDisabled => Code::ObjectDisabled,

@@ -10,15 +10,24 @@ use crate::{
     spec::{
         excerpt::Excerpt,
         file::{InvalidPath, RelativePath},
+        find::FindSpec,
         identity::{IdentityMode, TenantId},
         misspelling::Misspelling,
-        object::{ObjectSpec, ObjectType, ObjectVersion},
+        object::{ObjectName, ObjectSpec, ObjectType, ObjectVersion},
+        output::MAX_STORES,
         vault::VaultName,
     },
     vault::{TenantError, VaultError},
 };
 
-use super::{super::volume::Largest, message::Budget, timeout_cause::TimeoutCause};
+use super::{
+    super::{
+        find::{MAX_FOUND, MAX_LISTED},
+        volume::Largest,
+    },
+    message::Budget,
+    timeout_cause::TimeoutCause,
+};
 
 /// An error of one mount. Operators see only its text, which `mount/failure/message.rs` makes: it has no `source`.
 #[derive(Debug)]
@@ -164,6 +173,19 @@ impl ObjectFailure {
         };
         Self { vault, kind, object, error }
     }
+
+    /// Returns the failure of a whole `find`.
+    pub(in crate::mount) fn of_find(find: &FindSpec, error: ObjectError) -> Self {
+        let object = format!("{find} (objects[{}])", find.entry);
+        Self { vault: find.vault.clone(), kind: find.object_type(), object, error }
+    }
+
+    /// Returns the failure of an object that a `find` found.
+    pub(in crate::mount) fn of_found(find: &FindSpec, name: &ObjectName, error: ObjectError) -> Self {
+        let of_vault = find.vault.as_ref().map(|vault| format!("{vault}/")).unwrap_or_default();
+        let kind = find.object_type();
+        Self { vault: find.vault.clone(), kind, object: format!("{of_vault}{kind}/{name}"), error }
+    }
 }
 
 /// An error of one object.
@@ -218,6 +240,32 @@ pub enum ObjectError {
     /// No version meets the entry's conditions.
     #[error("no version fits objectVersionPolicy and objectNotAfter")]
     NoFittingVersion,
+    /// The vault of a `find` cannot be listed.
+    #[error("cannot list the vault")]
+    List(#[source] Arc<VaultError>),
+    /// No object meets the conditions of a `find`.
+    #[error("no enabled object meets the conditions of find")]
+    NothingFound,
+    /// The vault has more objects than are listed.
+    #[error("the vault has more than {MAX_LISTED} objects of type {object_type}, or too many tags on them")]
+    TooManyListed {
+        /// The type.
+        object_type: ObjectType,
+    },
+    /// The class finds more objects than one mount may have.
+    #[error("the class finds more than {MAX_FOUND} objects")]
+    TooManyFound,
+    /// The found objects have more stores than one mount may have.
+    #[error("the class finds so many objects that there are more than {MAX_STORES} PKCS#12 stores")]
+    TooManyStores,
+    /// The rewritten name of a found object is not a path.
+    #[error("its path {path} {reason}; change rewrite or objectAlias")]
+    RewrittenPath {
+        /// The rewritten name.
+        path: Excerpt,
+        /// Why the driver would refuse it.
+        reason: InvalidPath,
+    },
     /// The first version of a history is disabled.
     #[error("this version is disabled, so the history cannot start at it; enable it or start at another")]
     StartDisabled,
@@ -271,14 +319,20 @@ impl ObjectError {
             | Self::KeyClash(_)
             | Self::NoSuchKey { .. }
             | Self::Outputs { .. }
-            | Self::Path { .. } => false,
+            | Self::Path { .. }
+            | Self::List(_)
+            | Self::NothingFound
+            | Self::TooManyListed { .. }
+            | Self::TooManyFound
+            | Self::TooManyStores
+            | Self::RewrittenPath { .. } => false,
         }
     }
 
     /// Returns the vault's error, if the vault caused the failure.
     pub(in crate::mount) fn vault(&self) -> Option<&VaultError> {
         match self {
-            Self::Vault(error) => Some(error),
+            Self::Vault(error) | Self::List(error) => Some(error),
             _ => None,
         }
     }

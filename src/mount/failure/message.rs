@@ -22,7 +22,7 @@ use crate::{
 use super::{
     error::{AskedVault, Caller, MountError, ObjectError, ObjectFailure},
     listed::{Names, listed},
-    remediation::{self, About},
+    remediation::{self, About, Access},
 };
 
 /// Azure request ids that the log shows for one mount.
@@ -333,6 +333,10 @@ impl<'a> Objects<'a> {
         About {
             vault: Some(vault),
             kind: Some(failure.kind),
+            access: match failure.error {
+                ObjectError::List(_) => Access::List,
+                _ => Access::Get,
+            },
             identity: &self.caller.identity,
             tenant: self.caller.tenant.as_ref(),
             object_id: self.caller.object_id.as_deref().or(said),

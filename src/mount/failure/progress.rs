@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,12 +11,14 @@ use tokio::time::Instant;
 
 use crate::{
     identity::TokenSource,
-    spec::object::ObjectSpec,
     transport::{Client, LastExchange},
     vault::Vaults,
 };
 
-use super::{super::vaults::MountVaults, timeout_cause::TimeoutCause};
+use super::{
+    super::{requested::Requested, vaults::MountVaults},
+    timeout_cause::TimeoutCause,
+};
 
 /// The progress of one mount. On a timeout, [`Progress::waiting`] must be called before the attempt is dropped.
 #[derive(Debug)]
@@ -51,11 +53,11 @@ pub(in crate::mount) enum Phase {
     Reads {
         /// The vaults of the mount.
         vaults: MountVaults,
-        /// All objects of the mount.
-        objects: Arc<[ObjectSpec]>,
-        /// Indices of the objects that have not been read yet.
+        /// What is read or listed.
+        requested: Requested,
+        /// Indices of the requests that have no answer yet.
         missing: BTreeSet<usize>,
-        /// True if an answer fails the mount, whatever the missing objects are.
+        /// True if an answer fails the mount, whatever the missing requests are.
         is_decided: bool,
     },
     /// Waiting for memory, which other large volumes use.
@@ -79,28 +81,23 @@ impl Progress {
         *self.lock() = State { phase, since: Instant::now() };
     }
 
-    /// Enters the phase in which all `objects` are read from `vaults`.
-    pub(in crate::mount) fn read(&self, vaults: &MountVaults, objects: &Arc<[ObjectSpec]>) {
-        let missing = (0..objects.len()).collect();
-        self.enter(Phase::Reads {
-            vaults: vaults.clone(),
-            objects: objects.clone(),
-            missing,
-            is_decided: false,
-        });
+    /// Enters the phase in which all that is `requested` is read from `vaults`.
+    pub(in crate::mount) fn read(&self, vaults: &MountVaults, requested: Requested) {
+        let missing = (0..requested.len()).collect();
+        self.enter(Phase::Reads { vaults: vaults.clone(), requested, missing, is_decided: false });
     }
 
-    /// Returns whether the mount waits for one of these objects, and nothing that was read so far fails it.
-    pub(in crate::mount) fn misses(&self, these: impl Fn(&ObjectSpec) -> bool) -> bool {
+    /// Returns whether the mount waits for an answer of the class's own vault, and no answer so far fails it.
+    pub(in crate::mount) fn misses_own_vault(&self) -> bool {
         match &self.lock().phase {
-            Phase::Reads { objects, missing, is_decided, .. } => {
-                !is_decided && missing.iter().any(|index| these(&objects[*index]))
+            Phase::Reads { requested, missing, is_decided, .. } => {
+                !is_decided && missing.iter().any(|index| requested.vault(*index).is_none())
             }
             Phase::Cloud | Phase::Token { .. } | Phase::Memory | Phase::Conversion => false,
         }
     }
 
-    /// Marks an object as read or failed. `decides` says that its failure is that of the mount.
+    /// Marks a request as answered or failed. `decides` says that its failure is that of the mount.
     pub(in crate::mount) fn done(&self, index: usize, decides: bool) {
         if let Phase::Reads { missing, is_decided, .. } = &mut self.lock().phase {
             missing.remove(&index);
@@ -119,14 +116,14 @@ impl Progress {
                 connect_phase: authority.as_ref().and_then(|authority| azure.connect_phase(authority)),
                 last: last.status(),
             },
-            Phase::Reads { vaults: of_mount, objects, missing, .. } => {
-                let first = missing.first().map(|index| of_mount.of_object(&objects[*index]));
+            Phase::Reads { vaults: of_mount, requested, missing, .. } => {
+                let first = missing.first().map(|index| of_mount.of_vault(requested.vault(*index)));
                 let endpoint = &first.unwrap_or(of_mount.first()).endpoint;
                 let status = vaults.status(endpoint);
                 TimeoutCause::Reads {
                     host: endpoint.name().to_owned(),
-                    missing: missing.iter().map(|index| objects[*index].to_string()).collect(),
-                    wanted: objects.len(),
+                    missing: missing.iter().map(|index| requested.name(*index)).collect(),
+                    wanted: requested.len(),
                     connect_phase: status.connect_phase,
                     throttled: status.throttled,
                     last: status.last,

@@ -13,6 +13,8 @@ pub(in crate::mount) struct About<'a> {
     pub(in crate::mount) vault: Option<&'a VaultName>,
     /// The type of the failed object.
     pub(in crate::mount) kind: Option<ObjectType>,
+    /// What the mount did with the object.
+    pub(in crate::mount) access: Access,
     /// Mode and client id.
     pub(in crate::mount) identity: &'a str,
     /// The client id alone.
@@ -27,6 +29,16 @@ pub(in crate::mount) struct About<'a> {
     pub(in crate::mount) presented: Option<&'a UnverifiedClaims>,
     /// The authority that the vault's challenge named, if it differs from the cloud's.
     pub(in crate::mount) other_authority: Option<&'a Excerpt>,
+}
+
+/// What a mount does with objects.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(in crate::mount) enum Access {
+    /// It reads one.
+    #[default]
+    Get,
+    /// It lists all objects of a type.
+    List,
 }
 
 impl About<'_> {
@@ -158,11 +170,23 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
         Code::UnexpectedAnswer => {
             said("check for a proxy or gateway between node and Azure that answers in its place")
         }
+        Code::ForbiddenByRbac if about.access == Access::List => format!(
+            "find lists the vault: grant the role {} on {} to {}; a new assignment takes up to ten minutes",
+            about.kind.unwrap_or(ObjectType::Secret).reader_role(),
+            about.vault(),
+            about.grantee()
+        ),
         Code::ForbiddenByRbac => format!(
             "grant the role {} on {} to {}; a new assignment takes up to ten minutes",
             about.kind.unwrap_or(ObjectType::Secret).reader_role(),
             about.vault(),
             about.grantee()
+        ),
+        Code::ForbiddenByPolicy if about.access == Access::List => format!(
+            "add an access policy on {} for {}: {} list, which find needs, and get",
+            about.vault(),
+            about.grantee(),
+            permission(about.kind)
         ),
         Code::ForbiddenByPolicy => format!(
             "add an access policy on {} for {}: {} get, and list for objectVersionHistory and objectVersionPolicy",
@@ -204,6 +228,10 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
         Code::NoFittingVersion => {
             said("create or enable a version that fits, or change objectVersionPolicy or objectNotAfter")
         }
+        Code::NothingFound => {
+            said("correct find, or set optional: true; managed: true finds those of certificates too")
+        }
+        Code::TooManyFound => said("narrow find, or use several volumes and vaults"),
         Code::NotYetValid => said("wait for its activation date, or change the date"),
         Code::Expired => said("create a new version, or change the expiry date"),
         Code::Throttled => {

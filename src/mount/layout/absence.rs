@@ -11,6 +11,9 @@ use crate::spec::{
 
 use super::super::fetch::{Fetched, Versions};
 
+/// The version that the driver records of an object without files.
+pub(super) const ABSENT: &str = "absent";
+
 /// What an entry leaves in the volume without its object.
 pub(super) struct Fallback {
     /// The files with their default content.
@@ -55,7 +58,7 @@ impl Fallback {
 
     /// Returns the version that the driver records in place of one of the vault's.
     pub(super) fn version(&self) -> &'static str {
-        if self.files.is_empty() { "absent" } else { "default" }
+        if self.files.is_empty() { ABSENT } else { "default" }
     }
 }
 

@@ -17,8 +17,8 @@ pub(super) fn find(objects: &[ObjectSpec], draft: &Draft, owners: &[usize]) -> V
         let path = paths[file].to_string();
         let error = if owner == earlier {
             ObjectError::KeyClash(path)
-        } else if objects[owner] == objects[earlier] {
-            // Compat: an entry that is listed twice means the same files.
+        } else if objects[owner].has_files_of(&objects[earlier]) {
+            // Compat: an entry that is listed twice means the same files. So does an object that two finds found.
             continue;
         } else {
             ObjectError::Clash { path, owner: objects[earlier].to_string() }

@@ -56,9 +56,14 @@ impl Builder<'_> {
                 match path.with_suffix(suffix) {
                     Ok(path) => {
                         self.add(owner, path, file.mode, contents);
-                        // Compat: once for each file.
-                        self.draft
-                            .record(MountedVersion { id: id.clone(), version: bundle.version().to_string() });
+                        let version =
+                            MountedVersion { id: id.clone(), version: bundle.version().to_string() };
+                        if object.is_found() {
+                            self.draft.record_once(version);
+                        } else {
+                            // Compat: once for each file.
+                            self.draft.record(version);
+                        }
                     }
                     Err(reason) => {
                         let error = ObjectError::Path { path: format!("{path}{suffix}"), reason };

@@ -9,11 +9,15 @@ mod keys;
 mod outputs;
 mod passwords;
 
+use std::collections::HashSet;
+
 use crate::{
     content::secret::{CertificateSettings, PemFiles},
     spec::{
+        absence::Presence,
         file::{FileMode, RelativePath},
-        object::{ObjectSpec, ObjectVersion, VersionSelector},
+        find::FindSpec,
+        object::{ObjectSpec, ObjectVersion, Origin, VersionSelector},
         sensitive::Sensitive,
         shape::{KeySelection, Shape},
     },
@@ -23,7 +27,11 @@ use crate::{
 pub(super) use self::passwords::with_passwords;
 
 use self::{
-    absence::Fallback, combined::Values, conversion::Conversions, keys::Documents, outputs::Sources,
+    absence::{ABSENT, Fallback},
+    combined::Values,
+    conversion::Conversions,
+    keys::Documents,
+    outputs::Sources,
     passwords::Passwords,
 };
 
@@ -56,13 +64,14 @@ pub(super) enum NoVolume {
 
 /// Returns whether the mount goes on without the object.
 pub(super) fn may_be_absent(object: &ObjectSpec) -> bool {
-    Fallback::of(object).is_some()
+    object.is_found() || Fallback::of(object).is_some()
 }
 
-/// Builds the volume of `objects` from what was read for each of them, in the same order. `abandoned` is checked before
-/// each conversion, which may take a second.
+/// Builds the volume of `objects`, those of `finds` included, from what was read for each of them, in the same order.
+/// `abandoned` is checked before each conversion, which may take a second.
 pub(super) fn build_volume(
     objects: &[ObjectSpec],
+    finds: &[FindSpec],
     fetched: Vec<Fetched>,
     layout: Layout,
     abandoned: impl Fn() -> bool,
@@ -78,9 +87,13 @@ pub(super) fn build_volume(
         sources: Sources::default(),
         values: Values::default(),
         passwords: Passwords::of(objects, &fetched),
+        found: HashSet::new(),
     };
     for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
         builder.place(Owner { index, object }, fetched)?;
+    }
+    for find in finds {
+        builder.find(find);
     }
     builder.finish(objects)
 }
@@ -99,6 +112,8 @@ struct Builder<'a> {
     /// The values of the combined file whose items are being placed.
     values: Values,
     passwords: Passwords,
+    /// The entries whose `find` found an object that still exists.
+    found: HashSet<usize>,
 }
 
 /// An entry, and its index.
@@ -118,6 +133,13 @@ impl Builder<'_> {
         if let Shape::Item(item) = &owner.object.shape {
             return self.item(owner, item, fetched);
         }
+        if let Origin::Found { entry } = owner.object.origin {
+            // It has gone since it was listed.
+            if absence::is_absent(&fetched) {
+                return Ok(());
+            }
+            self.found.insert(entry);
+        }
         if absence::is_absent(&fetched)
             && let Some(fallback) = Fallback::of(owner.object)
         {
@@ -136,6 +158,23 @@ impl Builder<'_> {
             Shape::Keys(keys) => self.keys(owner, keys, versions),
             Shape::Outputs(shape) => self.outputs(owner, shape, versions),
             Shape::Item(_) | Shape::Password => Ok(()),
+        }
+    }
+
+    /// Adds what a `find` leaves without an object, or its failure.
+    fn find(&mut self, find: &FindSpec) {
+        if self.found.contains(&find.entry) {
+            return;
+        }
+        match find.presence {
+            Presence::Required => {
+                self.failures.push(ObjectFailure::of_find(find, ObjectError::NothingFound));
+            }
+            Presence::Optional => {
+                let (object_type, id) = (find.object_type(), find.to_string());
+                self.draft.leave_absent(AbsentObject { object_type, id: id.clone() });
+                self.draft.record_once(MountedVersion { id, version: ABSENT.to_owned() });
+            }
         }
     }
 
@@ -171,6 +210,7 @@ impl Builder<'_> {
 
     fn finish(mut self, objects: &[ObjectSpec]) -> Result<Volume, NoVolume> {
         let has_unforeseen_paths = self.layout.certificates.files == PemFiles::Separate
+            || objects.iter().any(ObjectSpec::is_found)
             || objects.iter().any(|object| match &object.shape {
                 Shape::Keys(keys) => matches!(keys.keys, KeySelection::All { .. }),
                 Shape::File(_) | Shape::Outputs(_) | Shape::Item(_) | Shape::Password => false,

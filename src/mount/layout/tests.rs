@@ -39,7 +39,7 @@ fn wanted(path: &str) -> ObjectSpec {
     let versions = VersionSelector::Newest;
     let file =
         FileShape { rendering: SECRET, path: path.parse().unwrap(), mode: None, if_absent: IfAbsent::Fail };
-    ObjectSpec { vault: None, name, versions, shape: Shape::File(file) }
+    ObjectSpec { vault: None, name, versions, shape: Shape::File(file), origin: Origin::Named }
 }
 
 fn read(bundle: &Arc<Bundle>) -> Fetched {
@@ -117,7 +117,7 @@ fn an_archive_under_many_outputs_is_opened_once() {
     };
     let build = |archives: [&Arc<Bundle>; 4]| {
         let fetched = archives.map(read).into_iter().chain([read(&secret("correct horse"))]).collect();
-        build_volume(&objects, fetched, layout(4 << 20), || false).unwrap()
+        build_volume(&objects, &[], fetched, layout(4 << 20), || false).unwrap()
     };
     let (one, other) = (archive("shuffled-chain.pfx"), archive("shuffled-chain.pfx"));
     let volume = build([&one; 4]);
@@ -143,7 +143,7 @@ fn a_volume_over_the_drivers_limit_has_no_files_but_a_size() {
     let objects: Vec<_> = (0..4_000).map(|index| wanted(&format!("a{index}"))).collect();
     let fetched = objects.iter().map(|_| read(&bundle)).collect();
     let Err(NoVolume::TooLarge(TooLarge { size, largest })) =
-        build_volume(&objects, fetched, layout(4 << 20), || false)
+        build_volume(&objects, &[], fetched, layout(4 << 20), || false)
     else {
         panic!("too much is laid out");
     };
@@ -161,7 +161,7 @@ fn conversion_stops_when_the_mount_is_dropped() {
         asked.set(asked.get() + 1);
         asked.get() > 2
     };
-    let volume = build_volume(&objects, fetched, layout(1 << 20), abandoned);
+    let volume = build_volume(&objects, &[], fetched, layout(1 << 20), abandoned);
     assert!(matches!(volume, Err(NoVolume::Abandoned)));
     assert_eq!(asked.get(), 3);
 }

@@ -11,7 +11,7 @@ use crate::{
         absence::IfAbsent,
         combine::{CombineFormat, CombineItem, CombineKey, CombinedFile},
         key_path::KeyPath,
-        object::{ObjectName, ObjectSpec, VersionSelector},
+        object::{ObjectName, ObjectSpec, Origin, VersionSelector},
         shape::Shape,
     },
 };
@@ -84,6 +84,7 @@ pub(super) fn parse(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems)
         name,
         versions,
         shape: Shape::Item(CombineItem { file: file.clone(), index, key, part, if_absent }),
+        origin: Origin::Named,
     };
     Some(items.into_iter().enumerate().map(object).collect())
 }
@@ -107,6 +108,8 @@ fn refuse_others(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) {
         ("extract", text(&entry.extract).is_some(), APART),
         ("outputs", !entry.outputs.is_absent(), APART),
         ("sourcePasswordObject", text(&entry.source_password_object).is_some(), APART),
+        ("find", !entry.find.is_absent(), APART),
+        ("rewrite", !entry.rewrite.is_absent(), APART),
     ] {
         if is_set {
             problems.push(reader.wrong(key, format!("is not for an entry with combine; {action}")));

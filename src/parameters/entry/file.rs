@@ -30,9 +30,8 @@ pub(super) fn parse(
         None => reader.name.and_then(|name| name.parse().ok()),
     };
     let mode = problems.catch(reader.optional("filePermission", &entry.file_permission));
-    let object_type = problems.catch(reader.required("objectType", &entry.object_type));
-    let format = problems.catch(reader.optional("objectFormat", &entry.object_format));
-    let encoding = problems.catch(reader.optional("objectEncoding", &entry.object_encoding));
+    let rendering = rendering(reader, entry, problems);
+    let object_type = text(&entry.object_type).and_then(|object_type| object_type.parse().ok());
     let if_absent = problems.catch(reader.if_absent(&entry.optional, &entry.default));
     if matches!(if_absent, Some(IfAbsent::Write(_))) {
         let allowed = match object_type {
@@ -47,11 +46,18 @@ pub(super) fn parse(
         };
         problems.catch(allowed);
     }
-    let rendering = problems.catch(rendering(reader, object_type?, format?, encoding?));
     Some(FileShape { rendering: rendering?, path: path?, mode: mode?, if_absent: if_absent? })
 }
 
-fn rendering(
+/// Parses an object's type, and how it becomes a file.
+pub(super) fn rendering(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) -> Option<Rendering> {
+    let object_type = problems.catch(reader.required("objectType", &entry.object_type));
+    let format = problems.catch(reader.optional("objectFormat", &entry.object_format));
+    let encoding = problems.catch(reader.optional("objectEncoding", &entry.object_encoding));
+    problems.catch(of_type(reader, object_type?, format?, encoding?))
+}
+
+fn of_type(
     reader: &Reader<'_>,
     object_type: ObjectType,
     format: Option<SecretFormat>,

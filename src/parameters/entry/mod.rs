@@ -2,6 +2,7 @@
 
 mod combine;
 mod file;
+mod find;
 mod keys;
 mod outputs;
 mod reader;
@@ -9,10 +10,16 @@ mod versions;
 
 use serde::de::MapAccess;
 
-use crate::spec::{object::ObjectSpec, shape::Shape};
+use crate::spec::{
+    find::FindSpec,
+    object::{ObjectSpec, Origin},
+    shape::Shape,
+    vault::VaultName,
+};
 
 pub use self::{
     combine::{COMBINE_FIELDS, COMBINE_ITEM_FIELDS},
+    find::{FIND_FIELDS, FIND_NAME_FIELDS, REWRITE_FIELDS, REWRITE_REGEXP_FIELDS},
     keys::JMES_PATH_FIELDS,
     outputs::OUTPUT_FIELDS,
 };
@@ -52,6 +59,8 @@ fields! {
     outputs: OutputsField = "outputs",
     source_password_object: Option<String> = "sourcePasswordObject",
     combine: MapOf<combine::CombineFields> = "combine",
+    find: MapOf<find::FindFields> = "find",
+    rewrite: ListOf<find::RewriteFields> = "rewrite",
 }
 
 /// Parses the text of an entry.
@@ -82,23 +91,49 @@ pub(super) const ENTRY: Wanted = Wanted {
     example: "an entry looks like \"objectName: db-password\", with \"objectType: secret\" on the next line",
 };
 
-/// Parses an entry into its objects: one, or several that share a file. On failure, returns `None` and adds at least one
-/// problem. `field` is the entry's path, and `source` the entry's text, if the entry is a text.
+/// What an entry asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Parsed {
+    /// One object, or several that share a file.
+    Objects(Vec<ObjectSpec>),
+    /// Objects that are to be found.
+    Find(Box<FindSpec>),
+}
+
+impl Parsed {
+    /// Returns the vaults of the objects.
+    pub(super) fn vaults(&mut self) -> Vec<&mut Option<VaultName>> {
+        match self {
+            Self::Objects(objects) => objects.iter_mut().map(|object| &mut object.vault).collect(),
+            Self::Find(find) => vec![&mut find.vault],
+        }
+    }
+}
+
+/// Parses the entry at `index` of `objects`. On failure, returns `None` and adds at least one problem. `field` is the
+/// entry's path, and `source` the entry's text, if the entry is a text.
 pub(super) fn parse(
     field: &str,
+    index: usize,
     entry: &Entry,
     source: Option<&str>,
     problems: &mut Problems,
-) -> Option<Vec<ObjectSpec>> {
+) -> Option<Parsed> {
     let reader = Reader { field, name: text(&entry.object_name), source, ignored: entry.unknown.names() };
     let before = problems.count();
-    let objects = if entry.combine.is_absent() {
-        object(&reader, entry, problems).map(|object| vec![object])
+    let parsed = if !entry.combine.is_absent() {
+        combine::parse(&reader, entry, problems).map(Parsed::Objects)
+    } else if !entry.find.is_absent() {
+        find::parse(&reader, index, entry, problems).map(Box::new).map(Parsed::Find)
     } else {
-        combine::parse(&reader, entry, problems)
+        object(&reader, entry, problems).map(|object| Parsed::Objects(vec![object]))
     };
+    if entry.combine.is_absent() && entry.outputs.is_absent() && text(&entry.source_password_object).is_some()
+    {
+        problems.push(reader.wrong("sourcePasswordObject", "is only for an entry with outputs"));
+    }
     // A wrong combination of valid fields is a problem too.
-    objects.filter(|_| problems.count() == before)
+    parsed.filter(|_| problems.count() == before)
 }
 
 /// Parses an entry that is one object.
@@ -107,14 +142,15 @@ fn object(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) -> Option
     let vault = problems.catch(reader.vault("keyvaultName", &entry.keyvault_name));
     let versions = problems.catch(versions::parse(reader, entry));
     let shape = if !entry.outputs.is_absent() {
-        outputs::parse(reader, entry, versions.as_ref(), problems).map(Shape::Outputs)
+        let directory = outputs::Directory::OfEntry;
+        outputs::parse(reader, entry, versions.as_ref(), directory, problems).map(Shape::Outputs)
     } else if entry.jmes_path.is_absent() && text(&entry.extract).is_none() {
         file::parse(reader, entry, versions.as_ref(), problems).map(Shape::File)
     } else {
         keys::parse(reader, entry, versions.as_ref(), problems).map(Shape::Keys)
     };
-    if entry.outputs.is_absent() && text(&entry.source_password_object).is_some() {
-        problems.push(reader.wrong("sourcePasswordObject", "is only for an entry with outputs"));
+    if !entry.rewrite.is_absent() {
+        problems.push(reader.wrong("rewrite", "is only for an entry with find; set objectAlias"));
     }
-    Some(ObjectSpec { vault: vault?, name: name?, versions: versions?, shape: shape? })
+    Some(ObjectSpec { vault: vault?, name: name?, versions: versions?, shape: shape?, origin: Origin::Named })
 }

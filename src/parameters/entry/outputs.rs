@@ -95,10 +95,20 @@ impl<'de> Deserialize<'de> for OutputsField {
     }
 }
 
+/// The directory of the files of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Directory {
+    /// That of the entry: its alias, or else its object's name.
+    OfEntry,
+    /// That of each found object, which is not known yet. The paths of all items are below it.
+    OfFound,
+}
+
 pub(super) fn parse(
     reader: &Reader<'_>,
     entry: &Entry,
     versions: Option<&VersionSelector>,
+    directory: Directory,
     problems: &mut Problems,
 ) -> Option<OutputsShape> {
     refuse_others(reader, entry, versions, problems);
@@ -111,7 +121,11 @@ pub(super) fn parse(
     let items = match &entry.outputs {
         OutputsField::Absent => None,
         OutputsField::Word(word) if word.trim() == TLS_PEM => {
-            tls_pem(reader, entry, mode.flatten(), problems)
+            let directory = match directory {
+                Directory::OfEntry => problems.catch(keys::directory(reader, entry)),
+                Directory::OfFound => Some(None),
+            };
+            directory.and_then(|directory| tls_pem(reader, directory.as_ref(), mode.flatten(), problems))
         }
         OutputsField::Word(word) => {
             let reason = format!("is unknown; use {TLS_PEM} or a list, {EXAMPLE}");
@@ -180,18 +194,17 @@ fn refuse_of_secrets(reader: &Reader<'_>, entry: &Entry, object_type: ObjectType
 /// Returns the files of a TLS server, named as in a Secret of type `kubernetes.io/tls`.
 fn tls_pem(
     reader: &Reader<'_>,
-    entry: &Entry,
+    directory: Option<&RelativePath>,
     mode: Option<FileMode>,
     problems: &mut Problems,
 ) -> Option<Vec<Output<SecretOutput>>> {
-    let directory = problems.catch(keys::directory(reader, entry))?;
     let mut items = Vec::with_capacity(3);
     for (name, presence, part) in [
         ("tls.crt", Presence::Required, Part::FullChain),
         ("tls.key", Presence::Required, Part::Key(KeyEncoding::default(), PartFormat::Pem)),
         ("ca.crt", Presence::Optional, Part::Ca(PartFormat::Pem)),
     ] {
-        let path = RelativePath::of_key(directory.as_ref(), name);
+        let path = RelativePath::of_key(directory, name);
         let path = problems.catch(path.map_err(|error| reader.wrong("objectAlias", error)))?;
         items.push(Output { path, mode, presence, content: SecretOutput::Part(part) });
     }

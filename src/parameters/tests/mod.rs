@@ -1,6 +1,7 @@
 //! Tests that parse one SecretProviderClass at a time.
 
 mod combine;
+mod find;
 mod hostile;
 mod identity;
 mod identity_mistakes;

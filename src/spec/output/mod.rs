@@ -4,10 +4,13 @@ use std::{fmt, str::FromStr};
 
 use super::{
     absence::Presence,
-    file::{FileMode, RelativePath},
+    file::{FileMode, InvalidPath, RelativePath},
     object::{ObjectName, ObjectType},
     rendering::SecretEncoding,
 };
+
+/// PKCS#12 stores of one mount. Each costs three key derivations, about five milliseconds.
+pub const MAX_STORES: usize = 200;
 
 /// An object whose parts and forms are files. The types of objects differ in the contents that they have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +151,20 @@ impl Outputs {
         }
     }
 
+    /// Returns the same outputs with their paths below `directory`.
+    ///
+    /// # Errors
+    /// A path becomes too long.
+    pub fn below(&self, directory: &RelativePath) -> Result<Self, InvalidPath> {
+        Ok(match self {
+            Self::Secret { items, source_password } => {
+                Self::Secret { items: below(items, directory)?, source_password: source_password.clone() }
+            }
+            Self::Certificate(items) => Self::Certificate(below(items, directory)?),
+            Self::Key(items) => Self::Key(below(items, directory)?),
+        })
+    }
+
     /// Returns the secrets whose values are passwords, in the user's order; a secret may be named several times.
     pub fn password_objects(&self) -> impl Iterator<Item = &ObjectName> {
         let (items, source) = match self {
@@ -174,6 +191,14 @@ impl Outputs {
             Self::Certificate(_) | Self::Key(_) => false,
         }
     }
+}
+
+fn below<C: Clone>(items: &[Output<C>], directory: &RelativePath) -> Result<Vec<Output<C>>, InvalidPath> {
+    let below = |item: &Output<C>| {
+        let path = format!("{directory}/{}", item.path).parse()?;
+        Ok(Output { path, mode: item.mode, presence: item.presence, content: item.content.clone() })
+    };
+    items.iter().map(below).collect()
 }
 
 impl SecretOutput {

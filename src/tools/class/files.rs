@@ -3,6 +3,7 @@
 use crate::spec::{
     absence::{IfAbsent, Presence},
     file::FileMode,
+    find::{FindSpec, FoundShape},
     object::{ObjectSpec, VersionSelector},
     shape::{KeySelection, Shape},
 };
@@ -52,6 +53,18 @@ impl std::fmt::Display for Name {
             Self::Within(directory) => write!(f, "{directory}/…"),
         }
     }
+}
+
+/// Returns the files of an entry that finds objects.
+pub(crate) fn of_found(find: &FindSpec) -> Expected {
+    let mode = match &find.shape {
+        FoundShape::File { mode, .. } | FoundShape::Keys { mode, .. } => *mode,
+        // Each output has its own.
+        FoundShape::Outputs(_) => None,
+    };
+    let directory = find.directory.as_ref().map(ToString::to_string).unwrap_or_default();
+    // The objects may change at any time.
+    Expected { name: Name::Within(directory), mode, may_miss: true }
 }
 
 /// Returns the files of an entry.

@@ -6,10 +6,12 @@ use std::{
     time::Duration,
 };
 
-use crate::spec::{
-    MountSpec,
-    object::{ObjectSpec, VersionSelector},
-    shape::Shape,
+use crate::{
+    mount::MAX_FOUND,
+    spec::{
+        MountSpec,
+        object::{ObjectSpec, VersionSelector},
+    },
 };
 
 const SECONDS_OF_DAY: f64 = 86_400.0;
@@ -39,19 +41,25 @@ fn reads(spec: &MountSpec) -> usize {
 
 /// Returns the number of password objects that an entry names.
 pub(super) fn passwords(object: &ObjectSpec) -> usize {
-    match &object.shape {
-        Shape::Outputs(shape) => shape.outputs.password_objects().collect::<BTreeSet<_>>().len(),
-        Shape::File(_) | Shape::Keys(_) | Shape::Item(_) | Shape::Password => 0,
-    }
+    object.password_objects().collect::<BTreeSet<_>>().len()
 }
 
 pub(super) fn write(spec: &MountSpec, pods: u32, interval: Duration, out: &mut dyn Write) -> io::Result<()> {
     let reads = reads(spec);
-    writeln!(out, "  a new pod: at most {reads} requests to Key Vault, and one for a token")?;
+    // How many objects a find chooses is known only to the vault.
+    let named = if spec.finds.is_empty() { "" } else { " for named objects" };
+    writeln!(out, "  a new pod: at most {reads} requests to Key Vault{named}, and one for a token")?;
+    if !spec.finds.is_empty() {
+        writeln!(
+            out,
+            "  each find adds a request for each 25 objects that its vault lists, which finds share,"
+        )?;
+        writeln!(out, "  and one for each object found: at most {MAX_FOUND} of the class")?;
+    }
     let a_day = reads as f64 * f64::from(pods) * SECONDS_OF_DAY / interval.as_secs_f64();
     let pods = if pods == 1 { "one pod".to_owned() } else { format!("{pods} pods") };
     writeln!(
         out,
-        "  rotation of {pods} every {interval:?}: at most {a_day:.0} requests a day; pods of one identity on a node share them"
+        "  rotation of {pods} every {interval:?}: at most {a_day:.0} requests a day{named}; pods of one identity on a node share them"
     )
 }

@@ -111,9 +111,11 @@ fn explain(
         }
     };
     heading(out, "reads")?;
-    let objects: Vec<(String, String)> =
-        spec.objects.iter().map(|object| (object.to_string(), calls::versions(object))).collect();
-    table(out, &objects)?;
+    let objects = spec.objects.iter().map(|object| (object.to_string(), calls::versions(object)));
+    let finds = spec.finds.iter().map(|find| {
+        (find.to_string(), format!("the newest version of each that is found: {}", find.conditions))
+    });
+    table(out, &objects.chain(finds).collect::<Vec<_>>())?;
     writeln!(out, "  from vault {}, unless an object names another one", spec.vault)?;
     if let Some(other) = &spec.failover {
         writeln!(out, "  a new pod reads from vault {other} where {} cannot be reached", spec.vault)?;
@@ -141,13 +143,17 @@ fn table(out: &mut dyn io::Write, rows: &[(String, String)]) -> io::Result<()> {
 }
 
 fn file_rows(spec: &MountSpec) -> Vec<(String, String)> {
-    spec.objects
+    let of_objects = spec
+        .objects
         .iter()
-        .flat_map(|object| files::expected(object).into_iter().map(move |file| (object, file)))
-        .map(|(object, file)| {
+        .flat_map(|object| files::expected(object).into_iter().map(move |file| (source_of(object), file)));
+    let of_finds = spec.finds.iter().map(|find| (find.to_string(), files::of_found(find)));
+    of_objects
+        .chain(of_finds)
+        .map(|(source, file)| {
             let mode = file.mode.unwrap_or(spec.default_mode);
             let miss = if file.may_miss { "; may be absent" } else { "" };
-            (file.name.to_string(), format!("{mode}  of {}{miss}", source_of(object)))
+            (file.name.to_string(), format!("{mode}  of {source}{miss}"))
         })
         .collect()
 }

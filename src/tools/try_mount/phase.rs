@@ -131,6 +131,8 @@ impl Blame {
             | Code::SoftDeleted
             | Code::ObjectDisabled
             | Code::NoFittingVersion
+            | Code::NothingFound
+            | Code::TooManyFound
             | Code::NotYetValid
             | Code::Expired
             | Code::RequestRejected => Self::Phase(Phase::Read),

@@ -124,7 +124,7 @@ fn add_versions(objects: &mut [ObjectReport], versions: &[ObjectVersion]) {
     }
 }
 
-/// Returns the object of a vault's path: `secret/a` for `/secrets/a/versions`.
+/// Returns the object of a vault's path: `secret/a` for `/secrets/a/versions`, and `secret/*` for `/secrets`.
 fn object_id(path: &str) -> Option<String> {
     let mut parts = path.split('/').skip(1);
     let object_type = match parts.next()? {
@@ -133,7 +133,9 @@ fn object_id(path: &str) -> Option<String> {
         "certificates" => "cert",
         _ => return None,
     };
-    Some(format!("{object_type}/{}", parts.next()?))
+    // A list of all objects of the type has no name.
+    let name = parts.next().filter(|name| !name.is_empty()).unwrap_or("*");
+    Some(format!("{object_type}/{name}"))
 }
 
 impl FileReport {

@@ -12,7 +12,8 @@ use crate::{
 use super::{Finding, Rule, finding};
 
 pub(super) fn review(class: &Class, spec: &MountSpec, findings: &mut Vec<Finding>) {
-    let files: Vec<Expected> = spec.objects.iter().flat_map(files::expected).collect();
+    let found = spec.finds.iter().map(files::of_found);
+    let files: Vec<Expected> = spec.objects.iter().flat_map(files::expected).chain(found).collect();
     let secrets = class.spec("secretObjects").map(Node::items).unwrap_or_default();
     for (index, secret) in secrets.iter().enumerate() {
         let data = secret.get("data").map(Node::items).unwrap_or_default();

@@ -1,0 +1,415 @@
+//! Parses an entry that finds objects: `find` and `rewrite`.
+
+use std::collections::BTreeMap;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess},
+};
+
+use crate::{
+    parameters::{
+        error::{Problem, Problems},
+        fields::{Element, Fields, ListOf, MapOf, fields},
+        yaml::{Any, Kind, Node},
+    },
+    spec::{
+        absence::Presence,
+        boolean,
+        excerpt::Excerpt,
+        file::RelativePath,
+        find::{Conditions, FindSpec, FoundShape, Managed, NameCondition},
+        object::ObjectType,
+        output::OutputsShape,
+        pattern::Regexp,
+        rewrite::{Rewrite, Target},
+        shape::{KeySelection, KeysShape},
+    },
+};
+
+use super::{
+    Entry, file, keys, outputs,
+    reader::{Reader, text},
+};
+
+fields! {
+    /// The fields of `find` as the user wrote them.
+    struct FindFields;
+    /// Every field of `find`.
+    pub const FIND_FIELDS;
+    name: NameField = "name",
+    tags: TagsField = "tags",
+    content_type: Option<String> = "contentType",
+    managed: Option<String> = "managed",
+}
+
+fields! {
+    /// The fields of `find.name` as the user wrote them.
+    struct NameFields;
+    /// Every field of `find.name`, where it is a map.
+    pub const FIND_NAME_FIELDS;
+    regexp: Option<String> = "regexp",
+}
+
+fields! {
+    /// The fields of an item of `rewrite` as the user wrote them.
+    struct RewriteFields;
+    /// Every field of an item of `rewrite`.
+    pub const REWRITE_FIELDS;
+    regexp: MapOf<RegexpFields> = "regexp",
+}
+
+fields! {
+    /// The fields of `regexp` of an item of `rewrite` as the user wrote them.
+    struct RegexpFields;
+    /// Every field of `regexp` of an item of `rewrite`.
+    pub const REWRITE_REGEXP_FIELDS;
+    source: Option<String> = "source",
+    target: Option<String> = "target",
+}
+
+/// Most replacements of one entry.
+const MAX_REWRITES: usize = 8;
+
+/// Most tags of one `find`: as many as an object has
+/// (<https://learn.microsoft.com/azure/key-vault/secrets/about-secrets#secret-tags>).
+const MAX_TAGS: usize = 15;
+
+const EXAMPLE: &str = "it looks like {name: shop-*}";
+
+const REWRITE_EXAMPLE: &str = "an item looks like {regexp: {source: ^shop-, target: \"\"}}";
+
+/// The value of `find.name`: a glob, or a map.
+#[derive(Default)]
+enum NameField {
+    /// The field is absent or null.
+    #[default]
+    Absent,
+    Glob(String),
+    Map(NameFields),
+    Other(Kind),
+}
+
+impl Node for NameField {
+    fn null() -> Self {
+        Self::Absent
+    }
+
+    fn other(kind: Kind) -> Self {
+        Self::Other(kind)
+    }
+
+    fn text(text: &str) -> Self {
+        Self::Glob(text.to_owned())
+    }
+
+    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        NameFields::read(map).map(Self::Map)
+    }
+}
+
+impl<'de> Deserialize<'de> for NameField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Any::deserialize(deserializer).map(|Any(field)| field)
+    }
+}
+
+/// The value of `find.tags`: a map of any names, in the order of the user.
+#[derive(Default)]
+enum TagsField {
+    /// The field is absent or null.
+    #[default]
+    Absent,
+    Tags {
+        /// The first tags. A value is `None` if it is null.
+        first: Vec<(String, Option<String>)>,
+        count: usize,
+    },
+    Other(Kind),
+}
+
+impl Node for TagsField {
+    fn null() -> Self {
+        Self::Absent
+    }
+
+    fn other(kind: Kind) -> Self {
+        Self::Other(kind)
+    }
+
+    fn map<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let (mut first, mut count) = (Vec::new(), 0);
+        // A text keeps names that YAML takes for numbers or booleans, such as `n`.
+        while let Some(name) = map.next_key::<String>()? {
+            count += 1;
+            if count <= MAX_TAGS {
+                first.push((name, map.next_value()?));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Self::Tags { first, count })
+    }
+}
+
+impl<'de> Deserialize<'de> for TagsField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Any::deserialize(deserializer).map(|Any(field)| field)
+    }
+}
+
+/// Parses the entry at `index` of `objects`. On failure, returns `None` and adds at least one problem.
+pub(super) fn parse(
+    reader: &Reader<'_>,
+    index: usize,
+    entry: &Entry,
+    problems: &mut Problems,
+) -> Option<FindSpec> {
+    refuse_others(reader, entry, problems);
+    let vault = problems.catch(reader.vault("keyvaultName", &entry.keyvault_name));
+    // The shape reports a missing or invalid type.
+    let object_type = text(&entry.object_type).and_then(|object_type| object_type.parse().ok());
+    let conditions = conditions(reader, &entry.find, object_type, problems);
+    let rewrites = rewrites(reader, &entry.rewrite, problems);
+    let Files { shape, directory, presence } = files(reader, entry, problems)?;
+    Some(FindSpec {
+        entry: index,
+        position: 0,
+        vault: vault?,
+        conditions: conditions?,
+        rewrites: rewrites?,
+        directory,
+        shape,
+        presence,
+    })
+}
+
+/// Adds a problem for each field of an entry that cannot stand beside `find`.
+fn refuse_others(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) {
+    const EACH: &str = "each object has its newest version";
+    // The parsers of both refuse these fields too.
+    let (has_outputs, has_extract) = (!entry.outputs.is_absent(), text(&entry.extract).is_some());
+    let has_default = entry.default.is_some() && !has_outputs && !has_extract;
+    let has_keys = !entry.jmes_path.is_absent() && !has_outputs;
+    for (key, is_set, action) in [
+        ("objectName", text(&entry.object_name).is_some(), "use one of the two"),
+        ("objectVersion", text(&entry.object_version).is_some(), EACH),
+        ("objectVersionHistory", text(&entry.object_version_history).is_some(), EACH),
+        ("objectVersionPolicy", text(&entry.object_version_policy).is_some(), EACH),
+        ("objectNotAfter", text(&entry.object_not_after).is_some(), EACH),
+        ("default", has_default, "set optional: true instead"),
+        ("jmesPath", has_keys, "use extract, or name the object in an entry of its own"),
+    ] {
+        if is_set {
+            problems.push(reader.wrong(key, format!("is not for an entry with find; {action}")));
+        }
+    }
+}
+
+fn conditions(
+    reader: &Reader<'_>,
+    find: &MapOf<FindFields>,
+    object_type: Option<ObjectType>,
+    problems: &mut Problems,
+) -> Option<Conditions> {
+    let fields = match find {
+        MapOf::Absent => return None,
+        MapOf::Fields(fields) => fields,
+        MapOf::Other(kind) => {
+            problems.push(reader.wrong("find", format!("is {kind}, not a map; {EXAMPLE}")));
+            return None;
+        }
+    };
+    let field = format!("{}.find", reader.field);
+    let reader = reader.nested(&field);
+    let before = problems.count();
+    reader.refuse_unknown(&fields.unknown, FIND_FIELDS, problems);
+    let name = name(&reader, &fields.name, problems);
+    let tags = tags(&reader, &fields.tags, problems);
+    let content_type = text(&fields.content_type).map(str::to_owned);
+    if content_type.is_some() && matches!(object_type, Some(ObjectType::Key | ObjectType::Certificate)) {
+        problems.push(reader.wrong("contentType", "is only for objectType secret; use name or tags"));
+    }
+    let managed = problems.catch(managed(&reader, &fields.managed));
+    let is_any_set = name.is_some() || !tags.is_empty() || content_type.is_some() || managed != Some(None);
+    if !is_any_set && problems.count() == before {
+        problems.push(reader.wrong_map("has no condition; write name: \"*\" to find every object"));
+    }
+    let managed = managed?.unwrap_or_default();
+    Some(Conditions { name, tags, content_type, managed })
+}
+
+fn managed(reader: &Reader<'_>, managed: &Option<String>) -> Result<Option<Managed>, Problem> {
+    let parse = |text: &str| match boolean::parse(text) {
+        Ok(true) => Ok(Managed::Included),
+        Ok(false) => Ok(Managed::Excluded),
+        Err(error) => Err(reader.wrong_text("managed", text, error)),
+    };
+    text(managed).map(parse).transpose()
+}
+
+fn name(reader: &Reader<'_>, name: &NameField, problems: &mut Problems) -> Option<NameCondition> {
+    match name {
+        NameField::Absent => None,
+        NameField::Glob(glob) if glob.trim().is_empty() => None,
+        NameField::Glob(glob) => problems.catch(reader.value("name", glob.trim())).map(NameCondition::Glob),
+        NameField::Map(fields) => {
+            let field = format!("{}.name", reader.field);
+            let reader = reader.nested(&field);
+            let before = problems.count();
+            reader.refuse_unknown(&fields.unknown, FIND_NAME_FIELDS, problems);
+            match &fields.regexp {
+                Some(regexp) => problems.catch(reader.value("regexp", regexp)).map(NameCondition::Regexp),
+                None => {
+                    if problems.count() == before {
+                        problems.push(reader.wrong("regexp", "is not set; it looks like ^shop-"));
+                    }
+                    None
+                }
+            }
+        }
+        NameField::Other(kind @ (Kind::Number | Kind::Boolean)) => {
+            problems.push(reader.wrong("name", format!("is {kind}; put it in quotes")));
+            None
+        }
+        NameField::Other(kind) => {
+            let reason = format!("is {kind}; write a pattern such as shop-*, or {{regexp: ^shop-}}");
+            problems.push(reader.wrong("name", reason));
+            None
+        }
+    }
+}
+
+fn tags(reader: &Reader<'_>, tags: &TagsField, problems: &mut Problems) -> BTreeMap<String, String> {
+    let (first, count) = match tags {
+        TagsField::Absent => return BTreeMap::new(),
+        TagsField::Tags { first, count } => (first, *count),
+        TagsField::Other(kind) => {
+            problems.push(reader.wrong("tags", format!("is {kind}, not a map; it looks like {{env: prod}}")));
+            return BTreeMap::new();
+        }
+    };
+    if count == 0 || count > MAX_TAGS {
+        problems.push(reader.wrong("tags", format!("has {count} tags; an object has 1 to {MAX_TAGS}")));
+    }
+    let mut wanted = BTreeMap::new();
+    for (name, value) in first {
+        match value {
+            Some(value) => {
+                wanted.insert(name.clone(), value.clone());
+            }
+            None => {
+                let reason = "has no value; write \"\" for a tag without one";
+                problems.push(reader.wrong(format_args!("tags.{}", Excerpt::of(name)), reason));
+            }
+        }
+    }
+    wanted
+}
+
+fn rewrites(
+    reader: &Reader<'_>,
+    rewrites: &ListOf<RewriteFields>,
+    problems: &mut Problems,
+) -> Option<Vec<Rewrite>> {
+    let items = match rewrites {
+        ListOf::Absent => return Some(Vec::new()),
+        ListOf::Items(items) => items,
+        ListOf::Other(kind) => {
+            problems.push(reader.wrong("rewrite", format!("is {kind}, not a list; {REWRITE_EXAMPLE}")));
+            return None;
+        }
+    };
+    if !(1..=MAX_REWRITES).contains(&items.len()) {
+        let reason = format!("has {} items; an entry has 1 to {MAX_REWRITES}", items.len());
+        problems.push(reader.wrong("rewrite", reason));
+        return None;
+    }
+    let mut parsed = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let field = format!("{}.rewrite[{index}]", reader.field);
+        let reader = reader.nested(&field);
+        match item {
+            Element::Fields(item) => parsed.extend(rewrite(&reader, item, problems)),
+            Element::Other(Some(kind)) => {
+                problems.push(reader.wrong_map(format!("is {kind}, not a map; {REWRITE_EXAMPLE}")));
+            }
+            Element::Other(None) => {
+                problems.push(reader.wrong_map(format!("is empty; {REWRITE_EXAMPLE}")));
+            }
+        }
+    }
+    (parsed.len() == items.len()).then_some(parsed)
+}
+
+fn rewrite(reader: &Reader<'_>, item: &RewriteFields, problems: &mut Problems) -> Option<Rewrite> {
+    reader.refuse_unknown(&item.unknown, REWRITE_FIELDS, problems);
+    let fields = match &item.regexp {
+        MapOf::Fields(fields) => fields,
+        MapOf::Absent => {
+            problems.push(reader.wrong("regexp", format!("is not set; {REWRITE_EXAMPLE}")));
+            return None;
+        }
+        MapOf::Other(kind) => {
+            problems.push(reader.wrong("regexp", format!("is {kind}, not a map; {REWRITE_EXAMPLE}")));
+            return None;
+        }
+    };
+    let field = format!("{}.regexp", reader.field);
+    let reader = reader.nested(&field);
+    reader.refuse_unknown(&fields.unknown, REWRITE_REGEXP_FIELDS, problems);
+    // Neither is trimmed: a blank may be meant.
+    let source = match &fields.source {
+        Some(source) => reader.value::<Regexp>("source", source),
+        None => Err(reader.wrong("source", format!("is not set; {REWRITE_EXAMPLE}"))),
+    };
+    let target = match &fields.target {
+        Some(target) => reader.value::<Target>("target", target),
+        None => Err(reader.wrong("target", "is not set; write \"\" to remove what source matches")),
+    };
+    let (source, target) = (problems.catch(source), problems.catch(target));
+    problems.catch(Rewrite::new(source?, target?).map_err(|error| reader.wrong("target", error)))
+}
+
+/// Returns the directory of the files; `None` is the volume's root.
+fn directory(reader: &Reader<'_>, entry: &Entry) -> Result<Option<RelativePath>, Problem> {
+    match text(&entry.object_alias) {
+        None | Some("." | "./") => Ok(None),
+        Some(alias) => reader.directory(alias).map(Some),
+    }
+}
+
+/// The files of each object, where they are, and whether there must be any.
+struct Files {
+    shape: FoundShape,
+    directory: Option<RelativePath>,
+    presence: Presence,
+}
+
+fn files(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) -> Option<Files> {
+    if !entry.outputs.is_absent() {
+        let directory = problems.catch(directory(reader, entry));
+        let of_found = outputs::Directory::OfFound;
+        let OutputsShape { outputs, presence } = outputs::parse(reader, entry, None, of_found, problems)?;
+        return Some(Files { shape: FoundShape::Outputs(outputs), directory: directory?, presence });
+    }
+    if text(&entry.extract).is_some() {
+        let KeysShape { encoding, syntax, keys, presence } = keys::parse(reader, entry, None, problems)?;
+        return match keys {
+            KeySelection::All { directory, mode } => {
+                Some(Files { shape: FoundShape::Keys { encoding, syntax, mode }, directory, presence })
+            }
+            // Refused above.
+            KeySelection::Listed(_) => None,
+        };
+    }
+    let directory = problems.catch(directory(reader, entry));
+    let presence = problems.catch(reader.presence(&entry.optional));
+    let mode = problems.catch(reader.optional("filePermission", &entry.file_permission));
+    let rendering = file::rendering(reader, entry, problems);
+    Some(Files {
+        shape: FoundShape::File { rendering: rendering?, mode: mode? },
+        directory: directory?,
+        presence: presence?,
+    })
+}

@@ -1,0 +1,228 @@
+//! Patterns of object names. Both kinds match in time linear in the name.
+
+use std::{fmt, str::FromStr};
+
+use regex::bytes::{Regex, RegexBuilder};
+
+/// A regular expression in the syntax of the `regex` crate, with the character classes of ASCII: the names of a vault
+/// have no other characters.
+#[derive(Debug, Clone)]
+pub struct Regexp(Regex);
+
+/// The longest pattern, in bytes.
+pub const MAX_PATTERN: usize = 256;
+
+/// The most memory of a compiled expression, in bytes. Counted repetitions multiply the length of a pattern.
+const MAX_COMPILED: usize = 64 << 10;
+
+/// A text is not a regular expression within the bounds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRegexp {
+    /// The text is empty.
+    #[error("is empty; write an expression such as ^shop-")]
+    Empty,
+    /// The text is too long.
+    #[error("is longer than {MAX_PATTERN} bytes; write a shorter expression, or several entries")]
+    TooLong,
+    /// The compiled expression is too large.
+    #[error("repeats too much; write smaller counts")]
+    TooLarge,
+    /// The text is not a regular expression.
+    #[error("is not a regular expression: {0}")]
+    Syntax(String),
+}
+
+impl Regexp {
+    /// Returns whether the expression is found anywhere in `name`.
+    pub fn is_found_in(&self, name: &str) -> bool {
+        self.0.is_match(name.as_bytes())
+    }
+
+    /// Returns the expression as written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    pub(super) fn regex(&self) -> &Regex {
+        &self.0
+    }
+}
+
+impl PartialEq for Regexp {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Regexp {}
+
+impl FromStr for Regexp {
+    type Err = InvalidRegexp;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRegexp> {
+        if text.is_empty() {
+            return Err(InvalidRegexp::Empty);
+        }
+        if text.len() > MAX_PATTERN {
+            return Err(InvalidRegexp::TooLong);
+        }
+        let compiled = compile(text, false).map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => InvalidRegexp::TooLarge,
+            error => {
+                // The last line of several; the others show the expression with a mark.
+                let text = error.to_string();
+                let cause = text.lines().last().unwrap_or_default();
+                InvalidRegexp::Syntax(cause.trim_start_matches("error: ").to_owned())
+            }
+        })?;
+        Ok(Self(compiled))
+    }
+}
+
+fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).unicode(false).case_insensitive(ignore_case).size_limit(MAX_COMPILED).build()
+}
+
+/// A pattern of a whole name in any case: `*` stands for any characters, and `?` for one.
+#[derive(Debug, Clone)]
+pub struct Glob {
+    text: String,
+    matcher: Regex,
+}
+
+/// A text is not a glob within the bounds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidGlob {
+    /// The text is too long.
+    #[error("is longer than {MAX_PATTERN} bytes; no name is longer than 127")]
+    TooLong,
+    /// The text has a character that no name has.
+    #[error(
+        "can match no name: a name has letters, digits and dashes, and * and ? stand for them; for an expression write \
+         {{regexp: …}}"
+    )]
+    OtherCharacter,
+}
+
+impl Glob {
+    /// Returns whether the pattern is the whole `name`.
+    pub fn matches(&self, name: &str) -> bool {
+        self.matcher.is_match(name.as_bytes())
+    }
+}
+
+impl PartialEq for Glob {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Glob {}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Glob {
+    type Err = InvalidGlob;
+
+    fn from_str(text: &str) -> Result<Self, InvalidGlob> {
+        if text.len() > MAX_PATTERN {
+            return Err(InvalidGlob::TooLong);
+        }
+        let mut pattern = String::from("^");
+        for character in text.chars() {
+            match character {
+                // One star is as good as several.
+                '*' if pattern.ends_with(".*") => {}
+                '*' => pattern.push_str(".*"),
+                '?' => pattern.push('.'),
+                '-' => pattern.push('-'),
+                character if character.is_ascii_alphanumeric() => pattern.push(character),
+                _ => return Err(InvalidGlob::OtherCharacter),
+            }
+        }
+        pattern.push('$');
+        // Its length bounds the compiled size.
+        let matcher = compile(&pattern, true).map_err(|_| InvalidGlob::TooLong)?;
+        Ok(Self { text: text.to_owned(), matcher })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_is_the_whole_name_in_any_case() {
+        for (glob, names, others) in [
+            ("shop-*", &["shop-db", "SHOP-", "Shop-a-b"][..], &["shop", "my-shop-db"][..]),
+            ("*-tls", &["a-tls", "-TLS"], &["tls", "a-tls-b"]),
+            ("a?c", &["abc", "A-C"], &["ac", "abbc"]),
+            ("*a*b*", &["ab", "xaxbx"], &["ba"]),
+            ("**", &["a", ""], &[]),
+            ("db", &["db", "DB"], &["db2", "adb"]),
+        ] {
+            let glob: Glob = glob.parse().unwrap();
+            for name in names {
+                assert!(glob.matches(name), "{glob} {name}");
+            }
+            for name in others {
+                assert!(!glob.matches(name), "{glob} {name}");
+            }
+        }
+        for text in ["a.*", "a_b", "[ab]*", "a b", "ä", "^a$"] {
+            assert_eq!(text.parse::<Glob>(), Err(InvalidGlob::OtherCharacter), "{text}");
+        }
+        assert!("a".repeat(256).parse::<Glob>().is_ok() && "?".repeat(256).parse::<Glob>().is_ok());
+        assert_eq!("a".repeat(257).parse::<Glob>(), Err(InvalidGlob::TooLong));
+    }
+
+    #[test]
+    fn a_regular_expression_is_found_anywhere_as_written() {
+        for (text, names, others) in [
+            ("(db|key)$", &["shop-db", "web-key"][..], &["db-x", "shop-DB"][..]),
+            ("^shop", &["shop", "shop-a"], &["a-shop"]),
+            ("(?i)SHOP", &["a-shop-b"], &["sho"]),
+            (r"^\w{3}\d+$", &["abc1", "ab12"], &["ab", "abc-1"]),
+            ("p.d", &["a-pod", "p-d"], &["pd", "prod"]),
+        ] {
+            let regexp: Regexp = text.parse().unwrap();
+            for name in names {
+                assert!(regexp.is_found_in(name), "{text} {name}");
+            }
+            for name in others {
+                assert!(!regexp.is_found_in(name), "{text} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_regular_expression_is_bounded_before_it_is_used() {
+        for (text, expected) in [
+            ("", InvalidRegexp::Empty),
+            (&"a".repeat(257), InvalidRegexp::TooLong),
+            ("(a{1000}){1000}", InvalidRegexp::TooLarge),
+            ("(a", InvalidRegexp::Syntax("unclosed group".to_owned())),
+        ] {
+            assert_eq!(text.parse::<Regexp>(), Err(expected), "{text}");
+        }
+        assert!("a".repeat(256).parse::<Regexp>().is_ok());
+        for text in [r"\p{Greek}", "*a", "[b-a]", r"(\w)\1", "(?=a)"] {
+            let error = text.parse::<Regexp>().unwrap_err();
+            assert!(matches!(error, InvalidRegexp::Syntax(_)), "{text}: {error}");
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_expression_that_makes_others_try_forever_ends_at_once() {
+        let regexp: Regexp = "^(a+)+(a|aa)*(a*)*$".parse().unwrap();
+        let name = format!("{}-", "a".repeat(126));
+        for _ in 0..1_000 {
+            assert!(!regexp.is_found_in(&name));
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The replacements that make a path of a found name.
+
+use std::str::FromStr;
+
+use super::{
+    file::{InvalidPath, RelativePath},
+    pattern::Regexp,
+};
+
+/// One replacement: each match of an expression becomes a text that can name groups of the match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    source: Regexp,
+    target: Target,
+}
+
+/// The text of a replacement: `$1` and `${1}` stand for groups, and `$$` for one `$`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Group(String),
+}
+
+/// The longest target, in bytes.
+pub const MAX_TARGET: usize = 256;
+
+/// The longest rewritten name, in bytes: that of a path.
+const MAX_NAME: usize = 2_048;
+
+/// A text is not a target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTarget {
+    /// The text is too long.
+    #[error("is longer than {MAX_TARGET} bytes; write a shorter text")]
+    TooLong,
+    /// The text names a group that the source does not have.
+    #[error("names the group ${{{0}}}, which source does not have; write $$ for a dollar sign")]
+    NoSuchGroup(String),
+}
+
+impl FromStr for Target {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        if text.len() > MAX_TARGET {
+            return Err(InvalidTarget::TooLong);
+        }
+        let mut pieces = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(place) = rest.find('$') {
+            plain.push_str(&rest[..place]);
+            rest = &rest[place + 1..];
+            if let Some(after) = rest.strip_prefix('$') {
+                plain.push('$');
+                rest = after;
+                continue;
+            }
+            match group(rest) {
+                Some((name, after)) => {
+                    if !plain.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                    }
+                    pieces.push(Piece::Group(name.to_owned()));
+                    rest = after;
+                }
+                None => plain.push('$'),
+            }
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(plain));
+        }
+        Ok(Self(pieces))
+    }
+}
+
+/// Returns the name of the group at the beginning of `text`, which follows a `$`, and the rest.
+///
+/// An unbraced number ends with its last digit: `$1_x` is group 1 and `_x`.
+fn group(text: &str) -> Option<(&str, &str)> {
+    if let Some(braced) = text.strip_prefix('{') {
+        let (name, rest) = braced.split_once('}')?;
+        return is_group(name).then_some((name, rest));
+    }
+    let is_number = text.starts_with(|first: char| first.is_ascii_digit());
+    let belongs = |c: char| c.is_ascii_digit() || !is_number && (c.is_ascii_alphabetic() || c == '_');
+    let end = text.find(|c| !belongs(c)).unwrap_or(text.len());
+    (end > 0).then(|| text.split_at(end))
+}
+
+fn is_group(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+impl Rewrite {
+    /// Creates a replacement.
+    ///
+    /// # Errors
+    /// `target` names a group that `source` does not have.
+    pub fn new(source: Regexp, target: Target) -> Result<Self, InvalidTarget> {
+        let regex = source.regex();
+        let has = |name: &str| match name.parse::<usize>() {
+            Ok(number) => number < regex.captures_len(),
+            Err(_) => regex.capture_names().any(|known| known == Some(name)),
+        };
+        let unknown = target.0.iter().find_map(|piece| match piece {
+            Piece::Group(name) if !has(name) => Some(name.clone()),
+            Piece::Group(_) | Piece::Text(_) => None,
+        });
+        match unknown {
+            Some(name) => Err(InvalidTarget::NoSuchGroup(name)),
+            None => Ok(Self { source, target }),
+        }
+    }
+
+    /// Replaces every match in `name`. The result is as long as the target and the name allow: at most half a megabyte.
+    fn apply(&self, name: &str) -> String {
+        let replaced =
+            self.source.regex().replace_all(name.as_bytes(), |found: &regex::bytes::Captures<'_>| {
+                let mut text = Vec::new();
+                for piece in &self.target.0 {
+                    match piece {
+                        Piece::Text(plain) => text.extend_from_slice(plain.as_bytes()),
+                        Piece::Group(name) => {
+                            let group = match name.parse::<usize>() {
+                                Ok(number) => found.get(number),
+                                Err(_) => found.name(name),
+                            };
+                            text.extend_from_slice(group.map(|group| group.as_bytes()).unwrap_or_default());
+                        }
+                    }
+                }
+                text
+            });
+        String::from_utf8_lossy(&replaced).into_owned()
+    }
+}
+
+/// A rewritten name is not a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoPath {
+    /// The rewritten name.
+    pub name: String,
+    /// Why the driver would refuse it.
+    pub reason: InvalidPath,
+}
+
+/// Returns the path of a found object: its name after all replacements in turn, in `directory` or in the volume's root.
+///
+/// # Errors
+/// The rewritten name is not a path.
+pub fn path(
+    rewrites: &[Rewrite],
+    directory: Option<&RelativePath>,
+    name: &str,
+) -> Result<RelativePath, NoPath> {
+    let mut name = name.to_owned();
+    for rewrite in rewrites {
+        name = rewrite.apply(&name);
+        if name.len() > MAX_NAME {
+            return Err(NoPath { name, reason: InvalidPath::TooLong });
+        }
+    }
+    let own = name.parse::<RelativePath>();
+    let path = own.and_then(|own| match directory {
+        Some(directory) => format!("{directory}/{own}").parse(),
+        None => Ok(own),
+    });
+    path.map_err(|reason| NoPath { name, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewrite(source: &str, target: &str) -> Rewrite {
+        Rewrite::new(source.parse().unwrap(), target.parse().unwrap()).unwrap()
+    }
+
+    fn rewritten(rewrites: &[(&str, &str)], name: &str) -> Result<String, InvalidPath> {
+        let rewrites: Vec<_> = rewrites.iter().map(|(source, target)| rewrite(source, target)).collect();
+        path(&rewrites, None, name).map(|path| path.to_string()).map_err(|error| error.reason)
+    }
+
+    #[test]
+    fn each_match_is_replaced_and_groups_are_put_in() {
+        for (rewrites, name, expected) in [
+            (&[][..], "Shop-Db", "Shop-Db"),
+            (&[("^shop-", ""), ("--", "__")], "shop-a--b--c", "a__b__c"),
+            (&[("-", "/")], "a-b-c", "a/b/c"),
+            (&[("^([a-z]+)-(.*)$", "$2.$1")], "shop-db", "db.shop"),
+            (&[("(a)(b)", "${2}${1}0$1_x")], "ab", "ba0a_x"),
+            (&[("(?P<app>shop)", "<$app>")], "shop-db", "<shop>-db"),
+            (&[("a", "$$1 $ $")], "a", "$1 $ $"),
+            (&[("(x)?b", "[$1]")], "ab", "a[]"),
+            (&[("b*", "-")], "abc", "-a-c-"),
+            (&[("a", "é"), ("é", "e")], "ba", "be"),
+        ] {
+            assert_eq!(rewritten(rewrites, name), Ok(expected.to_owned()), "{rewrites:?} {name}");
+        }
+    }
+
+    #[test]
+    fn a_rewritten_name_must_be_a_path() {
+        for (source, target, expected) in [
+            ("^.*$", "", InvalidPath::Empty),
+            ("^", "/", InvalidPath::Absolute),
+            ("^", "../", InvalidPath::Climbs),
+            ("$", "/", InvalidPath::Unclean),
+            ("$", "\n", InvalidPath::Control),
+        ] {
+            assert_eq!(rewritten(&[(source, target)], "db"), Err(expected), "{source} {target:?}");
+            let directory: RelativePath = "dir".parse().unwrap();
+            let error = path(&[rewrite(source, target)], Some(&directory), "db").unwrap_err();
+            assert_eq!(error.reason, expected, "{source} {target:?}");
+        }
+        let directory: RelativePath = "dir".parse().unwrap();
+        assert_eq!(path(&[], Some(&directory), "db").unwrap().as_str(), "dir/db");
+    }
+
+    #[test]
+    fn a_name_cannot_grow_without_bounds() {
+        let rewrites = vec![rewrite("b*", &"x".repeat(MAX_TARGET)); 8];
+        let error = path(&rewrites, None, &"a".repeat(127)).unwrap_err();
+        assert_eq!(error.reason, InvalidPath::TooLong);
+        assert!(error.name.len() <= 128 * MAX_TARGET + 127);
+        let doubled = rewrite("^(.*)$", &"$1".repeat(128));
+        let error = path(&[doubled], None, &"a".repeat(127)).unwrap_err();
+        assert_eq!(error.reason, InvalidPath::TooLong);
+    }
+
+    #[test]
+    fn a_target_names_only_groups_that_there_are() {
+        for (source, target, group) in
+            [("a", "$1", "1"), ("(a)", "${2}", "2"), ("(a)", "$10", "10"), ("(?P<b>a)", "$c", "c")]
+        {
+            let error = Rewrite::new(source.parse().unwrap(), target.parse().unwrap()).unwrap_err();
+            assert_eq!(error, InvalidTarget::NoSuchGroup(group.to_owned()), "{source} {target}");
+        }
+        assert!(Rewrite::new("a".parse().unwrap(), "$0".parse().unwrap()).is_ok());
+        assert_eq!("x".repeat(257).parse::<Target>(), Err(InvalidTarget::TooLong));
+        assert!("x".repeat(256).parse::<Target>().is_ok());
+    }
+}
