@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 use crate::harness::{Azure, MountCall, Provider};
 
 /// The examples, and the files of each.
-const RECIPES: [(&str, &[(&str, &str)]); 12] = [
+const RECIPES: [(&str, &[(&str, &str)]); 13] = [
     ("json-keys", &[("db/user", "app"), ("db/password", "p@ss"), ("db/host", "db-0")]),
     (
         "extract",
@@ -25,6 +25,7 @@ const RECIPES: [(&str, &[(&str, &str)]); 12] = [
             "DB_USER='app'\nDB_PASSWORD='p@ss'\nSTORE_PASSWORD='correct horse'\nLOG_LEVEL='info'\n",
         )],
     ),
+    ("find", &[("shop/api-key", "k-2"), ("shop/db-password", "p@ss")]),
     ("optional", &[("mode", "standard")]),
     ("optional-secret-sync", &[("api-key", "")]),
     ("version-policy", &[("green", "new"), ("blue", "old")]),
@@ -71,6 +72,8 @@ fn demo() -> VaultContent {
         ("app-settings", r#"{"mode":"fast","size":1.50}"#),
         ("app-env", "LEVEL=info\nexport NAME='a b'\n"),
         ("web-store-password", "correct horse"),
+        ("shop-db-password", "p@ss"),
+        ("shop-api-key", "k-2"),
     ] {
         secrets.insert(name.to_owned(), vec![version("1", 1_700_000_000, value)]);
     }

@@ -1,9 +1,12 @@
 //! The emulator in a cluster: its objects, and the seed that the examples read.
 
-use std::process::Command;
+use std::{collections::BTreeMap, process::Command};
 
 use akv_emulator::Seed;
-use akv_provider::spec::object::{ObjectType, VersionSelector};
+use akv_provider::spec::{
+    find::Candidate,
+    object::{ObjectType, VersionSelector},
+};
 use serde_json::json;
 
 use crate::{
@@ -67,6 +70,15 @@ fn the_seed_has_every_object_of_every_example() {
             if let VersionSelector::Pinned(pinned) = object.versions {
                 assert!(versions.iter().any(|version| version.version == pinned.as_str()), "{file}: {name}");
             }
+        }
+        for find in mount.finds {
+            let vault = find.vault.as_ref().unwrap_or(&mount.vault).as_str();
+            let tags = BTreeMap::new();
+            let is_found = |name: &String| {
+                let candidate = Candidate { name, tags: &tags, content_type: None, is_managed: false };
+                find.conditions.admit(candidate)
+            };
+            assert!(seed.vaults[vault].secrets.keys().any(is_found), "{file}: nothing for {find}");
         }
     }
 }

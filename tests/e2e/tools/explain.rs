@@ -24,6 +24,23 @@ async fn a_class_is_explained_with_files_roles_and_calls() {
 }
 
 #[tokio::test]
+async fn a_find_is_explained_with_its_conditions_its_list_and_its_role() {
+    let class = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/examples/find.yaml");
+    let output = run(&["explain", class]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for line in [
+        "  secret/*  the newest version of each that is found: name shop-*\n",
+        "  shop/…  0440  of secret/*; may be absent\n",
+        "--role \"Key Vault Secrets User\"",
+        "  find lists its vault: these roles can; an access policy needs list beside get\n",
+        "  each find adds a request for each 25 objects that its vault lists, which finds share,\n  and one for each object \
+         found: at most 250 of the class\n",
+    ] {
+        assert!(stdout(&output).contains(line), "no {line} in {}", stdout(&output));
+    }
+}
+
+#[tokio::test]
 async fn every_example_can_be_explained() {
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/examples");
     for entry in std::fs::read_dir(examples).unwrap() {
