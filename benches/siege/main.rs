@@ -1,4 +1,4 @@
-//! A node under siege: `cargo bench --bench siege`, or with `-- --minutes 0.5`.
+//! A node under siege: `cargo bench --bench siege`, or with `-- --minutes 0.5 --attack=LongClasses`.
 //!
 //! The release binary serves ten honest pods, while one pod author fills whatever a pod author can fill, all at once: see
 //! [`attack`]. The table has the memory at its peak, the descriptors, how long the honest pods waited, and how many
@@ -59,11 +59,23 @@ const PEACE: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(70);
 
 fn main() -> ExitCode {
-    LongRun { name: "siege", default_minutes: 2.0, minutes: 0.05..=1_000.0 }.run(siege)
+    let (names, others): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--attack="));
+    let chosen = |attack: &Attack| {
+        names.is_empty() || names.iter().any(|name| name.ends_with(&format!("={attack:?}")))
+    };
+    let attacks: Vec<Attack> = Attack::ALL.into_iter().filter(chosen).collect();
+    let usage =
+        "the arguments are --minutes N, and --attack=NAME for each attack, such as --attack=LongClasses";
+    LongRun { name: "siege", usage, default_minutes: 2.0, minutes: 0.05..=1_000.0 }
+        .run(others.into_iter(), |azure, length| siege(azure, length, attacks))
 }
 
 /// Returns `true`: the table is for a reader to judge.
-async fn siege(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
+async fn siege(azure: Rc<Azure>, length: Duration, attacks: Vec<Attack>) -> Result<bool, Failure> {
+    if attacks.is_empty() {
+        return Err(format!("no such attack; there are {:?}", Attack::ALL).into());
+    }
     progress("preparing");
     let ours = ("akv-provider".to_owned(), env!("CARGO_BIN_EXE_akv-provider").into());
     let provider = process::side_by_side(vec![ours], azure.directory_of_files()).remove(0);
@@ -87,7 +99,7 @@ async fn siege(azure: Rc<Azure>, length: Duration) -> Result<bool, Failure> {
 
     progress(&format!("{:.1} minutes of siege", length.as_secs_f64() / 60.0));
     attack::hang(&azure);
-    let attacks: Vec<_> = Attack::ALL
+    let attacks: Vec<_> = attacks
         .iter()
         .map(|attack| tokio::task::spawn_local(attack.run(azure.clone(), driver.clone(), ports)))
         .collect();

@@ -15,18 +15,20 @@ use crate::{Failure, azure::Azure};
 /// A benchmark that takes as long as the command line says.
 pub(crate) struct LongRun {
     pub(crate) name: &'static str,
+    /// The arguments that it takes, in a sentence.
+    pub(crate) usage: &'static str,
     pub(crate) default_minutes: f64,
     pub(crate) minutes: RangeInclusive<f64>,
 }
 
 impl LongRun {
     /// Runs the benchmark, and returns the exit code: 0 if it passed, 1 if it did not, 2 if it could not continue.
-    pub(crate) fn run<B, F>(&self, bench: B) -> ExitCode
+    pub(crate) fn run<B, F>(&self, arguments: impl Iterator<Item = String>, bench: B) -> ExitCode
     where
         B: FnOnce(Rc<Azure>, Duration) -> F,
         F: Future<Output = Result<bool, Failure>>,
     {
-        let outcome = self.parse(std::env::args().skip(1)).and_then(|minutes| {
+        let outcome = self.parse(arguments).and_then(|minutes| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let azure = Rc::new(Azure::start()?);
             let length = Duration::from_secs_f64(minutes * 60.0);
@@ -52,7 +54,7 @@ impl LongRun {
             (Some(argument), None) if argument.starts_with("--minutes=") => {
                 argument.trim_start_matches("--minutes=").to_owned()
             }
-            _ => return Err("the only argument is --minutes N".into()),
+            _ => return Err(self.usage.into()),
         };
         let minutes = text.parse().ok().filter(|minutes| self.minutes.contains(minutes));
         minutes.ok_or_else(|| "--minutes takes a number".into())

@@ -65,7 +65,9 @@ const ROWS: u32 = 12;
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    LongRun { name: "soak", default_minutes: 60.0, minutes: 0.1..=10_000.0 }.run(soak)
+    let usage = "the only argument is --minutes N";
+    LongRun { name: "soak", usage, default_minutes: 60.0, minutes: 0.1..=10_000.0 }
+        .run(std::env::args().skip(1), soak)
 }
 
 /// Returns whether the soak passed.
