@@ -19,7 +19,7 @@ use crate::{
     faults::Faults,
     ids::RequestIds,
     imds::Imds,
-    journal::Journal,
+    journal::{Journal, OpenConnection},
     latency::Latency,
     nmi::Nmi,
     rate::RateLimits,
@@ -49,10 +49,9 @@ pub(crate) struct Azure {
 }
 
 impl Azure {
-    /// Counts a new connection and returns its number.
-    pub(crate) fn connection(&self) -> u64 {
-        self.journal.connection();
-        self.connections.fetch_add(1, Ordering::Relaxed)
+    /// Counts a new connection, and returns its number and a guard of it.
+    pub(crate) fn connection(&self) -> (u64, OpenConnection) {
+        (self.connections.fetch_add(1, Ordering::Relaxed), self.journal.connection())
     }
 
     /// Returns the answer of the service that the head names, without faults.

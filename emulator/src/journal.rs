@@ -35,6 +35,7 @@ struct State {
     seen: u64,
     connects: Vec<String>,
     connections: u64,
+    open_connections: usize,
     in_flight: usize,
     max_in_flight: usize,
 }
@@ -81,6 +82,12 @@ impl Journal {
         self.lock().connections
     }
 
+    /// Returns how many of these connections are open now.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.lock().open_connections
+    }
+
     /// Returns the targets (`host:port`) of all requested tunnels.
     #[must_use]
     pub fn connects(&self) -> Vec<String> {
@@ -118,7 +125,7 @@ impl Journal {
         self.wait_until(|journal| journal.count(route) >= n).await;
     }
 
-    /// Waits until the condition holds. It is checked at each new connection, request and answer.
+    /// Waits until the condition holds. It is checked at each request and answer, and when a connection opens or closes.
     pub async fn wait_until(&self, condition: impl Fn(&Self) -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.shared.changed.notified());
@@ -130,9 +137,13 @@ impl Journal {
         }
     }
 
-    pub(crate) fn connection(&self) {
-        self.lock().connections += 1;
+    pub(crate) fn connection(&self) -> OpenConnection {
+        let mut state = self.lock();
+        state.connections += 1;
+        state.open_connections += 1;
+        drop(state);
         self.shared.changed.notify_waiters();
+        OpenConnection(self.clone())
     }
 
     pub(crate) fn connect(&self, target: &str) {
@@ -160,6 +171,17 @@ impl Journal {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection, which is open until it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenConnection(Journal);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.lock().open_connections -= 1;
+        self.0.shared.changed.notify_waiters();
     }
 }
 

@@ -1,9 +1,13 @@
 //! The connection pools of a client, one for each host.
 //!
 //! hyper's client drops its idle connections all together or not at all. With a client for each host, a dead
-//! connection costs only its own host's connections.
+//! connection costs only its own host's connections, and the host that was used longest ago can make room for others.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,7 +15,6 @@ use hyper_util::{
     client::legacy,
     rt::{TokioExecutor, TokioTimer},
 };
-use quick_cache::sync::Cache;
 
 use super::connect::Connector;
 
@@ -21,13 +24,29 @@ const MAX_IDLE: Duration = Duration::from_secs(60);
 /// The most idle connections to a host.
 pub(super) const MAX_IDLE_CONNECTIONS: usize = 64;
 
+/// The most connections to all hosts before idle ones make room, about 15 MiB of them. Any pod can name vaults, and
+/// each of them can leave as many idle connections as a mount had reads.
+const MAX_CONNECTIONS: usize = 512;
+
 /// The most hosts with a pool. Vault names come from SecretProviderClasses, so there is a bound.
 const MAX_HOSTS: usize = 1_000;
 
 /// A map of pools by authority.
 pub(super) struct Pools {
-    by_host: Cache<String, Pool>,
+    hosts: Mutex<Hosts>,
     connector: Connector,
+}
+
+#[derive(Default)]
+struct Hosts {
+    by_authority: HashMap<String, Host>,
+    /// Counts the requests, as a clock of their order.
+    requests: u64,
+}
+
+struct Host {
+    pool: Pool,
+    last_request: u64,
 }
 
 /// A pool of connections to one host. Clones share the connections.
@@ -40,19 +59,44 @@ pub(super) struct Pool {
 
 impl Pools {
     pub(super) fn new(connector: Connector) -> Self {
-        Self { by_host: Cache::new(MAX_HOSTS), connector }
+        Self { hosts: Mutex::default(), connector }
     }
 
-    /// Returns the pool of a host.
+    /// Returns the pool of a host for a request. If there are too many connections or pools, drops the pool of the host
+    /// whose last request is the oldest: its idle connections close now, and the others after their answers.
     pub(super) fn of(&self, authority: &str) -> Pool {
-        let Ok(pool) = self.by_host.get_or_insert_with(authority, || Ok::<_, Infallible>(self.pool()));
+        let (pool, _dropped) = {
+            let mut hosts = self.lock();
+            hosts.requests += 1;
+            let last_request = hosts.requests;
+            let is_new = !hosts.by_authority.contains_key(authority);
+            let is_full = hosts.by_authority.len() >= MAX_HOSTS && is_new;
+            let dropped = if is_full || self.connector.connections() >= MAX_CONNECTIONS {
+                hosts.remove_oldest(authority)
+            } else {
+                None
+            };
+            let host = hosts.by_authority.entry(authority.to_owned());
+            let host = host.or_insert_with(|| Host { pool: self.pool(), last_request });
+            host.last_request = last_request;
+            // Dropped outside the lock, since closing connections takes time.
+            (host.pool.clone(), dropped)
+        };
         pool
     }
 
     /// Drops the idle connections of `used`, unless another request has dropped them before.
     pub(super) fn renew(&self, authority: &str, used: &Pool) {
-        let is_used = |pool: &Pool| Arc::ptr_eq(&pool.id, &used.id);
-        if self.by_host.remove_if(authority, is_used).is_some() {
+        let is_used = |host: &Host| Arc::ptr_eq(&host.pool.id, &used.id);
+        let removed = {
+            let by_authority = &mut self.lock().by_authority;
+            if by_authority.get(authority).is_some_and(is_used) {
+                by_authority.remove(authority)
+            } else {
+                None
+            }
+        };
+        if removed.is_some() {
             self.connector.give_up(authority);
         }
     }
@@ -64,6 +108,19 @@ impl Pools {
             .pool_timer(TokioTimer::new())
             .build(self.connector.clone());
         Pool { client, id: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Hosts> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hosts {
+    /// Removes the host whose last request is the oldest, other than `but`.
+    fn remove_oldest(&mut self, but: &str) -> Option<Host> {
+        let others = self.by_authority.iter().filter(|(authority, _)| *authority != but);
+        let oldest = others.min_by_key(|(_, host)| host.last_request)?.0.clone();
+        self.by_authority.remove(&oldest)
     }
 }
 

@@ -93,6 +93,30 @@ async fn vaults_that_only_a_forged_token_names_share_a_quarter_of_the_permits_an
 }
 
 #[tokio::test]
+async fn the_idle_connections_of_any_number_of_vaults_make_room_and_those_in_use_stay() {
+    let (azure, names) = Azure::with_numbered_secrets(20).await;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    azure.latency().set_for(Route::service(Service::Vault).credentials(true), Duration::from_millis(20));
+    let provider = Provider::start(&azure);
+    let (call, journal) = (MountCall::of_secrets(&azure, &names), azure.journal());
+    provider.driver().mount(&call).await.unwrap();
+    for vault in 0..40 {
+        // An identity that Entra knows names a vault that is not its own.
+        let foreign = call.of_another_pod().with("keyvaultName", &format!("foreign-{vault}"));
+        provider.driver().mount(&foreign).await.unwrap_err();
+        provider.driver().mount(&call.of_another_pod()).await.unwrap();
+    }
+    assert!(journal.connections() > 800, "{} connections", journal.connections());
+    let made_room = journal.wait_until(|journal| journal.open_connections() <= 512 + names.len());
+    let is_in_time = tokio::time::timeout(Duration::from_secs(30), made_room).await.is_ok();
+    assert!(is_in_time, "{} connections are open", journal.open_connections());
+
+    let before = journal.connections();
+    provider.driver().mount(&call.of_another_pod()).await.unwrap();
+    assert_eq!(journal.connections(), before, "the vault that is in use keeps its connections");
+}
+
+#[tokio::test]
 async fn long_classes_that_arrive_together_are_all_mounted() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);

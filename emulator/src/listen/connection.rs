@@ -50,7 +50,7 @@ pub(super) async fn serve<S>(stream: S, azure: Arc<Azure>, entrance: Entrance)
 where
     S: OverTcp + AsyncRead + AsyncWrite + Unpin,
 {
-    let number = azure.connection();
+    let (number, _open) = azure.connection();
     let peer = Arc::new(Peer { azure, number, entrance, end: End::default() });
     let service = service_fn({
         let peer = Arc::clone(&peer);

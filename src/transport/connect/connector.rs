@@ -126,6 +126,11 @@ impl Connector {
         (self.connection_count.open(&authority) <= dials).then_some(connect_phase)
     }
 
+    /// Returns the number of connections to all hosts, pending ones included.
+    pub(in crate::transport) fn connections(&self) -> usize {
+        self.connection_count.all()
+    }
+
     /// Drops the prewarmed connections to a host.
     pub(in crate::transport) fn give_up(&self, authority: &str) {
         self.prewarmed.give_up(authority);
