@@ -20,7 +20,8 @@ pub(in crate::transport) const UNCLAIMED: Duration = Duration::from_secs(10);
 /// request opens its connection itself.
 const MAX_UNCLAIMED: usize = 128;
 
-/// The most of them to all vaults that accepted no token yet.
+/// The most of them to all vaults that accepted no token yet, those included that were dropped unused and are younger
+/// than [`UNCLAIMED`].
 const MAX_UNCLAIMED_UNAUTHENTICATED: usize = MAX_UNCLAIMED / 2;
 
 /// A connection that is being opened.
@@ -28,9 +29,15 @@ pub(in crate::transport) type PendingConnection = oneshot::Receiver<io::Result<P
 
 /// A map of unused prewarmed connections by authority. Clones share it.
 #[derive(Clone, Default)]
-pub(in crate::transport) struct PrewarmedConnections(Arc<Mutex<Hosts>>);
+pub(in crate::transport) struct PrewarmedConnections(Arc<Mutex<State>>);
 
-type Hosts = HashMap<String, Host>;
+#[derive(Default)]
+struct State {
+    hosts: HashMap<String, Host>,
+    /// The start times of connections to vaults that accepted no token yet, which were dropped without a request. They
+    /// keep their room as if they still waited: a handshake costs more than the connection that it makes.
+    wasted: Vec<Instant>,
+}
 
 /// The unused connections to a host, and the mounts that may use them.
 struct Host {
@@ -58,8 +65,8 @@ enum Outcome {
 impl PrewarmedConnections {
     /// Counts a mount that may use connections to this host.
     pub(in crate::transport) fn enter(&self, authority: &str, standing: VaultStanding) -> MountGuard {
-        let mut hosts = self.lock();
-        let host = hosts.entry(authority.to_owned()).or_insert_with(|| Host::new(standing));
+        let mut state = self.lock();
+        let host = state.hosts.entry(authority.to_owned()).or_insert_with(|| Host::new(standing));
         host.standing = standing;
         host.mounts += 1;
         MountGuard { prewarmed: self.clone(), authority: authority.to_owned(), outcome: Outcome::Failed }
@@ -67,15 +74,17 @@ impl PrewarmedConnections {
 
     /// Returns how many connections to a host of this standing may be opened now.
     pub(in crate::transport) fn room(&self, standing: VaultStanding) -> usize {
-        let hosts = self.lock();
+        let mut state = self.lock();
+        state.wasted.retain(|since| since.elapsed() < UNCLAIMED);
         let waiting = |of: fn(&Host) -> bool| -> usize {
-            hosts.values().filter(|host| of(host)).map(|host| host.waiting.len()).sum()
+            state.hosts.values().filter(|host| of(host)).map(|host| host.waiting.len()).sum()
         };
         let room = MAX_UNCLAIMED.saturating_sub(waiting(|_| true));
         match standing {
             VaultStanding::Authenticated => room,
             VaultStanding::Unauthenticated => {
-                let taken = waiting(|host| host.standing == VaultStanding::Unauthenticated);
+                let waiting = waiting(|host| host.standing == VaultStanding::Unauthenticated);
+                let taken = waiting + state.wasted.len();
                 room.min(MAX_UNCLAIMED_UNAUTHENTICATED.saturating_sub(taken))
             }
         }
@@ -83,16 +92,16 @@ impl PrewarmedConnections {
 
     /// Stores a connection for the next request to a host with a mount.
     pub(in crate::transport) fn keep(&self, authority: &str, promised: PendingConnection) {
-        if let Some(host) = self.lock().get_mut(authority) {
+        if let Some(host) = self.lock().hosts.get_mut(authority) {
             host.waiting.push_back((Instant::now(), promised));
         }
     }
 
     /// Returns the oldest connection.
     pub(in crate::transport) fn take(&self, authority: &str) -> Option<PendingConnection> {
-        let mut hosts = self.lock();
-        let first = hosts.get_mut(authority)?.waiting.pop_front();
-        forget_unused(&mut hosts, authority);
+        let mut state = self.lock();
+        let first = state.hosts.get_mut(authority)?.waiting.pop_front();
+        forget_unused(&mut state.hosts, authority);
         Some(first?.1)
     }
 
@@ -109,18 +118,22 @@ impl PrewarmedConnections {
     /// Drops connections from the oldest one on, up to the first one whose start time is not `too_old`.
     fn drop_oldest(&self, authority: &str, too_old: impl Fn(Instant) -> bool) {
         let dropped: Vec<_> = {
-            let mut hosts = self.lock();
-            let Some(Host { waiting, .. }) = hosts.get_mut(authority) else { return };
+            let mut state = self.lock();
+            let State { hosts, wasted } = &mut *state;
+            let Some(Host { waiting, standing, .. }) = hosts.get_mut(authority) else { return };
             let kept = waiting.iter().position(|(since, _)| !too_old(*since));
-            let dropped = waiting.drain(..kept.unwrap_or(waiting.len())).collect();
-            forget_unused(&mut hosts, authority);
+            let dropped: Vec<_> = waiting.drain(..kept.unwrap_or(waiting.len())).collect();
+            if *standing == VaultStanding::Unauthenticated {
+                wasted.extend(dropped.iter().map(|(since, _)| *since));
+            }
+            forget_unused(hosts, authority);
             dropped
         };
         // Outside the lock, since closing connections takes time.
         drop(dropped);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Hosts> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -141,11 +154,11 @@ impl MountGuard {
 impl Drop for MountGuard {
     fn drop(&mut self) {
         let is_last = {
-            let mut hosts = self.prewarmed.lock();
-            let Some(host) = hosts.get_mut(&self.authority) else { return };
+            let mut state = self.prewarmed.lock();
+            let Some(host) = state.hosts.get_mut(&self.authority) else { return };
             host.mounts -= 1;
             let is_last = host.mounts == 0;
-            forget_unused(&mut hosts, &self.authority);
+            forget_unused(&mut state.hosts, &self.authority);
             is_last
         };
         if is_last && self.outcome == Outcome::Failed {
@@ -155,7 +168,7 @@ impl Drop for MountGuard {
 }
 
 /// Removes a host without mounts and connections.
-fn forget_unused(hosts: &mut Hosts, authority: &str) {
+fn forget_unused(hosts: &mut HashMap<String, Host>, authority: &str) {
     if hosts.get(authority).is_some_and(|host| host.mounts == 0 && host.waiting.is_empty()) {
         hosts.remove(authority);
     }
@@ -190,7 +203,7 @@ mod tests {
         prewarmed.evict_expired("lab:443");
         assert!(first.is_closed() && !second.is_closed());
         assert!(prewarmed.take("lab:443").is_some() && prewarmed.take("lab:443").is_none());
-        assert!(prewarmed.lock().is_empty(), "a host that nothing waits for is forgotten");
+        assert!(prewarmed.lock().hosts.is_empty(), "a host that nothing waits for is forgotten");
     }
 
     #[test]
@@ -202,7 +215,7 @@ mod tests {
         assert!(!connection.is_closed(), "the other mount may use it");
         drop(other);
         assert!(connection.is_closed());
-        assert!(prewarmed.lock().is_empty());
+        assert!(prewarmed.lock().hosts.is_empty());
     }
 
     #[test]
@@ -228,5 +241,25 @@ mod tests {
         assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (1, 0));
         prewarmed.take("invented-0").unwrap();
         assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (2, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_failed_mounts_leave_unused_take_their_room_for_ten_seconds() {
+        let prewarmed = PrewarmedConnections::default();
+        let mount = |standing, connections| {
+            let guard = prewarmed.enter("lab", standing);
+            (0..connections).for_each(|_| drop(open(&prewarmed, "lab")));
+            drop(guard);
+        };
+        mount(Unauthenticated, 40);
+        tokio::time::advance(UNCLAIMED / 2).await;
+        mount(Unauthenticated, 20);
+        assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (128, 4));
+        tokio::time::advance(UNCLAIMED / 2).await;
+        assert_eq!(prewarmed.room(Unauthenticated), 44);
+        mount(Authenticated, 20);
+        assert_eq!(prewarmed.room(Unauthenticated), 44);
+        tokio::time::advance(UNCLAIMED / 2).await;
+        assert_eq!(prewarmed.room(Unauthenticated), 64);
     }
 }
