@@ -16,8 +16,8 @@ const PODS: usize = 10;
 /// Objects of each mount.
 const OBJECTS: usize = 20;
 
-/// The pause between two pods.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The pause between two pods. All of them read fewer than the 250 objects a second that a vault allows in the long run.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The most failures whose text is kept.
 const MAX_FAILURES: usize = 5;

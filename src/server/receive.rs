@@ -24,7 +24,7 @@ const MAX_LARGE: usize = 2;
 
 /// What the driver may send of one request before the provider reads it, in bytes: HTTP/2's stream window. It bounds
 /// the memory of each large request that waits.
-pub(super) const STREAM_WINDOW: u32 = 32 << 10;
+pub(super) const STREAM_WINDOW: u32 = 16 << 10;
 
 /// What the driver may send of all requests. It has room for the windows of all requests that wait: if those filled it,
 /// the request that they wait for could not arrive.
