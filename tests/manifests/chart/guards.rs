@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::kubernetes;
+use crate::{
+    kubernetes,
+    repository::{documents, text},
+};
 
 use super::{
     Helm,
@@ -62,6 +65,18 @@ fn with_a_cluster_only_the_image_is_required() {
     let error = helm.render_on(&cluster, &json!({}), &[]).unwrap_err();
     assert!(error.contains("linux.image.repository is not set"), "{error}");
     assert!(!error.contains("driver.installedBy") && !error.contains("hostNetwork"), "{error}");
+}
+
+/// The README installs the chart with this file and nothing else.
+#[test]
+fn the_emulators_values_are_enough_for_a_cluster() {
+    let Some(helm) = Helm::find() else { return };
+    let cluster = Cluster::with(&[csi_driver("secrets-store-csi-driver")]);
+    let values = documents(&text("manifests/emulator/provider.values.yaml")).remove(0);
+    let objects = helm.render_on(&cluster, &values, &[]).unwrap();
+    let container = &kubernetes::one(&objects, "DaemonSet")["spec"]["template"]["spec"]["containers"][0];
+    // The image that `image/build.sh` builds.
+    assert_eq!(container["image"], concat!("akv-provider:", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
