@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 use crate::{
-    environment::{Environment, PROVIDERS},
+    environment::{APPS, Environment, PROVIDERS},
     error::StepError,
     objects,
     steps::{
@@ -52,6 +52,8 @@ pub(crate) fn beside(environment: &Environment) -> Result<String, StepError> {
     let value = read(environment, "beside", "db-password")?;
     let other = image_of(environment, RELEASE)?;
     thread::sleep(SETTLED);
+    // A volume without its provider would let the driver wait longer and longer before it connects to the next one.
+    environment.kubectl.run(&["delete", "pod", "beside", "--namespace", APPS])?;
     environment.helm.run(PROVIDERS, &["uninstall", BESIDE, "--wait"])?;
     Ok(format!("provider akv mounts {} bytes while {other} serves azure", value.len()))
 }
