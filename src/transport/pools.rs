@@ -151,6 +151,16 @@ mod tests {
         }
     }
 
+    fn pools() -> Pools {
+        Pools::new(Connector::new(Route {
+            roots: None,
+            proxy: Proxy::none(),
+            names: Resolver::system(),
+            timeouts: Timeouts::within(Duration::from_secs(90)),
+            observer: Observer::none(),
+        }))
+    }
+
     async fn request(pools: &Pools, to: SocketAddr) {
         let authority = to.to_string();
         let request = http::Request::get(format!("http://{authority}/")).body(Full::default()).unwrap();
@@ -167,15 +177,7 @@ mod tests {
         let to = listener.local_addr().unwrap();
         let (sender, mut connections) = mpsc::unbounded_channel();
         tokio::spawn(serve(listener, sender));
-        let timeouts = Timeouts::within(Duration::from_secs(90));
-        let route = Route {
-            roots: None,
-            proxy: Proxy::none(),
-            names: Resolver::system(),
-            timeouts,
-            observer: Observer::none(),
-        };
-        let pools = Pools::new(Connector::new(route));
+        let pools = pools();
         request(&pools, to).await;
         for (idle, opened) in [(Duration::from_secs(55), 1), (Duration::from_secs(65), 2)] {
             tokio::time::pause();
@@ -185,5 +187,15 @@ mod tests {
             assert_eq!(connections.len(), opened, "after {idle:?}");
         }
         connections.close();
+    }
+
+    #[test]
+    fn a_new_host_takes_the_place_of_the_one_that_was_used_longest_ago() {
+        let pools = pools();
+        (0..MAX_HOSTS).for_each(|number| drop(pools.of(&format!("lab-{number}"))));
+        drop([pools.of("lab-0"), pools.of("new")]);
+        let by_authority = &pools.lock().by_authority;
+        let hosts = ["lab-0", "lab-1", "new"].map(|host| by_authority.contains_key(host));
+        assert_eq!((hosts, by_authority.len()), ([true, false, true], MAX_HOSTS));
     }
 }
