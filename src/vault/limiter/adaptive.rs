@@ -58,6 +58,9 @@ const MAX_RATE: f64 = 1_000.0;
 /// How much unused rate of a limited vault can accumulate and be used at once.
 const RATE_SLACK: Duration = Duration::from_millis(50);
 
+/// The same after the wait of a first refusal, if the vault had answered enough requests before it.
+const MAX_FIRST_SLACK: Duration = Duration::from_millis(100);
+
 /// A vault that answers at least this many requests for each concurrent refusal is not at its limit.
 const STRAY_ANSWERS: u32 = 3;
 
@@ -286,18 +289,21 @@ impl AdaptiveLimit {
         let Some(refusal) = self.refusal.as_mut().filter(|refusal| refusal.closed) else { return };
         refusal.closed = false;
         let since = refusal.reopens_at;
-        let (base, proven) = match (&self.rate, refusal.start) {
+        let (base, proven, slack) = match (&self.rate, refusal.start) {
             (_, Some(start)) if refusal.is_stray(start) => {
                 self.forgiven_at = Some(since);
                 self.rate = None;
                 return;
             }
-            (_, Some(start)) => (start.rate(refusal.answered), false),
-            (Some(rate), None) => (rate.base, rate.proven),
+            (_, Some(start)) => {
+                let rate = start.rate(refusal.answered);
+                (rate, false, start.slack(rate, refusal.answered))
+            }
+            (Some(rate), None) => (rate.base, rate.proven, RATE_SLACK),
             // The rate ended while late refusals kept the vault closed.
             (None, None) => return,
         };
-        self.rate = Some(Rate { base, since, proven, answered: 0, bucket: TokenBucket::new(RATE_SLACK) });
+        self.rate = Some(Rate { base, since, proven, answered: 0, bucket: TokenBucket::new(slack) });
     }
 
     fn forget_rate(&mut self, now: Instant) {
@@ -322,6 +328,13 @@ impl Start {
         }
         let answered = f64::from(self.answered + answered_since);
         (answered / START_MARGIN).clamp(MIN_RATE, MAX_START_RATE)
+    }
+
+    /// Returns the slack of the first rate, in requests a second: half of what the vault answered in the second before
+    /// its refusal, since it has rested meanwhile. A fleet's vault answers each node only a few of them.
+    fn slack(self, rate: f64, answered_since: u32) -> Duration {
+        let half = f64::from(self.answered + answered_since) / 2.0;
+        Duration::from_secs_f64(half / rate).clamp(RATE_SLACK, MAX_FIRST_SLACK)
     }
 }
 

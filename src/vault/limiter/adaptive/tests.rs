@@ -107,6 +107,21 @@ fn a_second_stray_refusal_within_ten_seconds_is_a_limit() {
 }
 
 #[test]
+fn what_a_vault_answered_at_once_before_a_first_refusal_it_gets_in_part_at_once_after_it() {
+    // Of 64 requests at once, at the rate after too few requests: 200 a second.
+    for (answered, burst) in [(8, 11), (16, 11), (30, 16), (48, 21)] {
+        let (mut limit, begin) = (limit(), Instant::now());
+        let mut sent = send(&mut limit, begin);
+        let refused = sent.split_off(answered);
+        answer(&mut limit, sent, begin);
+        for request in refused {
+            limit.refused(request, begin, Some(SECOND), 0.0);
+        }
+        assert_eq!(send(&mut limit, begin + SECOND).len(), burst, "{answered} of 64");
+    }
+}
+
+#[test]
 fn a_refused_vault_gets_what_it_answered_in_the_second_before() {
     let (mut limit, begin) = (limit(), Instant::now());
     for round in 0..3 {
