@@ -1,6 +1,6 @@
 //! The vaults of a running emulator, as a test or an operator changes them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -54,6 +54,12 @@ impl Vaults {
     /// Sets whether a vault requires a token. Creates the vault if it does not exist.
     pub fn set_access(&self, vault: &str, access: VaultAccess) {
         self.store.write().entry(vault.to_ascii_lowercase()).or_default().access = access;
+    }
+
+    /// Sets how far the vault's listings of objects lag behind its objects, by the emulator's clock. Creates the vault if
+    /// it does not exist.
+    pub fn set_list_lag(&self, vault: &str, lag: Duration) {
+        self.store.write().entry(vault.to_ascii_lowercase()).or_default().list_lag = lag;
     }
 
     /// Adds a version of a secret that is newer than all others, and returns its id. Creates vault and secret if they
@@ -159,6 +165,7 @@ impl Vaults {
     /// Removes an object permanently.
     pub fn purge(&self, vault: &str, kind: ObjectKind, name: &str) {
         if let Some(vault) = self.store.write().get_mut(&vault.to_ascii_lowercase()) {
+            vault.before_change(self.clock.now());
             vault.objects.remove(&(kind, name.to_ascii_lowercase()));
         }
     }
@@ -182,6 +189,7 @@ impl Vaults {
     fn edit(&self, vault: &str, kind: ObjectKind, name: &str, edit: impl FnOnce(&mut Object)) {
         let mut vaults = self.store.write();
         let vault: &mut Vault = vaults.entry(vault.to_ascii_lowercase()).or_default();
+        vault.before_change(self.clock.now());
         let object =
             vault.objects.entry((kind, name.to_ascii_lowercase())).or_insert_with(|| Object::new(name));
         object.deleted = false;
@@ -198,7 +206,10 @@ impl Vaults {
         let mut vaults = self.store.write();
         vaults
             .get_mut(&vault.to_ascii_lowercase())
-            .and_then(|vault| vault.objects.get_mut(&(kind, name.to_ascii_lowercase())))
+            .and_then(|vault| {
+                vault.before_change(self.clock.now());
+                vault.objects.get_mut(&(kind, name.to_ascii_lowercase()))
+            })
             .and_then(edit)
             .ok_or_else(|| UnknownObject { kind, name: name.to_owned(), vault: vault.to_owned() })
     }

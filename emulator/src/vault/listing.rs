@@ -12,7 +12,7 @@ use crate::{answer::Answer, route::RequestHead};
 
 impl KeyVault<'_> {
     pub(super) fn list(&self, head: &RequestHead, kind: ObjectKind) -> Result<Answer, VaultError> {
-        page(head, &self.store.current_versions(self.vault, kind), false)
+        page(head, &self.store.current_versions(self.vault, kind, self.clock.now()), false)
     }
 
     pub(super) fn list_versions(

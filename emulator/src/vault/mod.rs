@@ -14,8 +14,10 @@ use std::sync::Arc;
 
 use http::{
     HeaderName, HeaderValue, Method, StatusCode,
-    header::{CACHE_CONTROL, EXPIRES, PRAGMA, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, DATE, EXPIRES, PRAGMA, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
+
+use time::OffsetDateTime;
 
 use self::{
     errors::VaultError,
@@ -64,6 +66,7 @@ impl KeyVault<'_> {
             Err(error) => self.refusal(head, &error),
         };
         let answer = answer
+            .header_text(DATE, &http_date(self.clock.now()))
             .header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
             .header(PRAGMA, HeaderValue::from_static("no-cache"))
             .header(EXPIRES, HeaderValue::from_static("-1"))
@@ -154,6 +157,14 @@ impl KeyVault<'_> {
     }
 }
 
+/// Returns a time as the `Date` header has it (RFC 9110, section 5.6.7).
+fn http_date(time: OffsetDateTime) -> String {
+    let (weekday, month) = (time.weekday().to_string(), time.month().to_string());
+    let (day, year) = (time.day(), time.year());
+    let (hour, minute, second) = time.to_hms();
+    format!("{weekday:.3}, {day:02} {month:.3} {year} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
 /// The target of a path.
 #[derive(Debug, PartialEq, Eq)]
 enum Target<'a> {
@@ -232,6 +243,14 @@ pub(crate) use self::store::Store as VaultStore;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_are_those_of_http() {
+        let at = |seconds| http_date(OffsetDateTime::from_unix_timestamp(seconds).expect("in range"));
+        // The example of RFC 9110.
+        assert_eq!(at(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(at(1_709_164_800), "Thu, 29 Feb 2024 00:00:00 GMT");
+    }
 
     #[test]
     fn paths_address_objects_versions_and_lists() {

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
 };
+
+use time::OffsetDateTime;
 
 use super::{
     content::{ObjectKind, ObjectVersion, VaultAccess, VaultContent, VaultSet},
@@ -22,6 +25,17 @@ pub(super) struct Vault {
     pub(super) access: VaultAccess,
     /// By type and name in lower case: Key Vault's names ignore case.
     pub(super) objects: HashMap<(ObjectKind, String), Object>,
+    /// How far the listings of objects lag behind.
+    pub(super) list_lag: Duration,
+    /// What listings showed before each change, oldest first, while they lag.
+    past: Vec<PastListing>,
+}
+
+/// The current versions of all objects of a vault, before a change.
+#[derive(Debug)]
+struct PastListing {
+    changed: OffsetDateTime,
+    versions: Vec<Arc<StoredVersion>>,
 }
 
 #[derive(Debug)]
@@ -91,18 +105,17 @@ impl Store {
         object.filter(|object| !object.deleted).map_or_else(Vec::new, |object| object.versions.clone())
     }
 
-    /// Returns the current version of every object of a type, by name.
-    pub(super) fn current_versions(&self, vault: &str, kind: ObjectKind) -> Vec<Arc<StoredVersion>> {
-        let vaults = self.read();
-        let mut found: Vec<_> = vaults
-            .get(vault)
-            .into_iter()
-            .flat_map(|vault| &vault.objects)
-            .filter(|((of, _), object)| *of == kind && !object.deleted)
-            .filter_map(|(_, object)| object.current().cloned())
-            .collect();
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        found
+    /// Returns the current version of every object of a type, by name, as listings show it at `now`.
+    pub(super) fn current_versions(
+        &self,
+        vault: &str,
+        kind: ObjectKind,
+        now: OffsetDateTime,
+    ) -> Vec<Arc<StoredVersion>> {
+        let mut listed = self.read().get(vault).map(|vault| vault.listed(now)).unwrap_or_default();
+        listed.retain(|stored| stored.kind == kind);
+        listed.sort_by(|a, b| a.name.cmp(&b.name));
+        listed
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Vault>> {
@@ -111,6 +124,31 @@ impl Store {
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, Vault>> {
         self.vaults.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Vault {
+    /// Keeps what listings show before a change at `now`, if they lag.
+    pub(super) fn before_change(&mut self, now: OffsetDateTime) {
+        if !self.list_lag.is_zero() {
+            let shown = now - self.list_lag;
+            self.past.retain(|past| past.changed > shown);
+            self.past.push(PastListing { changed: now, versions: self.current_versions() });
+        }
+    }
+
+    /// Returns what listings show at `now`.
+    fn listed(&self, now: OffsetDateTime) -> Vec<Arc<StoredVersion>> {
+        let shown = now - self.list_lag;
+        match self.past.iter().find(|past| past.changed > shown) {
+            Some(past) => past.versions.clone(),
+            None => self.current_versions(),
+        }
+    }
+
+    fn current_versions(&self) -> Vec<Arc<StoredVersion>> {
+        let objects = self.objects.values().filter(|object| !object.deleted);
+        objects.filter_map(|object| object.current().cloned()).collect()
     }
 }
 
