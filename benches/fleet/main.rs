@@ -1,20 +1,23 @@
-//! Computes the load of a fleet of nodes on its vault: `cargo bench --bench fleet`.
+//! Computes the load of a fleet of nodes on its vault, and its price: `cargo bench --bench fleet`.
 //!
 //! The volumes of every node are republished at the driver's rotation interval, each at its own time. The provider's
-//! own cache and rules for the age of values serve them, in simulated time. All other reads go to the vault. The times
-//! come from a fixed seed, so that each run prints the same.
+//! own cache and rules for the age of values serve them, in simulated time. All other requests go to the vault. The
+//! times come from a fixed seed, so that each run prints the same.
 
 mod node;
+mod setting;
 
 use std::time::Duration;
 
-use akv_provider::vault::CacheSettings;
-
-use self::node::{Load, node};
+use self::{node::Load, setting::SETTINGS};
 
 /// Key Vault's limit of reads, for one vault in ten seconds
 /// (<https://learn.microsoft.com/azure/key-vault/general/service-limits>).
 const LIMIT: f64 = 4_000.0;
+
+/// The price of 10,000 operations on secrets, in US dollars. A page of a list is an operation
+/// (<https://azure.microsoft.com/pricing/details/key-vault/>).
+const PRICE: f64 = 0.03;
 
 const NODES: u64 = 1_000;
 
@@ -32,38 +35,27 @@ fn main() {
         load.objects,
         load.rotation.as_secs()
     );
-    println!("| | reads in 10 s | of the limit | by the formula |");
+    println!("| | requests in 10 s | of the limit | by the formula |");
     println!("| --- | ---: | ---: | ---: |");
-    let mounts = NODES as f64 * load.pods as f64 * 10.0 / load.rotation.as_secs_f64();
-    row(
-        "one challenge and one read for each object, as provider-azure",
-        mounts * (load.objects + 1) as f64,
-        None,
-    );
-    for (name, republish, ttl) in [
-        ("the challenge learned once (`--republish-max-age=0`)", 0, 0),
-        ("values a minute old for volumes that come again (the default)", 60, 0),
-        ("values five minutes old (`--object-cache-ttl=5m`)", 60, 300),
-    ] {
-        let settings = CacheSettings {
-            republish_max_age: Duration::from_secs(republish),
-            object_cache_ttl: Duration::from_secs(ttl),
-        };
-        let reads: u64 = (0..NODES).map(|seed| node(&load, settings, seed)).sum();
-        let age = Duration::from_secs(republish.max(ttl));
-        row(name, reads as f64 * 10.0 / WATCHED.as_secs_f64(), Some(formula(&load, age)));
+    let mut fleet = Vec::new();
+    for setting in &SETTINGS {
+        let a_second = setting.requests(&load, NODES);
+        let (requests, formula) = (a_second * 10.0, setting.formula(&load, NODES) * 10.0);
+        println!("| {} | {requests:.0} | {:.0} % | {formula:.0} |", setting.name, requests * 100.0 / LIMIT);
+        fleet.push((setting, a_second));
+    }
+
+    println!("\nCalls a day, and their price in US dollars:\n");
+    println!("| | 10 nodes | 100 nodes | 1,000 nodes |");
+    println!("| --- | ---: | ---: | ---: |");
+    for (setting, a_second) in fleet {
+        let [ten, hundred] = [10, 100].map(|nodes| day(setting.requests(&load, nodes)));
+        println!("| {} | {ten} | {hundred} | {} |", setting.name, day(a_second));
     }
 }
 
-/// Returns the expected reads in ten seconds. A node has `n` volumes of one identity. One of them reads the vault, and
-/// the next read comes with the first republish after `max_age`, which is on average `rotation / n` later.
-fn formula(load: &Load, max_age: Duration) -> f64 {
-    let volumes = load.pods as f64 / load.identities as f64;
-    let between = max_age.as_secs_f64() + load.rotation.as_secs_f64() / volumes;
-    NODES as f64 * load.identities as f64 * load.objects as f64 * 10.0 / between
-}
-
-fn row(name: &str, reads: f64, formula: Option<f64>) {
-    let formula = formula.map(|reads| format!("{reads:.0}")).unwrap_or_default();
-    println!("| {name} | {reads:.0} | {:.0} % | {formula} |", reads * 100.0 / LIMIT);
+/// Returns the calls of a day and their price, of this many calls a second.
+fn day(a_second: f64) -> String {
+    let calls = a_second * 86_400.0;
+    format!("{:.2} million, ${:.2}", calls / 1e6, calls * PRICE / 10_000.0)
 }

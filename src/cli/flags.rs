@@ -7,7 +7,9 @@ use crate::spec::cloud::CloudKeyword;
 use super::{
     duration,
     settings::{LogFormat, Settings},
-    value::{age, boolean, budget, bytes, header, host, https, issuer, optional, path, port},
+    value::{
+        age, boolean, budget, bytes, header, host, https, issuer, optional, path, port, republish_check,
+    },
 };
 
 /// A command-line flag.
@@ -144,6 +146,13 @@ pub const FLAGS: &[Flag] = &[
         default: "0s",
         help: "maximum age of a cached value for a new pod, read by the same identity; 0 reads anew for each pod",
         set: |settings, _, value| age(value).map(|age| settings.cache.object_cache_ttl = age),
+    },
+    Flag {
+        name: "republish-check",
+        kind: Kind::Value("NAME"),
+        default: "get",
+        help: "how a republish finds out which values have changed: get reads each object, list lists the vault's objects where that takes fewer requests",
+        set: |settings, _, value| republish_check(value).map(|check| settings.cache.republish_check = check),
     },
     Flag {
         name: "mount-timeout",

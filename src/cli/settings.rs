@@ -16,7 +16,7 @@ use crate::{
     mount::MountSettings,
     server::endpoint::Endpoint,
     spec::cloud::{CloudChoice, CloudKeyword, CloudName},
-    vault::CacheSettings,
+    vault::{CacheSettings, RepublishCheck},
 };
 
 /// The operator's configuration of the provider.
@@ -110,6 +110,7 @@ impl Default for Settings {
             cache: CacheSettings {
                 republish_max_age: Duration::from_secs(60),
                 object_cache_ttl: Duration::ZERO,
+                republish_check: RepublishCheck::Get,
             },
             mount_timeout: Duration::from_secs(90),
             largest_volume: 4 << 20,

@@ -7,6 +7,7 @@ use azure_core::http::Url;
 use crate::{
     identity::{IssuerUrl, proof::NotAnIssuer},
     spec::boolean,
+    vault::RepublishCheck,
 };
 
 use super::duration;
@@ -24,6 +25,14 @@ pub(super) fn optional(value: &str) -> Option<&str> {
 pub(super) fn age(value: &str) -> Result<Duration, String> {
     let age = duration::parse(value)?;
     if age <= Duration::from_secs(24 * 3600) { Ok(age) } else { Err("is longer than a day".to_owned()) }
+}
+
+pub(super) fn republish_check(value: &str) -> Result<RepublishCheck, String> {
+    match value {
+        "get" => Ok(RepublishCheck::Get),
+        "list" => Ok(RepublishCheck::List),
+        _ => Err("is unknown; use get or list".to_owned()),
+    }
 }
 
 /// Parses the mount timeout. Kubelet waits two minutes, and the answer takes some time too.

@@ -102,6 +102,8 @@ pub enum VaultCall {
     Shared,
     /// The answer came from the cache.
     Hit,
+    /// The answer was kept, and the vault's list shows that it is unchanged.
+    Unchanged,
 }
 
 impl VaultCall {
@@ -111,6 +113,7 @@ impl VaultCall {
             Self::Miss => "miss",
             Self::Shared => "shared",
             Self::Hit => "hit",
+            Self::Unchanged => "unchanged",
         }
     }
 }

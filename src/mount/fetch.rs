@@ -119,6 +119,9 @@ pub(super) async fn fetch(
         }
     }
     reads.check()?;
+    if before.is_empty() {
+        clients.revalidate(objects).await;
+    }
     // Collected first: rustc finds a future with the iterator's closure not Send for every lifetime.
     let read = |(index, (object, before))| async move {
         let fetched = match before {

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
+
 use crate::{
     cloud::{CloudEnvironment, VaultEndpoint},
-    spec::{object::ObjectSpec, vault::VaultName},
-    vault::{VaultClient, VaultError},
+    spec::{
+        object::{ObjectSpec, VersionSelector},
+        vault::VaultName,
+    },
+    vault::{Read, VaultClient, VaultError},
 };
 
 use super::requested::Requested;
@@ -92,6 +97,24 @@ impl VaultClients {
         let first = connect(vaults.first())?;
         let others = vaults.others.iter().map(|vault| Ok((vault.key.clone(), connect(vault)?)));
         Ok(Self { first, others: others.collect::<Result<_, _>>()? })
+    }
+
+    /// Finds out by lists of the vaults which of the objects' newest versions are unchanged since their last read.
+    pub(super) async fn revalidate(&self, objects: &[ObjectSpec]) {
+        let newest = |object: &ObjectSpec| match object.versions {
+            VersionSelector::Newest | VersionSelector::Chosen(_) => {
+                Some(Read { object_type: object.object_type(), name: object.name.clone(), version: None })
+            }
+            VersionSelector::Pinned(_) | VersionSelector::History { .. } => None,
+        };
+        let reads = |client| {
+            let of_client = objects.iter().filter(|object| std::ptr::eq(self.of(object), client));
+            of_client.filter_map(newest).collect()
+        };
+        let others = self.others.iter().map(|(_, client)| client);
+        let clients: Vec<(&VaultClient, Vec<Read>)> =
+            std::iter::once(&self.first).chain(others).map(|client| (client, reads(client))).collect();
+        join_all(clients.iter().map(|(client, reads)| client.revalidate(reads))).await;
     }
 
     /// Returns the client for an object's vault.

@@ -47,6 +47,8 @@ pub struct Timeouts {
     /// The longest wait of a request to a vault that throttles: half of the mount timeout, so that the mount reports
     /// the cause before it times out.
     pub throttle_wait: Duration,
+    /// The longest wait for a list that could save reads. The reads then have most of the mount's time left.
+    pub list_wait: Duration,
 }
 
 impl Timeouts {
@@ -60,6 +62,7 @@ impl Timeouts {
             initial_backoff: (budget / 450).min(Duration::from_millis(200)),
             throttle_backoff: (budget / 90).min(Duration::from_secs(1)),
             throttle_wait: budget / 2,
+            list_wait: budget / 6,
         }
     }
 
@@ -92,6 +95,7 @@ mod tests {
         assert_eq!((timeouts.connect, timeouts.on_node().connect), (seconds(10), seconds(2)));
         assert_eq!((timeouts.read_idle, timeouts.retry_window), (seconds(15), seconds(30)));
         assert_eq!((timeouts.throttle_wait, MAX_RETRIES), (seconds(45), 4));
+        assert_eq!(timeouts.list_wait, seconds(15));
     }
 
     #[test]

@@ -56,6 +56,17 @@ impl Bundle {
             Self::Certificate(bundle) => &bundle.properties,
         }
     }
+
+    /// Sets the time of the answer, by the vault's own clock.
+    pub(super) fn with_answered(mut self, answered: Option<OffsetDateTime>) -> Self {
+        let properties = match &mut self {
+            Self::Secret(bundle) => &mut bundle.properties,
+            Self::Key(bundle) => &mut bundle.properties,
+            Self::Certificate(bundle) => &mut bundle.properties,
+        };
+        properties.answered = answered;
+        self
+    }
 }
 
 /// A secret with its value.

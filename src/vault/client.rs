@@ -1,8 +1,8 @@
 //! Clients of one vault with one identity.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use azure_core::{
@@ -21,14 +21,13 @@ use super::{
     auth::{NamedAuthority, TenantError},
     authenticated::AuthenticatedVaults,
     bundle::{Bundle, VersionProperties},
-    cache::{Answer, CacheSettings, Cacheable, ReadCache, Reader},
+    cache::{Answer, CacheReader, CacheSettings, ReadCache, Reader, Requests, Round},
     error::VaultError,
     host::{VaultHost, VaultHosts},
     lenient_json::LenientJsonPolicy,
-    limiter::QueuedRequest,
     list::{List, ObjectList},
     read::Read,
-    request::Request as VaultRequest,
+    request_sender::RequestSender,
     sdk::Sdk,
 };
 
@@ -68,13 +67,11 @@ impl Vaults {
         let host = self.hosts.of(endpoint);
         let metrics = self.clients.metrics.clone();
         let sdk = Sdk::connect(endpoint.url.as_str(), credential, self.options_at(&host), metrics)?;
+        let from = CacheReader { cache: self.sharing.clone(), vault: host.name.clone(), reader };
         Ok(VaultClient {
-            vault: host.name.clone(),
-            reader,
-            sdk: Arc::new(sdk),
-            sharing: self.sharing.clone(),
-            authenticated: self.authenticated.clone(),
-            shared: AtomicBool::new(false),
+            requests: RequestSender::new(from, sdk, self.authenticated.clone()),
+            round: Mutex::default(),
+            list_wait: self.clients.transports.timeouts.list_wait,
         })
     }
 
@@ -200,62 +197,43 @@ const ANY_VERSION: &str = "api-version=7.6";
 
 /// A client that reads a vault's three kinds of objects in one way.
 pub struct VaultClient {
-    vault: Arc<str>,
-    reader: Reader,
-    sdk: Arc<Sdk>,
-    sharing: Arc<ReadCache>,
-    authenticated: AuthenticatedVaults,
-    shared: AtomicBool,
+    requests: RequestSender,
+    /// The values that stand, by the lists of this mount.
+    round: Mutex<Arc<Round>>,
+    /// The longest wait for a list of a round.
+    list_wait: Duration,
 }
 
 impl VaultClient {
+    /// Finds out by lists which of these objects are unchanged since their last read, where that takes fewer requests
+    /// than reads. From then on [`Self::get`] answers with the kept values of these objects.
+    ///
+    /// Does nothing for initial mounts, or if each republish reads ([`RepublishCheck::Get`](super::RepublishCheck)).
+    pub async fn revalidate(&self, reads: &[Read]) {
+        let RequestSender { from, .. } = &self.requests;
+        let round = Round::begin(from, reads, self.list_wait, &self.requests).await;
+        *self.round.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(round);
+    }
+
     /// Reads one version of an object.
     pub fn get(&self, read: &Read) -> Answer<Bundle> {
-        let object = read.clone();
-        self.answer(VaultRequest::Object(read.clone()), |sdk, ask| async move { sdk.get(&object, ask).await })
+        let round = self.round.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let unchanged = round.answer(&self.requests.from, read, &self.requests);
+        unchanged.unwrap_or_else(|| self.requests.get(read))
     }
 
     /// Lists every version of an object, in the vault's order; empty if there is no such object.
     pub fn versions(&self, read: &Read) -> Answer<Vec<VersionProperties>> {
-        let object = read.clone();
-        self.answer(
-            VaultRequest::Object(read.clone()),
-            |sdk, ask| async move { sdk.versions(&object, ask).await },
-        )
+        self.requests.versions(read)
     }
 
     /// Lists the vault's objects of one type. The identity needs the permission to list.
     pub fn list(&self, list: List) -> Answer<ObjectList> {
-        self.answer(VaultRequest::List(list), move |sdk, ask| async move { sdk.objects(&list, ask).await })
-    }
-
-    /// Returns the answer to `request`, which `send` sends if no other mount's answer will do.
-    fn answer<V: Cacheable, F>(
-        &self,
-        request: VaultRequest,
-        send: impl FnOnce(Arc<Sdk>, Arc<QueuedRequest>) -> F,
-    ) -> Answer<V>
-    where
-        F: Future<Output = Result<V, VaultError>> + Send + 'static,
-    {
-        let (answer, call) = self.sharing.answer(&self.vault, &self.reader, &request, |ask| {
-            let (sdk, request) = (self.sdk.clone(), request.clone());
-            let (host, authenticated) = (self.vault.clone(), self.authenticated.clone());
-            let answer = send(sdk.clone(), ask);
-            async move {
-                let result = sdk.measured(&request, answer).await;
-                authenticated.note(&host, &result);
-                result
-            }
-        });
-        if call == VaultCall::Shared {
-            self.shared.store(true, Ordering::Relaxed);
-        }
-        answer
+        self.requests.list(list)
     }
 
     /// Returns whether another mount sent any of the reads so far, and so with another token.
     pub fn shared(&self) -> bool {
-        self.shared.load(Ordering::Relaxed)
+        self.requests.shared()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, fmt};
 
+use tokio::time::Instant;
+
 use crate::spec::object::{ObjectName, ObjectType};
 
 use super::{error::VaultError, identifier, properties::Properties};
@@ -36,6 +38,8 @@ pub struct ObjectList {
     pub pages: usize,
     /// How much of the list was requested.
     pub extent: Extent,
+    /// The time of the request for the first page: the list is not newer.
+    pub asked: Instant,
 }
 
 /// How much of a vault's list was requested.
@@ -122,10 +126,10 @@ impl Listing {
         }
     }
 
-    pub(super) fn into_list(self, extent: Extent) -> ObjectList {
+    pub(super) fn into_list(self, extent: Extent, asked: Instant) -> ObjectList {
         let Self { mut objects, list, pages, .. } = self;
         objects.truncate(list.max_objects);
-        ObjectList { objects, pages, extent }
+        ObjectList { objects, pages, extent, asked }
     }
 }
 
@@ -151,7 +155,8 @@ mod tests {
             add(&mut listing, "/secrets/a").unwrap();
             assert_eq!(listing.end_page(Some("https://next")), None);
             add(&mut listing, "/secrets/b").unwrap();
-            let list = listing.end_page(last).map(|extent| listing.into_list(extent)).unwrap();
+            let list =
+                listing.end_page(last).map(|extent| listing.into_list(extent, Instant::now())).unwrap();
             assert_eq!((names(&list), list.pages, list.extent), (vec!["a", "b"], 2, Extent::Whole));
         }
     }
@@ -168,7 +173,7 @@ mod tests {
         }
         assert_eq!(objects.end_page(Some("https://next")), None, "the next page may be empty");
         add(&mut objects, "/secrets/d").unwrap();
-        let list = objects.end_page(None).map(|extent| objects.into_list(extent)).unwrap();
+        let list = objects.end_page(None).map(|extent| objects.into_list(extent, Instant::now())).unwrap();
         assert_eq!((names(&list), list.extent), (vec!["a", "b", "c"], Extent::Beginning));
     }
 
@@ -184,7 +189,7 @@ mod tests {
         };
         let pages = (0..).take_while(|number| page(*number, &mut listing).is_none()).count();
         assert!((60..=70).contains(&pages), "{pages} objects of 60 KiB");
-        assert!(listing.into_list(Extent::Beginning).bytes() < MAX_LIST_BYTES + 100_000);
+        assert!(listing.into_list(Extent::Beginning, Instant::now()).bytes() < MAX_LIST_BYTES + 100_000);
     }
 
     #[test]

@@ -17,13 +17,17 @@ mod list;
 mod properties;
 mod read;
 mod request;
+mod request_sender;
 mod sdk;
 
 pub use self::{
     auth::{Challenge, ChallengeError, ClaimsChallenge, NamedAuthority, TenantError},
     authenticated::AuthenticatedVaults,
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
-    cache::{Answer, CacheSettings, MaxAge, MemorySize, Reader, TtlCache},
+    cache::{
+        Answer, Attributes, CacheSettings, Decision, KnownLists, LastRead, Lists, MAX_UNREAD, MaxAge,
+        MemorySize, Reader, RepublishCheck, TtlCache, page_budget, turn,
+    },
     client::{HostStatus, VaultClient, Vaults},
     error::VaultError,
     error_response::{Reason, VaultErrorResponse},

@@ -20,6 +20,8 @@ pub struct Properties {
     pub managed: Option<bool>,
     /// The tags, at most 15.
     pub tags: BTreeMap<String, String>,
+    /// The time of the answer, by the vault's own clock (`Date`).
+    pub answered: Option<OffsetDateTime>,
 }
 
 /// The times of a version, and whether it can be read.
@@ -57,7 +59,7 @@ impl Properties {
             tags.pop_last();
         }
         let lifecycle = lifecycle.map(Into::into).unwrap_or_default();
-        Self { id, lifecycle, content_type: None, managed: None, tags }
+        Self { id, lifecycle, tags, ..Self::default() }
     }
 
     pub(super) fn with_content_type(self, content_type: Option<&str>) -> Self {

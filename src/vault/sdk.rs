@@ -4,8 +4,12 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use azure_core::{
     credentials::TokenCredential,
-    http::{ClientMethodOptions, ClientOptions, Context, pager::PagerOptions},
-    time::OffsetDateTime,
+    http::{
+        ClientMethodOptions, ClientOptions, Context,
+        headers::{HeaderName, Headers},
+        pager::PagerOptions,
+    },
+    time::{OffsetDateTime, parse_rfc7231},
 };
 use azure_security_keyvault_certificates::{
     CertificateClient, CertificateClientOptions,
@@ -131,20 +135,25 @@ impl Sdk {
                     method_options,
                     ..Default::default()
                 };
-                let secret = self.secrets.get_secret(name, Some(options)).await?.into_model()?;
-                SecretBundle::answering(read, secret).map(Bundle::Secret)
+                let response = self.secrets.get_secret(name, Some(options)).await?;
+                let answered = date(response.headers());
+                let bundle = SecretBundle::answering(read, response.into_model()?)?;
+                Ok(Bundle::Secret(bundle).with_answered(answered))
             }
             ObjectType::Key => {
                 let options = KeyClientGetKeyOptions { key_version: version, method_options };
-                let key = self.keys.get_key(name, Some(options)).await?.into_model()?;
-                KeyBundle::answering(read, key).map(Bundle::Key)
+                let response = self.keys.get_key(name, Some(options)).await?;
+                let answered = date(response.headers());
+                let bundle = KeyBundle::answering(read, response.into_model()?)?;
+                Ok(Bundle::Key(bundle).with_answered(answered))
             }
             ObjectType::Certificate => {
                 let options =
                     CertificateClientGetCertificateOptions { certificate_version: version, method_options };
-                let certificate =
-                    self.certificates.get_certificate(name, Some(options)).await?.into_model()?;
-                CertificateBundle::answering(read, certificate).map(Bundle::Certificate)
+                let response = self.certificates.get_certificate(name, Some(options)).await?;
+                let answered = date(response.headers());
+                let bundle = CertificateBundle::answering(read, response.into_model()?)?;
+                Ok(Bundle::Certificate(bundle).with_answered(answered))
             }
         }
     }
@@ -213,6 +222,8 @@ impl Sdk {
         list: &List,
         ask: Arc<QueuedRequest>,
     ) -> Result<ObjectList, VaultError> {
+        let (begin, sent) = (tokio::time::Instant::now(), ask.clone());
+        let asked = || sent.sent_at().unwrap_or(begin);
         // The models of the three crates are alike, but no trait says so.
         macro_rules! list {
             ($pager:expr, $id:ident, |$item:ident, $properties:ident| $more:expr) => {{
@@ -227,10 +238,10 @@ impl Sdk {
                         })?;
                     }
                     if let Some(extent) = listing.end_page(page.next_link.as_deref()) {
-                        return Ok(listing.into_list(extent));
+                        return Ok(listing.into_list(extent, asked()));
                     }
                 }
-                Ok(listing.into_list(Extent::Whole))
+                Ok(listing.into_list(Extent::Whole, asked()))
             }};
         }
         let method_options = paging(ask);
@@ -261,6 +272,11 @@ impl Sdk {
             }
         }
     }
+}
+
+/// Returns the time at which the vault answered, by its own clock (RFC 9110, section 6.6.1).
+fn date(headers: &Headers) -> Option<OffsetDateTime> {
+    parse_rfc7231(headers.get_optional_str(&HeaderName::from_static("date"))?).ok()
 }
 
 /// Returns options that pass the queue entry of a list's pages to the limiter.

@@ -8,7 +8,10 @@ use akv_provider::{
     metrics::Metrics,
     spec::{cloud::CloudName, mount_kind::MountKind, object::ObjectType, principal::Principal},
     transport::ClientFactory,
-    vault::{CacheSettings, Extent, List, ListedObject, ObjectList, Reader, VaultClient, VaultError, Vaults},
+    vault::{
+        CacheSettings, Extent, List, ListedObject, ObjectList, Reader, RepublishCheck, VaultClient,
+        VaultError, Vaults,
+    },
 };
 use azure_core::{
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
@@ -40,7 +43,11 @@ impl TokenCredential for Issued {
 fn clients(azure: &Azure, count: usize) -> Vec<VaultClient> {
     let metrics = Metrics::new(false);
     let factory = ClientFactory { transports: azure.transports(), user_agent: None, metrics };
-    let cache = CacheSettings { republish_max_age: Duration::ZERO, object_cache_ttl: Duration::ZERO };
+    let cache = CacheSettings {
+        republish_max_age: Duration::ZERO,
+        object_cache_ttl: Duration::ZERO,
+        republish_check: RepublishCheck::Get,
+    };
     let vaults = Vaults::new(&factory, cache);
     let endpoint = CloudEnvironment::named(CloudName::Public).vault(&"lab".parse().unwrap());
     let token = azure.access_token(WORKLOAD, "https://vault.azure.net", Duration::from_secs(3600));

@@ -31,6 +31,7 @@ mod process;
 mod proxies;
 mod reads;
 mod renewal;
+mod republish_check;
 mod restart;
 mod server;
 mod sharing;

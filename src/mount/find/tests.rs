@@ -25,7 +25,7 @@ fn listed(names: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<ListedObject>
 }
 
 fn list(objects: Vec<ListedObject>) -> Arc<ObjectList> {
-    Arc::new(ObjectList { objects, pages: 1, extent: Extent::Whole })
+    Arc::new(ObjectList { objects, pages: 1, extent: Extent::Whole, asked: tokio::time::Instant::now() })
 }
 
 fn find(entry: usize, position: usize, glob: &str) -> FindSpec {
@@ -105,7 +105,12 @@ fn what_is_found_is_bounded() {
     let error = chosen(&[], &[find(2, 0, "*")], &[all]).unwrap_err();
     assert_eq!(error, "secret/* (objects[2]): the class finds more than 250 objects");
 
-    let beginning = ObjectList { objects: Vec::new(), pages: 100, extent: Extent::Beginning };
+    let beginning = ObjectList {
+        objects: Vec::new(),
+        pages: 100,
+        extent: Extent::Beginning,
+        asked: tokio::time::Instant::now(),
+    };
     let optional = FindSpec { presence: Presence::Optional, ..find(0, 0, "*") };
     let error = chosen(&[], &[optional], &[Arc::new(beginning)]).unwrap_err();
     assert!(error.contains("more than 2500 objects of type secret"), "{error}");

@@ -55,6 +55,8 @@ pub(super) enum Refusal {
     Token,
     /// One object: 403.
     Object,
+    /// One object, of which a value of the principal is kept: 403.
+    KeptObject,
 }
 
 impl AccessRecord {
@@ -87,7 +89,11 @@ impl AccessRecord {
         drop_all: impl FnOnce(),
     ) {
         let _storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
-        if refusal == Refusal::Token || self.read.get(object).is_some() {
+        let has_read = match refusal {
+            Refusal::Token | Refusal::KeptObject => true,
+            Refusal::Object => self.read.get(object).is_some(),
+        };
+        if has_read {
             self.refused.insert(object.access.clone(), now);
             drop_all();
         }
@@ -126,6 +132,7 @@ mod tests {
         assert!(!drops(&record, &object("q", "a"), Refusal::Object, now), "another principal read it");
         assert!(drops(&record, &object("p", "a"), Refusal::Object, now));
         assert!(drops(&record, &object("q", "a"), Refusal::Token, now), "the token opens no object");
+        assert!(drops(&record, &object("r", "a"), Refusal::KeptObject, now), "it was read, though long ago");
     }
 
     #[test]

@@ -20,11 +20,13 @@ use super::{
         error::VaultError,
         limiter::QueuedRequest,
         list::ObjectList,
+        read::Read,
         request::Request,
     },
     access::{Access, AccessRecord, ReadObject, Refusal},
-    cache_policy::CacheSettings,
+    cache_policy::{CacheSettings, RepublishCheck},
     refused_reads::RefusedReads,
+    revalidation::{Attributes, KnownLists, LastRead, Lists},
     ttl_cache::{MemorySize, TtlCache},
 };
 
@@ -64,6 +66,7 @@ pub(in crate::vault) struct ReadCache {
     settings: CacheSettings,
     metrics: Metrics,
     access: AccessRecord,
+    known_lists: KnownLists,
     bundles: Store<Bundle>,
     versions: Store<Vec<VersionProperties>>,
     lists: Store<ObjectList>,
@@ -82,6 +85,12 @@ pub(in crate::vault) trait Cacheable: MemorySize + Send + Sync + Sized + 'static
     fn kind(request: &Request) -> &'static str;
     /// Returns the store of this kind of answer.
     fn store(cache: &ReadCache) -> &Store<Self>;
+    /// Returns how long the answer is kept.
+    fn keep(settings: &CacheSettings, request: &Request) -> Duration {
+        settings.max_age(MountKind::Republish).of_request(request)
+    }
+    /// Takes note of an answer of the vault, or of its failure.
+    fn note(_: &ReadCache, _: &Key, _: Result<&Self, &VaultError>) {}
 }
 
 impl ReadCache {
@@ -90,6 +99,7 @@ impl ReadCache {
             settings,
             metrics,
             access: AccessRecord::new(),
+            known_lists: KnownLists::new(),
             bundles: Store::new(),
             versions: Store::new(),
             lists: Store::new(),
@@ -120,7 +130,12 @@ impl ReadCache {
         let key = Key { vault: vault.clone(), principal, request: request.clone() };
         let store = V::store(self);
         let max_age = self.settings.max_age(reader.kind).of_request(request);
-        if let Some(value) = store.kept.get(&key, max_age, Instant::now()) {
+        let kept = match reader.kind {
+            // A new pod gets no value because of a list.
+            MountKind::Initial => store.kept.get(&key, max_age, Instant::now()),
+            MountKind::Republish => store.kept.get_confirmed(&key, max_age, Instant::now()),
+        };
+        if let Some(value) = kept {
             return counted(std::future::ready(Ok(value)).boxed().shared(), VaultCall::Hit);
         }
         let read_key = (key, reader.renewed);
@@ -138,6 +153,7 @@ impl ReadCache {
             let answer = async move {
                 let answer = answer.await.map(Arc::new).map_err(Arc::new);
                 let asked = sent.sent_at().unwrap_or(begin);
+                V::note(&cache, &read_key.0, answer.as_deref().map_err(|error| &**error));
                 match &answer {
                     Ok(value) => cache.store(read_key.0, value, asked),
                     Err(error) => {
@@ -158,6 +174,51 @@ impl ReadCache {
         counted(joined.call, VaultCall::Shared)
     }
 
+    /// Returns whether lists show what `reader` must read.
+    pub(super) fn revalidates(&self, reader: &Reader) -> bool {
+        reader.kind == MountKind::Republish && self.settings.republish_check == RepublishCheck::List
+    }
+
+    /// Returns what is known of vaults' lists.
+    pub(super) fn known_lists(&self) -> &KnownLists {
+        &self.known_lists
+    }
+
+    /// Returns the last read of the newest version of an object, if its value is kept and no mount may get it at `now`.
+    pub(super) fn last_read(
+        &self,
+        vault: &Arc<str>,
+        reader: &Reader,
+        read: &Read,
+        now: Instant,
+    ) -> Option<LastRead> {
+        let key = Key::of(vault, reader, read)?;
+        let max_age = self.settings.max_age(reader.kind).of(read);
+        if self.bundles.kept.get_confirmed(&key, max_age, now).is_some() {
+            return None;
+        }
+        let (bundle, asked) = self.bundles.kept.last(&key)?;
+        let properties = bundle.properties();
+        let attributes = Attributes::of(read.object_type, properties);
+        Some(LastRead { asked, answered: properties.answered, attributes })
+    }
+
+    /// Records that the vault still had the value of a read at `listed`, and returns the value. The read was sent at
+    /// `asked`. `None` means that the value was dropped or replaced since.
+    pub(super) fn confirm(
+        &self,
+        vault: &Arc<str>,
+        reader: &Reader,
+        read: &Read,
+        asked: Instant,
+        listed: Instant,
+    ) -> Option<Arc<Bundle>> {
+        let key = Key::of(vault, reader, read)?;
+        let bundle = self.bundles.kept.confirm(&key, asked, listed)?;
+        self.metrics.vault_call(vault, Bundle::kind(&key.request), VaultCall::Unchanged);
+        Some(bundle)
+    }
+
     /// Drops answers that no mount may get any more.
     pub(in crate::vault) fn evict_expired(&self) {
         let now = Instant::now();
@@ -168,7 +229,7 @@ impl ReadCache {
 
     /// Stores the answer to a read that was sent at `asked`, unless the principal was refused since.
     fn store<V: Cacheable>(&self, key: Key, value: &Arc<V>, asked: Instant) {
-        let keep = self.settings.max_age(MountKind::Republish).of_request(&key.request);
+        let keep = V::keep(&self.settings, &key.request);
         self.access.read(key.object(), asked, || {
             V::store(self).kept.insert(key, value.clone(), asked, keep);
         });
@@ -180,6 +241,10 @@ impl ReadCache {
     fn invalidate(&self, failed: &Key, error: &VaultError) {
         match error {
             VaultError::Unauthorized(_) => self.drop_refused(failed, Refusal::Token),
+            // The record of what was read forgets the oldest.
+            VaultError::Forbidden(_) if self.bundles.kept.last(failed).is_some() => {
+                self.drop_refused(failed, Refusal::KeptObject);
+            }
             VaultError::Forbidden(_) => self.drop_refused(failed, Refusal::Object),
             VaultError::NotFound(_) | VaultError::Disabled(_) | VaultError::NotValidNow(_) => self
                 .invalidate_where(|key| {
@@ -209,6 +274,11 @@ impl ReadCache {
 }
 
 impl Key {
+    fn of(vault: &Arc<str>, reader: &Reader, read: &Read) -> Option<Self> {
+        let principal = reader.principal.clone()?;
+        Some(Self { vault: vault.clone(), principal, request: Request::Object(read.clone()) })
+    }
+
     fn object(&self) -> ReadObject {
         let access = Access { vault: self.vault.clone(), principal: self.principal.clone() };
         ReadObject { access, object_type: self.request.object_type(), name: self.request.name().cloned() }
@@ -233,6 +303,13 @@ impl Cacheable for Bundle {
 
     fn store(cache: &ReadCache) -> &Store<Self> {
         &cache.bundles
+    }
+
+    fn keep(settings: &CacheSettings, request: &Request) -> Duration {
+        match request {
+            Request::Object(read) => settings.keep(read),
+            Request::List(_) => Duration::ZERO,
+        }
     }
 }
 
@@ -266,6 +343,17 @@ impl Cacheable for ObjectList {
 
     fn store(cache: &ReadCache) -> &Store<Self> {
         &cache.lists
+    }
+
+    fn note(cache: &ReadCache, key: &Key, answer: Result<&Self, &VaultError>) {
+        if let Request::List(list) = key.request {
+            let lists = Lists {
+                vault: key.vault.clone(),
+                principal: key.principal.clone(),
+                object_type: list.object_type,
+            };
+            cache.known_lists.record(&lists, list, answer, Instant::now());
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! A cache with a maximum age. It is bounded in memory, and wipes values when they are dropped.
 
-use std::{hash::Hash, sync::Arc, time::Duration};
+use std::{
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
@@ -19,6 +23,9 @@ struct Entry<V> {
     value: Arc<V>,
     /// The time of the request to the vault: the answer is not newer.
     asked: Instant,
+    /// The latest time at which the answer is known to be the vault's newest one. Shared, so that an entry that was
+    /// dropped meanwhile is not inserted again.
+    newest_at: Arc<Mutex<Instant>>,
     /// The time after which no mount may use the answer.
     until: Instant,
 }
@@ -31,7 +38,13 @@ pub trait MemorySize {
 
 impl<V> Clone for Entry<V> {
     fn clone(&self) -> Self {
-        Self { value: self.value.clone(), ..*self }
+        Self { value: self.value.clone(), newest_at: self.newest_at.clone(), ..*self }
+    }
+}
+
+impl<V> Entry<V> {
+    fn newest_at(&self) -> MutexGuard<'_, Instant> {
+        self.newest_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,12 +70,35 @@ impl<K: Eq + Hash + Clone, V: MemorySize> TtlCache<K, V> {
         (now.saturating_duration_since(entry.asked) < max_age).then_some(entry.value)
     }
 
+    /// Returns the answer to `key`, if it was requested or confirmed within `max_age` before `now`.
+    pub fn get_confirmed(&self, key: &K, max_age: Duration, now: Instant) -> Option<Arc<V>> {
+        let entry = self.0.get(key)?;
+        let newest_at = *entry.newest_at();
+        (now < entry.until && now.saturating_duration_since(newest_at) < max_age).then_some(entry.value)
+    }
+
+    /// Returns the answer to `key` and the time of its request, whatever its age.
+    pub fn last(&self, key: &K) -> Option<(Arc<V>, Instant)> {
+        self.0.get(key).map(|entry| (entry.value, entry.asked))
+    }
+
+    /// Records that the vault still had the answer to `key` at the time `at`, if it is the one that was requested at
+    /// `asked`, and returns it.
+    pub fn confirm(&self, key: &K, asked: Instant, at: Instant) -> Option<Arc<V>> {
+        let entry = self.0.get(key).filter(|entry| entry.asked == asked)?;
+        let mut newest_at = entry.newest_at();
+        *newest_at = at.max(*newest_at);
+        drop(newest_at);
+        Some(entry.value)
+    }
+
     /// Inserts an answer that was requested at `asked`, for as long as `keep`, unless there is a newer one or `keep`
     /// is zero.
     pub fn insert(&self, key: K, value: Arc<V>, asked: Instant, keep: Duration) {
         let newer = self.0.peek(&key).is_some_and(|entry| entry.asked > asked);
         if !keep.is_zero() && !newer {
-            self.0.insert(key, Entry { value, asked, until: asked + keep });
+            let newest_at = Arc::new(Mutex::new(asked));
+            self.0.insert(key, Entry { value, asked, newest_at, until: asked + keep });
         }
     }
 
@@ -107,6 +143,33 @@ mod tests {
         assert!(recalled(MINUTE * 5, begin + MINUTE), "and not for another");
         assert!(!recalled(Duration::ZERO, begin), "a maximum age of zero is never a hit");
         assert!(memory.get(&"b", MINUTE, begin).is_none());
+    }
+
+    #[test]
+    fn a_confirmed_entry_is_as_young_as_its_confirmation() {
+        let (memory, begin) = (TtlCache::new(), Instant::now());
+        memory.insert("a", Arc::new(Value(1)), begin, MINUTE * 60);
+        let confirmed = |now| memory.get_confirmed(&"a", MINUTE, now).is_some();
+        assert!(confirmed(begin) && !confirmed(begin + MINUTE));
+        assert!(memory.confirm(&"a", begin, begin + MINUTE).is_some());
+        assert!(confirmed(begin + MINUTE) && !confirmed(begin + MINUTE * 2));
+        assert!(memory.get(&"a", MINUTE, begin + MINUTE).is_none(), "its request is no younger");
+        assert_eq!(memory.last(&"a").map(|(_, asked)| asked), Some(begin));
+        assert!(memory.confirm(&"a", begin, begin).is_some(), "an older confirmation that comes late");
+        assert!(confirmed(begin + MINUTE));
+        memory.confirm(&"a", begin, begin + MINUTE * 60);
+        assert!(!confirmed(begin + MINUTE * 60), "no mount may use it any more");
+    }
+
+    #[test]
+    fn an_entry_that_is_no_longer_there_is_not_confirmed() {
+        let (memory, begin) = (TtlCache::new(), Instant::now());
+        memory.insert("a", Arc::new(Value(1)), begin, MINUTE * 60);
+        memory.insert("a", Arc::new(Value(2)), begin + MINUTE, MINUTE * 60);
+        assert!(memory.confirm(&"a", begin, begin + MINUTE * 2).is_none(), "another answer replaced it");
+        memory.invalidate(|_| true);
+        assert!(memory.confirm(&"a", begin + MINUTE, begin + MINUTE * 2).is_none());
+        assert!(memory.last(&"a").is_none());
     }
 
     #[test]

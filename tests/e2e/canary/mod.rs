@@ -10,9 +10,10 @@ use akv_provider::content::{pkcs12::Archive, private_key::PrivateKey};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
+use tonic::Status;
 
 use crate::{
-    harness::{Azure, MountCall},
+    harness::{Azure, Driver, MountCall},
     process::{self, Process},
 };
 
@@ -25,6 +26,9 @@ const CERTIFICATE_PASSWORD: &str = "c4n4ry-of-the-certificate-password+/=&%";
 const DEFAULT: &str = "c4n4ry-of-the-default+/=&%";
 const STORE_PASSWORD: &str = "c4n4ry-of-the-store-password+/=&%";
 const FORGED_TOKEN: &str = "eyJhbGciOiJub25lIn0.c4n4ry-of-the-token.c4n4ry-of-its-signature";
+
+/// The flags with which values are kept, and each republish checks them.
+const BY_LIST: [&str; 2] = ["--republish-check=list", "--republish-max-age=0"];
 
 #[tokio::test]
 async fn no_secret_leaks_with_text_logs() {
@@ -89,7 +93,8 @@ async fn no_secret_leaks(flags: &[&str], prepare: impl FnOnce(&Azure), ready: &s
     let url = format!("http://127.0.0.1:{metrics}/metrics");
     let port = format!("--prometheus-port={metrics}");
     let mut process =
-        Process::start_with(&azure, &[flags, &["-v=5", "--metrics-object-name", &port]].concat()).await;
+        Process::start_with(&azure, &[flags, &BY_LIST, &["-v=5", "--metrics-object-name", &port]].concat())
+            .await;
     // Read while the binary runs, which would wait for a reader of a full pipe.
     let mut pipes = (process.child.stdout.take().unwrap(), process.child.stderr.take().unwrap());
     let output = tokio::spawn(async move {
@@ -120,6 +125,9 @@ async fn no_secret_leaks(flags: &[&str], prepare: impl FnOnce(&Azure), ready: &s
             assert!(azure.faults().hits(fault) > 0, "the fault of attempt {index} was not met");
             azure.faults().remove(fault);
         }
+    }
+    for status in republish_by_list(&azure, &driver).await {
+        writeln!(said, "{status:?} {}", status.message()).unwrap();
     }
     said += &reqwest::get(&url).await.unwrap().text().await.unwrap();
     process.signal("-TERM").await;
@@ -156,6 +164,38 @@ async fn no_secret_leaks(flags: &[&str], prepare: impl FnOnce(&Azure), ready: &s
 /// Returns an answer of this text as JSON, which it need not be.
 fn invalid(body: String) -> Fault {
     Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() }
+}
+
+/// Republishes a volume whose values are kept, with and without faults of its lists and reads. Returns the driver's errors.
+async fn republish_by_list(azure: &Azure, driver: &Driver) -> Vec<Status> {
+    let names: Vec<_> = (0..5).map(|number| format!("kept-{number}")).collect();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, VALUE);
+    }
+    azure.clock().advance(Duration::from_secs(60));
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let volume = MountCall::of_secrets(azure, &names).of_another_pod();
+    driver.mount(&volume).await.unwrap();
+    azure.journal().clear();
+    driver.mount(&volume).await.unwrap();
+    let asked = Route::service(Service::Vault).credentials(true);
+    assert_eq!(azure.journal().count(&asked), 2, "a list and a read: {:?}", azure.journal().lines());
+
+    let lists = asked.clone().matching(|head| head.path.trim_matches('/') == "secrets");
+    let reads = asked.path_prefix("/secrets/kept-");
+    let refused = Fault::Status { code: 403, retry_after: None, body: Some(VALUE.to_owned()) };
+    let body = json!({ "value": [{ "id": VALUE, "attributes": { "updated": VALUE } }] }).to_string();
+    let rubbish = Fault::InvalidBody { content_type: "application/json".to_owned(), body: body.into() };
+    let mut errors = Vec::new();
+    for (route, fault) in [(reads, refused), (lists, rubbish)] {
+        let id = azure.faults().inject(route, fault);
+        errors.extend(driver.mount(&volume).await.err());
+        assert!(azure.faults().hits(id) > 0, "{:?}", azure.journal().lines());
+        azure.faults().remove(id);
+        driver.mount(&volume).await.unwrap();
+    }
+    assert_eq!(errors.len(), 1, "a list that fails leaves the reads");
+    errors
 }
 
 /// Stores an archive that opens and one under a password. Returns the scalar of the first one's key.

@@ -37,6 +37,7 @@ pub(super) const TIMEOUTS: Timeouts = Timeouts {
     initial_backoff: Duration::from_millis(1),
     throttle_backoff: Duration::from_millis(20),
     throttle_wait: Duration::from_secs(15),
+    list_wait: Duration::from_secs(1),
 };
 
 /// The time limit for all requests of a mount in Azure's journal. With [`TIMEOUTS`], a thirtieth of kubelet's two

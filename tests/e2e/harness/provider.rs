@@ -69,6 +69,11 @@ impl Provider {
         Self::launch(azure, transports, &[], change)
     }
 
+    /// Starts a provider with the test's own transports, and with these flags.
+    pub(crate) fn start_over_with(azure: &Azure, transports: Transports, flags: &[String]) -> Self {
+        Self::launch(azure, transports, flags, |_| {})
+    }
+
     /// Returns the metrics as Prometheus would read them, if the test has a port for them.
     pub(crate) async fn metrics(&self) -> String {
         let url = format!("http://127.0.0.1:{}/metrics", self.ports[0].port());

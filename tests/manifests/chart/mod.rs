@@ -51,6 +51,7 @@ fn extreme() -> Value {
         "serviceAccountIssuer": ["https://oidc.example.com/tenant/cluster/", "https://other.example.com"],
         "identityProofMaxAge": "1m30s",
         "republishMaxAge": "1h30m",
+        "republishCheck": "list",
         "objectCacheTtl": "300ms",
         "mountTimeout": "1m50s",
         "maxCallRecvMsgSize": 2147483647,

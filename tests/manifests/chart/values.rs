@@ -96,6 +96,7 @@ fn other(path: &str, value: &Value) -> Value {
         | "republishMaxAge"
         | "objectCacheTtl"
         | "mountTimeout" => json!("9s"),
+        "republishCheck" => json!("list"),
         "linux.providersDir" => json!("/etc/kubernetes/secrets-store-csi-providers"),
         "linux.volumes" => json!([{"name": "extra", "emptyDir": {}}]),
         "linux.volumeMounts" => json!([{"name": "providers", "mountPath": "/elsewhere"}]),

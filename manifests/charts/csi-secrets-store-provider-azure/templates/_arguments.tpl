@@ -27,6 +27,7 @@
 {{- end }}
 - {{ printf "--identity-proof-max-age=%s" .Values.identityProofMaxAge | quote }}
 - {{ printf "--republish-max-age=%s" .Values.republishMaxAge | quote }}
+- {{ printf "--republish-check=%s" .Values.republishCheck | quote }}
 - {{ printf "--object-cache-ttl=%s" .Values.objectCacheTtl | quote }}
 - {{ printf "--mount-timeout=%s" .Values.mountTimeout | quote }}
 - --max-call-recv-msg-size={{ .Values.maxCallRecvMsgSize | int }}

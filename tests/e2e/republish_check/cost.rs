@@ -1,0 +1,177 @@
+//! What a round costs, and who shares it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use akv_emulator::Route;
+
+use crate::harness::{Azure, MountCall};
+
+use super::{EACH_MINUTE, EACH_TIME, Fixture, cost, lists, play, secrets};
+
+#[tokio::test]
+async fn a_round_costs_a_list_and_one_read_in_turn() {
+    let fixture = Fixture::start(25, 20, &EACH_TIME).await;
+    for _ in 0..2 {
+        let mut read = BTreeSet::new();
+        for _ in 0..20 {
+            read.insert(fixture.quiet_round().await);
+        }
+        assert_eq!(read.len(), 20, "each object has its turn: {read:?}");
+    }
+}
+
+#[tokio::test]
+async fn by_default_no_list_is_requested() {
+    let fixture = Fixture::start(25, 20, &["--republish-max-age=0"]).await;
+    for _ in 0..2 {
+        assert_eq!(fixture.round().await.1, cost(0, 20));
+    }
+}
+
+#[tokio::test]
+async fn first_mounts_never_use_it() {
+    let fixture = Fixture::start(25, 20, &EACH_MINUTE).await;
+    play(Duration::from_secs(60)).await;
+    fixture.quiet_round().await;
+    fixture.put("secret-7", "new");
+    // The values of the round are young enough for a republish, and not for a new pod.
+    let (mounted, spent) = fixture.republish(&fixture.volume.of_another_pod()).await;
+    assert_eq!((mounted.text("secret-7"), spent), ("new", cost(0, 20)));
+
+    let fixture = Fixture::start(25, 20, &[EACH_MINUTE[0], "--object-cache-ttl=2m"]).await;
+    play(Duration::from_secs(119)).await;
+    assert_eq!(fixture.republish(&fixture.volume.of_another_pod()).await.1, cost(0, 0));
+    play(Duration::from_secs(1)).await;
+    fixture.quiet_round().await;
+    assert_eq!(fixture.republish(&fixture.volume).await.1, cost(0, 0), "a republish gets what stands");
+    // Of the values that stand, a new pod gets the one that was read.
+    assert_eq!(fixture.republish(&fixture.volume.of_another_pod()).await.1, cost(0, 19));
+}
+
+#[tokio::test]
+async fn a_list_is_requested_only_where_it_pays() {
+    // A list of one page and a read are less than half of five reads.
+    for (objects, expected) in [(1, cost(0, 1)), (4, cost(0, 4)), (5, cost(1, 1))] {
+        let fixture = Fixture::start(25, objects, &EACH_TIME).await;
+        assert_eq!(fixture.round().await.1, expected, "{objects} objects");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_number_of_pages_is_found_out_by_no_more_pages_than_pay() {
+    // Three pages. Eight objects would pay for two.
+    let fixture = Fixture::start(60, 8, &EACH_TIME).await;
+    assert_eq!(fixture.round().await.1, cost(2, 8), "it has more");
+    for _ in 0..3 {
+        assert_eq!(fixture.round().await.1, cost(0, 8), "that is known");
+    }
+    let larger = secrets(&fixture.azure, 20..29);
+    fixture.driver.mount(&larger).await.unwrap();
+    assert_eq!(fixture.republish(&larger).await.1, cost(3, 1), "three pages pay for nine objects");
+    assert_eq!(fixture.round().await.1, cost(0, 8), "three are known, and too many for eight");
+
+    // The vault shrinks. It is found out after an hour, or by a mount for which more pages pay.
+    for number in 40..60 {
+        fixture.azure.vaults().purge("lab", akv_emulator::ObjectKind::Secret, &format!("secret-{number}"));
+    }
+    assert_eq!(fixture.republish(&larger).await.1, cost(2, 1));
+    assert_eq!(fixture.round().await.1, cost(2, 1));
+}
+
+#[tokio::test]
+async fn a_list_is_shared_for_a_minute_by_those_who_share_reads() {
+    let fixture = Fixture::start(25, 15, &EACH_MINUTE).await;
+    let other = secrets(&fixture.azure, 10..25);
+    fixture.driver.mount(&other).await.unwrap();
+    let principal = {
+        let objects: String = (0..15)
+            .map(|number| format!("- {{objectName: secret-{number}, objectType: secret}}\n"))
+            .collect();
+        MountCall::of(&objects).with_secrets(&[
+            ("clientid", "dddddddd-0000-0000-0000-000000000003"),
+            ("clientsecret", "s3cr3t~value"),
+        ])
+    };
+    fixture.driver.mount(&principal).await.unwrap();
+
+    play(Duration::from_secs(60)).await;
+    fixture.quiet_round().await;
+    assert_eq!(fixture.republish(&fixture.volume).await.1, cost(0, 0), "all of it was checked just now");
+    // Ten objects of the other volume were not: the list is there, and one of them is read.
+    assert_eq!(fixture.republish(&other).await.1, cost(0, 1));
+    assert_eq!(fixture.republish(&principal).await.1, cost(1, 1), "another identity lists for itself");
+    play(Duration::from_secs(59)).await;
+    assert_eq!(fixture.republish(&fixture.volume).await.1, cost(0, 0));
+    play(Duration::from_secs(1)).await;
+    fixture.quiet_round().await;
+}
+
+#[tokio::test]
+async fn a_list_that_finds_objects_also_shows_which_are_unchanged() {
+    let azure = Azure::with_numbered_secrets(25).await.0;
+    let provider = crate::harness::Provider::start_with(&azure, &EACH_MINUTE.map(str::to_owned));
+    let volume = MountCall::of("- {find: {name: '*'}, objectType: secret}").workload(&azure);
+    let fixture = Fixture::mounted(azure, provider, volume).await;
+    play(Duration::from_secs(60)).await;
+    fixture.quiet_round().await;
+    fixture.put("secret-7", "new");
+    play(Duration::from_secs(60)).await;
+    let (mounted, spent) = fixture.round().await;
+    assert_eq!((mounted.text("secret-7"), spent), ("new", cost(1, 2)));
+}
+
+#[tokio::test]
+async fn an_object_is_read_an_hour_after_its_last_read() {
+    let fixture = Fixture::start(25, 20, &EACH_TIME).await;
+    play(Duration::from_secs(3_000)).await;
+    for _ in 0..10 {
+        fixture.quiet_round().await;
+    }
+    play(Duration::from_secs(600)).await;
+    // The other ten, and one of those that have had their turn.
+    assert_eq!(fixture.round().await.1, cost(1, 11));
+    fixture.quiet_round().await;
+}
+
+#[tokio::test]
+async fn values_beyond_the_memory_of_the_cache_are_read() {
+    let azure = Azure::with_secrets(&[]).await;
+    for number in 0..200 {
+        azure.vaults().put_secret("lab", &format!("secret-{number}"), &"x".repeat(25_000));
+    }
+    let transports = azure.transports();
+    let fixture = Fixture::start_over(azure, transports, 100, &EACH_TIME).await;
+    let other = secrets(&fixture.azure, 100..200);
+    fixture.driver.mount(&other).await.unwrap();
+    // Five megabytes, of which four are kept.
+    for _ in 0..2 {
+        let (_, first) = fixture.republish(&fixture.volume).await;
+        let (mounted, second) = fixture.republish(&other).await;
+        assert!(first.reads + second.reads > 20, "{first:?} {second:?}");
+        assert!(mounted.files.iter().all(|(_, _, contents)| contents.len() == 25_000));
+    }
+}
+
+#[tokio::test]
+async fn metrics_tell_lists_from_reads() {
+    let azure = Azure::with_numbered_secrets(25).await.0;
+    let provider = crate::harness::Provider::start_over_changed(&azure, azure.transports(), |config| {
+        config.admin.metrics_port = Some(0);
+        config.mounts.cache.republish_check = akv_provider::vault::RepublishCheck::List;
+        config.mounts.cache.republish_max_age = Duration::ZERO;
+    });
+    let volume = secrets(&azure, 0..20);
+    let fixture = Fixture::mounted(azure, provider, volume).await;
+    for _ in 0..3 {
+        fixture.quiet_round().await;
+    }
+    let metrics = fixture.provider.metrics().await;
+    for (kind, result, count) in [("secret", "miss", 23), ("secret", "unchanged", 57), ("list", "miss", 3)] {
+        let line = format!(
+            r#"akv_vault_calls_total{{kind="{kind}",result="{result}",vault="lab.vault.azure.net"}} {count}"#
+        );
+        assert!(metrics.lines().any(|found| found == line), "no {line} in {metrics}");
+    }
+    assert_eq!(fixture.azure.journal().count(&Route::any()), 2);
+    assert_eq!(fixture.azure.journal().count(&lists()), 1);
+}
