@@ -1,6 +1,8 @@
 //! One attempt at a mount, step by step: the token, the reads, a second round with a renewed token where the vault
 //! refused the first, and the files.
 
+mod find;
+
 use std::{future::Future, pin::pin, sync::Arc};
 
 use azure_core::time::OffsetDateTime;
@@ -23,9 +25,8 @@ use super::{
     Mounter, Volume,
     attempts::Attempts,
     failover::Patience,
-    failure::{AskedVault, Budget, Caller, MountError, ObjectFailure, Phase, Progress},
+    failure::{AskedVault, Budget, Caller, MountError, Phase, Progress},
     fetch::{self, Fetched, Stopped},
-    find::{self, Listed, NotChosen},
     layout::{self, Layout, NoVolume},
     memory::MountMemory,
     requested::Requested,
@@ -149,48 +150,6 @@ impl<'a> MountAttempt<'a> {
         }
         caller.vaults = self.asked();
         Ok(Read { objects, fetched, caller })
-    }
-
-    /// Returns all objects of the mount, those that are to be found included, or the failures of finds.
-    async fn find(
-        &self,
-        session: &mut Session,
-    ) -> Result<Result<Arc<[ObjectSpec]>, Vec<ObjectFailure>>, MountError> {
-        let Requested { finds, objects } = &self.requested;
-        if finds.is_empty() {
-            return Ok(Ok(objects.clone()));
-        }
-        let mut lists = self.list(&session.clients, Vec::new()).await?;
-        let refusals = lists.iter().filter_map(|list| list.as_ref().err());
-        if let Some(refusal) = fetch::most_specific(refusals.filter_map(|error| fetch::token_refusal(error)))
-            && self.renew(session, refusal).await?
-        {
-            lists = self.list(&session.clients, find::without_refused(lists)).await?;
-        }
-        let lists = match find::all(finds, lists) {
-            Ok(lists) => lists,
-            Err(failures) => return Ok(Err(failures)),
-        };
-        // As in `convert`.
-        let canceled = CancellationToken::new();
-        let _cancel_on_drop = canceled.clone().drop_guard();
-        let (finds, objects) = (finds.clone(), objects.clone());
-        let choose = move || find::choose(&objects, &finds, &lists, || canceled.is_cancelled());
-        match run_blocking(choose).await {
-            Ok(objects) => Ok(Ok(objects.into())),
-            Err(NotChosen::Failures(failures)) => Ok(Err(failures)),
-            // Only a dropped attempt cancels its choice.
-            Err(NotChosen::Abandoned) => std::future::pending().await,
-        }
-    }
-
-    async fn list(
-        &self,
-        clients: &VaultClients,
-        before: Vec<Option<Listed>>,
-    ) -> Result<Vec<Listed>, MountError> {
-        self.progress.read(&self.vaults, self.requested.clone());
-        self.within_patience(find::list(clients, &self.requested.finds, before, self.progress)).await
     }
 
     /// Replaces the token and the clients, unless they were replaced before. Returns whether there is a new token.

@@ -222,6 +222,7 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
             None => format!("use an identity of the tenant of {}", about.vault()),
         },
         Code::WrongAudience => said("check cloudName, or keyVaultEndpoint of the cloud environment file"),
+        Code::NotFound if about.access == Access::List => said("check keyvaultName"),
         Code::NotFound => said("check objectName, objectType and objectVersion"),
         Code::SoftDeleted => said("recover it, or create it again"),
         Code::ObjectDisabled => said("enable it in the vault"),

@@ -1,4 +1,4 @@
-//! Parses an entry that finds objects: `find` and `rewrite`.
+//! Parses an entry that finds objects: `find`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::{
 use crate::{
     parameters::{
         error::{Problem, Problems},
-        fields::{Element, Fields, ListOf, MapOf, fields},
+        fields::{Fields, MapOf, fields},
         yaml::{Any, Kind, Node},
     },
     spec::{
@@ -21,8 +21,6 @@ use crate::{
         find::{Conditions, FindSpec, FoundShape, Managed, NameCondition},
         object::ObjectType,
         output::OutputsShape,
-        pattern::Regexp,
-        rewrite::{Rewrite, Target},
         shape::{KeySelection, KeysShape},
     },
 };
@@ -30,6 +28,7 @@ use crate::{
 use super::{
     Entry, file, keys, outputs,
     reader::{Reader, text},
+    rewrite,
 };
 
 fields! {
@@ -51,33 +50,11 @@ fields! {
     regexp: Option<String> = "regexp",
 }
 
-fields! {
-    /// The fields of an item of `rewrite` as the user wrote them.
-    struct RewriteFields;
-    /// Every field of an item of `rewrite`.
-    pub const REWRITE_FIELDS;
-    regexp: MapOf<RegexpFields> = "regexp",
-}
-
-fields! {
-    /// The fields of `regexp` of an item of `rewrite` as the user wrote them.
-    struct RegexpFields;
-    /// Every field of `regexp` of an item of `rewrite`.
-    pub const REWRITE_REGEXP_FIELDS;
-    source: Option<String> = "source",
-    target: Option<String> = "target",
-}
-
-/// Most replacements of one entry.
-const MAX_REWRITES: usize = 8;
-
 /// Most tags of one `find`: as many as an object has
 /// (<https://learn.microsoft.com/azure/key-vault/secrets/about-secrets#secret-tags>).
 const MAX_TAGS: usize = 15;
 
 const EXAMPLE: &str = "it looks like {name: shop-*}";
-
-const REWRITE_EXAMPLE: &str = "an item looks like {regexp: {source: ^shop-, target: \"\"}}";
 
 /// The value of `find.name`: a glob, or a map.
 #[derive(Default)]
@@ -170,7 +147,7 @@ pub(super) fn parse(
     // The shape reports a missing or invalid type.
     let object_type = text(&entry.object_type).and_then(|object_type| object_type.parse().ok());
     let conditions = conditions(reader, &entry.find, object_type, problems);
-    let rewrites = rewrites(reader, &entry.rewrite, problems);
+    let rewrites = rewrite::parse(reader, &entry.rewrite, problems);
     let Files { shape, directory, presence } = files(reader, entry, problems)?;
     Some(FindSpec {
         entry: index,
@@ -289,8 +266,8 @@ fn tags(reader: &Reader<'_>, tags: &TagsField, problems: &mut Problems) -> BTree
             return BTreeMap::new();
         }
     };
-    if count == 0 || count > MAX_TAGS {
-        problems.push(reader.wrong("tags", format!("has {count} tags; an object has 1 to {MAX_TAGS}")));
+    if count > MAX_TAGS {
+        problems.push(reader.wrong("tags", format!("has {count} tags; an object has {MAX_TAGS} at most")));
     }
     let mut wanted = BTreeMap::new();
     for (name, value) in first {
@@ -305,70 +282,6 @@ fn tags(reader: &Reader<'_>, tags: &TagsField, problems: &mut Problems) -> BTree
         }
     }
     wanted
-}
-
-fn rewrites(
-    reader: &Reader<'_>,
-    rewrites: &ListOf<RewriteFields>,
-    problems: &mut Problems,
-) -> Option<Vec<Rewrite>> {
-    let items = match rewrites {
-        ListOf::Absent => return Some(Vec::new()),
-        ListOf::Items(items) => items,
-        ListOf::Other(kind) => {
-            problems.push(reader.wrong("rewrite", format!("is {kind}, not a list; {REWRITE_EXAMPLE}")));
-            return None;
-        }
-    };
-    if !(1..=MAX_REWRITES).contains(&items.len()) {
-        let reason = format!("has {} items; an entry has 1 to {MAX_REWRITES}", items.len());
-        problems.push(reader.wrong("rewrite", reason));
-        return None;
-    }
-    let mut parsed = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        let field = format!("{}.rewrite[{index}]", reader.field);
-        let reader = reader.nested(&field);
-        match item {
-            Element::Fields(item) => parsed.extend(rewrite(&reader, item, problems)),
-            Element::Other(Some(kind)) => {
-                problems.push(reader.wrong_map(format!("is {kind}, not a map; {REWRITE_EXAMPLE}")));
-            }
-            Element::Other(None) => {
-                problems.push(reader.wrong_map(format!("is empty; {REWRITE_EXAMPLE}")));
-            }
-        }
-    }
-    (parsed.len() == items.len()).then_some(parsed)
-}
-
-fn rewrite(reader: &Reader<'_>, item: &RewriteFields, problems: &mut Problems) -> Option<Rewrite> {
-    reader.refuse_unknown(&item.unknown, REWRITE_FIELDS, problems);
-    let fields = match &item.regexp {
-        MapOf::Fields(fields) => fields,
-        MapOf::Absent => {
-            problems.push(reader.wrong("regexp", format!("is not set; {REWRITE_EXAMPLE}")));
-            return None;
-        }
-        MapOf::Other(kind) => {
-            problems.push(reader.wrong("regexp", format!("is {kind}, not a map; {REWRITE_EXAMPLE}")));
-            return None;
-        }
-    };
-    let field = format!("{}.regexp", reader.field);
-    let reader = reader.nested(&field);
-    reader.refuse_unknown(&fields.unknown, REWRITE_REGEXP_FIELDS, problems);
-    // Neither is trimmed: a blank may be meant.
-    let source = match &fields.source {
-        Some(source) => reader.value::<Regexp>("source", source),
-        None => Err(reader.wrong("source", format!("is not set; {REWRITE_EXAMPLE}"))),
-    };
-    let target = match &fields.target {
-        Some(target) => reader.value::<Target>("target", target),
-        None => Err(reader.wrong("target", "is not set; write \"\" to remove what source matches")),
-    };
-    let (source, target) = (problems.catch(source), problems.catch(target));
-    problems.catch(Rewrite::new(source?, target?).map_err(|error| reader.wrong("target", error)))
 }
 
 /// Returns the directory of the files; `None` is the volume's root.

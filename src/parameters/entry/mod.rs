@@ -6,6 +6,7 @@ mod find;
 mod keys;
 mod outputs;
 mod reader;
+mod rewrite;
 mod versions;
 
 use serde::de::MapAccess;
@@ -19,9 +20,10 @@ use crate::spec::{
 
 pub use self::{
     combine::{COMBINE_FIELDS, COMBINE_ITEM_FIELDS},
-    find::{FIND_FIELDS, FIND_NAME_FIELDS, REWRITE_FIELDS, REWRITE_REGEXP_FIELDS},
+    find::{FIND_FIELDS, FIND_NAME_FIELDS},
     keys::JMES_PATH_FIELDS,
     outputs::OUTPUT_FIELDS,
+    rewrite::{REWRITE_FIELDS, REWRITE_REGEXP_FIELDS},
 };
 use self::{
     outputs::OutputsField,
@@ -60,7 +62,7 @@ fields! {
     source_password_object: Option<String> = "sourcePasswordObject",
     combine: MapOf<combine::CombineFields> = "combine",
     find: MapOf<find::FindFields> = "find",
-    rewrite: ListOf<find::RewriteFields> = "rewrite",
+    rewrite: ListOf<rewrite::RewriteFields> = "rewrite",
 }
 
 /// Parses the text of an entry.

@@ -106,6 +106,8 @@ pub(super) fn objects(objects: &[ObjectReport], out: &mut dyn Write) -> io::Resu
         let name = name(object);
         let status = status.map_or("---".to_owned(), |status| status.to_string());
         let versions = match &versions[..] {
+            // A find lists all objects of a type.
+            [] if object.id.ends_with("/*") => "list".to_owned(),
             [] => "no version".to_owned(),
             [one] => format!("version {one}"),
             [newest, ..] => format!("version {newest} and {} older", versions.len() - 1),

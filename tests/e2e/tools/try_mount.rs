@@ -172,6 +172,24 @@ async fn equal_names_of_two_vaults_are_two_objects() {
 }
 
 #[tokio::test]
+async fn a_find_is_shown_with_its_list_and_what_it_finds() {
+    let trial = Trial::of(&["one"]).await;
+    let entry = "        - |\n          {objectType: secret, find: {name: t*}}\n";
+    let class = std::fs::read_to_string(&trial.class).unwrap();
+    std::fs::write(&trial.class, class + entry).unwrap();
+    let output = trial.run(&[]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for part in [
+        "/secrets: 200, ",
+        "  secret/*    200  ",
+        "  secret/two  200  version ",
+        "  two  0644  11 bytes  text\n",
+    ] {
+        assert!(stdout(&output).contains(part), "no {part} in {}", stdout(&output));
+    }
+}
+
+#[tokio::test]
 async fn json_has_the_same_as_the_text() {
     let trial = Trial::of(&["one"]).await;
     let json: Value = serde_json::from_str(stdout(&trial.run(&["--format=json"]).await)).unwrap();

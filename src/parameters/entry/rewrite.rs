@@ -1,0 +1,101 @@
+//! Parses the replacements in found names: `rewrite`.
+
+use crate::{
+    parameters::{
+        error::Problems,
+        fields::{Element, ListOf, MapOf, fields},
+    },
+    spec::{
+        pattern::Regexp,
+        rewrite::{Rewrite, Target},
+    },
+};
+
+use super::reader::Reader;
+
+fields! {
+    /// The fields of an item of `rewrite` as the user wrote them.
+    struct RewriteFields;
+    /// Every field of an item of `rewrite`.
+    pub const REWRITE_FIELDS;
+    regexp: MapOf<RegexpFields> = "regexp",
+}
+
+fields! {
+    /// The fields of `regexp` of an item of `rewrite` as the user wrote them.
+    struct RegexpFields;
+    /// Every field of `regexp` of an item of `rewrite`.
+    pub const REWRITE_REGEXP_FIELDS;
+    source: Option<String> = "source",
+    target: Option<String> = "target",
+}
+
+/// Most replacements of one entry.
+const MAX_REWRITES: usize = 8;
+
+const EXAMPLE: &str = "an item looks like {regexp: {source: ^shop-, target: \"\"}}";
+
+/// Parses `rewrite`. On failure, returns `None` and adds at least one problem.
+pub(super) fn parse(
+    reader: &Reader<'_>,
+    rewrites: &ListOf<RewriteFields>,
+    problems: &mut Problems,
+) -> Option<Vec<Rewrite>> {
+    let items = match rewrites {
+        ListOf::Absent => return Some(Vec::new()),
+        ListOf::Items(items) => items,
+        ListOf::Other(kind) => {
+            problems.push(reader.wrong("rewrite", format!("is {kind}, not a list; {EXAMPLE}")));
+            return None;
+        }
+    };
+    if !(1..=MAX_REWRITES).contains(&items.len()) {
+        let reason = format!("has {} items; an entry has 1 to {MAX_REWRITES}", items.len());
+        problems.push(reader.wrong("rewrite", reason));
+        return None;
+    }
+    let mut parsed = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let field = format!("{}.rewrite[{index}]", reader.field);
+        let reader = reader.nested(&field);
+        match item {
+            Element::Fields(item) => parsed.extend(rewrite(&reader, item, problems)),
+            Element::Other(Some(kind)) => {
+                problems.push(reader.wrong_map(format!("is {kind}, not a map; {EXAMPLE}")));
+            }
+            Element::Other(None) => {
+                problems.push(reader.wrong_map(format!("is empty; {EXAMPLE}")));
+            }
+        }
+    }
+    (parsed.len() == items.len()).then_some(parsed)
+}
+
+fn rewrite(reader: &Reader<'_>, item: &RewriteFields, problems: &mut Problems) -> Option<Rewrite> {
+    reader.refuse_unknown(&item.unknown, REWRITE_FIELDS, problems);
+    let fields = match &item.regexp {
+        MapOf::Fields(fields) => fields,
+        MapOf::Absent => {
+            problems.push(reader.wrong("regexp", format!("is not set; {EXAMPLE}")));
+            return None;
+        }
+        MapOf::Other(kind) => {
+            problems.push(reader.wrong("regexp", format!("is {kind}, not a map; {EXAMPLE}")));
+            return None;
+        }
+    };
+    let field = format!("{}.regexp", reader.field);
+    let reader = reader.nested(&field);
+    reader.refuse_unknown(&fields.unknown, REWRITE_REGEXP_FIELDS, problems);
+    // Neither is trimmed: a blank may be meant.
+    let source = match &fields.source {
+        Some(source) => reader.value::<Regexp>("source", source),
+        None => Err(reader.wrong("source", format!("is not set; {EXAMPLE}"))),
+    };
+    let target = match &fields.target {
+        Some(target) => reader.value::<Target>("target", target),
+        None => Err(reader.wrong("target", "is not set; write \"\" to remove what source matches")),
+    };
+    let (source, target) = (problems.catch(source), problems.catch(target));
+    problems.catch(Rewrite::new(source?, target?).map_err(|error| reader.wrong("target", error)))
+}
