@@ -84,13 +84,7 @@ async fn a_vault_gets_a_bounded_number_of_requests_at_once() {
     // Longer than it takes to open the connections on a busy machine.
     azure.latency().set_for(Route::service(Service::Vault), Duration::from_millis(800));
     let provider = Provider::start(&azure);
-    let mounts: Vec<_> = names
-        .chunks(16)
-        .map(|names| {
-            let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, names).of_another_pod());
-            tokio::spawn(async move { driver.mount(&call).await })
-        })
-        .collect();
+    let mounts = provider.mounts_of_pods(&azure, names.chunks(16));
     for mount in mounts {
         mount.await.unwrap().unwrap();
     }

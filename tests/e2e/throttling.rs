@@ -22,13 +22,7 @@ async fn a_vault_with_a_limit_refuses_few_requests_and_no_mount_fails() {
     provider.driver().mount(&MountCall::of_secrets(&azure, &names[..1])).await.unwrap();
     azure.journal().clear();
     azure.limits().set("lab", 50);
-    let mounts: Vec<_> = names
-        .chunks(20)
-        .map(|names| {
-            let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, names).of_another_pod());
-            tokio::spawn(async move { driver.mount(&call).await })
-        })
-        .collect();
+    let mounts = provider.mounts_of_pods(&azure, names.chunks(20));
     for mount in mounts {
         mount.await.unwrap().unwrap();
     }
@@ -89,13 +83,7 @@ async fn a_republish_is_served_while_new_pods_wait_for_a_vault_that_throttles() 
     provider.driver().mount(&volume).await.unwrap();
     azure.journal().clear();
     azure.limits().set("lab", 25);
-    let mounts: Vec<_> = new
-        .chunks(20)
-        .map(|names| {
-            let (driver, call) = (provider.driver(), MountCall::of_secrets(&azure, names).of_another_pod());
-            tokio::spawn(async move { driver.mount(&call).await })
-        })
-        .collect();
+    let mounts = provider.mounts_of_pods(&azure, new.chunks(20));
     azure
         .journal()
         .wait_until(|journal| journal.filter(&reads()).iter().any(|entry| entry.status == Some(429)))

@@ -23,15 +23,20 @@ use crate::harness::{Azure, MountCall, refused_address};
 
 const BREAKS: [Fault; 4] = [Fault::Drop, Fault::Reset, Fault::Hang, Fault::HangInBody];
 
-#[tokio::test]
-async fn a_vault_that_breaks_off_or_hangs_is_asked_again_and_then_reported() {
+/// Asserts that requests with a broken or silent connection are repeated, and then reported.
+async fn are_asked_again_and_then_reported(at: At) {
     let faults = BREAKS.into_iter().chain([Fault::CutBody { after: 5 }]);
     let rows = faults.map(|fault| async move {
         let fixture = FaultFixture::new().await;
-        fixture.recovers_from(At::Vault, fault.clone(), 2).await;
-        fixture.fails(At::Vault, fault, FailedPrecondition, TRIES_AND_DEAD_CONNECTIONS).await;
+        fixture.recovers_from(at, fault.clone(), 2).await;
+        fixture.fails(at, fault, FailedPrecondition, TRIES_AND_DEAD_CONNECTIONS).await;
     });
     futures::future::join_all(rows).await;
+}
+
+#[tokio::test]
+async fn a_vault_that_breaks_off_or_hangs_is_asked_again_and_then_reported() {
+    are_asked_again_and_then_reported(At::Vault).await;
 }
 
 #[tokio::test]
@@ -53,13 +58,7 @@ async fn a_probe_that_hangs_fails_all_waiting_reads_together() {
 
 #[tokio::test]
 async fn entra_that_breaks_off_or_hangs_is_asked_again_and_then_reported() {
-    let faults = BREAKS.into_iter().chain([Fault::CutBody { after: 5 }]);
-    let rows = faults.map(|fault| async move {
-        let fixture = FaultFixture::new().await;
-        fixture.recovers_from(At::Entra, fault.clone(), 2).await;
-        fixture.fails(At::Entra, fault, FailedPrecondition, TRIES_AND_DEAD_CONNECTIONS).await;
-    });
-    futures::future::join_all(rows).await;
+    are_asked_again_and_then_reported(At::Entra).await;
 }
 
 #[tokio::test]

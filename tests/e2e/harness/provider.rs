@@ -10,8 +10,13 @@ use akv_provider::{
 };
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
+use tonic::Status;
 
-use super::{azure::Azure, driver::Driver};
+use super::{
+    azure::Azure,
+    driver::{Driver, Mounted},
+    request::MountCall,
+};
 
 /// The real server in this process, configured by a command line.
 pub(crate) struct Provider {
@@ -133,6 +138,19 @@ impl Provider {
     /// Returns a driver that is connected to this provider.
     pub(crate) fn driver(&self) -> Driver {
         Driver::new(self.socket())
+    }
+
+    /// Starts a mount of a pod for each list of secrets in vault `lab`.
+    pub(crate) fn mounts_of_pods<'a>(
+        &self,
+        azure: &Azure,
+        secrets: impl Iterator<Item = &'a [&'a str]>,
+    ) -> Vec<JoinHandle<Result<Mounted, Status>>> {
+        let mount = |names: &[&str]| {
+            let (driver, call) = (self.driver(), MountCall::of_secrets(azure, names).of_another_pod());
+            tokio::spawn(async move { driver.mount(&call).await })
+        };
+        secrets.map(mount).collect()
     }
 
     /// Begins to stop the server, as SIGTERM does.

@@ -10,7 +10,7 @@ use super::{
 use crate::{harness::Azure, tools::stdout};
 
 #[tokio::test]
-async fn server_errors_and_throttling_name_who_answered() {
+async fn server_errors_and_throttling_name_the_request_that_got_them() {
     let status = |code| Fault::status(code);
     let fails = |code| [500, 502, 503, 504].map(|answer| (status(answer), code)).to_vec();
     let throttles = |code| vec![(Fault::throttled(120), code), (status(429), code)];

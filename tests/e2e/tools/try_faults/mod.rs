@@ -24,7 +24,7 @@ const VAULT: &str = "lab.vault.azure.net";
 const MET: [(&str, &str); 32] = [
     (
         "statuses::a_vault_that_fails_is_asked_again_and_then_reported",
-        "server_errors_and_throttling_name_who_answered",
+        "server_errors_and_throttling_name_the_request_that_got_them",
     ),
     (
         "statuses::twenty_objects_of_a_failing_vault_are_one_failure",
@@ -32,19 +32,19 @@ const MET: [(&str, &str); 32] = [
     ),
     (
         "statuses::a_probe_that_fails_is_repeated_and_then_reported",
-        "server_errors_and_throttling_name_who_answered",
+        "server_errors_and_throttling_name_the_request_that_got_them",
     ),
     (
         "statuses::a_vault_that_throttles_is_asked_again_and_then_reported",
-        "server_errors_and_throttling_name_who_answered",
+        "server_errors_and_throttling_name_the_request_that_got_them",
     ),
     (
         "statuses::a_throttled_probe_fails_all_waiting_reads_together",
-        "server_errors_and_throttling_name_who_answered",
+        "server_errors_and_throttling_name_the_request_that_got_them",
     ),
     (
         "statuses::a_retry_after_beyond_the_mount_timeout_fails_at_once",
-        "server_errors_and_throttling_name_who_answered",
+        "server_errors_and_throttling_name_the_request_that_got_them",
     ),
     ("statuses::one_slow_object_among_twenty_fails_alone", "one_failure_among_twenty_objects_names_its_read"),
     (
@@ -53,11 +53,11 @@ const MET: [(&str, &str); 32] = [
     ),
     (
         "statuses::entra_that_fails_is_asked_again_and_then_reported",
-        "server_errors_and_throttling_name_who_answered",
+        "server_errors_and_throttling_name_the_request_that_got_them",
     ),
     (
         "statuses::entra_that_throttles_is_asked_again_and_then_reported",
-        "server_errors_and_throttling_name_who_answered",
+        "server_errors_and_throttling_name_the_request_that_got_them",
     ),
     (
         "connections::a_vault_that_breaks_off_or_hangs_is_asked_again_and_then_reported",
