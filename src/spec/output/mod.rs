@@ -1,12 +1,18 @@
 //! The items of `outputs`: several shapes of one object, each in a file of its own.
 
-use std::{fmt, str::FromStr};
+mod store;
+mod words;
 
 use super::{
     absence::Presence,
     file::{FileMode, InvalidPath, RelativePath},
     object::{ObjectName, ObjectType},
     rendering::SecretEncoding,
+};
+
+pub use self::{
+    store::{Alias, InvalidAlias, MAX_ALIAS, Store, StoreProfile, UnknownProfile},
+    words::{ContentWord, KeyEncoding, PartFormat, UnknownContent, UnknownKeyEncoding, UnknownPartFormat},
 };
 
 /// PKCS#12 stores of one mount. Each costs three key derivations, about five milliseconds.
@@ -121,17 +127,6 @@ pub enum KeyOutput {
     Metadata,
 }
 
-/// A PKCS#12 store.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Store {
-    /// `alias`
-    pub alias: Alias,
-    /// `profile`
-    pub profile: StoreProfile,
-    /// `passwordObject`: the secret with the password. `None` means the empty password.
-    pub password: Option<ObjectName>,
-}
-
 impl Outputs {
     /// Returns the type of the objects that have these outputs.
     pub fn object_type(&self) -> ObjectType {
@@ -224,205 +219,5 @@ impl Part {
             | Self::Combined(_)
             | Self::TruststorePem => None,
         }
-    }
-}
-
-/// Declares an enum of the words that a field accepts.
-macro_rules! words {
-    (
-        $(#[$doc:meta])*
-        pub enum $name:ident, $error:ident = $refusal:literal;
-        $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+
-    ) => {
-        $(#[$doc])*
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-        }
-
-        impl $name {
-            /// Every word, the default first.
-            pub const WORDS: &[&str] = &[$($word),+];
-
-            /// Returns the word for it.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)+
-                }
-            }
-        }
-
-        /// A text is not one of the words.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-        #[error($refusal)]
-        pub struct $error;
-
-        impl FromStr for $name {
-            type Err = $error;
-
-            fn from_str(text: &str) -> Result<Self, $error> {
-                match text {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err($error),
-                }
-            }
-        }
-    };
-}
-
-words! {
-    /// `content`: what a file holds.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub enum ContentWord, UnknownContent = "is unknown; use key, leaf, chain, fullChain, ca, combined, keystore, \
-        truststore, value or metadata";
-    /// `key`
-    Key = "key",
-    /// `leaf`
-    Leaf = "leaf",
-    /// `chain`
-    Chain = "chain",
-    /// `fullChain`
-    FullChain = "fullChain",
-    /// `ca`
-    Ca = "ca",
-    /// `combined`
-    Combined = "combined",
-    /// `keystore`
-    Keystore = "keystore",
-    /// `truststore`
-    Truststore = "truststore",
-    /// `value`
-    Value = "value",
-    /// `metadata`
-    Metadata = "metadata",
-}
-
-words! {
-    /// `format` of a single key or certificate.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-    pub enum PartFormat, UnknownPartFormat = "is not a format of it; use pem or der";
-    /// Text with base64: RFC 7468.
-    #[default]
-    Pem = "pem",
-    /// The bytes of ASN.1.
-    Der = "der",
-}
-
-words! {
-    /// `keyEncoding`: the structure of a private key.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-    pub enum KeyEncoding, UnknownKeyEncoding = "is unknown; use PKCS8 or PKCS1";
-    /// PKCS#8 (RFC 5958).
-    #[default]
-    Pkcs8 = "PKCS8",
-    /// PKCS#1 (RFC 8017) of an RSA key, SEC 1 (RFC 5915) of an elliptic curve key.
-    Traditional = "PKCS1",
-}
-
-words! {
-    /// `profile`: the algorithms of a store.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-    pub enum StoreProfile, UnknownProfile = "is unknown; use Modern2023 or LegacyDES";
-    /// PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC, and a MAC with SHA-256.
-    #[default]
-    Modern2023 = "Modern2023",
-    /// PBES1 with 3DES, and a MAC with SHA-1, for old readers.
-    LegacyDes = "LegacyDES",
-}
-
-/// `alias`: the friendly name of an entry in a store.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Alias(String);
-
-/// Longest alias, in bytes.
-pub const MAX_ALIAS: usize = 128;
-
-/// A text is not an alias.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not an alias; use 1 to {MAX_ALIAS} bytes without control characters and without emoji")]
-pub struct InvalidAlias;
-
-impl Alias {
-    /// Returns the alias as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns the alias of one among several entries: `alias-1`.
-    #[must_use]
-    pub fn numbered(&self, number: usize) -> Self {
-        Self(format!("{}-{number}", self.0))
-    }
-}
-
-impl Default for Alias {
-    fn default() -> Self {
-        Self("certificate".to_owned())
-    }
-}
-
-impl fmt::Display for Alias {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Alias {
-    type Err = InvalidAlias;
-
-    fn from_str(text: &str) -> Result<Self, InvalidAlias> {
-        // A BMPString holds the basic plane alone: RFC 2985, section 5.5.1.
-        let good = |c: char| !c.is_control() && u32::from(c) < 0xffff;
-        if (1..=MAX_ALIAS).contains(&text.len()) && text.chars().all(good) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidAlias)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_parse_back_and_nothing_else_does() {
-        for word in ContentWord::WORDS {
-            assert_eq!(word.parse().map(ContentWord::as_str), Ok(*word));
-        }
-        for profile in [StoreProfile::Modern2023, StoreProfile::LegacyDes] {
-            assert_eq!(profile.as_str().parse(), Ok(profile));
-        }
-        for encoding in [KeyEncoding::Pkcs8, KeyEncoding::Traditional] {
-            assert_eq!(encoding.as_str().parse(), Ok(encoding));
-        }
-        for format in [PartFormat::Pem, PartFormat::Der] {
-            assert_eq!(format.as_str().parse(), Ok(format));
-        }
-        assert!("privateKey".parse::<ContentWord>().is_err());
-        assert!("Modern".parse::<StoreProfile>().is_err());
-    }
-
-    #[test]
-    fn an_unknown_content_lists_all_contents() {
-        let message = UnknownContent.to_string();
-        assert!(ContentWord::WORDS.iter().all(|word| message.contains(word)), "{message}");
-    }
-
-    #[test]
-    fn an_alias_fits_a_bmp_string() {
-        let (long, longer) = ("x".repeat(MAX_ALIAS), "x".repeat(MAX_ALIAS + 1));
-        for (text, good) in [
-            ("certificate", true),
-            ("my app", true),
-            ("größe", true),
-            (long.as_str(), true),
-            (longer.as_str(), false),
-            ("", false),
-            ("a\nb", false),
-            ("\u{1f511}", false),
-        ] {
-            assert_eq!(text.parse::<Alias>().is_ok(), good, "{text:?}");
-        }
-        assert_eq!(Alias::default().numbered(2).as_str(), "certificate-2");
     }
 }

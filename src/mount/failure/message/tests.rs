@@ -7,10 +7,16 @@ use azure_core::{
 
 use crate::{
     identity::{TokenErrorResponse, TokenRequestInfo, TokenSource, UnverifiedClaims},
-    mount::ObjectError,
+    vault::VaultError,
 };
 
-use super::{super::timeout_cause::TimeoutCause, *};
+use super::{
+    super::{
+        error::{AskedVault, Caller, ObjectError, ObjectFailure},
+        timeout_cause::TimeoutCause,
+    },
+    *,
+};
 
 const OBJECT_ID: &str = "66d10cbf-3a73-4326-9a8d-b1b082e7c3fc";
 
