@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     parameters::{
         error::Problems,
-        fields::{Element, ListOf, MapOf, fields},
+        fields::{ListOf, MapOf, fields},
     },
     spec::{
         absence::IfAbsent,
@@ -18,6 +18,7 @@ use crate::{
 
 use super::{
     Entry,
+    list_of_maps::ListOfMaps,
     reader::{Reader, text},
     versions,
 };
@@ -143,37 +144,18 @@ fn items(
             return None;
         }
     };
-    if !(1..=MAX_ITEMS).contains(&items.len()) {
-        let reason = format!("has {} items; a file has 1 to {MAX_ITEMS}", items.len());
-        problems.push(reader.wrong("items", reason));
-        return None;
-    }
-    let mut parsed = Vec::with_capacity(items.len());
+    let list = ListOfMaps { field: "items", owner: "a file", most: MAX_ITEMS, example: ITEM_EXAMPLE };
     let mut keys: HashMap<CombineKey, usize> = HashMap::new();
-    for (index, item) in items.iter().enumerate() {
-        let field = format!("{}.items[{index}]", reader.field);
-        match item {
-            Element::Fields(fields) => {
-                let reader =
-                    Reader { field: &field, name: text(&fields.object_name), source: None, ignored: &[] };
-                if let Some(item) = self::item(&reader, fields, format, problems) {
-                    if let Some(earlier) = keys.insert(item.key.clone(), index) {
-                        let reason = format!("is also the key of items[{earlier}]; set another key");
-                        problems.push(reader.wrong("key", reason));
-                    }
-                    parsed.push(item);
-                }
-            }
-            Element::Other(Some(kind)) => {
-                let reader = reader.nested(&field);
-                problems.push(reader.wrong_map(format!("is {kind}, not a map; {ITEM_EXAMPLE}")));
-            }
-            Element::Other(None) => {
-                problems.push(reader.nested(&field).wrong_map(format!("is empty; {ITEM_EXAMPLE}")));
-            }
+    list.parse(reader, items, problems, |reader, index, fields, problems| {
+        let name = text(&fields.object_name);
+        let reader = Reader { field: reader.field, name, source: None, ignored: &[] };
+        let item = item(&reader, fields, format, problems)?;
+        if let Some(earlier) = keys.insert(item.key.clone(), index) {
+            let reason = format!("is also the key of items[{earlier}]; set another key");
+            problems.push(reader.wrong("key", reason));
         }
-    }
-    (parsed.len() == items.len()).then_some(parsed)
+        Some(item)
+    })
 }
 
 fn item(

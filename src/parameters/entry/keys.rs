@@ -15,6 +15,7 @@ use crate::{
 
 use super::{
     Entry,
+    list_of_maps::ListOfMaps,
     reader::{Reader, text},
 };
 
@@ -68,6 +69,9 @@ pub(super) fn parse(
 
 const EXAMPLE: &str = "an item looks like {path: user, objectAlias: db/user}";
 
+const JMES_PATH: ListOfMaps =
+    ListOfMaps { field: "jmesPath", owner: "an entry", most: MAX_ITEMS, example: EXAMPLE };
+
 /// Adds a problem for each field that cannot stand beside `jmesPath` or `extract`.
 fn refuse_others(
     reader: &Reader<'_>,
@@ -113,24 +117,8 @@ fn listed(
     mode: Option<FileMode>,
     problems: &mut Problems,
 ) -> Option<Vec<KeyFile>> {
-    if !(1..=MAX_ITEMS).contains(&items.len()) {
-        let reason = format!("has {} items; an entry has 1 to {MAX_ITEMS}", items.len());
-        problems.push(reader.wrong("jmesPath", reason));
-        return None;
-    }
-    let mut files = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        let field = format!("{}.jmesPath[{index}]", reader.field);
-        let reader = reader.nested(&field);
-        match item {
-            Element::Fields(item) => files.extend(key_file(&reader, item, mode, problems)),
-            Element::Other(Some(kind)) => {
-                problems.push(reader.wrong_map(format!("is {kind}, not a map; {EXAMPLE}")));
-            }
-            Element::Other(None) => problems.push(reader.wrong_map(format!("is empty; {EXAMPLE}"))),
-        }
-    }
-    (files.len() == items.len()).then_some(files)
+    JMES_PATH
+        .parse(reader, items, problems, |reader, _, item, problems| key_file(reader, item, mode, problems))
 }
 
 fn key_file(

@@ -4,6 +4,8 @@ mod combine;
 mod file;
 mod find;
 mod keys;
+mod list_of_maps;
+mod output_item;
 mod outputs;
 mod reader;
 mod rewrite;
@@ -22,7 +24,7 @@ pub use self::{
     combine::{COMBINE_FIELDS, COMBINE_ITEM_FIELDS},
     find::{FIND_FIELDS, FIND_NAME_FIELDS},
     keys::JMES_PATH_FIELDS,
-    outputs::OUTPUT_FIELDS,
+    output_item::OUTPUT_FIELDS,
     rewrite::{REWRITE_FIELDS, REWRITE_REGEXP_FIELDS},
 };
 use self::{

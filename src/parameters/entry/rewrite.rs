@@ -3,7 +3,7 @@
 use crate::{
     parameters::{
         error::Problems,
-        fields::{Element, ListOf, MapOf, fields},
+        fields::{ListOf, MapOf, fields},
     },
     spec::{
         pattern::Regexp,
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-use super::reader::Reader;
+use super::{list_of_maps::ListOfMaps, reader::Reader};
 
 fields! {
     /// The fields of an item of `rewrite` as the user wrote them.
@@ -49,26 +49,8 @@ pub(super) fn parse(
             return None;
         }
     };
-    if !(1..=MAX_REWRITES).contains(&items.len()) {
-        let reason = format!("has {} items; an entry has 1 to {MAX_REWRITES}", items.len());
-        problems.push(reader.wrong("rewrite", reason));
-        return None;
-    }
-    let mut parsed = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        let field = format!("{}.rewrite[{index}]", reader.field);
-        let reader = reader.nested(&field);
-        match item {
-            Element::Fields(item) => parsed.extend(rewrite(&reader, item, problems)),
-            Element::Other(Some(kind)) => {
-                problems.push(reader.wrong_map(format!("is {kind}, not a map; {EXAMPLE}")));
-            }
-            Element::Other(None) => {
-                problems.push(reader.wrong_map(format!("is empty; {EXAMPLE}")));
-            }
-        }
-    }
-    (parsed.len() == items.len()).then_some(parsed)
+    let list = ListOfMaps { field: "rewrite", owner: "an entry", most: MAX_REWRITES, example: EXAMPLE };
+    list.parse(reader, items, problems, |reader, _, item, problems| rewrite(reader, item, problems))
 }
 
 fn rewrite(reader: &Reader<'_>, item: &RewriteFields, problems: &mut Problems) -> Option<Rewrite> {
