@@ -240,6 +240,8 @@ mod tests {
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
         let _guard = tracing::subscriber::set_default(subscriber);
+        // While there is one subscriber, a thread without one may switch a log line off for all threads.
+        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
         on_local_set(async {
             let fixture = Fixture::start();
             *fixture.is_down.borrow_mut() = true;

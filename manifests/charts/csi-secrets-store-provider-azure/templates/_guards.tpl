@@ -19,7 +19,7 @@ this, since Helm renders them in an order of its own. */}}
 {{/* `helm upgrade --reuse-values` replaces the defaults of this chart by those of the release's last chart. */}}
 {{- define "akv.missingValues" -}}
 {{- $missing := list -}}
-{{- range list "providerName" "commonLabels" "cloudName" "cloudEnvironment" "tokenProxyUrl" "sniName" "serviceAccountIssuer" "identityProofMaxAge" "republishMaxAge" "republishCheck" "objectCacheTtl" "mountTimeout" "maxCallRecvMsgSize" "largeVolumeMemory" "metricsAddr" "metricsBackend" "metricsObjectName" "enablePprof" "pprofPort" "hostNetwork" "driver" "proxy" "caBundle" "extraEnv" "extraArgs" "rbac" "serviceAccount" "linux" "podMonitor" "prometheusRule" "dashboard" "admissionPolicy" "networkPolicy" "test" -}}
+{{- range list "providerName" "commonLabels" "logFormatJSON" "cloudName" "cloudEnvironment" "constructPEMChain" "writeCertAndKeyInSeparateFiles" "tokenProxyUrl" "sniName" "serviceAccountIssuer" "identityProofMaxAge" "republishMaxAge" "republishCheck" "objectCacheTtl" "mountTimeout" "maxCallRecvMsgSize" "largeVolumeMemory" "metricsAddr" "metricsBackend" "metricsObjectName" "enablePprof" "pprofPort" "hostNetwork" "driver" "proxy" "caBundle" "extraEnv" "extraArgs" "rbac" "serviceAccount" "linux" "podMonitor" "prometheusRule" "dashboard" "admissionPolicy" "networkPolicy" "test" -}}
 {{- if not (hasKey $.Values .) -}}
 {{- $missing = append $missing . -}}
 {{- end -}}
