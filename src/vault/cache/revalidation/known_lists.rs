@@ -1,4 +1,4 @@
-//! What earlier lists of a vault have shown: how many pages it has, and to whom it refuses them.
+//! What earlier lists of a vault have shown: how many pages it has, and which principals get none.
 
 use std::{sync::Arc, time::Duration};
 
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(known.plan(&lab, 3, now), Some(list(3)));
         known.record(&lab, list(3), Ok(&answer(3, Extent::Beginning)), now);
         assert_eq!(known.plan(&lab, 3, now), None, "it has more than three");
-        assert_eq!(known.plan(&lists("lab", "q"), 3, now), None, "for whoever asks");
+        assert_eq!(known.plan(&lists("lab", "q"), 3, now), None, "for each principal");
         assert_eq!(known.plan(&lab, 4, now), Some(list(4)), "it may have four");
         assert_eq!(known.plan(&lists("lab-2", "p"), 3, now), Some(list(3)), "another vault");
         assert_eq!(known.plan(&lab, 3, now + REMEMBERED), Some(list(3)), "it may have shrunk");
