@@ -2,10 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex_lite::{Regex, RegexBuilder};
 
-/// A regular expression in the syntax of the `regex` crate, with the character classes of ASCII: the names of a vault
-/// have no other characters.
+/// A regular expression in the syntax of the `regex-lite` crate. Its character classes are those of ASCII: the names of a
+/// vault have no other characters.
 #[derive(Debug, Clone)]
 pub struct Regexp(Regex);
 
@@ -14,6 +14,9 @@ pub const MAX_PATTERN: usize = 256;
 
 /// The most memory of a compiled expression, in bytes. Counted repetitions multiply the length of a pattern.
 const MAX_COMPILED: usize = 64 << 10;
+
+/// What the crate's error says of an expression beyond the bound; it has no kinds.
+const COMPILED_TOO_BIG: &str = "compiled regex exceeded size limit";
 
 /// A text is not a regular expression within the bounds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +38,7 @@ pub enum InvalidRegexp {
 impl Regexp {
     /// Returns whether the expression is found anywhere in `name`.
     pub fn is_found_in(&self, name: &str) -> bool {
-        self.0.is_match(name.as_bytes())
+        self.0.is_match(name)
     }
 
     /// Returns the expression as written.
@@ -66,21 +69,16 @@ impl FromStr for Regexp {
         if text.len() > MAX_PATTERN {
             return Err(InvalidRegexp::TooLong);
         }
-        let compiled = compile(text, false).map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => InvalidRegexp::TooLarge,
-            error => {
-                // The last line of several; the others show the expression with a mark.
-                let text = error.to_string();
-                let cause = text.lines().last().unwrap_or_default();
-                InvalidRegexp::Syntax(cause.trim_start_matches("error: ").to_owned())
-            }
+        let compiled = compile(text, false).map_err(|error| match error.to_string() {
+            text if text == COMPILED_TOO_BIG => InvalidRegexp::TooLarge,
+            text => InvalidRegexp::Syntax(text),
         })?;
         Ok(Self(compiled))
     }
 }
 
-fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern).unicode(false).case_insensitive(ignore_case).size_limit(MAX_COMPILED).build()
+fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, regex_lite::Error> {
+    RegexBuilder::new(pattern).case_insensitive(ignore_case).size_limit(MAX_COMPILED).build()
 }
 
 /// A pattern of a whole name in any case: `*` stands for any characters, and `?` for one.
@@ -107,7 +105,7 @@ pub enum InvalidGlob {
 impl Glob {
     /// Returns whether the pattern is the whole `name`.
     pub fn matches(&self, name: &str) -> bool {
-        self.matcher.is_match(name.as_bytes())
+        self.matcher.is_match(name)
     }
 }
 
@@ -205,7 +203,7 @@ mod tests {
             ("", InvalidRegexp::Empty),
             (&"a".repeat(257), InvalidRegexp::TooLong),
             ("(a{1000}){1000}", InvalidRegexp::TooLarge),
-            ("(a", InvalidRegexp::Syntax("unclosed group".to_owned())),
+            ("(a", InvalidRegexp::Syntax("found open group without closing ')'".to_owned())),
         ] {
             assert_eq!(text.parse::<Regexp>(), Err(expected), "{text}");
         }

@@ -119,24 +119,23 @@ impl Rewrite {
 
     /// Replaces every match in `name`. The result is as long as the target and the name allow: at most half a megabyte.
     fn apply(&self, name: &str) -> String {
-        let replaced =
-            self.source.regex().replace_all(name.as_bytes(), |found: &regex::bytes::Captures<'_>| {
-                let mut text = Vec::new();
-                for piece in &self.target.0 {
-                    match piece {
-                        Piece::Text(plain) => text.extend_from_slice(plain.as_bytes()),
-                        Piece::Group(name) => {
-                            let group = match name.parse::<usize>() {
-                                Ok(number) => found.get(number),
-                                Err(_) => found.name(name),
-                            };
-                            text.extend_from_slice(group.map(|group| group.as_bytes()).unwrap_or_default());
-                        }
+        let replaced = self.source.regex().replace_all(name, |found: &regex_lite::Captures<'_>| {
+            let mut text = String::new();
+            for piece in &self.target.0 {
+                match piece {
+                    Piece::Text(plain) => text.push_str(plain),
+                    Piece::Group(name) => {
+                        let group = match name.parse::<usize>() {
+                            Ok(number) => found.get(number),
+                            Err(_) => found.name(name),
+                        };
+                        text.push_str(group.map(|group| group.as_str()).unwrap_or_default());
                     }
                 }
-                text
-            });
-        String::from_utf8_lossy(&replaced).into_owned()
+            }
+            text
+        });
+        replaced.into_owned()
     }
 }
 

@@ -106,7 +106,7 @@ fn all_mistakes_of_an_entry_come_together() {
             "objects[0].rewrite[0].regexp (db): is not set; an item looks like {regexp: {source: ^shop-, target: \"\"}}"
                 .to_owned(),
             "objects[0].rewrite[1] (db): is empty; an item looks like {regexp: {source: ^shop-, target: \"\"}}".to_owned(),
-            "objects[0].rewrite[2].regexp.source (db): \"(a\" is not a regular expression: unclosed group".to_owned(),
+            "objects[0].rewrite[2].regexp.source (db): \"(a\" is not a regular expression: found open group without closing ')'".to_owned(),
             "objects[0].rewrite[3].regexp.traget (db): is an unknown field; did you mean target?".to_owned(),
             "objects[0].rewrite[3].regexp.target (db): is not set; write \"\" to remove what source matches".to_owned(),
             "objects[0].rewrite[4].regexp.target (db): names the group ${1}, which source does not have; write $$ for a \
