@@ -19,6 +19,7 @@ mod cpu_time;
 #[allow(dead_code, reason = "the benchmark needs more of it")]
 mod driver;
 #[path = "../mount/pods.rs"]
+#[allow(dead_code, reason = "the benchmark needs more of it")]
 mod pods;
 #[path = "../mount/process.rs"]
 #[allow(dead_code, reason = "the benchmark needs more of it")]

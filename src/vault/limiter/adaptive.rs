@@ -4,23 +4,22 @@
 //!
 //! - **Open.** 64 requests are in flight at once, within Key Vault's published limit.
 //! - **Closed.** After a 429 no request is sent before the time that the vault named.
-//! - **Limited.** After that a rate applies too. It falls to [`DECREASE`] of its value once for all refusals of one
-//!   epoch, and rises by a step that doubles each second: additive increase, multiplicative decrease. After about ten
-//!   seconds without a 429 the vault is open again: Key Vault counts over ten seconds.
-//!
-//! If at least [`UNKNOWN_RATE`] requests were sent in the second before the first refusal, the rate starts at what
-//! the vault answered in that second. Otherwise it starts at [`UNKNOWN_RATE`]. A refusal before the vault has
-//! answered at a rate for a second shows that the start was too high. The next rate is the geometric mean of the
-//! refused rate and the answered rate.
+//! - **Limited.** After that a [rate](Rate) applies too. It falls once for all refusals of one epoch, and rises by a step
+//!   that doubles each second: additive increase, multiplicative decrease. After about ten seconds without a 429 the
+//!   vault is open again: Key Vault counts over ten seconds.
 //!
 //! An epoch begins with the first 429 to a request that was sent in the epoch before. Later refusals of earlier
 //! requests belong to the same epoch: they lengthen the wait, and do not lower the rate again.
+
+mod rate;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{last_second::LastSecond, token_bucket::TokenBucket};
+
+use self::rate::{Rate, Start};
 
 /// The most requests in flight to a vault. Each has a connection, and a connection costs memory.
 const MAX_IN_FLIGHT: usize = 64;
@@ -29,37 +28,6 @@ const MAX_IN_FLIGHT: usize = 64;
 /// (<https://learn.microsoft.com/azure/key-vault/general/service-limits>). This burst and this interval add up to it.
 const PUBLISHED_BURST: u32 = 1_500;
 const PUBLISHED_INTERVAL: Duration = Duration::from_millis(4);
-
-/// The rate after a first refusal, in requests a second, if too few requests were sent to know what the vault
-/// answers. It is half of the published limit, since such a vault has other clients too.
-const UNKNOWN_RATE: f64 = 200.0;
-
-/// The highest start rate that one second of answers can show, in requests a second. The published limit allows it
-/// permanently.
-const MAX_START_RATE: f64 = 250.0;
-
-/// By what factor a vault's answers in a second can exceed the requests sent in it. The vault's second and the
-/// provider's differ, since requests travel for different times.
-const START_MARGIN: f64 = 1.1;
-
-/// The lowest rate, in requests a second.
-const MIN_RATE: f64 = 5.0;
-
-/// The factor of the rate after the refusals of one epoch.
-const DECREASE: f64 = 0.85;
-
-/// The first step of the increase: this part of the rate, at least [`MIN_STEP`].
-const FIRST_STEP: f64 = 0.01;
-const MIN_STEP: f64 = 0.25;
-
-/// Above this rate, in requests a second, only the published limit applies.
-const MAX_RATE: f64 = 1_000.0;
-
-/// How much unused rate of a limited vault can accumulate and be used at once.
-const RATE_SLACK: Duration = Duration::from_millis(50);
-
-/// The same after the wait of a first refusal, if the vault had answered enough requests before it.
-const MAX_FIRST_SLACK: Duration = Duration::from_millis(100);
 
 /// A vault that answers at least this many requests for each concurrent refusal is not at its limit.
 const STRAY_ANSWERS: u32 = 3;
@@ -129,30 +97,6 @@ struct Refusal {
     closed: bool,
 }
 
-/// The measurements for the start rate after a first refusal.
-#[derive(Debug, Clone, Copy)]
-struct Start {
-    /// The number of requests sent in the second before.
-    sent: u32,
-    /// The number of requests answered in that second.
-    answered: u32,
-    /// True if an earlier refusal was forgiven within [`STRAY_MEMORY`].
-    forgiven_before: bool,
-}
-
-/// The rate of a limited vault.
-#[derive(Debug)]
-struct Rate {
-    /// Requests a second at `since`.
-    base: f64,
-    since: Instant,
-    /// True if the vault has answered at this rate for a second.
-    proven: bool,
-    /// The number of answers since `since`.
-    answered: u32,
-    bucket: TokenBucket,
-}
-
 impl AdaptiveLimit {
     pub(super) fn new(first_backoff: Duration) -> Self {
         Self {
@@ -179,7 +123,7 @@ impl AdaptiveLimit {
         if self.in_flight >= MAX_IN_FLIGHT {
             return Next::WhenAnswered;
         }
-        let limited = self.rate.as_ref().and_then(|rate| Some(rate.bucket.ready_at()?.min(rate.ends_at())));
+        let limited = self.rate.as_ref().and_then(Rate::ready_at);
         match self.published.ready_at().max(limited) {
             Some(at) if now < at => Next::At(at),
             _ => Next::Now,
@@ -205,8 +149,7 @@ impl AdaptiveLimit {
         self.in_flight += 1;
         self.published.take(now, PUBLISHED_INTERVAL);
         if let Some(rate) = &mut self.rate {
-            let interval = Duration::from_secs_f64(1.0 / rate.per_second(now));
-            rate.bucket.take(now, interval);
+            rate.send(now);
         }
         InFlight { epoch: self.epoch }
     }
@@ -217,8 +160,7 @@ impl AdaptiveLimit {
         if request.epoch == self.epoch {
             self.epochs_in_a_row = 0;
             if let Some(rate) = &mut self.rate {
-                rate.answered += 1;
-                rate.proven |= f64::from(rate.answered) >= rate.base;
+                rate.answered();
             }
         } else if let Some(refusal) = &mut self.refusal {
             refusal.answered += 1;
@@ -262,7 +204,7 @@ impl AdaptiveLimit {
         self.forget_rate(now);
         let start = match &mut self.rate {
             Some(rate) => {
-                rate.base = rate.after_refusal(now);
+                rate.refused(now);
                 None
             }
             None => Some(Start {
@@ -289,21 +231,15 @@ impl AdaptiveLimit {
         let Some(refusal) = self.refusal.as_mut().filter(|refusal| refusal.closed) else { return };
         refusal.closed = false;
         let since = refusal.reopens_at;
-        let (base, proven, slack) = match (&self.rate, refusal.start) {
+        self.rate = match (&self.rate, refusal.start) {
             (_, Some(start)) if refusal.is_stray(start) => {
                 self.forgiven_at = Some(since);
-                self.rate = None;
-                return;
+                None
             }
-            (_, Some(start)) => {
-                let rate = start.rate(refusal.answered);
-                (rate, false, start.slack(rate, refusal.answered))
-            }
-            (Some(rate), None) => (rate.base, rate.proven, RATE_SLACK),
-            // The rate ended while late refusals kept the vault closed.
-            (None, None) => return,
+            (_, Some(start)) => Some(start.rate(refusal.answered, since)),
+            // There is none if it ended while late refusals kept the vault closed.
+            (rate, None) => rate.as_ref().map(|rate| rate.resumed(since)),
         };
-        self.rate = Some(Rate { base, since, proven, answered: 0, bucket: TokenBucket::new(slack) });
     }
 
     fn forget_rate(&mut self, now: Instant) {
@@ -315,57 +251,6 @@ impl Refusal {
     fn is_stray(&self, start: Start) -> bool {
         // A single refusal proves nothing, even if no other request was in flight that could have been answered.
         !start.forgiven_before && (self.refused == 1 || self.answered >= self.refused * STRAY_ANSWERS)
-    }
-}
-
-impl Start {
-    /// Returns the rate to start from, in requests a second. `answered_since` are answers to requests that were in
-    /// flight.
-    fn rate(self, answered_since: u32) -> f64 {
-        // After few requests it is not known how many more the vault would have answered.
-        if f64::from(self.sent) < UNKNOWN_RATE {
-            return UNKNOWN_RATE;
-        }
-        let answered = f64::from(self.answered + answered_since);
-        (answered / START_MARGIN).clamp(MIN_RATE, MAX_START_RATE)
-    }
-
-    /// Returns the slack of the first rate, in requests a second: half of what the vault answered in the second before
-    /// its refusal, since it has rested meanwhile. A fleet's vault answers each node only a few of them.
-    fn slack(self, rate: f64, answered_since: u32) -> Duration {
-        let half = f64::from(self.answered + answered_since) / 2.0;
-        Duration::from_secs_f64(half / rate).clamp(RATE_SLACK, MAX_FIRST_SLACK)
-    }
-}
-
-impl Rate {
-    /// Returns the rate after the refusals of an epoch, in requests a second.
-    fn after_refusal(&self, now: Instant) -> f64 {
-        let refused = self.per_second(now);
-        // If there was no answer at all, the wait was too short, and nothing follows about the rate.
-        let halfway = if self.proven || self.answered == 0 {
-            refused
-        } else {
-            (refused * f64::from(self.answered)).sqrt()
-        };
-        halfway.min(refused * DECREASE).max(MIN_RATE)
-    }
-
-    fn per_second(&self, now: Instant) -> f64 {
-        self.after(now.saturating_duration_since(self.since).as_secs())
-    }
-
-    /// Returns the rate after a number of whole seconds.
-    fn after(&self, seconds: u64) -> f64 {
-        let doublings = i32::try_from(seconds.min(64)).unwrap_or(64);
-        let step = (self.base * FIRST_STEP).max(MIN_STEP);
-        self.base + step * (2_f64.powi(doublings) - 1.0)
-    }
-
-    /// Returns when the rate ceases to limit.
-    fn ends_at(&self) -> Instant {
-        let seconds = (0..64).find(|seconds| self.after(*seconds) >= MAX_RATE).unwrap_or(64);
-        self.since + Duration::from_secs(seconds)
     }
 }
 
