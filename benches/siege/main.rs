@@ -55,8 +55,8 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// How long the honest pods mount alone before and after the siege.
 const PEACE: Duration = Duration::from_secs(10);
 
-/// How long an idle connection is kept, and a little more.
-const QUIET: Duration = Duration::from_secs(70);
+/// How long an idle connection is kept, and a little more: it is closed between one and two minutes after its last use.
+const QUIET: Duration = Duration::from_secs(130);
 
 fn main() -> ExitCode {
     let (names, others): (Vec<_>, Vec<_>) =

@@ -54,8 +54,8 @@ const FLAGS: [&str; 2] = ["--mount-timeout=15s", "--republish-max-age=10s"];
 /// Concurrent mounts.
 const WORKERS: usize = 8;
 
-/// A little longer than an idle connection is kept.
-const QUIET: Duration = Duration::from_secs(70);
+/// A little longer than an idle connection is kept: it is closed between one and two minutes after its last use.
+const QUIET: Duration = Duration::from_secs(130);
 
 /// More pods than a provider caches credentials for.
 const KEPT: usize = 1_200;

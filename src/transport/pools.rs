@@ -18,7 +18,8 @@ use hyper_util::{
 
 use super::connect::Connector;
 
-/// How long an idle connection is kept. Key Vault and Entra keep it longer.
+/// How long an idle connection is used again. Key Vault and Entra keep it longer. hyper's client closes it within the
+/// next minute.
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
 /// The most idle connections to a host.
