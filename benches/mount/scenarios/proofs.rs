@@ -24,8 +24,9 @@ pub(super) async fn run(stage: &Stage<'_>) -> Result<Vec<Figure>, Failure> {
     }
     let mut figures = vec![known];
     for subjects in [1, PODS] {
-        let whose = if subjects == 1 { "one subject".to_owned() } else { format!("{subjects} subjects") };
-        let what = format!("{PODS} pods at once, {VOLUME} objects each, {whose}, issuer's keys, {at}");
+        let of_subjects =
+            if subjects == 1 { "one subject".to_owned() } else { format!("{subjects} subjects") };
+        let what = format!("{PODS} pods at once, {VOLUME} objects each, {of_subjects}, issuer's keys, {at}");
         let mut times = Figure::times(what);
         for _ in 0..if stage.quick { 3 } else { 5 } {
             let (_process, driver) = started(stage).await?;

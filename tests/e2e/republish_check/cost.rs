@@ -1,4 +1,4 @@
-//! What a round costs, and who shares it.
+//! What a round costs, and which mounts share it.
 
 use std::{collections::BTreeSet, time::Duration};
 
