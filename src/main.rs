@@ -1,6 +1,11 @@
 //! `akv-provider`: parses its flags, binds its socket, and serves until a signal stops it.
 
-use std::{error::Error, future::Future, io, process::ExitCode};
+use std::{
+    error::Error,
+    future::Future,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use akv_provider::{
     app::App,
@@ -39,14 +44,8 @@ fn main() -> ExitCode {
                 }
             }
         }
-        Ok(Command::Version) => {
-            println!("{}", Build::this());
-            ExitCode::SUCCESS
-        }
-        Ok(Command::Help) => {
-            print!("{}{}", cli::usage(), tools::usage());
-            ExitCode::SUCCESS
-        }
+        Ok(Command::Version) => print(&format!("{}\n", Build::this())),
+        Ok(Command::Help) => print(&format!("{}{}", cli::usage(), tools::usage())),
         Err(error) => {
             #[allow(clippy::print_stderr, reason = "the log is not set up, and the caller is a person")]
             {
@@ -54,6 +53,14 @@ fn main() -> ExitCode {
             }
             ExitCode::from(2)
         }
+    }
+}
+
+/// Prints a text for a person. A reader that is satisfied early, such as `head`, makes this no failure.
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
     }
 }
 

@@ -22,9 +22,10 @@ pub(super) const MAX_SMALL_BYTES: usize = 64 << 10;
 /// Large requests that are in memory at once: one that is parsed, and one that arrives meanwhile.
 const MAX_LARGE: usize = 2;
 
-/// What the driver may send of one request before the provider reads it, in bytes: HTTP/2's stream window. It bounds
-/// the memory of each large request that waits.
-pub(super) const STREAM_WINDOW: u32 = 16 << 10;
+/// What the driver may send of one request before the provider reads it, in bytes: HTTP/2's stream window. Each large
+/// request that waits holds two of it, one that was read and one that came after it. A longer request arrives in
+/// several, each a few microseconds later on the socket.
+pub(super) const STREAM_WINDOW: u32 = 8 << 10;
 
 /// What the driver may send of all requests. It has room for the windows of all requests that wait: if those filled it,
 /// the request that they wait for could not arrive.

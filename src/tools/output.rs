@@ -1,6 +1,6 @@
 //! Where tools print: results on one stream, and progress and errors on the other.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -15,9 +15,9 @@ impl Output {
     /// Returns the streams of this process.
     pub(crate) fn of_process() -> Self {
         Self {
-            result: Box::new(AutoStream::new(std::io::stdout(), ColorChoice::Auto)),
-            messages: Box::new(AutoStream::new(std::io::stderr(), ColorChoice::Auto)),
-            interactive: std::io::stdout().is_terminal() && std::io::stderr().is_terminal(),
+            result: Box::new(WhileRead::new(AutoStream::new(io::stdout(), ColorChoice::Auto))),
+            messages: Box::new(AutoStream::new(io::stderr(), ColorChoice::Auto)),
+            interactive: io::stdout().is_terminal() && io::stderr().is_terminal(),
         }
     }
 
@@ -49,5 +49,46 @@ impl Output {
         if self.interactive {
             let _ = write!(self.messages, "\r\x1b[2K").and_then(|()| self.messages.flush());
         }
+    }
+}
+
+/// Discards what nobody reads any more, such as the rest of a long table in front of `head`. The tool's exit code is
+/// then still that of its result.
+struct WhileRead<W> {
+    inner: W,
+    is_read: bool,
+}
+
+impl<W: Write> WhileRead<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, is_read: true }
+    }
+
+    fn unless_closed<T>(&mut self, result: io::Result<T>, discarded: T) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.is_read = false;
+                Ok(discarded)
+            }
+            other => other,
+        }
+    }
+}
+
+impl<W: Write> Write for WhileRead<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_read {
+            return Ok(bytes.len());
+        }
+        let result = self.inner.write(bytes);
+        self.unless_closed(result, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.is_read {
+            return Ok(());
+        }
+        let result = self.inner.flush();
+        self.unless_closed(result, ())
     }
 }

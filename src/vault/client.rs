@@ -26,6 +26,7 @@ use super::{
     host::{VaultHost, VaultHosts},
     lenient_json::LenientJsonPolicy,
     list::{List, ObjectList},
+    long_lists::LongLists,
     read::Read,
     request_sender::RequestSender,
     sdk::Sdk,
@@ -37,6 +38,7 @@ pub struct Vaults {
     pub(super) clients: ClientFactory,
     options: ClientOptions,
     pub(super) hosts: VaultHosts,
+    long_lists: LongLists,
     sharing: Arc<ReadCache>,
     authenticated: AuthenticatedVaults,
 }
@@ -47,6 +49,7 @@ impl Vaults {
         Self {
             options: clients.client_options(Upstream::KeyVault),
             hosts: VaultHosts::new(clients.metrics.clone(), clients.transports.timeouts),
+            long_lists: LongLists::new(),
             sharing: Arc::new(ReadCache::new(settings, clients.metrics.clone())),
             authenticated: AuthenticatedVaults::new(clients.metrics.clone()),
             clients: clients.clone(),
@@ -66,7 +69,8 @@ impl Vaults {
     ) -> Result<VaultClient, VaultError> {
         let host = self.hosts.of(endpoint);
         let metrics = self.clients.metrics.clone();
-        let sdk = Sdk::connect(endpoint.url.as_str(), credential, self.options_at(&host), metrics)?;
+        let (options, long_lists) = (self.options_at(&host), self.long_lists.of(&host.name));
+        let sdk = Sdk::connect(endpoint.url.as_str(), credential, options, long_lists, metrics)?;
         let from = CacheReader { cache: self.sharing.clone(), vault: host.name.clone(), reader };
         Ok(VaultClient {
             requests: RequestSender::new(from, sdk, self.authenticated.clone()),
@@ -156,6 +160,7 @@ impl Vaults {
             connect_phase: self.clients.transports.azure_client.connect_phase(&endpoint.url),
             throttled: limiter.is_throttling(),
             last: limiter.last_status(),
+            lists_wait: self.long_lists.of(&host.name).wait_for_others(),
             other_authority: match host.probe.authority() {
                 Some(NamedAuthority::Other(named)) => Some(named),
                 Some(NamedAuthority::Own(_) | NamedAuthority::NoTenant) | None => None,
@@ -188,6 +193,8 @@ pub struct HostStatus {
     pub throttled: bool,
     /// The HTTP status of its last answer.
     pub last: Option<u16>,
+    /// True if lists wait until those of other vaults have ended.
+    pub lists_wait: bool,
     /// The authority that its challenge names, if it is not the cloud's.
     pub other_authority: Option<Excerpt>,
 }

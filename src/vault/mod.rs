@@ -14,6 +14,7 @@ mod identifier;
 mod lenient_json;
 pub mod limiter;
 mod list;
+mod long_lists;
 mod properties;
 mod read;
 mod request;

@@ -45,6 +45,7 @@ use super::{
     identifier::{self, Identifier},
     limiter::QueuedRequest,
     list::{Extent, List, Listing, ObjectList},
+    long_lists::LongListsOfVault,
     properties::Properties,
     read::Read,
     request::Request,
@@ -60,6 +61,7 @@ const MAX_PAGES: usize = 800;
 /// The SDK's three clients for one vault.
 pub(super) struct Sdk {
     metrics: Metrics,
+    long_lists: LongListsOfVault,
     secrets: SecretClient,
     keys: KeyClient,
     certificates: CertificateClient,
@@ -74,6 +76,7 @@ impl Sdk {
         url: &str,
         credential: Arc<dyn TokenCredential>,
         client_options: ClientOptions,
+        long_lists: LongListsOfVault,
         metrics: Metrics,
     ) -> Result<Self, VaultError> {
         // The challenge that reaches the SDK is the cloud's own, and its audience may be at another host than the
@@ -81,6 +84,7 @@ impl Sdk {
         let verify_challenge_resource = Some(false);
         Ok(Self {
             metrics,
+            long_lists,
             secrets: SecretClient::new(
                 url,
                 credential.clone(),
@@ -167,7 +171,7 @@ impl Sdk {
         macro_rules! list {
             ($pager:expr, $id:ident) => {{
                 let (mut pages, mut versions) = ($pager.into_pages().enumerate(), Vec::new());
-                let mut listed = HashSet::new();
+                let (mut listed, mut permit) = (HashSet::new(), None);
                 while let Some((before, page)) = pages.next().await {
                     let page = page?.into_model()?;
                     if before == MAX_PAGES || versions.len() + page.value.len() > MAX_VERSIONS {
@@ -188,6 +192,9 @@ impl Sdk {
                             not_before: attributes.not_before,
                             expires: attributes.expires,
                         });
+                    }
+                    if permit.is_none() && has_next(page.next_link.as_deref()) {
+                        permit = Some(self.long_lists.acquire().await);
                     }
                 }
                 Ok(versions)
@@ -228,6 +235,7 @@ impl Sdk {
         macro_rules! list {
             ($pager:expr, $id:ident, |$item:ident, $properties:ident| $more:expr) => {{
                 let (mut pages, mut listing) = ($pager.into_pages(), Listing::new(*list));
+                let mut permit = None;
                 while let Some(page) = pages.next().await {
                     let page = page?.into_model()?;
                     for mut $item in page.value {
@@ -239,6 +247,9 @@ impl Sdk {
                     }
                     if let Some(extent) = listing.end_page(page.next_link.as_deref()) {
                         return Ok(listing.into_list(extent, asked()));
+                    }
+                    if permit.is_none() {
+                        permit = Some(self.long_lists.acquire().await);
                     }
                 }
                 Ok(listing.into_list(Extent::Whole, asked()))
@@ -272,6 +283,11 @@ impl Sdk {
             }
         }
     }
+}
+
+/// Returns whether a page's link leads to another page.
+fn has_next(next_link: Option<&str>) -> bool {
+    next_link.is_some_and(|link| !link.is_empty())
 }
 
 /// Returns the time at which the vault answered, by its own clock (RFC 9110, section 6.6.1).

@@ -140,6 +140,47 @@ async fn more_versions_than_fit_into_a_volume_are_refused_before_they_are_read()
     assert!(versions < 1_000, "{versions} reads for nothing");
 }
 
+/// The lists of all mounts would otherwise hold up to 20,000 versions each.
+#[tokio::test]
+async fn a_few_long_lists_are_read_at_once_and_short_ones_do_not_wait() {
+    let names: Vec<String> = (0..20).map(|index| format!("s{index}")).collect();
+    let secrets: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    let azure = Azure::with_secrets(&secrets).await;
+    // Each list has a second page, which hangs.
+    let next = Route::vault("lab").path_prefix("/secrets/next");
+    let hang = azure.faults().inject(next.clone(), Fault::Hang);
+    for name in &names[1..] {
+        let version = format!(
+            r#"{{"id":"https://lab.vault.azure.net/secrets/{name}/v","attributes":{{"enabled":true}}}}"#
+        );
+        let link = "https://lab.vault.azure.net/secrets/next/versions?x=y";
+        let body = format!(r#"{{"value":[{version}],"nextLink":"{link}"}}"#).into();
+        let page = Fault::InvalidBody { content_type: "application/json".to_owned(), body };
+        azure.faults().inject(Route::vault("lab").path_prefix(&format!("/secrets/{name}/versions")), page);
+    }
+    let history =
+        |name: &String| format!("- {{objectName: {name}, objectType: secret, objectVersionHistory: 2}}\n");
+    let provider = Provider::start(&azure);
+    let driver = provider.driver();
+    let call = MountCall::of(&names[1..].iter().map(history).collect::<String>()).workload(&azure);
+    let first = call.of_another_pod();
+    let long = tokio::spawn(async move { driver.mount(&first).await });
+    let lists = Route::vault("lab").path_suffix("/versions").credentials(true);
+    azure.journal().wait_until(|journal| journal.count(&lists) == 19 + 4 && journal.in_flight() == 4).await;
+
+    let short = MountCall::of(&history(&names[0])).workload(&azure).of_another_pod();
+    assert_eq!(provider.driver().mount(&short).await.unwrap().text("s0/0"), "x");
+    assert_eq!(azure.journal().count(&next), 4, "the other lists wait");
+    long.abort();
+    azure.faults().remove(hang);
+    let last =
+        Fault::InvalidBody { content_type: "application/json".to_owned(), body: r#"{"value":[]}"#.into() };
+    azure.faults().inject(next.clone(), last);
+    let status = provider.driver().mount(&call.of_another_pod()).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound, "there is no version v: {status}");
+    assert_eq!(azure.journal().count(&next), 4 + 19, "all lists end");
+}
+
 /// Returns a mount of a volume that needs a permit for large volumes, with this secret as its last object.
 fn large(azure: &Azure, last: &str) -> MountCall {
     for index in 0..20 {

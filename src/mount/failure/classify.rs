@@ -52,7 +52,7 @@ impl TimeoutCause {
             Self::Reads { throttled: true, .. } => Code::TimeoutThrottled,
             Self::Reads { connect_phase: Some(_), .. } => Code::TimeoutConnect,
             Self::Reads { .. } => Code::TimeoutRead,
-            Self::Memory => Code::TimeoutQueued,
+            Self::Lists { .. } | Self::Memory => Code::TimeoutQueued,
             Self::Conversion => Code::TimeoutConvert,
         }
     }

@@ -120,13 +120,18 @@ impl Progress {
                 let first = missing.first().map(|index| of_mount.of_vault(requested.vault(*index)));
                 let endpoint = &first.unwrap_or(of_mount.first()).endpoint;
                 let status = vaults.status(endpoint);
-                TimeoutCause::Reads {
-                    host: endpoint.name().to_owned(),
-                    missing: missing.iter().map(|index| requested.name(*index)).collect(),
-                    wanted: requested.len(),
-                    connect_phase: status.connect_phase,
-                    throttled: status.throttled,
-                    last: status.last,
+                let host = endpoint.name().to_owned();
+                if status.lists_wait {
+                    TimeoutCause::Lists { host }
+                } else {
+                    TimeoutCause::Reads {
+                        host,
+                        missing: missing.iter().map(|index| requested.name(*index)).collect(),
+                        wanted: requested.len(),
+                        connect_phase: status.connect_phase,
+                        throttled: status.throttled,
+                        last: status.last,
+                    }
                 }
             }
             Phase::Memory => TimeoutCause::Memory,

@@ -37,6 +37,11 @@ pub enum TimeoutCause {
         /// The status of the vault's last answer.
         last: Option<u16>,
     },
+    /// The end of other vaults' long lists.
+    Lists {
+        /// The host of the vault that is to be listed.
+        host: String,
+    },
     /// Memory for a large volume.
     Memory,
     /// A conversion.
@@ -60,6 +65,9 @@ impl fmt::Display for TimeoutCause {
             Self::Reads { host, connect_phase, .. } => {
                 write!(f, "waiting for answers from {host}{}", with(*connect_phase))
             }
+            Self::Lists { host } => {
+                write!(f, "waiting to list {host} after the long lists of other vaults")
+            }
             Self::Memory => f.write_str("waiting for memory that other large volumes use"),
             Self::Conversion => f.write_str("converting the objects that were read"),
         }
@@ -71,7 +79,9 @@ impl TimeoutCause {
     pub(in crate::mount) fn asked(&self) -> String {
         match self {
             Self::Token { identity, source, .. } => format!("asked {source} as {identity}"),
-            Self::Cloud | Self::Reads { .. } | Self::Memory | Self::Conversion => String::new(),
+            Self::Cloud | Self::Reads { .. } | Self::Lists { .. } | Self::Memory | Self::Conversion => {
+                String::new()
+            }
         }
     }
 
@@ -87,7 +97,7 @@ impl TimeoutCause {
                 format!("{} of {wanted} objects are missing: {names}; {}", missing.len(), last(status))
             }
             Self::Token { last: status, .. } => last(status),
-            Self::Cloud | Self::Memory | Self::Conversion => String::new(),
+            Self::Cloud | Self::Lists { .. } | Self::Memory | Self::Conversion => String::new(),
         }
     }
 }
@@ -119,6 +129,10 @@ mod tests {
         for (waiting, expected) in [
             (TimeoutCause::Cloud, "reading the cloud environment file"),
             (TimeoutCause::Memory, "waiting for memory that other large volumes use"),
+            (
+                TimeoutCause::Lists { host: "lab.vault.azure.net".to_owned() },
+                "waiting to list lab.vault.azure.net after the long lists of other vaults",
+            ),
             (token(None), "waiting for a token from Entra"),
             (token(Some(ConnectPhase::Tls)), "waiting for a token from Entra (the TLS handshake)"),
             (reads(None, false), "waiting for answers from lab.vault.azure.net"),

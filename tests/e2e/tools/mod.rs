@@ -32,6 +32,15 @@ async fn run_with(azure: &Azure, dir: &Path, arguments: &[&str]) -> Output {
     command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap()
 }
 
+/// Runs the binary while nobody reads its standard output, as in front of a `head` that has seen enough.
+async fn run_unread(arguments: &[&str]) -> Output {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_akv-provider"));
+    command.args(arguments).env_clear().stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+    command.kill_on_drop(true).spawn().unwrap().wait_with_output().await.unwrap()
+}
+
 fn stdout(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }

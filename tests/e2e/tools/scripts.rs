@@ -1,6 +1,6 @@
 //! Completions and manual pages.
 
-use super::{run, stdout};
+use super::{run, run_unread, stderr, stdout};
 
 #[tokio::test]
 async fn completions_name_each_tool() {
@@ -32,4 +32,26 @@ async fn the_help_of_tools_and_of_the_provider_name_each_other() {
     let tools = run(&["help"]).await;
     assert_eq!(tools.status.code(), Some(0), "{tools:?}");
     assert!(stdout(&tools).contains("akv-provider --help"), "{tools:?}");
+}
+
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_is_no_failure_of_a_tool() {
+    let dir = tempfile::tempdir().unwrap();
+    let class = dir.path().join("class.yaml");
+    let text = "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {name: web}\n\
+                spec: {provider: azure, parameters: {}}\n";
+    std::fs::write(&class, text).unwrap();
+    let class = class.display().to_string();
+    for (arguments, code) in [
+        (&["--help"][..], 0),
+        (&["--version"], 0),
+        (&["help"], 0),
+        (&["schema"], 0),
+        (&["completions", "bash"], 0),
+        (&["validate", &class], 1),
+    ] {
+        let output = run_unread(arguments).await;
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        assert!(!stderr(&output).contains("pipe"), "{arguments:?}: {output:?}");
+    }
 }
