@@ -71,12 +71,13 @@ impl Attack {
             if self == Self::HalfRequests {
                 return ports::half_requests(ports).await;
             }
-            // Each pod mounts again when its mount has failed or succeeded.
+            // Each pod mounts again when its mount has failed or succeeded. Its request and its tokens stay the same:
+            // to make them anew would take more of the machine than the provider does.
             let pods = (0..all).map(|number| {
-                let (azure, mut driver) = (azure.clone(), driver.clone());
+                let (request, mut driver) = (self.request(&azure, number), driver.clone());
                 async move {
                     loop {
-                        let _ = driver.call(self.request(&azure, number)).await;
+                        let _ = driver.call(request.clone()).await;
                         sleep(PAUSE).await;
                     }
                 }

@@ -1,6 +1,6 @@
 //! The objects of a SecretProviderClass: their names, types and versions.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use super::{output::Outputs, shape::Shape, vault::VaultName, version_choice::VersionChoice};
 
@@ -173,9 +173,9 @@ impl FromStr for ObjectName {
 }
 
 /// An object's version. Azure's vaults use 32 hexadecimal digits, but the provider accepts any segment of an object
-/// identifier.
+/// identifier. Clones share its text, since a list of versions holds each of them twice while it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ObjectVersion(String);
+pub struct ObjectVersion(Arc<str>);
 
 impl ObjectVersion {
     /// Returns the version as written.
@@ -194,7 +194,7 @@ impl FromStr for ObjectVersion {
     type Err = InvalidSegment;
 
     fn from_str(version: &str) -> Result<Self, InvalidSegment> {
-        if is_segment(version) { Ok(Self(version.to_owned())) } else { Err(InvalidSegment) }
+        if is_segment(version) { Ok(Self(version.into())) } else { Err(InvalidSegment) }
     }
 }
 

@@ -51,7 +51,7 @@ use super::{
     request::Request,
 };
 
-/// The most versions of an object that are listed: one an hour for two years. They take two MiB. Key Vault has no
+/// The most versions of an object that are listed: one an hour for two years. They take three MiB. Key Vault has no
 /// limit of its own; it backs up no object of more than 500 versions.
 const MAX_VERSIONS: usize = 20_000;
 
