@@ -160,8 +160,29 @@ fn a_wrong_combination_is_named_with_its_path() {
 
 #[test]
 fn a_default_is_not_quoted_with_its_line() {
-    for fields in ["default: 'canary", "default: \"canary\\x\"", "jmesPath: [{default: canary"] {
+    for fields in [
+        "default: 'canary",
+        "default: \"canary\\x\"",
+        "jmesPath: [{default: canary",
+        "default : canary: y",
+        "\"default\": canary: y",
+        "'default': 'canary' y",
+        "{\"default\":\"canary\"",
+        "default: |\n    l1\n  canary",
+        "default: |\n  l1\n\tcanary",
+        "default: |\ncanary",
+        "default: \"l1\ncanary\"",
+        "default: l1\n  canary: y",
+        "jmesPath: [{path: a, objectAlias: b, default: 'l1\n canary",
+    ] {
         assert_refused(entry(fields), Fault::Request, &["objects[0]", "YAML"]);
+    }
+    for objects_in_json in [
+        r#"[{"objectName":"a","objectType":"secret","default":"canary"]"#,
+        r#"[{"objectName":"a","objectType":"secret","default":"canary","default":"canary"}]"#,
+        r#"[{"objectName":"a","objectType":"secret","default":"canary"}}]"#,
+    ] {
+        assert_refused(objects(objects_in_json), Fault::Request, &["objects", "YAML"]);
     }
 }
 

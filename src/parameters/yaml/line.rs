@@ -12,6 +12,8 @@ pub(in crate::parameters) struct Line<'a> {
     /// Starts at 1.
     pub(super) number: u64,
     pub(super) text: &'a str,
+    /// Whether an earlier line has a default, which may be secret, and may go on up to this line.
+    is_after_default: bool,
 }
 
 /// An iterator over the lines of a text.
@@ -19,6 +21,9 @@ pub(in crate::parameters) struct Lines<'a> {
     lines: Enumerate<str::Lines<'a>>,
     last: Option<Line<'a>>,
 }
+
+/// The field whose value may be secret, without the quotes and the blanks that it may have around it.
+const DEFAULT: &str = "default";
 
 impl<'a> Lines<'a> {
     pub(in crate::parameters) fn of(text: &'a str) -> Self {
@@ -52,19 +57,23 @@ impl<'a> Iterator for Lines<'a> {
 
     fn next(&mut self) -> Option<Line<'a>> {
         let (index, text) = self.lines.next()?;
-        self.last = Some(Line { number: index as u64 + 1, text });
+        let is_after_default =
+            self.last.is_some_and(|last| last.is_after_default || last.text.contains(DEFAULT));
+        self.last = Some(Line { number: index as u64 + 1, text, is_after_default });
         self.last
     }
 }
 
 impl Line<'_> {
     /// Returns the line in quotes, escaped and truncated to [`MAX_LINE`] bytes, with a hint if it looks like a
-    /// placeholder.
+    /// placeholder. What follows a default is left out.
     pub(super) fn quoted(&self) -> String {
+        if self.is_after_default {
+            return "not shown, since it may belong to a default".to_owned();
+        }
         let mut quoted = String::from('"');
-        // The text of a default may be secret.
-        let (text, is_cut) = match self.text.split_once("default:") {
-            Some((before, _)) => (&self.text[..before.len() + "default:".len()], true),
+        let (text, is_cut) = match self.text.split_once(DEFAULT) {
+            Some((before, _)) => (&self.text[..before.len() + DEFAULT.len()], true),
             None => (self.text, false),
         };
         for c in text.trim_end_matches(|c: char| c.is_ascii_whitespace()).chars() {
