@@ -49,16 +49,21 @@ pub(super) fn select(
         .collect())
 }
 
-/// Returns whether the newest version, which could be read, meets the conditions.
+/// Returns whether the newest version, which could be read, meets the conditions. Key Vault refuses to show a disabled
+/// secret, but shows disabled certificates and keys (<https://github.com/Azure/azure-cli/issues/26044>).
 pub(super) fn admits(choice: VersionChoice, lifecycle: &Lifecycle, now: OffsetDateTime) -> bool {
     let is_in_time = choice.not_after.is_none_or(|not_after| {
         // Without a time, only the list can tell.
         lifecycle.created.is_some_and(|created| created <= not_after.time())
     });
+    let is_enabled = lifecycle.enabled != Some(false);
     is_in_time
         && match choice.policy {
-            VersionPolicy::Latest | VersionPolicy::LatestEnabled => true,
-            VersionPolicy::LatestValid => is_valid(lifecycle.not_before, lifecycle.expires, now),
+            VersionPolicy::Latest => true,
+            VersionPolicy::LatestEnabled => is_enabled,
+            VersionPolicy::LatestValid => {
+                is_enabled && is_valid(lifecycle.not_before, lifecycle.expires, now)
+            }
         }
 }
 
@@ -229,6 +234,14 @@ mod tests {
         ] {
             let fits = admits(choice(policy, not_after), &lifecycle, at(now));
             assert_eq!(fits, expected, "{policy:?} {not_after:?} {now}");
+        }
+        let disabled = Lifecycle { enabled: Some(false), ..lifecycle };
+        for (policy, expected) in [(Latest, true), (LatestEnabled, false), (LatestValid, false)] {
+            assert_eq!(
+                admits(choice(policy, None), &disabled, at(35)),
+                expected,
+                "{policy:?} of a certificate"
+            );
         }
         let unknown = Lifecycle::default();
         assert!(!admits(choice(Latest, Some("2100-01-01T00:00Z")), &unknown, at(0)));

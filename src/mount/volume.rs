@@ -86,6 +86,12 @@ pub struct MountedVersion {
     pub version: String,
 }
 
+/// The version of an object that the vault does not have, and of which no file has a default.
+pub(super) const ABSENT: &str = "absent";
+
+/// The version of an object that the vault does not have, and of which a file has its default.
+pub(super) const DEFAULT: &str = "default";
+
 /// A volume under construction that never holds more than the driver's limit.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -179,14 +185,25 @@ impl Draft {
         }
     }
 
+    /// Records once that the vault does not have an object, however many entries name it. A default of one of them is
+    /// its version then.
+    pub(super) fn record_absence(&mut self, object: AbsentObject, version: &'static str) {
+        let is_of_object = |recorded: &&mut MountedVersion| {
+            recorded.id == object.id && [ABSENT, DEFAULT].contains(&recorded.version.as_str())
+        };
+        match self.volume.versions.iter_mut().find(is_of_object) {
+            Some(recorded) if version == DEFAULT => DEFAULT.clone_into(&mut recorded.version),
+            Some(_) => {}
+            None => self.record(MountedVersion { id: object.id.clone(), version: version.to_owned() }),
+        }
+        if !self.volume.absent.contains(&object) {
+            self.volume.absent.push(object);
+        }
+    }
+
     /// Records an optional file that the secret has no part for.
     pub(super) fn leave_out(&mut self, file: LeftOut) {
         self.volume.left_out.push(file);
-    }
-
-    /// Records an optional object that the vault does not have.
-    pub(super) fn leave_absent(&mut self, object: AbsentObject) {
-        self.volume.absent.push(object);
     }
 
     /// Counts a file of about this size without its contents.
@@ -230,6 +247,24 @@ mod tests {
         let contents = Sensitive::new(vec![0; bytes]);
         let mode = FileMode::from_bits(0o644).unwrap();
         VolumeFile { path: path.parse().unwrap(), mode, contents }
+    }
+
+    #[test]
+    fn an_object_that_the_vault_does_not_have_is_recorded_once_and_its_default_counts() {
+        let absent = |id: &str| AbsentObject { object_type: ObjectType::Secret, id: id.to_owned() };
+        for versions in [[ABSENT, DEFAULT], [DEFAULT, ABSENT], [DEFAULT, DEFAULT]] {
+            let mut draft = Draft::new(1_000);
+            draft.record_absence(absent("secret/y"), ABSENT);
+            versions.map(|version| draft.record_absence(absent("secret/z"), version));
+            let volume = draft.finish().unwrap();
+            let recorded: Vec<_> = volume
+                .versions
+                .iter()
+                .map(|recorded| (recorded.id.as_str(), recorded.version.as_str()))
+                .collect();
+            assert_eq!(recorded, [("secret/y", ABSENT), ("secret/z", DEFAULT)]);
+            assert_eq!(volume.absent, [absent("secret/y"), absent("secret/z")]);
+        }
     }
 
     #[test]

@@ -22,6 +22,17 @@ const MAX_WORDS: usize = 450;
 /// The longest code that is kept, in characters. Key Vault's codes have about twenty.
 const MAX_CODE: usize = 64;
 
+/// The codes of an object or a version that does not exist. The inner code of such an answer may say more, and a vault
+/// that does not exist has other codes.
+const NOT_FOUND: [&str; 6] = [
+    "SecretNotFound",
+    "SecretVersionNotFound",
+    "KeyNotFound",
+    "KeyVersionNotFound",
+    "CertificateNotFound",
+    "CertificateVersionNotFound",
+];
+
 /// An error response: the status, the most specific code, and the service's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultErrorResponse {
@@ -30,6 +41,8 @@ pub struct VaultErrorResponse {
     words: String,
     request_id: Option<String>,
     reason: Reason,
+    /// Whether one of its codes says that the object or the version does not exist.
+    is_about_object: bool,
     /// Set if something other than Key Vault answered in its place.
     foreign: Option<Box<ForeignAnswer>>,
 }
@@ -103,8 +116,7 @@ impl VaultErrorResponse {
     /// Returns whether Key Vault itself says that an object or a version does not exist: `SecretNotFound` and the same
     /// for keys and certificates.
     pub(super) fn is_about_object(&self) -> bool {
-        self.foreign.is_none()
-            && ["SecretNotFound", "KeyNotFound", "CertificateNotFound"].contains(&self.code.as_str())
+        self.foreign.is_none() && self.is_about_object
     }
 
     /// Returns Azure's id of the request, which differs from try to try.
@@ -138,8 +150,12 @@ impl VaultErrorResponse {
         let error = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error).unwrap_or_default();
         let known = !(error.code.is_empty() && error.message.is_empty());
         let foreign = ForeignAnswer::detect(headers, body, known);
-        let code =
-            error.inner_error.map(|inner| inner.code).filter(|code| !code.is_empty()).unwrap_or(error.code);
+        let inner = error.inner_error.map(|inner| inner.code).filter(|code| !code.is_empty());
+        let is_about_object = [Some(&error.code), inner.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|code| NOT_FOUND.contains(&code.as_str()));
+        let code = inner.unwrap_or(error.code);
         let said = foreign.as_ref().map_or(error.message.as_str(), ForeignAnswer::words);
         let ServiceText { message: mut words, ids } = ServiceText::read(said, MAX_WORDS);
         if (300..400).contains(&status) {
@@ -156,6 +172,7 @@ impl VaultErrorResponse {
             words,
             request_id,
             reason,
+            is_about_object,
             foreign: foreign.map(Box::new),
         }
     }
@@ -230,6 +247,24 @@ mod tests {
         assert_eq!(answer.to_string(), "403 SecretDisabled");
         assert_eq!(answer.words(), "Operation get is not allowed on a disabled secret.");
         assert_eq!(answer.reason(), Reason::Disabled);
+    }
+
+    #[test]
+    fn an_object_does_not_exist_by_the_outer_or_the_inner_code() {
+        for (code, inner, expected) in [
+            ("SecretNotFound", "", true),
+            ("KeyVersionNotFound", "", true),
+            ("SecretNotFound", "ObjectIsDeletedButRecoverable", true),
+            ("NotFound", "CertificateNotFound", true),
+            ("VaultNotFound", "", false),
+            ("NotFound", "", false),
+            ("", "", false),
+        ] {
+            let body =
+                format!(r#"{{"error":{{"code":"{code}","message":"x","innererror":{{"code":"{inner}"}}}}}}"#);
+            let answer = VaultErrorResponse::parse(404, body.as_bytes());
+            assert_eq!(answer.is_about_object(), expected, "{code} {inner}");
+        }
     }
 
     #[test]

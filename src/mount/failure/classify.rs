@@ -232,10 +232,9 @@ impl ObjectError {
 
 fn content_code(error: &ContentError) -> Code {
     match error {
-        ContentError::Encoding(_)
-        | ContentError::PemNotEncoded
-        | ContentError::NotText
-        | ContentError::KeyEncoding { .. } => Code::WrongEncoding,
+        ContentError::Encoding(_) | ContentError::PemNotEncoded | ContentError::KeyEncoding { .. } => {
+            Code::WrongEncoding
+        }
         ContentError::EmptyCertificate => Code::CertificateNotIssued,
         _ => Code::CannotConvert,
     }

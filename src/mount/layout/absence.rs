@@ -9,10 +9,10 @@ use crate::spec::{
     shape::{KeySelection, Shape},
 };
 
-use super::super::fetch::{Fetched, Versions};
-
-/// The version that the driver records of an object without files.
-pub(super) const ABSENT: &str = "absent";
+use super::super::{
+    fetch::{Fetched, Versions},
+    volume::{ABSENT, DEFAULT},
+};
 
 /// What an entry leaves in the volume without its object.
 pub(super) struct Fallback {
@@ -58,7 +58,7 @@ impl Fallback {
 
     /// Returns the version that the driver records in place of one of the vault's.
     pub(super) fn version(&self) -> &'static str {
-        if self.files.is_empty() { ABSENT } else { "default" }
+        if self.files.is_empty() { ABSENT } else { DEFAULT }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Finds files that collide. The parameters exclude it for paths that they name; suffixes, and keys of values, are
 //! known only here.
 
-use crate::spec::{file::RelativePath, object::ObjectSpec, overlap::overlaps};
+use crate::spec::{file::RelativePath, object::ObjectSpec, overlap::overlaps, shape::Shape};
 
 use super::super::{
     failure::{ObjectError, ObjectFailure},
@@ -21,9 +21,23 @@ pub(super) fn find(objects: &[ObjectSpec], draft: &Draft, owners: &[usize]) -> V
             // Compat: an entry that is listed twice means the same files. So does an object that two finds found.
             continue;
         } else {
-            ObjectError::Clash { path, owner: objects[earlier].to_string() }
+            // A combined file is not one of its objects alone.
+            let (failed, other) = match &objects[owner].shape {
+                Shape::Item(_) => (earlier, owner),
+                _ => (owner, earlier),
+            };
+            let error = ObjectError::Clash { path, owner: name(&objects[other]) };
+            failures.push(ObjectFailure::new(&objects[failed], None, error));
+            continue;
         };
         failures.push(ObjectFailure::new(&objects[owner], None, error));
     }
     failures
+}
+
+fn name(object: &ObjectSpec) -> String {
+    match &object.shape {
+        Shape::Item(item) => format!("the combined file {:?}", item.file.path.as_str()),
+        _ => object.to_string(),
+    }
 }

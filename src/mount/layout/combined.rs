@@ -20,7 +20,7 @@ use super::{
     super::{
         failure::{MissingKey, ObjectError},
         fetch::{Fetched, VersionRead},
-        volume::{AbsentObject, MountedVersion},
+        volume::{ABSENT, AbsentObject, DEFAULT, MountedVersion},
     },
     Builder, NoVolume, Owner, absence,
 };
@@ -146,9 +146,8 @@ impl Builder<'_> {
         let values = mem::take(&mut self.values);
         for (id, has_default) in &values.absent {
             let object_type = owner.object.object_type();
-            self.draft.leave_absent(AbsentObject { object_type, id: id.clone() });
-            let version = if *has_default { "default" } else { "absent" }.to_owned();
-            self.draft.record_once(MountedVersion { id: id.clone(), version });
+            let version = if *has_default { DEFAULT } else { ABSENT };
+            self.draft.record_absence(AbsentObject { object_type, id: id.clone() }, version);
         }
         if values.has_failed {
             return;

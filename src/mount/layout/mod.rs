@@ -27,18 +27,14 @@ use crate::{
 pub(super) use self::passwords::with_passwords;
 
 use self::{
-    absence::{ABSENT, Fallback},
-    combined::Values,
-    conversion::Conversions,
-    keys::Documents,
-    outputs::Sources,
+    absence::Fallback, combined::Values, conversion::Conversions, keys::Documents, outputs::Sources,
     passwords::Passwords,
 };
 
 use super::{
     failure::{ObjectError, ObjectFailure},
     fetch::{Fetched, Versions},
-    volume::{AbsentObject, Draft, MountedVersion, TooLarge, Volume, VolumeFile},
+    volume::{ABSENT, AbsentObject, Draft, TooLarge, Volume, VolumeFile},
 };
 
 /// Settings for all files of a volume.
@@ -172,8 +168,7 @@ impl Builder<'_> {
             }
             Presence::Optional => {
                 let (object_type, id) = (find.object_type(), find.to_string());
-                self.draft.leave_absent(AbsentObject { object_type, id: id.clone() });
-                self.draft.record_once(MountedVersion { id, version: ABSENT.to_owned() });
+                self.draft.record_absence(AbsentObject { object_type, id }, ABSENT);
             }
         }
     }
@@ -184,9 +179,8 @@ impl Builder<'_> {
         for (path, mode, contents) in fallback.files {
             self.add(owner, path, mode, contents);
         }
-        let id = owner.object.to_string();
-        self.draft.leave_absent(AbsentObject { object_type: owner.object.object_type(), id: id.clone() });
-        self.draft.record(MountedVersion { id, version: version.to_owned() });
+        let (object_type, id) = (owner.object.object_type(), owner.object.to_string());
+        self.draft.record_absence(AbsentObject { object_type, id }, version);
     }
 
     fn add(
