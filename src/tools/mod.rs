@@ -44,7 +44,10 @@ pub struct Environment {
 
 /// Returns whether a first argument names a tool, or asks for the help of one.
 pub fn is_tool(argument: &str) -> bool {
-    argument == "help" || CommandLine::command().get_subcommands().any(|tool| tool.get_name() == argument)
+    // Without the tools' command line for the provider's flags: the code that builds it takes a megabyte of memory.
+    !argument.starts_with('-')
+        && (argument == "help"
+            || CommandLine::command().get_subcommands().any(|tool| tool.get_name() == argument))
 }
 
 /// Returns the part of the provider's usage text that lists the tools.
