@@ -175,7 +175,7 @@ fn item(
     let name = problems.catch(reader.required("objectName", &item.object_name));
     let version = problems.catch(versions::pinned(reader, &item.object_version));
     let part = problems.catch(reader.optional("jmesPath", &item.jmes_path));
-    let if_absent = problems.catch(reader.if_absent(&item.optional, &item.default));
+    let if_absent = reader.if_absent(&item.optional, &item.default, problems);
     Some(Item {
         key: key?,
         name: name?,

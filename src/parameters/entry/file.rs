@@ -3,10 +3,9 @@
 use crate::{
     parameters::error::{Problem, Problems},
     spec::{
-        absence::IfAbsent,
         file::RelativePath,
-        object::{ObjectType, VersionSelector},
-        rendering::{Rendering, SecretEncoding, SecretFormat},
+        object::ObjectType,
+        rendering::{Rendering, SecretFormat},
         shape::FileShape,
     },
 };
@@ -14,39 +13,43 @@ use crate::{
 use super::{
     Entry,
     reader::{Reader, text},
+    versions::{History, Versions},
 };
 
 pub(super) fn parse(
     reader: &Reader<'_>,
     entry: &Entry,
-    versions: Option<&VersionSelector>,
+    versions: &Versions,
     problems: &mut Problems,
 ) -> Option<FileShape> {
-    let is_history = matches!(versions, Some(VersionSelector::History { .. }));
-    let path = match text(&entry.object_alias) {
-        Some(alias) if is_history => problems.catch(reader.directory(alias)),
-        Some(alias) => problems.catch(reader.value::<RelativePath>("objectAlias", alias)),
-        // An object name that is not a path is also an invalid object name, which is already reported.
-        None => reader.name.and_then(|name| name.parse().ok()),
-    };
+    let path = problems.catch(path(reader, entry, versions.history));
     let mode = problems.catch(reader.optional("filePermission", &entry.file_permission));
     let rendering = rendering(reader, entry, problems);
     let object_type = text(&entry.object_type).and_then(|object_type| object_type.parse().ok());
-    let if_absent = problems.catch(reader.if_absent(&entry.optional, &entry.default));
-    if matches!(if_absent, Some(IfAbsent::Write(_))) {
-        let allowed = match object_type {
-            Some(ObjectType::Key | ObjectType::Certificate) => {
-                Err(reader.wrong("default", "is only for objectType secret; set optional: true instead"))
-            }
-            _ if is_history => Err(reader.wrong(
-                "default",
-                "is not for objectVersionHistory, which may have many files; set optional: true instead",
-            )),
-            Some(ObjectType::Secret) | None => Ok(()),
-        };
-        problems.catch(allowed);
+    let if_absent = reader.if_absent(&entry.optional, &entry.default, problems);
+    if entry.default.is_some() {
+        if matches!(object_type, Some(ObjectType::Key | ObjectType::Certificate)) {
+            let reason = "is only for objectType secret; set optional: true instead";
+            problems.push(reader.wrong("default", reason));
+        }
+        if versions.is_history() {
+            let reason =
+                "is not for objectVersionHistory, which may have many files; set optional: true instead";
+            problems.push(reader.wrong("default", reason));
+        }
     }
-    Some(FileShape { rendering: rendering?, path: path?, mode: mode?, if_absent: if_absent? })
+    Some(FileShape { rendering: rendering?, path: path??, mode: mode?, if_absent: if_absent? })
+}
+
+/// Returns the path of an entry's file, or of its history's directory. An object name that is not a path is also an
+/// invalid object name, which has a problem of its own; the path is `None` then.
+fn path(reader: &Reader<'_>, entry: &Entry, history: History) -> Result<Option<RelativePath>, Problem> {
+    match (text(&entry.object_alias), history) {
+        (Some(alias), History::None) => reader.value("objectAlias", alias).map(Some),
+        // Of an unknown history, only what is wrong in both forms is a mistake of its own.
+        (Some(alias), History::Of { .. } | History::Unknown) => reader.directory(alias).map(Some),
+        (None, _) => Ok(reader.name.and_then(|name| name.parse().ok())),
+    }
 }
 
 /// Parses an object's type, and how it becomes a file.
@@ -54,30 +57,23 @@ pub(super) fn rendering(reader: &Reader<'_>, entry: &Entry, problems: &mut Probl
     let object_type = problems.catch(reader.required("objectType", &entry.object_type));
     let format = problems.catch(reader.optional("objectFormat", &entry.object_format));
     let encoding = problems.catch(reader.optional("objectEncoding", &entry.object_encoding));
-    problems.catch(of_type(reader, object_type?, format?, encoding?))
-}
-
-fn of_type(
-    reader: &Reader<'_>,
-    object_type: ObjectType,
-    format: Option<SecretFormat>,
-    encoding: Option<SecretEncoding>,
-) -> Result<Rendering, Problem> {
-    let only_secrets = |key, what| {
-        reader.wrong(key, format!("{what} is only for objectType secret, not for objectType {object_type}"))
-    };
-    match object_type {
-        ObjectType::Secret => Ok(Rendering::Secret {
-            format: format.unwrap_or_default(),
-            encoding: encoding.unwrap_or_default(),
-        }),
-        ObjectType::Key | ObjectType::Certificate if format == Some(SecretFormat::Pfx) => {
-            Err(only_secrets("objectFormat", "pfx"))
+    let object_type = object_type?;
+    if object_type != ObjectType::Secret {
+        let mut refuse = |key, what| {
+            let reason = format!("{what} is only for objectType secret, not for objectType {object_type}");
+            problems.push(reader.wrong(key, reason));
+        };
+        if format == Some(Some(SecretFormat::Pfx)) {
+            refuse("objectFormat", "pfx");
         }
-        ObjectType::Key | ObjectType::Certificate if encoding.is_some() => {
-            Err(only_secrets("objectEncoding", "an encoding"))
+        if text(&entry.object_encoding).is_some() {
+            refuse("objectEncoding", "an encoding");
         }
-        ObjectType::Key => Ok(Rendering::Key),
-        ObjectType::Certificate => Ok(Rendering::Certificate),
     }
+    let (format, encoding) = (format?.unwrap_or_default(), encoding?.unwrap_or_default());
+    Some(match object_type {
+        ObjectType::Secret => Rendering::Secret { format, encoding },
+        ObjectType::Key => Rendering::Key,
+        ObjectType::Certificate => Rendering::Certificate,
+    })
 }

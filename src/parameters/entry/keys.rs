@@ -7,7 +7,7 @@ use crate::{
     },
     spec::{
         file::{FileMode, RelativePath},
-        object::{ObjectType, VersionSelector},
+        object::ObjectType,
         rendering::SecretFormat,
         shape::{KeyFile, KeySelection, KeysShape},
     },
@@ -17,6 +17,7 @@ use super::{
     Entry,
     list_of_maps::ListOfMaps,
     reader::{Reader, text},
+    versions::Versions,
 };
 
 fields! {
@@ -38,7 +39,7 @@ const MAX_ITEMS: usize = 100;
 pub(super) fn parse(
     reader: &Reader<'_>,
     entry: &Entry,
-    versions: Option<&VersionSelector>,
+    versions: Option<&Versions>,
     problems: &mut Problems,
 ) -> Option<KeysShape> {
     let field = if entry.jmes_path.is_absent() { "extract" } else { "jmesPath" };
@@ -76,7 +77,7 @@ const JMES_PATH: ListOfMaps =
 fn refuse_others(
     reader: &Reader<'_>,
     entry: &Entry,
-    versions: Option<&VersionSelector>,
+    versions: Option<&Versions>,
     field: &str,
     problems: &mut Problems,
 ) {
@@ -89,7 +90,7 @@ fn refuse_others(
     {
         problems.push(reader.wrong(field, "is not for objectFormat pfx, an archive has no keys to name"));
     }
-    if matches!(versions, Some(VersionSelector::History { .. })) {
+    if versions.is_some_and(Versions::is_history) {
         problems.push(reader.wrong(field, "is not for objectVersionHistory; choose one version"));
     }
     if entry.default.is_some() {
@@ -132,7 +133,7 @@ fn key_file(
     let path = problems.catch(reader.required("objectAlias", &item.object_alias));
     let own_mode = problems.catch(reader.optional("filePermission", &item.file_permission));
     let encoding = problems.catch(reader.optional("objectEncoding", &item.object_encoding));
-    let if_absent = problems.catch(reader.if_absent(&item.optional, &item.default));
+    let if_absent = reader.if_absent(&item.optional, &item.default, problems);
     Some(KeyFile {
         key: key?,
         path: path?,

@@ -144,17 +144,23 @@ pub(super) fn parse(
 fn object(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) -> Option<ObjectSpec> {
     let name = problems.catch(reader.required("objectName", &entry.object_name));
     let vault = problems.catch(reader.vault("keyvaultName", &entry.keyvault_name));
-    let versions = problems.catch(versions::parse(reader, entry));
+    let versions = versions::parse(reader, entry, problems);
     let shape = if !entry.outputs.is_absent() {
         let directory = outputs::Directory::OfEntry;
-        outputs::parse(reader, entry, versions.as_ref(), directory, problems).map(Shape::Outputs)
+        outputs::parse(reader, entry, Some(&versions), directory, problems).map(Shape::Outputs)
     } else if entry.jmes_path.is_absent() && text(&entry.extract).is_none() {
-        file::parse(reader, entry, versions.as_ref(), problems).map(Shape::File)
+        file::parse(reader, entry, &versions, problems).map(Shape::File)
     } else {
-        keys::parse(reader, entry, versions.as_ref(), problems).map(Shape::Keys)
+        keys::parse(reader, entry, Some(&versions), problems).map(Shape::Keys)
     };
     if !entry.rewrite.is_absent() {
         problems.push(reader.wrong("rewrite", "is only for an entry with find; set objectAlias"));
     }
-    Some(ObjectSpec { vault: vault?, name: name?, versions: versions?, shape: shape?, origin: Origin::Named })
+    Some(ObjectSpec {
+        vault: vault?,
+        name: name?,
+        versions: versions.selector?,
+        shape: shape?,
+        origin: Origin::Named,
+    })
 }

@@ -46,13 +46,12 @@ pub(super) fn parse(
     problems: &mut Problems,
 ) -> Option<Output<SecretOutput>> {
     for name in item.unknown.names() {
-        if is_password(name) {
+        problems.push(if name.eq_ignore_ascii_case("password") {
             let reason = "is not a field, because the class is plain text; name a secret in passwordObject";
-            problems.push(reader.wrong(name.escape_debug(), reason));
-        }
-    }
-    if !item.unknown.names().iter().any(|name| is_password(name)) {
-        reader.refuse_unknown(&item.unknown, OUTPUT_FIELDS, problems);
+            reader.wrong(name.escape_debug(), reason)
+        } else {
+            reader.unknown(name, OUTPUT_FIELDS)
+        });
     }
     let path = problems.catch(reader.required("objectAlias", &item.object_alias));
     let own_mode = problems.catch(reader.optional("filePermission", &item.file_permission));
@@ -60,10 +59,6 @@ pub(super) fn parse(
     let content = problems.catch(reader.required("content", &item.content));
     let content = content.and_then(|content| self::content(reader, item, content, problems));
     Some(Output { path: path?, mode: own_mode?.or(mode), presence: presence?, content: content? })
-}
-
-fn is_password(name: &str) -> bool {
-    name.eq_ignore_ascii_case("password")
 }
 
 /// Parses the fields that depend on the content, and refuses those of other contents.

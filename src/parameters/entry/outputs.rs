@@ -12,7 +12,7 @@ use crate::{
         absence::Presence,
         excerpt::Excerpt,
         file::{FileMode, RelativePath},
-        object::{ObjectType, VersionSelector},
+        object::ObjectType,
         output::{
             CertificateOutput, KeyEncoding, KeyOutput, Output, Outputs, OutputsShape, Part, PartFormat,
             SecretOutput,
@@ -26,6 +26,7 @@ use super::{
     list_of_maps::ListOfMaps,
     output_item::{self, OutputFields},
     reader::{Reader, text},
+    versions::Versions,
 };
 
 /// Most items of one `outputs`.
@@ -96,7 +97,7 @@ pub(super) enum Directory {
 pub(super) fn parse(
     reader: &Reader<'_>,
     entry: &Entry,
-    versions: Option<&VersionSelector>,
+    versions: Option<&Versions>,
     directory: Directory,
     problems: &mut Problems,
 ) -> Option<OutputsShape> {
@@ -151,12 +152,7 @@ pub(super) fn parse(
 }
 
 /// Adds a problem for each field of an entry that cannot stand beside `outputs`.
-fn refuse_others(
-    reader: &Reader<'_>,
-    entry: &Entry,
-    versions: Option<&VersionSelector>,
-    problems: &mut Problems,
-) {
+fn refuse_others(reader: &Reader<'_>, entry: &Entry, versions: Option<&Versions>, problems: &mut Problems) {
     let mut refuse = |key, is_set, action| {
         if is_set {
             problems.push(reader.wrong(key, format!("is not for an entry with outputs; {action}")));
@@ -166,7 +162,7 @@ fn refuse_others(
     refuse("default", entry.default.is_some(), "set optional: true instead");
     refuse("jmesPath", !entry.jmes_path.is_absent(), "name the keys in an entry of their own");
     refuse("extract", text(&entry.extract).is_some(), "name the keys in an entry of their own");
-    let is_history = matches!(versions, Some(VersionSelector::History { .. }));
+    let is_history = versions.is_some_and(Versions::is_history);
     refuse("objectVersionHistory", is_history, "choose one version");
 }
 

@@ -103,33 +103,43 @@ impl Reader<'_> {
         })
     }
 
-    /// Parses `optional` and `default`. No message quotes the default, which may be secret.
+    /// Parses `optional` and `default`. On failure, returns `None` and adds all problems. No message quotes the default,
+    /// which may be secret.
     pub(super) fn if_absent(
         &self,
         optional: &Option<String>,
         default: &Option<String>,
-    ) -> Result<IfAbsent, Problem> {
-        let optional = self.optional("optional", optional)?;
-        let default = default.as_deref().map(str::parse::<DefaultText>).transpose();
-        match (optional, default.map_err(|error| self.wrong("default", error))?) {
-            (Some(Boolean(false)), Some(_)) => {
-                Err(self.wrong("default", "makes it optional; leave out optional: false, or the default"))
-            }
-            (_, Some(default)) => Ok(IfAbsent::Write(default)),
-            (Some(Boolean(true)), None) => Ok(IfAbsent::Omit),
-            (Some(Boolean(false)) | None, None) => Ok(IfAbsent::Fail),
+        problems: &mut Problems,
+    ) -> Option<IfAbsent> {
+        let presence = problems.catch(self.optional("optional", optional));
+        let text = default.as_deref().map(str::parse::<DefaultText>).transpose();
+        let text = problems.catch(text.map_err(|error| self.wrong("default", error)));
+        if default.is_some() && matches!(presence, Some(Some(Boolean(false)))) {
+            let reason = "makes it optional; leave out optional: false, or the default";
+            problems.push(self.wrong("default", reason));
+            return None;
         }
+        Some(match (presence?, text?) {
+            (_, Some(text)) => IfAbsent::Write(text),
+            (Some(Boolean(true)), None) => IfAbsent::Omit,
+            (Some(Boolean(false)) | None, None) => IfAbsent::Fail,
+        })
     }
 
     /// Adds a problem for each unknown field of a nested map.
     pub(super) fn refuse_unknown(&self, unknown: &Unknown, known: &[&str], problems: &mut Problems) {
         for name in unknown.names() {
-            let meant = match nearest(name, known.iter().copied()) {
-                Some(known) => format!("did you mean {known}?"),
-                None => format!("use {}", known.join(", ")),
-            };
-            problems.push(self.wrong(name.escape_debug(), format!("is an unknown field; {meant}")));
+            problems.push(self.unknown(name, known));
         }
+    }
+
+    /// Returns the problem of an unknown field.
+    pub(super) fn unknown(&self, name: &str, known: &[&str]) -> Problem {
+        let meant = match nearest(name, known.iter().copied()) {
+            Some(known) => format!("did you mean {known}?"),
+            None => format!("use {}", known.join(", ")),
+        };
+        self.wrong(name.escape_debug(), format!("is an unknown field; {meant}"))
     }
 
     pub(super) fn wrong(&self, key: impl fmt::Display, reason: impl fmt::Display) -> Problem {

@@ -4,12 +4,12 @@ use std::str::FromStr;
 
 use crate::{
     parameters::{
-        error::Problem,
+        error::{Problem, Problems},
         integer::{self, InvalidInteger},
     },
     spec::{
         object::{ObjectVersion, VersionSelector},
-        version_choice::{VersionChoice, VersionPolicy},
+        version_choice::{NotAfter, VersionChoice, VersionPolicy},
     },
 };
 
@@ -18,36 +18,84 @@ use super::{
     reader::{Reader, text},
 };
 
-pub(super) fn parse(reader: &Reader<'_>, entry: &Entry) -> Result<VersionSelector, Problem> {
-    let history: Option<WholeNumber> =
-        reader.optional("objectVersionHistory", &entry.object_version_history)?;
-    let pinned = pinned(reader, &entry.object_version)?;
-    // Compat: a history of one or less is a single version, without a directory of its own.
-    let depth =
-        usize::try_from(history.map_or(0, |WholeNumber(count)| count)).ok().filter(|depth| *depth > 1);
-    let policy = reader.optional("objectVersionPolicy", &entry.object_version_policy)?;
-    let not_after = reader.optional("objectNotAfter", &entry.object_not_after)?;
-    let condition = match (policy, not_after) {
-        (Some(_), _) => Some("objectVersionPolicy"),
-        (None, Some(_)) => Some("objectNotAfter"),
-        (None, None) => None,
+/// The versions of an entry, as far as they can be read.
+#[derive(Debug)]
+pub(super) struct Versions {
+    /// `None` if any field has a problem.
+    pub(super) selector: Option<VersionSelector>,
+    pub(super) history: History,
+}
+
+impl Versions {
+    pub(super) fn is_history(&self) -> bool {
+        matches!(self.history, History::Of { .. })
+    }
+}
+
+/// `objectVersionHistory`, whatever the other fields are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum History {
+    /// A single version.
+    None,
+    Of {
+        depth: usize,
+    },
+    /// The field has a problem, so the entry is one file or a directory.
+    Unknown,
+}
+
+/// Parses the fields of an entry's versions. Adds all problems, at least one if there is no selector.
+pub(super) fn parse(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) -> Versions {
+    let before = problems.count();
+    let pinned = problems.catch(pinned(reader, &entry.object_version));
+    let history = reader.optional("objectVersionHistory", &entry.object_version_history);
+    let history = match problems.catch(history) {
+        None => History::Unknown,
+        // Compat: a history of one or less is a single version, without a directory of its own.
+        Some(count) => match usize::try_from(count.map_or(0, |WholeNumber(count)| count)) {
+            Ok(depth @ 2..) => History::Of { depth },
+            _ => History::None,
+        },
     };
-    match (condition, depth, pinned) {
-        (Some(field), Some(_), _) => {
-            Err(reader.wrong(field, "is not for objectVersionHistory, which mounts several versions"))
+    let policy = problems.catch(reader.optional("objectVersionPolicy", &entry.object_version_policy));
+    let not_after = problems.catch(reader.optional("objectNotAfter", &entry.object_not_after));
+    for (field, value) in
+        [("objectVersionPolicy", &entry.object_version_policy), ("objectNotAfter", &entry.object_not_after)]
+    {
+        if text(value).is_none() {
+            continue;
         }
-        (Some(field), None, Some(_)) => {
-            Err(reader.wrong(field, "is not for objectVersion, which names the version already"))
+        // A condition cannot stand here whatever its value, so one with an invalid value is refused too.
+        if matches!(pinned, Some(Some(_))) {
+            problems.push(reader.wrong(field, "is not for objectVersion, which names the version already"));
         }
-        (Some(_), None, None) => {
-            let choice = VersionChoice { policy: policy.unwrap_or_default(), not_after };
-            Ok(match choice {
-                VersionChoice { policy: VersionPolicy::Latest, not_after: None } => VersionSelector::Newest,
-                choice => VersionSelector::Chosen(choice),
-            })
+        if matches!(history, History::Of { .. }) {
+            let reason = "is not for objectVersionHistory, which mounts several versions";
+            problems.push(reader.wrong(field, reason));
         }
-        (None, Some(depth), from) => Ok(VersionSelector::History { from, depth }),
-        (None, None, pinned) => Ok(pinned.map_or(VersionSelector::Newest, VersionSelector::Pinned)),
+    }
+    let selector = match (pinned, policy, not_after) {
+        (Some(pinned), Some(policy), Some(not_after)) if problems.count() == before => {
+            Some(selector(pinned, history, policy.unwrap_or_default(), not_after))
+        }
+        _ => None,
+    };
+    Versions { selector, history }
+}
+
+fn selector(
+    pinned: Option<ObjectVersion>,
+    history: History,
+    policy: VersionPolicy,
+    not_after: Option<NotAfter>,
+) -> VersionSelector {
+    match (history, pinned, VersionChoice { policy, not_after }) {
+        (History::Of { depth }, from, _) => VersionSelector::History { from, depth },
+        (_, Some(version), _) => VersionSelector::Pinned(version),
+        (_, None, VersionChoice { policy: VersionPolicy::Latest, not_after: None }) => {
+            VersionSelector::Newest
+        }
+        (_, None, choice) => VersionSelector::Chosen(choice),
     }
 }
 

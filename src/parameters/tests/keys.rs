@@ -159,6 +159,39 @@ fn a_wrong_combination_is_named_with_its_path() {
 }
 
 #[test]
+fn an_invalid_optional_does_not_hide_a_default_that_is_too_long() {
+    let long = "x".repeat(5_000);
+    let fields = |optional: &str| format!("optional: {optional}, default: {long}");
+    for (entry, at) in [
+        (format!("- {{objectName: a, objectType: secret, {}}}", fields("maybe")), "objects[0]"),
+        (
+            format!(
+                "- {{objectName: a, objectType: secret, jmesPath: [{{path: a, objectAlias: b, {}}}]}}",
+                fields("maybe")
+            ),
+            "objects[0].jmesPath[0]",
+        ),
+        (
+            format!(
+                "- {{objectAlias: f, combine: {{format: json, items: [{{key: k, objectName: a, {}}}]}}}}",
+                fields("maybe")
+            ),
+            "objects[0].combine.items[0]",
+        ),
+    ] {
+        let error = objects(&entry).unwrap_err();
+        let [optional, default] = error.problems() else { panic!("{error}") };
+        assert!(optional.to_string().starts_with(&format!("{at}.optional (a): \"maybe\" ")), "{optional}");
+        assert!(default.to_string().starts_with(&format!("{at}.default (a): ")), "{default}");
+        assert!(default.reason.contains("4096 bytes"), "{default}");
+        let both = objects(&entry.replace("maybe", "false")).unwrap_err();
+        let [long, beside] = both.problems() else { panic!("{both}") };
+        assert!(long.reason.contains("4096 bytes"), "{long}");
+        assert!(beside.reason.starts_with("makes it optional"), "{beside}");
+    }
+}
+
+#[test]
 fn a_default_is_not_quoted_with_its_line() {
     for fields in [
         "default: 'canary",

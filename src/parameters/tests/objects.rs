@@ -122,6 +122,89 @@ fn a_history_lies_in_a_directory_however_it_is_written() {
     assert_refused(path(".", 2), Fault::Request, &["objectAlias", "clean"]);
 }
 
+fn problems(yaml: &str) -> Vec<String> {
+    objects(yaml).unwrap_err().problems().iter().map(ToString::to_string).collect()
+}
+
+/// Asserts that the entry of secret `a` with these further fields has exactly these problems.
+#[track_caller]
+fn assert_problems(fields: &str, expected: &[&str]) {
+    let found = problems(&format!("- {{objectName: a, objectType: secret, {fields}}}"));
+    assert_eq!(found.len(), expected.len(), "{fields}: {found:?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(&format!("objects[0].{expected}")), "{fields}: {found:?}");
+    }
+}
+
+#[test]
+fn every_mistake_in_the_versions_of_an_entry_is_reported() {
+    const PINNED: &str = "is not for objectVersion, which names the version already";
+    const HISTORY: &str = "is not for objectVersionHistory, which mounts several versions";
+    let not_after = "objectNotAfter: '2026-01-01T00:00Z'";
+    assert_problems(
+        "objectVersion: a/b, objectVersionHistory: many, objectVersionPolicy: newest, objectNotAfter: yesterday",
+        &[
+            "objectVersion (a): \"a/b\"",
+            "objectVersionHistory (a): \"many\"",
+            "objectVersionPolicy (a): \"newest\"",
+            "objectNotAfter (a): \"yesterday\"",
+        ],
+    );
+    assert_problems(
+        &format!("objectVersion: v1, objectVersionHistory: 3, objectVersionPolicy: latest, {not_after}"),
+        &[
+            &format!("objectVersionPolicy (a): {PINNED}"),
+            &format!("objectVersionPolicy (a): {HISTORY}"),
+            &format!("objectNotAfter (a): {PINNED}"),
+            &format!("objectNotAfter (a): {HISTORY}"),
+        ],
+    );
+    // The version stands in the way of any policy.
+    assert_problems(
+        "objectVersion: v1, objectVersionPolicy: newest",
+        &["objectVersionPolicy (a): \"newest\"", &format!("objectVersionPolicy (a): {PINNED}")],
+    );
+    // A version or a history that cannot be read might not.
+    assert_problems(&format!("objectVersion: a/b, {not_after}"), &["objectVersion (a): \"a/b\""]);
+    assert_problems(&format!("objectVersionHistory: x, {not_after}"), &["objectVersionHistory (a): \"x\""]);
+    for (fields, others) in [
+        ("default: x", &["default (a): is not for objectVersionHistory"][..]),
+        ("jmesPath: [{path: a, objectAlias: b}]", &["jmesPath (a): is not for objectVersionHistory"]),
+        ("outputs: tls-pem", &["objectVersionHistory (a): is not for an entry with outputs"]),
+    ] {
+        let policy = "objectVersionPolicy (a): \"newest\"";
+        let clash = format!("objectVersionPolicy (a): {HISTORY}");
+        let fields = format!("objectVersionHistory: 3, objectVersionPolicy: newest, {fields}");
+        assert_problems(&fields, &[&[policy, &clash], others].concat());
+    }
+}
+
+#[test]
+fn an_alias_is_not_blamed_for_a_history_that_cannot_be_read() {
+    assert_problems("objectAlias: d/, objectVersionHistory: many", &["objectVersionHistory (a): \"many\""]);
+    assert_problems(
+        "objectAlias: ../d/, objectVersionHistory: many",
+        &["objectVersionHistory (a): \"many\"", "objectAlias (a): \"../d/\""],
+    );
+    assert_problems(
+        "objectAlias: d/, objectVersionPolicy: newest",
+        &["objectVersionPolicy (a): \"newest\"", "objectAlias (a): \"d/\""],
+    );
+}
+
+#[test]
+fn every_field_that_only_secrets_have_is_reported() {
+    let found = problems(
+        "- {objectName: a, objectType: key, objectFormat: pfx, objectEncoding: hex, default: x, \
+         objectVersionHistory: 2}",
+    );
+    let fields: Vec<_> =
+        found.iter().map(|problem| problem.split_once(" (a): ").map(|(field, _)| field)).collect();
+    let expected = ["objectFormat", "objectEncoding", "default", "default"];
+    let expected = expected.map(|field| format!("objects[0].{field}"));
+    assert_eq!(fields, expected.each_ref().map(|field| Some(field.as_str())), "{found:?}");
+}
+
 #[test]
 fn a_field_that_is_wrong_is_named_with_its_object() {
     for (fields, mentions) in [

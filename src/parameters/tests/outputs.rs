@@ -164,6 +164,23 @@ fn every_mistake_of_an_item_is_named_with_its_path() {
 }
 
 #[test]
+fn a_password_does_not_hide_a_misspelt_field() {
+    let found = problems(
+        "secret",
+        "outputs: [{objectAlias: k, content: key, password: s, formt: der, Password: canary}]",
+    );
+    let reason = "is not a field, because the class is plain text; name a secret in passwordObject";
+    assert_eq!(
+        found,
+        [
+            format!("objects[0].outputs[0].password (web): {reason}"),
+            "objects[0].outputs[0].formt (web): is an unknown field; did you mean format?".to_owned(),
+            format!("objects[0].outputs[0].Password (web): {reason}"),
+        ]
+    );
+}
+
+#[test]
 fn other_shapes_cannot_stand_beside_outputs() {
     let fields = "outputs: tls-pem\nobjectFormat: pem\ndefault: x\njmesPath: [{path: a, objectAlias: a}]\nextract: json\n\
                   objectVersionHistory: 2";
