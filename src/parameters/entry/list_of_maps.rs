@@ -18,7 +18,7 @@ pub(super) struct ListOfMaps {
 
 impl ListOfMaps {
     /// Parses each map with `parse`, which gets its index, and returns `None` after it added a problem. Returns `None` if
-    /// any map has a problem.
+    /// any map has a problem, or if there are none or too many. Of too many, the first ones are parsed.
     pub(super) fn parse<F, T>(
         &self,
         reader: &Reader<'_>,
@@ -30,10 +30,9 @@ impl ListOfMaps {
         if !(1..=*most).contains(&maps.len()) {
             let reason = format!("has {} items; {owner} has 1 to {most}", maps.len());
             problems.push(reader.wrong(field, reason));
-            return None;
         }
-        let mut parsed = Vec::with_capacity(maps.len());
-        for (index, map) in maps.iter().enumerate() {
+        let mut parsed = Vec::with_capacity(maps.len().min(*most));
+        for (index, map) in maps.iter().take(*most).enumerate() {
             let field = format!("{}.{field}[{index}]", reader.field);
             let reader = reader.nested(&field);
             match map {
@@ -44,6 +43,6 @@ impl ListOfMaps {
                 Element::Other(None) => problems.push(reader.wrong_map(format!("is empty; {example}"))),
             }
         }
-        (parsed.len() == maps.len()).then_some(parsed)
+        (!parsed.is_empty() && parsed.len() == maps.len()).then_some(parsed)
     }
 }

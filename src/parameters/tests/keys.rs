@@ -230,6 +230,22 @@ fn a_hundred_items_are_taken_and_no_more() {
 }
 
 #[test]
+fn too_many_items_do_not_hide_the_mistakes_of_the_first() {
+    let mut items = vec!["{path: a, objectAlias: b}"; 101];
+    (items[0], items[99], items[100]) = ("{path: a}", "{objectAlias: b}", "{}");
+    let error = entry(&format!("jmesPath: [{}]", items.join(", "))).unwrap_err();
+    let problems: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "objects[0].jmesPath (a): has 101 items; an entry has 1 to 100",
+            "objects[0].jmesPath[0].objectAlias (a): is not set",
+            "objects[0].jmesPath[99].path (a): is not set",
+        ]
+    );
+}
+
+#[test]
 fn files_of_others_may_lie_in_the_directory_of_all_keys() {
     let with = |alias: &str| {
         objects(&format!(
