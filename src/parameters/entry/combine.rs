@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     parameters::{
-        error::Problems,
+        error::{Problem, Problems},
         fields::{ListOf, MapOf, fields},
     },
     spec::{
@@ -149,29 +149,37 @@ fn items(
     list.parse(reader, items, problems, |reader, index, fields, problems| {
         let name = text(&fields.object_name);
         let reader = Reader { field: reader.field, name, source: None, ignored: &[] };
-        let item = item(&reader, fields, format, problems)?;
-        if let Some(earlier) = keys.insert(item.key.clone(), index) {
+        reader.refuse_unknown(&fields.unknown, COMBINE_ITEM_FIELDS, problems);
+        let key = problems.catch(key(&reader, fields, format));
+        let item = item(&reader, fields, key.clone(), problems);
+        // An invalid format says nothing about which keys fit, so only the keys of valid items count then.
+        if let Some(key) = key.filter(|_| format.is_some() || item.is_some())
+            && let Some(earlier) = keys.insert(key, index)
+        {
             let reason = format!("is also the key of items[{earlier}]; set another key");
             problems.push(reader.wrong("key", reason));
         }
-        Some(item)
+        item
     })
+}
+
+/// Parses a key, and whether it fits the format.
+fn key(reader: &Reader<'_>, item: &ItemFields, format: Option<CombineFormat>) -> Result<CombineKey, Problem> {
+    let key = reader.required::<CombineKey>("key", &item.key)?;
+    match format {
+        Some(format) => {
+            key.clone().checked(format).map_err(|error| reader.wrong_text("key", key.as_str(), error))
+        }
+        None => Ok(key),
+    }
 }
 
 fn item(
     reader: &Reader<'_>,
     item: &ItemFields,
-    format: Option<CombineFormat>,
+    key: Option<CombineKey>,
     problems: &mut Problems,
 ) -> Option<Item> {
-    reader.refuse_unknown(&item.unknown, COMBINE_ITEM_FIELDS, problems);
-    let key = reader.required::<CombineKey>("key", &item.key).and_then(|key| match format {
-        Some(format) => {
-            key.clone().checked(format).map_err(|error| reader.wrong_text("key", key.as_str(), error))
-        }
-        None => Ok(key),
-    });
-    let key = problems.catch(key);
     let name = problems.catch(reader.required("objectName", &item.object_name));
     let version = problems.catch(versions::pinned(reader, &item.object_version));
     let part = problems.catch(reader.optional("jmesPath", &item.jmes_path));

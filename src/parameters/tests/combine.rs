@@ -104,6 +104,18 @@ fn keys_differ_and_fit_their_format() {
 }
 
 #[test]
+fn a_key_that_is_there_twice_is_reported_beside_other_mistakes() {
+    let entry = "- {objectAlias: f, combine: {format: json, items: [{key: a, objectName: d_b}, {key: a, objectName: \
+                 db, jmesPath: '*'}]}}";
+    let found = problems(entry);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(
+        found[2],
+        "objects[0].combine.items[1].key (db): is also the key of items[0]; set another key"
+    );
+}
+
+#[test]
 fn items_are_bounded_in_number() {
     let items = |count: usize| {
         let items: Vec<_> = (0..count).map(|index| format!("{{key: k{index}, objectName: db}}")).collect();
