@@ -42,9 +42,14 @@ pub(super) fn parse(
                 Some(None) => problems.catch(secret_identity::tenant(secrets)),
                 tenant => tenant,
             };
-            if let Some(client) = problems.catch(client(attributes, attributes::CLIENT_ID))? {
-                let assertion = problems.catch(tokens::for_audience(attributes, secrets, ENTRA_AUDIENCE))?;
-                return Some(IdentityMode::WorkloadIdentity { tenant: tenant?, client, assertion });
+            if let Some(client) = client(attributes, attributes::CLIENT_ID).transpose() {
+                let client = problems.catch(client);
+                let assertion = problems.catch(tokens::for_audience(attributes, secrets, ENTRA_AUDIENCE));
+                return Some(IdentityMode::WorkloadIdentity {
+                    tenant: tenant?,
+                    client: client?,
+                    assertion: assertion?,
+                });
             }
             match problems.catch(secret_identity::identity(secrets))? {
                 SecretIdentity::ServicePrincipal { client, proof } => {
@@ -74,15 +79,13 @@ fn choose(attributes: &Attributes, problems: &mut Problems) -> Option<Choice> {
     let pod_identity = flag(attributes::USE_POD_IDENTITY);
     let managed_identity = flag(attributes::USE_VM_MANAGED_IDENTITY);
     let token_proxy = flag(attributes::USE_AZURE_TOKEN_PROXY);
-    let (pod_identity, managed_identity, token_proxy) = (pod_identity?, managed_identity?, token_proxy?);
-
     let chosen: Vec<&str> = [
         (pod_identity, attributes::USE_POD_IDENTITY),
         (managed_identity, attributes::USE_VM_MANAGED_IDENTITY),
         (token_proxy, attributes::USE_AZURE_TOKEN_PROXY),
     ]
     .into_iter()
-    .filter_map(|(chosen, key)| chosen.then_some(key))
+    .filter_map(|(chosen, key)| chosen.filter(|chosen| *chosen).map(|_| key))
     .collect();
     if let [first, others @ ..] = chosen.as_slice()
         && !others.is_empty()
@@ -93,7 +96,7 @@ fn choose(attributes: &Attributes, problems: &mut Problems) -> Option<Choice> {
         ));
         return None;
     }
-    Some(match (pod_identity, managed_identity, token_proxy) {
+    Some(match (pod_identity?, managed_identity?, token_proxy?) {
         (true, ..) => Choice::PodIdentity,
         (_, true, _) => Choice::ManagedIdentity,
         (.., true) => Choice::IdentityBinding,

@@ -102,6 +102,26 @@ fn an_invalid_tenant_is_reported_beside_other_identity_mistakes() {
 }
 
 #[test]
+fn every_mistake_of_an_identity_is_reported() {
+    let token = "csi.storage.k8s.io/serviceAccount.tokens";
+    for (changes, fields) in [
+        (&[("clientID", Some("a b")), (token, None)][..], &["clientID", token][..]),
+        (
+            &[
+                ("usePodIdentity", Some("yes")),
+                ("useVMManagedIdentity", Some("true")),
+                ("useAzureTokenProxy", Some("true")),
+            ],
+            &["usePodIdentity", "useVMManagedIdentity"],
+        ),
+    ] {
+        let error = mount(changes).unwrap_err();
+        let reported: Vec<&str> = error.problems().iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(reported, fields);
+    }
+}
+
+#[test]
 fn identity_modes_do_not_mix() {
     assert_refused(
         mount(&[("usePodIdentity", Some("true")), ("useVMManagedIdentity", Some("true"))]),
