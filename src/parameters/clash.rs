@@ -37,12 +37,16 @@ enum Place {
     Open,
 }
 
-/// Adds a problem for each path that collides with another one.
+/// Adds a problem for each path that collides with another one. An entry that is `None` has no paths: those of an invalid
+/// entry are not certain.
 ///
 /// Compat: an entry that is listed twice is allowed, since both entries mean the same files.
-pub(super) fn find(entries: &[Parsed], problems: &mut Problems) {
-    let claims: Vec<Claim<'_>> =
-        (0..).zip(entries).flat_map(|(index, entry)| claims_of_entry(index, entry)).collect();
+pub(super) fn find(entries: &[Option<Parsed>], problems: &mut Problems) {
+    let claims: Vec<Claim<'_>> = (0..)
+        .zip(entries)
+        .filter_map(|(index, entry)| Some((index, entry.as_ref()?)))
+        .flat_map(|(index, entry)| claims_of_entry(index, entry))
+        .collect();
     let paths: Vec<_> = claims.iter().map(|claim| claim.path).collect();
     for (index, other, how) in overlaps(&paths, |outer, rest| claims[outer].place.leaves_room(rest)) {
         let (claim, earlier) = (&claims[index], &claims[other]);

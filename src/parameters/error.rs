@@ -175,9 +175,9 @@ impl Problems {
         result.map_err(|problem| self.push(problem)).ok()
     }
 
-    /// Returns the number of kept problems.
+    /// Returns the number of problems, those that are not kept included.
     pub(super) fn count(&self) -> usize {
-        self.kept.len()
+        self.kept.len() + self.more
     }
 
     /// Adds the misspelt parameters to the last problem, if a problem was added since there were `before`.

@@ -38,11 +38,12 @@ pub(super) fn parse(
     let count = items.len();
     if count > MAX_OBJECTS {
         problems.push(too_many(count));
-        return None;
     }
-    let mut entries: Vec<Parsed> = Vec::with_capacity(count);
+    // `None` is an entry with a problem, which keeps the indices of the others.
+    let mut entries: Vec<Option<Parsed>> = Vec::with_capacity(count.min(MAX_OBJECTS));
+    let mut count_of_finds = 0;
     let mut lines = Lines::of(text);
-    for (index, Spanned { value: item, referenced, .. }) in items.into_iter().enumerate() {
+    for (index, Spanned { value: item, referenced, .. }) in items.into_iter().take(MAX_OBJECTS).enumerate() {
         let field = format!("{OBJECTS}[{index}]");
         let mut own_text = None;
         let fields = match item {
@@ -53,40 +54,37 @@ pub(super) fn parse(
             }
         };
         let fields = problems.catch(fields.map_err(|reason| Problem::wrong(&field, reason)));
+        count_of_finds += usize::from(fields.as_ref().is_some_and(Entry::is_find));
         let parse = |entry| entry::parse(&field, index, &entry, own_text.as_deref(), problems);
-        entries.extend(fields.and_then(parse));
+        entries.push(fields.and_then(parse));
     }
     if let Some((own, failover)) = vaults {
-        vaults::settle(own, failover, entries.iter_mut().flat_map(Parsed::vaults), problems);
+        vaults::settle(own, failover, entries.iter_mut().flatten().flat_map(Parsed::vaults), problems);
     }
     let stores = |entry: &Parsed| match entry {
         Parsed::Objects(objects) => objects.iter().map(ObjectSpec::stores).sum(),
         Parsed::Find(find) => find.stores(),
     };
-    let stores = entries.iter().map(stores).sum::<usize>();
+    let stores = entries.iter().flatten().map(stores).sum::<usize>();
     if stores > MAX_STORES {
         let reason =
             format!("has {stores} PKCS#12 stores, more than the {MAX_STORES} that one mount may have");
         problems.push(Problem::wrong(OBJECTS, reason));
     }
-    // A skipped entry would shift the indices of the others.
-    if entries.len() == count {
-        clash::find(&entries, problems);
-    }
-    let (mut objects, mut finds) = (Vec::with_capacity(count), Vec::new());
-    for entry in entries {
+    clash::find(&entries, problems);
+    let (mut objects, mut finds) = (Vec::with_capacity(entries.len()), Vec::new());
+    for entry in entries.into_iter().flatten() {
         match entry {
             Parsed::Objects(of_entry) => objects.extend(of_entry),
             Parsed::Find(find) => finds.push(FindSpec { position: objects.len(), ..*find }),
         }
     }
-    if objects.len() > MAX_OBJECTS {
+    if count <= MAX_OBJECTS && objects.len() > MAX_OBJECTS {
         problems.push(too_many(objects.len()));
     }
-    if finds.len() > MAX_FINDS {
+    if count_of_finds > MAX_FINDS {
         let reason = format!(
-            "has {} entries with find, more than the {MAX_FINDS} that one mount may have",
-            finds.len()
+            "has {count_of_finds} entries with find, more than the {MAX_FINDS} that one mount may have"
         );
         problems.push(Problem::wrong(OBJECTS, reason));
     }

@@ -67,6 +67,13 @@ fields! {
     rewrite: ListOf<rewrite::RewriteFields> = "rewrite",
 }
 
+impl Entry {
+    /// Returns whether the entry finds objects, even if it has a problem.
+    pub(super) fn is_find(&self) -> bool {
+        self.combine.is_absent() && !self.find.is_absent()
+    }
+}
+
 /// Parses the text of an entry.
 pub(super) fn read(text: &str) -> Result<Entry, String> {
     let Any(Document(entry)) = yaml::read(text, ENTRY)?;
@@ -127,7 +134,7 @@ pub(super) fn parse(
     let before = problems.count();
     let parsed = if !entry.combine.is_absent() {
         combine::parse(&reader, entry, problems).map(Parsed::Objects)
-    } else if !entry.find.is_absent() {
+    } else if entry.is_find() {
         find::parse(&reader, index, entry, problems).map(Box::new).map(Parsed::Find)
     } else {
         object(&reader, entry, problems).map(|object| Parsed::Objects(vec![object]))

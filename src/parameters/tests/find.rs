@@ -178,6 +178,8 @@ fn finds_are_bounded() {
         problems(&many(21)),
         ["objects: has 21 entries with find, more than the 20 that one mount may have"]
     );
+    let with_mistake = many(20) + &entry("find: {name: '*'}, optional: maybe");
+    assert_eq!(problems(&with_mistake).len(), 2);
     let rewrites = |count: usize| {
         let items = vec!["{regexp: {source: a, target: b}}"; count];
         entry(&format!("find: {{name: '*'}}, rewrite: [{}]", items.join(", ")))

@@ -280,6 +280,34 @@ fn two_objects_cannot_share_a_path() {
 }
 
 #[test]
+fn an_entry_with_a_mistake_does_not_hide_a_clash_of_others() {
+    let entry =
+        |name: &str, fields: &str| format!("- {{objectName: {name}, objectType: secret, {fields}}}\n");
+    let class = entry("a", "optional: maybe") + &entry("b", "objectAlias: p") + &entry("c", "objectAlias: p");
+    let clash =
+        "objects[2] (c): its path \"p\" is the same as that of objects[1] (b); set another objectAlias";
+    let found = problems(&class);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("objects[0].optional (a): \"maybe\""), "{found:?}");
+    assert_eq!(found[1], clash);
+    let unreadable = class.replace("{objectName: a, objectType: secret, optional: maybe}", "[]");
+    assert_eq!(problems(&unreadable)[1], clash);
+    // A path that cannot be read collides with none.
+    let one = entry("a", "objectAlias: ../p") + &entry("b", "objectAlias: p");
+    assert_eq!(problems(&one).len(), 1);
+}
+
+#[test]
+fn of_too_many_entries_the_first_are_checked() {
+    let entry = "- {objectName: a, objectType: secret}\n";
+    let found =
+        problems(&("- {objectName: a, objectType: x}\n".to_owned() + &entry.repeat(4_000) + "- {}\n"));
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("objects: names 4002 objects"), "{found:?}");
+    assert!(found[1].starts_with("objects[0].objectType (a): \"x\""), "{found:?}");
+}
+
+#[test]
 fn a_history_is_read_as_gos_yaml_reads_numbers() {
     for (written, depth) in [
         ("1_0", Some(10)),
