@@ -108,11 +108,15 @@ impl Attempt {
     /// Drops the cached credential after a failure to reach the source: the token proxy may have moved.
     fn forget_on_failure(&self, error: &IdentityError) {
         if matches!(error, IdentityError::Unreachable { .. } | IdentityError::Timeout { .. }) {
-            self.key.iter().for_each(|key| self.identities.kept.forget(key, &self.kept));
+            self.forget();
             if self.is_binding() {
                 self.identities.sources.token_proxy.forget();
             }
         }
+    }
+
+    fn forget(&self) {
+        self.key.iter().for_each(|key| self.identities.kept.forget(key, &self.kept));
     }
 
     fn asked(&self) -> Box<TokenRequestInfo> {
@@ -123,3 +127,16 @@ impl Attempt {
         matches!(self.request.identity, IdentityMode::IdentityBinding { .. })
     }
 }
+
+impl Drop for Attempt {
+    /// Drops a cached credential that has never got a token, also if its last caller went away: the cache holds nothing
+    /// of an identity that the source refused.
+    fn drop(&mut self) {
+        if !self.kept.has_got_a_token() {
+            self.forget();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -91,12 +91,19 @@ impl Kept {
     /// Returns whether another pod of the same subject may use the token: while it is requested, and then until it is
     /// older than `max_age` or nears its end.
     fn is_shared(&self, max_age: Duration) -> bool {
-        match *self.issued.lock().unwrap_or_else(PoisonError::into_inner) {
+        // Released first: the end of a call in flight locks it again.
+        let issued = *self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        match issued {
             Some(Issued { at, expires, .. }) => {
                 at.elapsed() < max_age && Instant::now() + MIN_SHARED_LIFETIME < expires
             }
             None => self.attempt.is_in_flight(&()),
         }
+    }
+
+    /// Returns whether the credential has ever got a token.
+    pub(super) fn has_got_a_token(&self) -> bool {
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn use_now(&self) {
@@ -193,6 +200,12 @@ impl CredentialCache {
         for key in std::iter::once(key).chain(&nowhere.subject) {
             self.0.by_key.remove_if(key, |kept| Arc::ptr_eq(kept, nowhere));
         }
+    }
+
+    /// Returns the number of entries.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.by_key.len()
     }
 
     /// Drops entries that have not been used for [`MAX_IDLE`].

@@ -1,10 +1,13 @@
 //! The identity in the Secret of `nodePublishSecretRef`. Its values are secret, so no problem quotes one.
 
-use crate::spec::{
-    boolean,
-    identity::{ClientId, TenantId},
-    sensitive::Sensitive,
-    service_principal::{ClientCertificate, ClientProof, SentChain},
+use crate::{
+    content::client_key::{self, ClientKeyError},
+    spec::{
+        boolean,
+        identity::{ClientId, TenantId},
+        sensitive::Sensitive,
+        service_principal::{ClientCertificate, ClientProof, MAX_SECRET_BYTES, SentChain},
+    },
 };
 
 use super::{attributes::Attributes, error::Problem};
@@ -72,12 +75,17 @@ fn proof(secrets: &Attributes) -> Result<Option<ClientProof>, Problem> {
         (Some(_), Some(_)) => {
             Err(unmet("the referenced Secret has clientsecret and clientcertificate; remove one of them"))
         }
-        (Some(secret), None) => Ok(Some(ClientProof::Secret(Sensitive::new(secret.to_owned())))),
+        (Some(secret), None) => Ok(Some(ClientProof::Secret(short("clientsecret", secret)?))),
         (None, Some(text)) => {
+            // The credential stays in the cache, so an overlong text is refused before there is one.
+            if text.len() > client_key::MAX_BYTES {
+                let reason = ClientKeyError::TooLong;
+                return Err(unmet(&format!("clientcertificate of the Secret cannot be used: {reason}")));
+            }
             let password = secrets.any_case("clientcertificatepassword").unwrap_or_default();
             Ok(Some(ClientProof::Certificate(ClientCertificate {
                 text: Sensitive::new(text.to_owned()),
-                password: Sensitive::new(password.to_owned()),
+                password: short("clientcertificatepassword", password)?,
                 chain: chain(secrets)?,
             })))
         }
@@ -91,6 +99,16 @@ fn proof(secrets: &Attributes) -> Result<Option<ClientProof>, Problem> {
             }
         }
     }
+}
+
+/// Returns the value of `key`, unless it is longer than any that Entra issues.
+fn short(key: &str, value: &str) -> Result<Sensitive<String>, Problem> {
+    if value.len() > MAX_SECRET_BYTES {
+        return Err(unmet(&format!(
+            "{key} of the referenced Secret is longer than {MAX_SECRET_BYTES} bytes; store the value alone"
+        )));
+    }
+    Ok(Sensitive::new(value.to_owned()))
 }
 
 fn chain(secrets: &Attributes) -> Result<SentChain, Problem> {

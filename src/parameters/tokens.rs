@@ -40,6 +40,14 @@ pub(super) fn for_audience(
         )
     })?;
     match tokens.remove(audience).and_then(|token| token.token).filter(|token| !token.expose().is_empty()) {
+        Some(token) if token.expose().len() > ServiceAccountToken::MAX_BYTES => Err(Problem::unmet(
+            SERVICE_ACCOUNT_TOKENS,
+            format!(
+                "the service account token for audience {audience} is longer than {} bytes; remove \
+                 {SERVICE_ACCOUNT_TOKENS} from the pod's volumeAttributes, since kubelet sets it",
+                ServiceAccountToken::MAX_BYTES
+            ),
+        )),
         Some(token) => Ok(ServiceAccountToken::new(token)),
         None => Err(Problem::unmet(
             SERVICE_ACCOUNT_TOKENS,

@@ -235,6 +235,9 @@ impl FromStr for TenantId {
 pub struct ServiceAccountToken(Sensitive<String>);
 
 impl ServiceAccountToken {
+    /// The longest token that is used, in bytes. Kubernetes' tokens have about 1,200.
+    pub const MAX_BYTES: usize = 16 << 10;
+
     /// Wraps the token's text.
     pub fn new(token: Sensitive<String>) -> Self {
         Self(token)

@@ -2,6 +2,9 @@
 
 use super::sensitive::Sensitive;
 
+/// The longest client secret, and the longest password of a certificate, in bytes. Entra issues secrets of 40.
+pub const MAX_SECRET_BYTES: usize = 4 << 10;
+
 /// The proof of a service principal, from the Secret of `nodePublishSecretRef`.
 #[derive(Debug, Clone)]
 pub enum ClientProof {

@@ -8,12 +8,12 @@ use std::{
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::spec::identity::ENTRA_AUDIENCE;
+use crate::spec::identity::{ENTRA_AUDIENCE, ServiceAccountToken};
 
 use super::{KeySet, signature::SignatureAlgorithm};
 
-/// The longest token that is verified, in bytes. Kubernetes' tokens have about 1,200.
-pub const MAX_TOKEN_BYTES: usize = 16 << 10;
+/// The longest token that is verified, in bytes.
+pub const MAX_TOKEN_BYTES: usize = ServiceAccountToken::MAX_BYTES;
 
 /// The difference of clocks that is tolerated. The API server allows the same for its own tokens (`go-jose`,
 /// `DefaultLeeway`).

@@ -239,6 +239,40 @@ fn a_wrong_combination_of_keys_in_the_secret_is_refused() {
 }
 
 #[test]
+fn a_secret_of_hundreds_of_kilobytes_is_refused_before_it_is_kept() {
+    for (fields, key, longest) in [
+        ("", "clientsecret", 4 << 10),
+        ("", "clientcertificate", 32 << 10),
+        (r#""clientcertificate":"canary","#, "clientcertificatepassword", 4 << 10),
+    ] {
+        let with = |length: usize| {
+            let value = "canary".repeat(length / 6 + 1);
+            let secrets = format!(r#"{{"clientid":"{GUID}",{fields}"{key}":"{}"}}"#, &value[..length]);
+            mount_with(&[("clientID", None)], &secrets)
+        };
+        with(longest).unwrap();
+        let bytes = format!("longer than {longest} bytes");
+        for length in [longest + 1, 400 << 10] {
+            assert_refused(with(length), Fault::Cluster, &["nodePublishSecretRef", key, &bytes]);
+        }
+    }
+}
+
+#[test]
+fn a_token_of_hundreds_of_kilobytes_is_refused_before_it_is_kept() {
+    let with = |length: usize| {
+        let token = "canary".repeat(length / 6 + 1);
+        let tokens = serde_json::json!({ "api://AzureADTokenExchange": { "token": &token[..length] } });
+        mount(&[("csi.storage.k8s.io/serviceAccount.tokens", Some(&tokens.to_string()))])
+    };
+    with(16 << 10).unwrap();
+    for length in [(16 << 10) + 1, 400 << 10] {
+        let mentions = ["api://AzureADTokenExchange is longer than 16384 bytes", "volumeAttributes"];
+        assert_refused(with(length), Fault::Cluster, &mentions);
+    }
+}
+
+#[test]
 fn tokens_in_secrets_take_precedence() {
     let secrets = serde_json::json!({
         "csi.storage.k8s.io/serviceAccount.tokens":
