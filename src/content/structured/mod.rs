@@ -10,6 +10,8 @@ mod yaml;
 
 pub use self::{budget::Bound, value::Value};
 
+use std::collections::HashSet;
+
 use crate::spec::{key_path::KeyPath, sensitive::Sensitive, syntax::Syntax};
 
 use self::{budget::Budget, value::Map};
@@ -66,7 +68,7 @@ impl Document {
 
     /// Returns the keys and values of the top level, in their order; `None` if the top level is not a map.
     pub fn entries(&self) -> Option<impl Iterator<Item = (&str, &Value)>> {
-        match &self.root {
+        match self.root.resolved() {
             Value::Map(Map { entries, .. }) => {
                 Some(entries.iter().map(|(key, value)| (key.expose().as_str(), value)))
             }
@@ -77,6 +79,11 @@ impl Document {
     /// Returns the text of one of this document's values: of a text itself, of others their JSON.
     pub fn text(&self, value: &Value) -> Sensitive<String> {
         value.text(self.source.expose())
+    }
+
+    /// Returns the approximate size in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.source.expose().capacity() + self.root.heap_bytes(&mut HashSet::new())
     }
 }
 

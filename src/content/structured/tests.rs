@@ -228,6 +228,27 @@ fn a_bomb_of_aliases_is_refused() {
     assert_eq!(Document::parse(&deep, Syntax::Yaml).map(drop), Err(StructureError::TooMuch(Bound::Depth)));
 }
 
+/// Each anchor once kept a copy of all that it holds, and each alias was another one.
+#[test]
+fn aliases_of_a_small_text_take_little_memory() {
+    let ones = vec!["1"; 5_950].join(",");
+    let opened: String = (0..28).map(|depth| format!("&a{depth} [")).collect();
+    let nested = format!("{opened}[&x [{ones}],*x,*x,*x]{}", "]".repeat(28));
+    let wide = format!("a: &x [{}]\nb: [{}]\n", vec!["1"; 100].join(","), vec!["*x"; 230].join(","));
+    for (name, text) in [("nested", nested), ("wide", wide)] {
+        let document = Document::parse(&text, Syntax::Yaml).unwrap();
+        // A value of two bytes has at most a place of its own, and a block for its text.
+        let most = (text.len() / 2 + 100) * 2 * (size_of::<Value>() + 40);
+        assert!(document.bytes() < most, "{name}: {} bytes of {}", document.bytes(), text.len());
+    }
+    let document = Document::parse("&r {a: &a [&b 1, *b], *b : *a}", Syntax::Yaml).unwrap();
+    let texts: Vec<_> = document.entries().unwrap().map(|(key, value)| (key, document.text(value))).collect();
+    let texts: Vec<_> = texts.iter().map(|(key, text)| (*key, text.expose().as_str())).collect();
+    assert_eq!(texts, [("a", "[1,1]"), ("1", "[1,1]")]);
+    let path = "a[1]".parse().unwrap();
+    assert_eq!(document.get(&path).map(|value| document.text(value)), Some(Sensitive::new("1".to_owned())));
+}
+
 #[test]
 fn an_error_and_a_parsed_value_show_nothing_of_the_text() {
     for syntax in [Syntax::Json, Syntax::Yaml, Syntax::Dotenv] {

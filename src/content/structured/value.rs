@@ -1,6 +1,6 @@
 //! A part of a structured value.
 
-use std::{collections::HashSet, ops::Range};
+use std::{collections::HashSet, mem, ops::Range, sync::Arc};
 
 use zeroize::Zeroizing;
 
@@ -8,8 +8,8 @@ use crate::spec::{key_path::Step, sensitive::Sensitive};
 
 use super::StructureError;
 
-/// A value of any kind.
-#[derive(Debug, Clone)]
+/// A value of any kind. It has no copies: a text of a few kilobytes would have thousands, through aliases of YAML.
+#[derive(Debug)]
 pub enum Value {
     /// `null`
     Null,
@@ -21,10 +21,12 @@ pub enum Value {
     List(List),
     /// A map.
     Map(Map),
+    /// A value of YAML with an anchor. Its aliases share it.
+    Shared(Arc<Value>),
 }
 
 /// A list, in the order of the value.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct List {
     pub(super) items: Vec<Value>,
     /// The place of its JSON in the document's text, if that is JSON.
@@ -32,7 +34,7 @@ pub struct List {
 }
 
 /// A map without equal keys, in the order of the value.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Map {
     pub(super) entries: Vec<(Sensitive<String>, Value)>,
     /// The place of its JSON in the document's text, if that is JSON.
@@ -60,11 +62,20 @@ impl Map {
 impl Value {
     /// Returns whether the value is `null`, which counts as absent.
     pub fn is_null(&self) -> bool {
-        matches!(self, Self::Null)
+        matches!(self.resolved(), Self::Null)
+    }
+
+    /// Returns the value itself, which may be a shared one.
+    pub(super) fn resolved(&self) -> &Self {
+        let mut value = self;
+        while let Self::Shared(shared) = value {
+            value = shared;
+        }
+        value
     }
 
     pub(super) fn step(&self, step: &Step) -> Option<&Self> {
-        match (self, step) {
+        match (self.resolved(), step) {
             (Self::Map(map), Step::Key(key)) => {
                 map.entries.iter().find(|(name, _)| name.expose() == key).map(|(_, value)| value)
             }
@@ -79,12 +90,12 @@ impl Value {
 
     /// Returns the value as the text of a file. `source` is the document's text.
     pub(super) fn text(&self, source: &str) -> Sensitive<String> {
-        match self {
+        match self.resolved() {
             Self::Text(text) | Self::Scalar(text) => text.clone(),
             _ => {
                 let mut json = Zeroizing::new(String::with_capacity(self.json_bytes()));
                 self.write_json(source, &mut json);
-                Sensitive::new(std::mem::take(&mut *json))
+                Sensitive::new(mem::take(&mut *json))
             }
         }
     }
@@ -121,6 +132,7 @@ impl Value {
                 }
                 json.push('}');
             }
+            Self::Shared(shared) => shared.write_json(source, json),
         }
     }
 
@@ -139,8 +151,38 @@ impl Value {
                 let entry = |(key, value): &(_, Self)| json_string_bytes(key) + value.json_bytes() + 2;
                 2 + entries.iter().map(entry).sum::<usize>()
             }
+            Self::Shared(shared) => shared.json_bytes(),
         }
     }
+
+    /// Returns the approximate size in memory beside the value itself, in bytes. `counted` has the shared values that
+    /// count already.
+    pub(super) fn heap_bytes(&self, counted: &mut HashSet<*const Self>) -> usize {
+        match self {
+            Self::Null => 0,
+            Self::Text(text) | Self::Scalar(text) => text_heap_bytes(text),
+            Self::List(List { items, .. }) => {
+                let inside = items.iter().map(|item| item.heap_bytes(counted)).sum::<usize>();
+                items.capacity() * size_of::<Self>() + inside
+            }
+            Self::Map(Map { entries, .. }) => {
+                let inside = |(key, value): &(_, Self)| text_heap_bytes(key) + value.heap_bytes(counted);
+                entries.capacity() * size_of::<(Sensitive<String>, Self)>()
+                    + entries.iter().map(inside).sum::<usize>()
+            }
+            Self::Shared(shared) if counted.insert(Arc::as_ptr(shared)) => {
+                HEAP_BLOCK_BYTES + size_of::<Self>() + shared.heap_bytes(counted)
+            }
+            Self::Shared(_) => 0,
+        }
+    }
+}
+
+/// What the allocator and an [`Arc`] add to a block of memory, in bytes.
+const HEAP_BLOCK_BYTES: usize = 32;
+
+fn text_heap_bytes(text: &Sensitive<String>) -> usize {
+    HEAP_BLOCK_BYTES + text.expose().capacity()
 }
 
 /// An escape has six bytes.

@@ -1,6 +1,6 @@
 //! Reads YAML 1.2 in its core schema (<https://yaml.org/spec/1.2.2/#103-core-schema>). Numbers keep their text.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
@@ -38,9 +38,9 @@ struct Reader<'a, 'b> {
     anchors: HashMap<usize, Anchored>,
 }
 
-/// A value with an anchor. Each alias is a copy of it, and counts as one.
+/// A value with an anchor. Each alias shares it, and counts as a copy: its text is written once for each.
 struct Anchored {
-    value: Value,
+    value: Arc<Value>,
     size: Size,
     height: usize,
 }
@@ -76,7 +76,7 @@ impl<'a> Reader<'a, '_> {
                     Budget::enter(depth + height - 1)?;
                 }
                 self.budget.add(*size)?;
-                return Ok((value.clone(), *height));
+                return Ok((Value::Shared(value.clone()), *height));
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.budget.value(text.len())?;
@@ -117,8 +117,9 @@ impl<'a> Reader<'a, '_> {
         };
         if anchor > 0 {
             let size = self.budget.used.since(before);
-            // The copy is not part of the document before an alias uses it.
+            let value = Arc::new(value);
             self.anchors.insert(anchor, Anchored { value: value.clone(), size, height });
+            return Ok((Value::Shared(value), height));
         }
         Ok((value, height))
     }
@@ -140,8 +141,9 @@ impl<'a> Reader<'a, '_> {
         };
         let (value, _) = self.value(event, 1)?;
         self.budget.key(0)?;
-        match (written, value) {
-            (Some(key), _) | (None, Value::Text(key) | Value::Scalar(key)) => Ok(key),
+        match (written, value.resolved()) {
+            (Some(key), _) => Ok(key),
+            (None, Value::Text(key) | Value::Scalar(key)) => Ok(key.clone()),
             _ => Err(self.invalid()),
         }
     }

@@ -1,6 +1,9 @@
 //! Places keys of a structured value, one file for each.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use crate::{
     content::{
@@ -105,15 +108,31 @@ fn all(
     Ok(files)
 }
 
-/// Parsed values. One value can be requested by thousands of entries.
+/// Parsed values, up to a bound. One value can be requested by thousands of entries.
 #[derive(Default)]
-pub(super) struct Documents(HashMap<(usize, SecretEncoding, Syntax), Parsed>);
+pub(super) struct Documents {
+    parsed: HashMap<ValueKey, Parsed>,
+    /// The keys of the parsed values, the oldest first.
+    order: VecDeque<ValueKey>,
+    bytes: usize,
+}
+
+/// The address of a bundle, and how its value is read.
+type ValueKey = (usize, SecretEncoding, Syntax);
 
 struct Parsed {
     /// Keeps the allocation alive, so that no other bundle gets its address, which is part of the map's key.
     _bundle: Arc<Bundle>,
     document: Result<Arc<Document>, ContentError>,
+    bytes: usize,
 }
+
+/// The most memory of a mount's parsed values, in bytes; the last one is kept whatever its size. Others are parsed
+/// again when another entry needs them.
+const MAX_PARSED_BYTES: usize = 2 << 20;
+
+/// What a parsed value takes beside the document, in bytes.
+const PARSED_OVERHEAD_BYTES: usize = 256;
 
 impl Documents {
     pub(super) fn parse(
@@ -123,11 +142,22 @@ impl Documents {
         syntax: Syntax,
     ) -> Result<Arc<Document>, ContentError> {
         let key = (Arc::as_ptr(bundle).addr(), encoding, syntax);
-        let parsed = self.0.entry(key).or_insert_with(|| Parsed {
-            _bundle: bundle.clone(),
-            document: parse(bundle, encoding, syntax).map(Arc::new),
-        });
-        parsed.document.clone()
+        if let Some(parsed) = self.parsed.get(&key) {
+            return parsed.document.clone();
+        }
+        let document = parse(bundle, encoding, syntax).map(Arc::new);
+        let bytes = PARSED_OVERHEAD_BYTES
+            + bundle.content_bytes()
+            + document.as_ref().map_or(0, |document| document.bytes());
+        self.bytes += bytes;
+        while self.bytes > MAX_PARSED_BYTES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.bytes -= self.parsed.remove(&oldest).map_or(0, |parsed| parsed.bytes);
+        }
+        self.order.push_back(key);
+        self.parsed.insert(key, Parsed { _bundle: bundle.clone(), document: document.clone(), bytes });
+        document
     }
 }
 
@@ -136,4 +166,75 @@ fn parse(bundle: &Bundle, encoding: SecretEncoding, syntax: Syntax) -> Result<Do
     let bytes = encoding::decode(secret.value.expose(), encoding).map_err(ContentError::Encoding)?;
     let text = std::str::from_utf8(bytes.expose()).map_err(|_| ContentError::NotText)?;
     Document::parse(text, syntax).map_err(ContentError::Structure)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        spec::{
+            absence::Presence,
+            object::{ObjectSpec, Origin, VersionSelector},
+            shape::Shape,
+        },
+        vault::{Properties, SecretBundle},
+    };
+
+    use super::{super::is_slow, *};
+
+    fn secret(value: &str) -> Arc<Bundle> {
+        Arc::new(Bundle::Secret(SecretBundle {
+            version: "1".parse().unwrap(),
+            properties: Properties::default(),
+            value: Sensitive::new(value.to_owned()),
+            backs_certificate: None,
+        }))
+    }
+
+    #[test]
+    fn parsed_values_of_a_mount_are_bounded_and_alternate() {
+        let mut documents = Documents::default();
+        let mut parse = |bundle: &Arc<Bundle>| {
+            let document = documents.parse(bundle, SecretEncoding::Utf8, Syntax::Json).unwrap();
+            let held: usize = documents.parsed.values().map(|parsed| parsed.bytes).sum();
+            assert_eq!((held, documents.parsed.len()), (documents.bytes, documents.order.len()));
+            let most =
+                MAX_PARSED_BYTES.max(documents.parsed.values().map(|parsed| parsed.bytes).max().unwrap());
+            assert!(documents.bytes <= most, "{} bytes", documents.bytes);
+            document
+        };
+        let large = |number: usize| {
+            secret(&format!("{{\"number\":{number},\"all\":[{}]}}", vec!["1"; 12_000].join(",")))
+        };
+        let bundles: Vec<_> = (0..60).map(large).collect();
+        let number = |document: &Document| {
+            let path = "number".parse().unwrap();
+            document.get(&path).map(|value| document.text(value).expose().clone())
+        };
+        for place in (0..60).chain([0, 59, 0, 59, 0, 1, 2, 1]) {
+            assert_eq!(number(&parse(&bundles[place])), Some(place.to_string()));
+        }
+        let small = secret("{\"number\":7}");
+        let (first, second) = (parse(&small), parse(&small));
+        assert!(Arc::ptr_eq(&first, &second), "a value under many entries is parsed once");
+    }
+
+    /// A few kilobytes of YAML may become a megabyte of text.
+    #[test]
+    fn yaml_is_parsed_off_the_serving_thread_whatever_its_size() {
+        let slow = |syntax| {
+            let keys = KeySelection::All { directory: None, mode: None };
+            let keys =
+                KeysShape { encoding: SecretEncoding::Utf8, syntax, keys, presence: Presence::Required };
+            let object = ObjectSpec {
+                vault: None,
+                name: "a".parse().unwrap(),
+                versions: VersionSelector::Newest,
+                shape: Shape::Keys(keys),
+                origin: Origin::Named,
+            };
+            let read = VersionRead { asked: None, bundle: Ok(secret("a: 1")) };
+            is_slow(&[object], &[Ok(Versions::Single(read))])
+        };
+        assert_eq!([Syntax::Yaml, Syntax::Json, Syntax::Dotenv].map(slow), [true, false, false]);
+    }
 }

@@ -20,6 +20,7 @@ use crate::{
         object::{ObjectSpec, ObjectVersion, Origin, VersionSelector},
         sensitive::Sensitive,
         shape::{KeySelection, Shape},
+        syntax::Syntax,
     },
     vault::Bundle,
 };
@@ -239,6 +240,8 @@ pub(super) fn is_slow(objects: &[ObjectSpec], fetched: &[Fetched]) -> bool {
                 {
                     return true;
                 }
+                // Aliases make a megabyte of a few bytes.
+                (Bundle::Secret(_), Shape::Keys(keys)) if keys.syntax == Syntax::Yaml => return true,
                 (Bundle::Secret(secret), Shape::Keys(_) | Shape::Item(_)) => {
                     structured += secret.value.expose().len()
                 }
