@@ -1,6 +1,6 @@
 //! The files and versions of one mount, as the driver writes them.
 
-use std::{cmp::Reverse, fmt};
+use std::fmt;
 
 use crate::{
     content::secret::MissingPart,
@@ -99,8 +99,8 @@ pub(super) struct Draft {
     /// An upper bound of the answer's size, in bytes.
     size: usize,
     limit: usize,
-    /// The size of each file, once the limit is exceeded: the contents are dropped then.
-    sizes: Option<Vec<(usize, RelativePath)>>,
+    /// The largest files, once the limit is exceeded: the contents are dropped then.
+    largest: Option<Largest>,
 }
 
 /// The error of a volume that exceeds the driver's limit.
@@ -113,14 +113,28 @@ pub(super) struct TooLarge {
 }
 
 /// The largest files of a volume, at most three.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Largest(Vec<(usize, RelativePath)>);
 
 impl Largest {
+    /// The number of files that a message names.
+    const MAX_FILES: usize = 3;
+
     pub(super) fn of<'a>(sizes: impl IntoIterator<Item = (usize, &'a RelativePath)>) -> Self {
-        let mut sizes: Vec<_> = sizes.into_iter().collect();
-        sizes.sort_by_key(|(bytes, _)| Reverse(*bytes));
-        Self(sizes.into_iter().take(3).map(|(bytes, path)| (bytes, path.clone())).collect())
+        let mut largest = Self::default();
+        for (bytes, path) in sizes {
+            largest.note(bytes, path);
+        }
+        largest
+    }
+
+    /// Adds a file if it is among the largest. Of equal files, the first ones stay.
+    fn note(&mut self, bytes: usize, path: &RelativePath) {
+        let place = self.0.partition_point(|(other, _)| *other >= bytes);
+        if place < Self::MAX_FILES {
+            self.0.truncate(Self::MAX_FILES - 1);
+            self.0.insert(place, (bytes, path.clone()));
+        }
     }
 }
 
@@ -136,12 +150,12 @@ impl fmt::Display for Largest {
 
 impl Draft {
     pub(super) fn new(limit: usize) -> Self {
-        Self { volume: Volume::default(), size: 0, limit, sizes: None }
+        Self { volume: Volume::default(), size: 0, limit, largest: None }
     }
 
     /// Returns whether the limit is exceeded, so that further files only need a size.
     pub(super) fn is_full(&self) -> bool {
-        self.sizes.is_some()
+        self.largest.is_some()
     }
 
     /// Returns the contents of the file at `index`; `None` once the limit is exceeded.
@@ -166,7 +180,7 @@ impl Draft {
         if self.size <= self.limit && !self.is_full() {
             self.volume.files.push(file);
         } else {
-            self.sizes().push((bytes, file.path));
+            self.largest().note(bytes, &file.path);
         }
     }
 
@@ -209,7 +223,12 @@ impl Draft {
     /// Counts a file of about this size without its contents.
     pub(super) fn add_size(&mut self, path: &RelativePath, bytes: usize) {
         self.size += bytes + FILE_OVERHEAD_BYTES;
-        self.sizes().push((bytes, path.clone()));
+        self.largest().note(bytes, path);
+    }
+
+    /// Counts content that has no single path, without keeping it. The limit must be exceeded already.
+    pub(super) fn add_bytes(&mut self, bytes: usize) {
+        self.size += bytes;
     }
 
     /// Returns the volume.
@@ -217,22 +236,21 @@ impl Draft {
     /// # Errors
     /// The volume exceeds the driver's limit.
     pub(super) fn finish(self) -> Result<Volume, TooLarge> {
-        let sizes = match self.sizes {
-            None if self.size <= self.limit => return Ok(self.volume),
-            // The versions alone exceed the limit.
-            None => return Err(TooLarge { size: self.size, largest: None }),
-            Some(sizes) => sizes,
-        };
-        let largest = Largest::of(sizes.iter().map(|(bytes, path)| (*bytes, path)));
-        Err(TooLarge { size: self.size, largest: Some(largest) })
+        match self.largest {
+            None if self.size <= self.limit => Ok(self.volume),
+            // Without any largest file, the versions alone exceed the limit.
+            largest => Err(TooLarge { size: self.size, largest }),
+        }
     }
 
-    fn sizes(&mut self) -> &mut Vec<(usize, RelativePath)> {
+    /// Drops all contents, and returns the largest files so far.
+    fn largest(&mut self) -> &mut Largest {
         let Volume { files, versions, .. } = &mut self.volume;
-        versions.clear();
-        let had = files.drain(..).map(|file| (file.contents.expose().len(), file.path));
-        self.sizes.get_or_insert_default().extend(had);
-        self.sizes.get_or_insert_default()
+        self.largest.get_or_insert_with(|| {
+            *versions = Vec::new();
+            let files = std::mem::take(files);
+            Largest::of(files.iter().map(|file| (file.contents.expose().len(), &file.path)))
+        })
     }
 }
 
@@ -281,5 +299,16 @@ mod tests {
         let too_large = draft.finish().unwrap_err();
         assert_eq!(too_large.size, size);
         assert_eq!(too_large.largest.unwrap().to_string(), "e (400 bytes), b (300 bytes), c (200 bytes)");
+    }
+
+    #[test]
+    fn a_volume_over_the_drivers_limit_keeps_the_paths_of_three_files() {
+        let mut draft = Draft::new(1_000);
+        for index in 0..1_000 {
+            draft.add(file(&format!("f-{index}"), if index == 700 { 2 } else { 1 }));
+        }
+        let largest = draft.finish().unwrap_err().largest.unwrap();
+        assert_eq!(largest.0.len(), 3);
+        assert_eq!(largest.to_string(), "f-700 (2 bytes), f-0 (1 bytes), f-1 (1 bytes)");
     }
 }

@@ -101,6 +101,10 @@ impl Builder<'_> {
 
     /// Returns the value of an item; `None` if the secret lacks it and the item is optional.
     fn text(&mut self, item: &CombineItem, bundle: &Arc<Bundle>) -> Result<Option<Text>, ObjectError> {
+        if self.draft.is_full() {
+            // Only the size counts, and a parsed value is larger than its text.
+            return Ok(Some(Text::Whole(bundle.clone())));
+        }
         let text = match &item.part {
             None => Text::Whole(bundle.clone()),
             Some(path) => {

@@ -41,71 +41,90 @@ impl Builder<'_> {
     ) -> Result<(), NoVolume> {
         for VersionRead { asked, bundle } in versions.into_all() {
             self.check_abandoned()?;
-            let placed = bundle.map_err(ObjectError::from).and_then(|bundle| {
-                let document = self.documents.parse(&bundle, keys.encoding, keys.syntax)?;
-                for (path, mode, contents) in files(&document, keys)? {
-                    self.add(owner, path, mode, contents);
+            let placed = match bundle {
+                // Even its keys stay unknown: a parsed value is larger than its text.
+                Ok(bundle) if self.draft.is_full() => {
+                    self.draft.add_bytes(bundle.content_bytes());
+                    Ok(())
                 }
-                let version = bundle.version().to_string();
-                self.draft.record_once(MountedVersion { id: owner.object.to_string(), version });
-                Ok(())
-            });
+                Ok(bundle) => self.place_keys(owner, keys, &bundle),
+                Err(error) => Err(error.into()),
+            };
             if let Err(error) = placed {
                 self.fail(owner, asked.as_ref(), error);
             }
         }
         Ok(())
     }
-}
 
-/// A file of a key.
-type Placed = (RelativePath, Option<FileMode>, Sensitive<Vec<u8>>);
-
-/// Returns the files of a value, in the order of the entry or of the value.
-fn files(document: &Document, keys: &KeysShape) -> Result<Vec<Placed>, ObjectError> {
-    match &keys.keys {
-        KeySelection::Listed(items) => listed(document, items),
-        KeySelection::All { directory, mode } => all(document, directory.as_ref(), *mode),
-    }
-}
-
-fn listed(document: &Document, items: &[KeyFile]) -> Result<Vec<Placed>, ObjectError> {
-    let (mut files, mut missing) = (Vec::with_capacity(items.len()), Vec::new());
-    for item in items {
-        let contents = match (document.get(&item.key), &item.if_absent) {
-            (Some(value), _) => decoded(document, value, item)?,
-            (None, IfAbsent::Write(default)) => default.bytes(),
-            (None, IfAbsent::Omit) => continue,
-            (None, IfAbsent::Fail) => {
-                let key = Excerpt::of(item.key.as_str());
-                missing.push(MissingKey { key, file: item.path.clone() });
-                continue;
+    /// Adds the files of a value, in the order of the entry or of the value. Each is added before the next one is made,
+    /// since all of them may hold the whole value.
+    fn place_keys(
+        &mut self,
+        owner: Owner<'_>,
+        keys: &KeysShape,
+        bundle: &Arc<Bundle>,
+    ) -> Result<(), ObjectError> {
+        let document = self.documents.parse(bundle, keys.encoding, keys.syntax)?;
+        match &keys.keys {
+            KeySelection::Listed(items) => self.listed(owner, &document, items)?,
+            KeySelection::All { directory, mode } => {
+                self.all_keys(owner, &document, directory.as_ref(), *mode)?;
             }
-        };
-        files.push((item.path.clone(), item.mode, contents));
+        }
+        let version = bundle.version().to_string();
+        self.draft.record_once(MountedVersion { id: owner.object.to_string(), version });
+        Ok(())
     }
-    if missing.is_empty() { Ok(files) } else { Err(ObjectError::NoSuchKey { missing }) }
+
+    fn listed(
+        &mut self,
+        owner: Owner<'_>,
+        document: &Document,
+        items: &[KeyFile],
+    ) -> Result<(), ObjectError> {
+        let is_missing =
+            |item: &&KeyFile| item.if_absent == IfAbsent::Fail && document.get(&item.key).is_none();
+        let missing: Vec<_> = items
+            .iter()
+            .filter(is_missing)
+            .map(|item| MissingKey { key: Excerpt::of(item.key.as_str()), file: item.path.clone() })
+            .collect();
+        if !missing.is_empty() {
+            return Err(ObjectError::NoSuchKey { missing });
+        }
+        for item in items {
+            let contents = match (document.get(&item.key), &item.if_absent) {
+                (Some(value), _) => decoded(document, value, item)?,
+                (None, IfAbsent::Write(default)) => default.bytes(),
+                (None, IfAbsent::Omit | IfAbsent::Fail) => continue,
+            };
+            self.add(owner, item.path.clone(), item.mode, contents);
+        }
+        Ok(())
+    }
+
+    fn all_keys(
+        &mut self,
+        owner: Owner<'_>,
+        document: &Document,
+        directory: Option<&RelativePath>,
+        mode: Option<FileMode>,
+    ) -> Result<(), ObjectError> {
+        let entries = document.entries().ok_or(ContentError::NoKeys)?;
+        for (key, value) in entries.filter(|(_, value)| !value.is_null()) {
+            let path = RelativePath::of_key(directory, key).map_err(|_| ContentError::KeyTooLong)?;
+            let mut text = document.text(value).into_exposed();
+            self.add(owner, path, mode, Sensitive::new(std::mem::take(&mut text).into_bytes()));
+        }
+        Ok(())
+    }
 }
 
 fn decoded(document: &Document, value: &Value, item: &KeyFile) -> Result<Sensitive<Vec<u8>>, ContentError> {
     let text = document.text(value);
     encoding::decode(text.expose(), item.encoding)
         .map_err(|source| ContentError::KeyEncoding { key: Excerpt::of(item.key.as_str()), source })
-}
-
-fn all(
-    document: &Document,
-    directory: Option<&RelativePath>,
-    mode: Option<FileMode>,
-) -> Result<Vec<Placed>, ObjectError> {
-    let mut files = Vec::new();
-    for (key, value) in document.entries().ok_or(ContentError::NoKeys)?.filter(|(_, value)| !value.is_null())
-    {
-        let path = RelativePath::of_key(directory, key).map_err(|_| ContentError::KeyTooLong)?;
-        let mut text = document.text(value).into_exposed();
-        files.push((path, mode, Sensitive::new(std::mem::take(&mut text).into_bytes())));
-    }
-    Ok(files)
 }
 
 /// Parsed values, up to a bound. One value can be requested by thousands of entries.

@@ -191,8 +191,11 @@ impl Builder<'_> {
         mode: Option<FileMode>,
         contents: Sensitive<Vec<u8>>,
     ) {
+        // Beyond the limit the draft has no files, and their number is not bounded.
+        if !self.draft.is_full() {
+            self.owners.push(owner.index);
+        }
         self.draft.add(VolumeFile { path, mode: mode.unwrap_or(self.layout.default_mode), contents });
-        self.owners.push(owner.index);
     }
 
     fn fail(&mut self, owner: Owner<'_>, version: Option<&ObjectVersion>, error: ObjectError) {

@@ -68,7 +68,7 @@ impl Builder<'_> {
             (Outputs::Secret { items, source_password }, Bundle::Secret(secret)) => {
                 let vault = owner.object.vault.as_ref();
                 let source = Source { bundle, secret, vault, password: source_password.as_ref() };
-                if outputs.has_parts() {
+                if outputs.has_parts() && !self.draft.is_full() {
                     self.check_abandoned()?;
                     // Every part fails if the value cannot be taken apart, so the entry has one error.
                     match self.sources.parts(source, &mut self.passwords, self.layout.certificates) {

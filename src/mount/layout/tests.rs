@@ -12,7 +12,8 @@ use crate::{
             KeyEncoding, Output, Outputs, OutputsShape, Part, PartFormat, SecretOutput, Store, StoreProfile,
         },
         rendering::{Rendering, SecretEncoding, SecretFormat},
-        shape::FileShape,
+        shape::{FileShape, KeysShape},
+        syntax::Syntax,
     },
     vault::{KeyBundle, Properties, SecretBundle},
 };
@@ -150,6 +151,25 @@ fn a_volume_over_the_drivers_limit_has_no_files_but_a_size() {
     assert!((100_000_000..101_000_000).contains(&size), "{size}");
     let largest = largest.unwrap();
     assert!(largest.to_string().starts_with("a0 (25000 bytes)"), "{largest}");
+}
+
+#[test]
+fn a_volume_over_the_drivers_limit_makes_no_further_keys() {
+    let keys: Vec<_> = (0..1_000).map(|key| format!(r#""{key}":"""#)).collect();
+    let bundle = secret(&format!("{{{}}}", keys.join(",")));
+    let entry = |index: usize| {
+        let keys = KeySelection::All { directory: Some(format!("d{index}").parse().unwrap()), mode: None };
+        let (encoding, syntax, presence) = (SecretEncoding::Utf8, Syntax::Json, Presence::Required);
+        ObjectSpec { shape: Shape::Keys(KeysShape { encoding, syntax, keys, presence }), ..wanted("a") }
+    };
+    let objects: Vec<_> = (0..1_000).map(entry).collect();
+    let fetched = objects.iter().map(|_| read(&bundle)).collect();
+    let Err(NoVolume::TooLarge(TooLarge { size, .. })) =
+        build_volume(&objects, &[], fetched, layout(1 << 20), || false)
+    else {
+        panic!("too much is laid out");
+    };
+    assert!(size < (2 << 20) + 1_000 * bundle.content_bytes(), "{size} bytes of a million files");
 }
 
 #[test]
