@@ -1,8 +1,7 @@
 //! Chooses exactly one identity mode from the parameters.
 
 use crate::spec::identity::{
-    BINDING_AUDIENCE, ClientId, ConfiguredIdentity, ENTRA_AUDIENCE, IdentityMode, ServiceAccountToken,
-    TenantId,
+    BINDING_AUDIENCE, ClientId, ConfiguredIdentity, ENTRA_AUDIENCE, IdentityMode, TenantId,
 };
 
 use super::{
@@ -33,8 +32,20 @@ pub(super) fn parse(
         }
         Choice::IdentityBinding => {
             let tenant = tenant();
-            let (client, assertion) = problems.catch(identity_binding(attributes, secrets))?;
-            Some(IdentityMode::IdentityBinding { tenant: tenant?, client, assertion })
+            // If there is no client id, the mode itself may be the mistake, so its token is not missed.
+            let Some(client) = client(attributes, attributes::CLIENT_ID).transpose() else {
+                problems.push(Problem::wrong(
+                    attributes::CLIENT_ID,
+                    format!(
+                        "is not set; {} needs the client id of the bound identity",
+                        attributes::USE_AZURE_TOKEN_PROXY
+                    ),
+                ));
+                return None;
+            };
+            let client = problems.catch(client);
+            let assertion = problems.catch(tokens::for_audience(attributes, secrets, BINDING_AUDIENCE));
+            Some(IdentityMode::IdentityBinding { tenant: tenant?, client: client?, assertion: assertion? })
         }
         Choice::Credentials => {
             // The SecretProviderClass wins over the Secret.
@@ -51,7 +62,7 @@ pub(super) fn parse(
                     assertion: assertion?,
                 });
             }
-            match problems.catch(secret_identity::identity(secrets))? {
+            match secret_identity::identity(secrets, problems)? {
                 SecretIdentity::ServicePrincipal { client, proof } => {
                     Some(IdentityMode::ServicePrincipal { tenant: tenant?, client, proof })
                 }
@@ -116,21 +127,4 @@ fn tenant(attributes: &Attributes) -> Result<Option<TenantId>, Problem> {
 fn client(attributes: &Attributes, key: &str) -> Result<Option<ClientId>, Problem> {
     let parse = |id| ClientId::from_guid(id).map_err(|error| Problem::of_text(key, id, error));
     attributes.optional(key).map(parse).transpose()
-}
-
-fn identity_binding(
-    attributes: &Attributes,
-    secrets: &Attributes,
-) -> Result<(ClientId, ServiceAccountToken), Problem> {
-    let Some(client) = client(attributes, attributes::CLIENT_ID)? else {
-        return Err(Problem::wrong(
-            attributes::CLIENT_ID,
-            format!(
-                "is not set; {} needs the client id of the bound identity",
-                attributes::USE_AZURE_TOKEN_PROXY
-            ),
-        ));
-    };
-    let assertion = tokens::for_audience(attributes, secrets, BINDING_AUDIENCE)?;
-    Ok((client, assertion))
 }

@@ -10,7 +10,10 @@ use crate::{
     },
 };
 
-use super::{attributes::Attributes, error::Problem};
+use super::{
+    attributes::Attributes,
+    error::{Problem, Problems},
+};
 
 /// The field that problems name.
 const FIELD: &str = "nodePublishSecretRef";
@@ -27,33 +30,33 @@ pub(super) enum SecretIdentity {
     Workload { client: ClientId },
 }
 
-/// Returns the identity.
-pub(super) fn identity(secrets: &Attributes) -> Result<SecretIdentity, Problem> {
+/// Returns the identity. On failure, returns `None` and adds all problems.
+pub(super) fn identity(secrets: &Attributes, problems: &mut Problems) -> Option<SecretIdentity> {
     if !secrets.has_keys_of_a_secret() {
-        return Err(unmet(
+        problems.push(unmet(
             "no identity to ask Azure with; set clientID for workload identity, useVMManagedIdentity for the node's \
              identity, or nodePublishSecretRef (a Secret with clientid and clientsecret) for a service principal",
         ));
+        return None;
     }
     let client = secrets.any_case("clientid").map(str::trim);
-    let client = client.ok_or_else(|| {
+    let client = problems.catch(client.ok_or_else(|| {
         unmet("the referenced Secret has no clientid; a service principal needs clientid and clientsecret")
-    })?;
-    match proof(secrets)? {
-        Some(proof) => {
-            let wrong = |error| unmet(&format!("clientid of the referenced Secret {error}"));
-            Ok(SecretIdentity::ServicePrincipal { client: client.parse().map_err(wrong)?, proof })
-        }
-        None => {
-            let client = ClientId::from_guid(client).map_err(|_| {
-                unmet(&format!(
-                    "clientid of the referenced Secret is not a client id; set the GUID alone for workload identity, \
-                     {OTHER_WAY}"
-                ))
-            })?;
-            Ok(SecretIdentity::Workload { client })
-        }
+    }));
+    let proof = proof(secrets, problems);
+    let client = client?;
+    if let Some(None) = proof {
+        let client = ClientId::from_guid(client).map_err(|_| {
+            unmet(&format!(
+                "clientid of the referenced Secret is not a client id; set the GUID alone for workload identity, \
+                 {OTHER_WAY}"
+            ))
+        });
+        return problems.catch(client).map(|client| SecretIdentity::Workload { client });
     }
+    let wrong = |error| unmet(&format!("clientid of the referenced Secret {error}"));
+    let client = problems.catch(client.parse().map_err(wrong));
+    Some(SecretIdentity::ServicePrincipal { client: client?, proof: proof?? })
 }
 
 /// Returns the tenant, if the Secret has one.
@@ -63,41 +66,46 @@ pub(super) fn tenant(secrets: &Attributes) -> Result<Option<TenantId>, Problem> 
     tenant.map(|tenant| tenant.parse().map_err(wrong)).transpose()
 }
 
-/// Returns the client secret or the certificate; `None` if there is neither.
-fn proof(secrets: &Attributes) -> Result<Option<ClientProof>, Problem> {
-    let value = |key: &str| match secrets.any_case(key) {
+/// Returns the client secret or the certificate; `Some(None)` if there is neither. On failure, returns `None` and adds all
+/// problems.
+fn proof(secrets: &Attributes, problems: &mut Problems) -> Option<Option<ClientProof>> {
+    let mut value = |key: &str| match secrets.any_case(key) {
         None if secrets.has_in_any_case(key) => {
-            Err(unmet(&format!("{key} of the referenced Secret is empty; store it, or remove the key")))
+            problems.push(unmet(&format!(
+                "{key} of the referenced Secret is empty; store it, or remove the key"
+            )));
+            None
         }
-        value => Ok(value),
+        value => Some(value),
     };
-    match (value("clientsecret")?, value("clientcertificate")?) {
-        (Some(_), Some(_)) => {
-            Err(unmet("the referenced Secret has clientsecret and clientcertificate; remove one of them"))
+    match (value("clientsecret"), value("clientcertificate")) {
+        (Some(Some(_)), Some(Some(_))) => {
+            let reason = "the referenced Secret has clientsecret and clientcertificate; remove one of them";
+            problems.push(unmet(reason));
+            None
         }
-        (Some(secret), None) => Ok(Some(ClientProof::Secret(short("clientsecret", secret)?))),
-        (None, Some(text)) => {
-            // The credential stays in the cache, so an overlong text is refused before there is one.
-            if text.len() > client_key::MAX_BYTES {
-                let reason = ClientKeyError::TooLong;
-                return Err(unmet(&format!("clientcertificate of the Secret cannot be used: {reason}")));
-            }
+        (Some(Some(secret)), Some(None)) => {
+            problems.catch(short("clientsecret", secret)).map(|secret| Some(ClientProof::Secret(secret)))
+        }
+        (Some(None), certificate @ (None | Some(Some(_)))) => {
+            let text = certificate.flatten().map(|text| problems.catch(certificate_text(text)));
             let password = secrets.any_case("clientcertificatepassword").unwrap_or_default();
-            Ok(Some(ClientProof::Certificate(ClientCertificate {
-                text: Sensitive::new(text.to_owned()),
-                password: short("clientcertificatepassword", password)?,
-                chain: chain(secrets)?,
-            })))
+            let password = problems.catch(short("clientcertificatepassword", password));
+            let chain = problems.catch(chain(secrets));
+            let certificate = ClientCertificate { text: text??, password: password?, chain: chain? };
+            Some(Some(ClientProof::Certificate(certificate)))
         }
-        (None, None) => {
+        (Some(None), Some(None)) => {
             let options = ["clientcertificatepassword", "sendcertificatechain"];
-            match options.into_iter().find(|option| secrets.has_in_any_case(option)) {
-                Some(option) => Err(unmet(&format!(
-                    "the referenced Secret has {option}, but no clientcertificate; add it, or remove {option}"
-                ))),
-                None => Ok(None),
-            }
+            let Some(option) = options.into_iter().find(|option| secrets.has_in_any_case(option)) else {
+                return Some(None);
+            };
+            problems.push(unmet(&format!(
+                "the referenced Secret has {option}, but no clientcertificate; add it, or remove {option}"
+            )));
+            None
         }
+        (None, _) | (Some(Some(_)), None) => None,
     }
 }
 
@@ -109,6 +117,15 @@ fn short(key: &str, value: &str) -> Result<Sensitive<String>, Problem> {
         )));
     }
     Ok(Sensitive::new(value.to_owned()))
+}
+
+/// Returns the certificate's text. The credential stays in the cache, so an overlong text is refused before there is one.
+fn certificate_text(text: &str) -> Result<Sensitive<String>, Problem> {
+    if text.len() > client_key::MAX_BYTES {
+        let reason = ClientKeyError::TooLong;
+        return Err(unmet(&format!("clientcertificate of the Secret cannot be used: {reason}")));
+    }
+    Ok(Sensitive::new(text.to_owned()))
 }
 
 fn chain(secrets: &Attributes) -> Result<SentChain, Problem> {

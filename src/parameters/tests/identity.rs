@@ -106,6 +106,7 @@ fn every_mistake_of_an_identity_is_reported() {
     let token = "csi.storage.k8s.io/serviceAccount.tokens";
     for (changes, fields) in [
         (&[("clientID", Some("a b")), (token, None)][..], &["clientID", token][..]),
+        (&[("clientID", Some("a b")), ("useAzureTokenProxy", Some("true"))], &["clientID", token]),
         (
             &[
                 ("usePodIdentity", Some("yes")),
@@ -118,6 +119,19 @@ fn every_mistake_of_an_identity_is_reported() {
         let error = mount(changes).unwrap_err();
         let reported: Vec<&str> = error.problems().iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(reported, fields);
+    }
+    for (secrets, mentions) in [
+        (
+            r#"{"clientsecret":"","clientcertificate":""}"#,
+            &["3 problems", "no clientid", "clientsecret of", "clientcertificate of"][..],
+        ),
+        (
+            r#"{"clientid":"a b","clientcertificate":"","sendcertificatechain":"x"}"#,
+            &["3 problems", "clientid of", "clientcertificate of", "sendcertificatechain of"],
+        ),
+        (r#"{"clientid":"a b","clientcertificatepassword":"canary"}"#, &["2 problems", "clientid of"]),
+    ] {
+        assert_refused(mount_with(&[("clientID", None)], secrets), Fault::Cluster, mentions);
     }
 }
 
