@@ -307,6 +307,10 @@ fn files(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) -> Option<
         return Some(Files { shape: FoundShape::Outputs(outputs), directory: directory?, presence });
     }
     if text(&entry.extract).is_some() {
+        if !entry.jmes_path.is_absent() {
+            // Listed keys have no directory, but they are refused here, and their entry stays one with a directory.
+            problems.catch(directory(reader, entry));
+        }
         let KeysShape { encoding, syntax, keys, presence } = keys::parse(reader, entry, None, problems)?;
         return match keys {
             KeySelection::All { directory, mode } => {

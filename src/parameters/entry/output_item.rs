@@ -8,7 +8,9 @@ use crate::{
     spec::{
         file::FileMode,
         object::ObjectName,
-        output::{Alias, ContentWord, Output, Part, PartFormat, SecretOutput, Store, StoreProfile},
+        output::{
+            Alias, ContentWord, KeyEncoding, Output, Part, PartFormat, SecretOutput, Store, StoreProfile,
+        },
         rendering::SecretEncoding,
     },
 };
@@ -57,8 +59,24 @@ pub(super) fn parse(
     let own_mode = problems.catch(reader.optional("filePermission", &item.file_permission));
     let presence = problems.catch(reader.presence(&item.optional));
     let content = problems.catch(reader.required("content", &item.content));
-    let content = content.and_then(|content| self::content(reader, item, content, problems));
+    let content = match content {
+        Some(content) => self::content(reader, item, content, problems),
+        None => {
+            of_any_content(reader, item, problems);
+            None
+        }
+    };
     Some(Output { path: path?, mode: own_mode?.or(mode), presence: presence?, content: content? })
+}
+
+/// Adds a problem for each field that is wrong whatever the content is.
+fn of_any_content(reader: &Reader<'_>, item: &OutputFields, problems: &mut Problems) {
+    if let Some(written) = text(&item.format).filter(|written| !FORMATS.contains(written)) {
+        let reason = format!("is not a format; use one of {}", FORMATS.join(", "));
+        problems.push(reader.wrong_text("format", written, reason));
+    }
+    optional::<KeyEncoding>(reader, "keyEncoding", &item.key_encoding, problems);
+    store(reader, item, problems);
 }
 
 /// Parses the fields that depend on the content, and refuses those of other contents.
@@ -129,6 +147,9 @@ where
 {
     problems.catch(reader.optional(key, value))
 }
+
+/// The formats of all contents.
+const FORMATS: [&str; 5] = ["pem", "der", "pkcs12", "raw", "json"];
 
 /// `format`, among those that the content has.
 #[derive(Clone, Copy, PartialEq, Eq)]

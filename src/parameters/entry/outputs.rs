@@ -14,8 +14,8 @@ use crate::{
         file::{FileMode, RelativePath},
         object::ObjectType,
         output::{
-            CertificateOutput, KeyEncoding, KeyOutput, Output, Outputs, OutputsShape, Part, PartFormat,
-            SecretOutput,
+            CertificateOutput, ContentWord, KeyEncoding, KeyOutput, Output, Outputs, OutputsShape, Part,
+            PartFormat, SecretOutput,
         },
         rendering::SecretEncoding,
     },
@@ -130,21 +130,26 @@ pub(super) fn parse(
             output_item::parse(reader, item, mode.flatten(), problems)
         }),
     };
-    let (object_type, source_password) = (object_type?, source_password?);
-    let outputs = match object_type {
-        ObjectType::Secret => {
-            let items = with_encoding(reader, items?, encoding.flatten(), problems);
-            Outputs::Secret { items, source_password }
-        }
-        ObjectType::Certificate | ObjectType::Key => {
-            refuse_of_secrets(reader, entry, object_type, problems);
-            match object_type {
-                ObjectType::Key => Outputs::Key(of_type(reader, entry, items?, object_type, key, problems)?),
-                _ => {
-                    Outputs::Certificate(of_type(reader, entry, items?, object_type, certificate, problems)?)
-                }
+    match object_type {
+        Some(ObjectType::Secret) => {
+            if text(&entry.object_encoding).is_some() && has_no_value(&entry.outputs) {
+                let reason = "is only for content value, which no output has";
+                problems.push(reader.wrong("objectEncoding", reason));
             }
         }
+        Some(object_type @ (ObjectType::Certificate | ObjectType::Key)) => {
+            refuse_of_secrets(reader, entry, object_type, problems);
+            refuse_contents(reader, entry, object_type, problems);
+        }
+        None => {}
+    }
+    let (items, source_password) = (items?, source_password?);
+    let outputs = match object_type? {
+        ObjectType::Secret => {
+            Outputs::Secret { items: with_encoding(items, encoding.flatten()), source_password }
+        }
+        ObjectType::Certificate => Outputs::Certificate(converted(items, certificate)?),
+        ObjectType::Key => Outputs::Key(converted(items, key)?),
     };
     mode?;
     encoding?;
@@ -198,64 +203,77 @@ fn tls_pem(
     Some(items)
 }
 
+/// Returns whether the outputs have no value for certain, whatever their problems are.
+fn has_no_value(outputs: &OutputsField) -> bool {
+    match outputs {
+        OutputsField::Word(word) => word.trim() == TLS_PEM,
+        OutputsField::Items(items) => {
+            !items.is_empty()
+                && items.iter().all(|item| content(item).is_some_and(|content| content != ContentWord::Value))
+        }
+        OutputsField::Absent | OutputsField::Other(_) => false,
+    }
+}
+
+/// Returns the content of an item, if it can be read.
+fn content(item: &Element<OutputFields>) -> Option<ContentWord> {
+    match item {
+        Element::Fields(item) => item.content().parse().ok(),
+        Element::Other(_) => None,
+    }
+}
+
 /// Gives the entry's encoding to the outputs that are the value.
 fn with_encoding(
-    reader: &Reader<'_>,
     mut items: Vec<Output<SecretOutput>>,
     encoding: Option<SecretEncoding>,
-    problems: &mut Problems,
 ) -> Vec<Output<SecretOutput>> {
-    let Some(encoding) = encoding else { return items };
-    let mut has_value = false;
     for item in &mut items {
-        if let SecretOutput::Value(own) = &mut item.content {
+        if let (SecretOutput::Value(own), Some(encoding)) = (&mut item.content, encoding) {
             *own = encoding;
-            has_value = true;
         }
-    }
-    if !has_value {
-        problems.push(reader.wrong("objectEncoding", "is only for content value, which no output has"));
     }
     items
 }
 
-/// Converts the items of a certificate or a key with `convert`, which returns `None` for contents of secrets.
-fn of_type<C>(
-    reader: &Reader<'_>,
-    entry: &Entry,
-    items: Vec<Output<SecretOutput>>,
-    object_type: ObjectType,
-    convert: fn(&SecretOutput) -> Option<C>,
-    problems: &mut Problems,
-) -> Option<Vec<Output<C>>> {
-    let contents = match object_type {
-        ObjectType::Certificate => "leaf, value and metadata",
-        ObjectType::Secret | ObjectType::Key => "value and metadata",
-    };
-    let mut converted = Vec::with_capacity(items.len());
-    for (index, Output { path, mode, presence, content }) in items.into_iter().enumerate() {
-        if let Some(content) = convert(&content) {
-            converted.push(Output { path, mode, presence, content });
-            continue;
+/// Adds a problem for each content that a certificate or a key does not have.
+fn refuse_contents(reader: &Reader<'_>, entry: &Entry, object_type: ObjectType, problems: &mut Problems) {
+    let (contents, allowed): (_, &[ContentWord]) = match object_type {
+        ObjectType::Certificate => {
+            ("leaf, value and metadata", &[ContentWord::Leaf, ContentWord::Value, ContentWord::Metadata])
         }
-        let reason = format!("is only for objectType secret; objectType {object_type} has {contents}");
-        match &entry.outputs {
-            OutputsField::Items(written) => {
-                let word = match written.get(index) {
-                    Some(Element::Fields(item)) => item.content(),
-                    _ => "",
+        ObjectType::Secret | ObjectType::Key => {
+            ("value and metadata", &[ContentWord::Value, ContentWord::Metadata])
+        }
+    };
+    let reason = format!("is only for objectType secret; objectType {object_type} has {contents}");
+    match &entry.outputs {
+        OutputsField::Word(word) if word.trim() == TLS_PEM => {
+            problems.push(reader.wrong("outputs", format!("{TLS_PEM} {reason}")));
+        }
+        OutputsField::Items(items) => {
+            for (index, item) in items.iter().take(MAX_ITEMS).enumerate() {
+                let Some(content) = content(item).filter(|content| !allowed.contains(content)) else {
+                    continue;
                 };
                 let field = format!("{}.outputs[{index}]", reader.field);
-                let reason = format!("{} {reason}", Excerpt::of(word));
+                let reason = format!("{} {reason}", Excerpt::of(content.as_str()));
                 problems.push(reader.nested(&field).wrong("content", reason));
             }
-            _ => {
-                problems.push(reader.wrong("outputs", format!("{TLS_PEM} {reason}")));
-                return None;
-            }
         }
+        OutputsField::Absent | OutputsField::Word(_) | OutputsField::Other(_) => {}
     }
-    Some(converted)
+}
+
+/// Converts the items of a certificate or a key with `convert`, which returns `None` for contents that are refused.
+fn converted<C>(
+    items: Vec<Output<SecretOutput>>,
+    convert: fn(&SecretOutput) -> Option<C>,
+) -> Option<Vec<Output<C>>> {
+    let convert = |Output { path, mode, presence, content }| {
+        Some(Output { path, mode, presence, content: convert(&content)? })
+    };
+    items.into_iter().map(convert).collect()
 }
 
 fn certificate(content: &SecretOutput) -> Option<CertificateOutput> {

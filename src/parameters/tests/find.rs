@@ -148,6 +148,10 @@ fn a_find_needs_a_condition_of_the_right_form() {
         let expected = format!("objects[0].{expected}");
         assert!(found.len() == 1 && found[0].starts_with(&expected), "{fields}: {found:?}");
     }
+    let keys = problems(
+        "- {objectType: secret, find: {name: '*'}, extract: json, jmesPath: [{path: a, objectAlias: b}], objectAlias: /x}",
+    );
+    assert_eq!(keys.len(), 2, "{keys:?}");
     for fields in ["", "extract: json", "outputs: tls-pem"] {
         let entry = format!(
             "- {{find: {{name: '*'}}, optional: x, objectAlias: /x, filePermission: y, default: z, {fields}}}"

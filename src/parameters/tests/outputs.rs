@@ -164,6 +164,45 @@ fn every_mistake_of_an_item_is_named_with_its_path() {
 }
 
 #[test]
+fn a_mistake_in_outputs_does_not_hide_others() {
+    for (object_type, fields, expected) in [
+        (
+            "secret",
+            "outputs: [{objectAlias: a, content: chian, format: pfx, keyEncoding: x, alias: '', passwordObject: \
+             p_p, profile: Old}]",
+            &[
+                "outputs[0].content",
+                "outputs[0].format",
+                "outputs[0].keyEncoding",
+                "outputs[0].passwordObject",
+                "outputs[0].profile",
+            ][..],
+        ),
+        (
+            "cert",
+            "sourcePasswordObject: p_p\noutputs: [{objectAlias: ../a, content: leaf}, {objectAlias: b, content: key}]",
+            &["sourcePasswordObject", "outputs[0].objectAlias", "sourcePasswordObject", "outputs[1].content"],
+        ),
+        (
+            "secret",
+            "sourcePasswordObject: p_p\nobjectEncoding: hex\noutputs: [{objectAlias: ../a, content: key}]",
+            &["sourcePasswordObject", "outputs[0].objectAlias", "objectEncoding"],
+        ),
+        (
+            "secret",
+            "objectEncoding: hex\noutputs: [{objectAlias: a, content: chian}]",
+            &["outputs[0].content"],
+        ),
+    ] {
+        let found = problems(object_type, fields);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(&format!("objects[0].{expected} (web): ")), "{found}");
+        }
+    }
+}
+
+#[test]
 fn a_password_does_not_hide_a_misspelt_field() {
     let found = problems(
         "secret",
