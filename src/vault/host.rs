@@ -7,7 +7,10 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter, s
 
 use crate::{cloud::VaultEndpoint, metrics::Metrics, transport::Timeouts};
 
-use super::{auth::ChallengeCachePolicy, limiter::LimiterPolicy};
+use super::{
+    auth::ChallengeCachePolicy,
+    limiter::{LimiterPolicy, SharedRoom},
+};
 
 /// The most vaults with a state. Vault names come from SecretProviderClasses, so there is a bound.
 const MAX_HOSTS: usize = 1_000;
@@ -19,6 +22,8 @@ pub(super) struct VaultHosts {
     probes: Arc<Cache<VaultEndpoint, Arc<ChallengeCachePolicy>>>,
     /// By host, since Key Vault counts the requests to a vault, whichever cloud file or audience led to it.
     limiters: Arc<Limiters>,
+    /// The room for requests to all of them.
+    room: SharedRoom,
     metrics: Metrics,
     timeouts: Timeouts,
 }
@@ -50,7 +55,13 @@ impl VaultHosts {
             .expect("both capacities are given");
         let limiters =
             Cache::with_options(limiters, UnitWeighter, DefaultHashBuilder::default(), KeepsLimits);
-        Self { probes: Arc::new(Cache::new(MAX_HOSTS)), limiters: Arc::new(limiters), metrics, timeouts }
+        Self {
+            probes: Arc::new(Cache::new(MAX_HOSTS)),
+            limiters: Arc::new(limiters),
+            room: SharedRoom::new(),
+            metrics,
+            timeouts,
+        }
     }
 
     /// Returns the host of the vault at `endpoint`.
@@ -59,7 +70,7 @@ impl VaultHosts {
         let make_probe = || Ok::<_, Infallible>(Arc::new(ChallengeCachePolicy::new(endpoint.clone())));
         let Ok(probe) = self.probes.get_or_insert_with(endpoint, make_probe);
         let make_limiter = || {
-            let limiter = LimiterPolicy::new(name.clone(), self.metrics.clone(), self.timeouts);
+            let limiter = LimiterPolicy::new(name.clone(), &self.room, self.metrics.clone(), self.timeouts);
             Ok::<_, Infallible>(Arc::new(limiter))
         };
         let Ok(limiter) = self.limiters.get_or_insert_with(&name, make_limiter);

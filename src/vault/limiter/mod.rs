@@ -12,6 +12,7 @@ mod last_second;
 mod policy;
 mod queue;
 mod request;
+mod room;
 mod state;
 mod token_bucket;
 
@@ -23,7 +24,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 pub use self::state::{InFlight, LimiterState, Next, Ticket};
-pub(super) use self::{policy::LimiterPolicy, request::QueuedRequest};
+pub(super) use self::{policy::LimiterPolicy, request::QueuedRequest, room::SharedRoom};
 
 use crate::spec::mount_kind::MountKind;
 
@@ -98,6 +99,11 @@ impl Limiter {
     pub(super) fn is_throttling(&self) -> bool {
         let (state, now) = (self.lock(), Instant::now());
         state.closed_until(now).is_some() || state.is_limited(now) && state.first().is_some()
+    }
+
+    /// Returns whether no request may be sent before the time that the vault named.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed_until(Instant::now()).is_some()
     }
 
     /// Returns whether the vault's refusals still limit its requests.

@@ -13,7 +13,7 @@ use azure_core::{
         policies::{Policy, PolicyResult},
     },
 };
-use tokio::time::Instant;
+use tokio::{sync::SemaphorePermit, time::Instant};
 
 use crate::{
     metrics::Metrics,
@@ -21,7 +21,10 @@ use crate::{
     transport::{MAX_THROTTLED_TRIES, Timeouts, below, error_for_status, retry_after},
 };
 
-use super::{Limiter, QueuedRequest};
+use super::{
+    Limiter, Permit, QueuedRequest, WaitTooLong,
+    room::{Room, SharedRoom},
+};
 
 /// A policy that sends each request when the vault's limiter permits it, and again after a 429.
 ///
@@ -30,6 +33,7 @@ use super::{Limiter, QueuedRequest};
 pub(in crate::vault) struct LimiterPolicy {
     vault: Arc<str>,
     limiter: Limiter,
+    room: Room,
     metrics: Metrics,
     timeouts: Timeouts,
     /// The status of the last answer; 0 before the first one.
@@ -39,9 +43,31 @@ pub(in crate::vault) struct LimiterPolicy {
 }
 
 impl LimiterPolicy {
-    pub(in crate::vault) fn new(vault: Arc<str>, metrics: Metrics, timeouts: Timeouts) -> Self {
-        let limiter = Limiter::new(timeouts.throttle_backoff);
-        Self { vault, limiter, metrics, timeouts, last: AtomicU16::new(0), jitter: fastrand::f64 }
+    pub(in crate::vault) fn new(
+        vault: Arc<str>,
+        room: &SharedRoom,
+        metrics: Metrics,
+        timeouts: Timeouts,
+    ) -> Self {
+        let (limiter, room) = (Limiter::new(timeouts.throttle_backoff), Room::new(room));
+        Self { vault, limiter, room, metrics, timeouts, last: AtomicU16::new(0), jitter: fastrand::f64 }
+    }
+
+    /// Waits until the limiter permits a request, and until there is room for it beside those to other vaults.
+    async fn admit(
+        &self,
+        queued: &QueuedRequest,
+        latest: Instant,
+    ) -> Result<(Permit<'_>, SemaphorePermit<'_>), WaitTooLong> {
+        loop {
+            // In this order: a request that waits for a vault that throttles takes no room.
+            let permit = self.limiter.acquire(queued, latest).await?;
+            let room = self.room.acquire().await;
+            // The vault may have refused other requests meanwhile.
+            if !self.limiter.is_closed() {
+                return Ok((permit, room));
+            }
+        }
     }
 
     /// Returns whether requests wait because the vault throttles.
@@ -69,7 +95,7 @@ impl Policy for LimiterPolicy {
         let latest = Instant::now() + self.timeouts.throttle_wait;
         let mut tries = 1;
         loop {
-            let Ok(permit) = self.limiter.acquire(queued, latest).await else {
+            let Ok((permit, _room)) = self.admit(queued, latest).await else {
                 return Err(Error::with_message(
                     ErrorKind::HttpResponse {
                         status: StatusCode::TooManyRequests,

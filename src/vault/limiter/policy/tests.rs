@@ -10,8 +10,12 @@ use super::*;
 
 /// A policy whose jitter is always in the middle of its range.
 fn policy() -> LimiterPolicy {
+    policy_in(&SharedRoom::new())
+}
+
+fn policy_in(room: &SharedRoom) -> LimiterPolicy {
     let timeouts = Timeouts::within(Duration::from_secs(90));
-    LimiterPolicy { jitter: || 0.5, ..LimiterPolicy::new("lab".into(), Metrics::new(false), timeouts) }
+    LimiterPolicy { jitter: || 0.5, ..LimiterPolicy::new("lab".into(), room, Metrics::new(false), timeouts) }
 }
 
 fn request() -> Request {
@@ -153,4 +157,83 @@ async fn a_vault_of_two_hundred_reads_a_second_gives_nearly_as_many() {
         assert!(took.as_secs_f64() <= ideal * 1.25 + 0.1, "{took:?} {vault:?}");
         assert!((1..=100).contains(&vault.refused.load(Ordering::Relaxed)), "{vault:?}");
     }
+}
+
+/// A vault that never answers, and counts the requests in flight.
+#[derive(Debug, Default)]
+struct HangingVault(AtomicUsize);
+
+#[async_trait]
+impl Policy for HangingVault {
+    async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+        struct InFlight<'a>(&'a AtomicUsize);
+        impl Drop for InFlight<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let _in_flight = InFlight(&self.0);
+        std::future::pending().await
+    }
+}
+
+/// Sends a hundred reads of a vault that hangs, and gives up after a second.
+async fn hang(policy: &LimiterPolicy, vault: &Arc<HangingVault>) {
+    let next: [Arc<dyn Policy>; 1] = [vault.clone()];
+    let read = async || policy.send(&Context::new(), &mut request(), &next).await.map(drop);
+    let reads = join_all((0..100).map(|_| read()));
+    tokio::time::timeout(Duration::from_secs(1), reads).await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn vaults_that_hang_leave_others_their_own_requests() {
+    let (room, vault) = (SharedRoom::new(), Arc::new(HangingVault::default()));
+    let in_flight = || vault.0.load(Ordering::Relaxed);
+    let policies: Vec<_> = (0..30).map(|_| policy_in(&room)).collect();
+    let hanging = join_all(policies.iter().map(|policy| hang(policy, &vault)));
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(in_flight(), 256 + 30 * 8);
+        let (policy, vault) = (policy_in(&room), ThrottlingVault::new(Allows::AllBut(usize::MAX)));
+        let next: [Arc<dyn Policy>; 1] = [vault];
+        let read = async || policy.send(&Context::new(), &mut request(), &next).await;
+        let (begin, answers) = (Instant::now(), join_all((0..80).map(|_| read())).await);
+        assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status() == 200)));
+        assert!(begin.elapsed() <= Duration::from_millis(150), "ten round trips: {:?}", begin.elapsed());
+    };
+    tokio::join!(hanging, other);
+    assert_eq!(in_flight(), 0);
+    let (again, alone) = (Arc::new(HangingVault::default()), policy_in(&room));
+    let most = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(again.0.load(Ordering::Relaxed), 64, "the room of requests that ended is free");
+    };
+    tokio::join!(hang(&alone, &again), most);
+}
+
+/// Otherwise each of them would be refused again, and lengthen the wait.
+#[tokio::test(start_paused = true)]
+async fn reads_that_waited_for_room_keep_the_pause_of_a_vault_that_throttles() {
+    let room = SharedRoom::new();
+    let taken: Vec<_> = (0..4).map(|_| policy_in(&room)).collect();
+    let hanging = Arc::new(HangingVault::default());
+    let full = join_all(taken.iter().map(|policy| hang(policy, &hanging)));
+    let throttled = async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let extra = policy_in(&room);
+        let rest = hang(&extra, &hanging);
+        let read = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let vault =
+                ThrottlingVault::new(Allows::InEachSecond { number: 4, since: Instant::now(), used: 0 });
+            let (policy, next): (_, [Arc<dyn Policy>; 1]) = (policy_in(&room), [vault.clone()]);
+            let read = async || policy.send(&Context::new(), &mut request(), &next).await.map(drop);
+            let reads = join_all((0..40).map(|_| read()));
+            tokio::time::timeout(Duration::from_millis(500), reads).await.unwrap_err();
+            (vault.asked.load(Ordering::Relaxed), vault.refused.load(Ordering::Relaxed))
+        };
+        tokio::join!(rest, read).1
+    };
+    assert_eq!(tokio::join!(full, throttled).1, (8, 4));
 }
