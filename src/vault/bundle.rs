@@ -12,10 +12,14 @@ use crate::{
 
 use super::{
     error::VaultError,
+    heap::{block, shared_text},
     identifier::{self, Identifier},
     properties::Properties,
     read::Read,
 };
+
+/// A key counts as at least this many bytes of a volume.
+const MIN_KEY_BYTES: usize = 1_024;
 
 /// One version of an object.
 #[derive(Debug)]
@@ -42,10 +46,32 @@ impl Bundle {
     pub fn content_bytes(&self) -> usize {
         match self {
             Self::Secret(secret) => secret.value.expose().len(),
-            // No part of a key is longer than a few hundred bytes.
-            Self::Key(_) => 1024,
+            // The text of an honest key is shorter. The vault decides how long its parts are.
+            Self::Key(bundle) => bundle.key.bytes().max(MIN_KEY_BYTES),
             Self::Certificate(certificate) => certificate.der.len(),
         }
+    }
+
+    /// Returns the approximate size in memory, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let content = match self {
+            Self::Secret(bundle) => {
+                block(bundle.value.expose().capacity())
+                    + bundle.backs_certificate.as_ref().map_or(0, |kind| block(kind.capacity()))
+            }
+            Self::Key(bundle) => {
+                let PublicJwk { kty, curve, n, e, x, y } = &bundle.key;
+                let parts = [n, e, x, y].into_iter().flatten().map(|part| block(part.capacity()));
+                block(kty.capacity())
+                    + curve.as_ref().map_or(0, |curve| block(curve.capacity()))
+                    + parts.sum::<usize>()
+            }
+            Self::Certificate(bundle) => block(bundle.der.capacity()),
+        };
+        block(2 * size_of::<usize>() + size_of::<Self>())
+            + shared_text(self.version().as_str())
+            + self.properties().heap_bytes()
+            + content
     }
 
     /// Returns what the vault says about the version.
@@ -79,7 +105,7 @@ pub struct SecretBundle {
     /// The value of the secret.
     pub value: Sensitive<String>,
     /// The value's content type if the secret backs a certificate (only then the answer has a `kid`); empty if the
-    /// answer has none.
+    /// answer has none, or a longer one than Key Vault allows.
     pub backs_certificate: Option<String>,
 }
 
@@ -132,12 +158,8 @@ impl SecretBundle {
             .with_managed(secret.managed);
         let value = secret.value.map(Sensitive::new).ok_or(VaultError::Incomplete("value"))?;
         let backed = secret.kid.is_some_and(|kid| !kid.is_empty());
-        Ok(Self {
-            version,
-            properties,
-            value,
-            backs_certificate: backed.then(|| secret.content_type.unwrap_or_default()),
-        })
+        let backs_certificate = backed.then(|| properties.content_type.clone().unwrap_or_default());
+        Ok(Self { version, properties, value, backs_certificate })
     }
 }
 
@@ -178,5 +200,68 @@ impl CertificateBundle {
             .with_content_type(certificate.content_type.as_deref());
         let der = certificate.cer.ok_or(VaultError::Incomplete("cer"))?;
         Ok(Self { version, properties, der })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::object::ObjectType;
+
+    use super::*;
+
+    fn read(object_type: ObjectType) -> Read {
+        Read { object_type, name: "a".parse().unwrap(), version: None }
+    }
+
+    fn key(n: usize) -> Bundle {
+        let mut jwk = keys::JsonWebKey::default();
+        jwk.kid = Some("https://lab.vault.azure.net/keys/a/1".to_owned());
+        jwk.kty = Some(keys::KeyType::Rsa);
+        jwk.n = Some(vec![1; n]);
+        jwk.e = Some(vec![1, 0, 1]);
+        let mut key = keys::Key::default();
+        key.key = Some(jwk);
+        Bundle::Key(KeyBundle::answering(&read(ObjectType::Key), key).unwrap())
+    }
+
+    /// It once counted as a kilobyte, so a vault could fill the memory with its answers.
+    #[test]
+    fn a_key_of_a_megabyte_counts_as_one() {
+        assert_eq!(key(512).content_bytes(), 1_024);
+        for bytes in [key(750_000).content_bytes(), key(750_000).bytes()] {
+            assert!((750_000..760_000).contains(&bytes), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_small_secret_takes_less_than_a_kilobyte_and_its_tags_count() {
+        let secret = |tags: u8| {
+            let tags = (0..tags).map(|tag| (char::from(b'a' + tag).to_string(), "v".to_owned()));
+            let id = "https://lab.vault.azure.net/secrets/a/0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+            let mut secret = secrets::Secret::default();
+            secret.id = Some(id.to_owned());
+            secret.value = Some("a".repeat(30));
+            secret.tags = Some(tags.collect());
+            Bundle::Secret(SecretBundle::answering(&read(ObjectType::Secret), secret).unwrap()).bytes()
+        };
+        assert!((300..800).contains(&secret(0)), "{}", secret(0));
+        assert!(secret(15) > secret(0) + 2_000, "{}", secret(15));
+    }
+
+    #[test]
+    fn an_identifier_and_a_content_type_of_a_megabyte_are_not_kept() {
+        let secret = |id: &str, content_type: usize| {
+            let mut secret = secrets::Secret::default();
+            secret.id = Some(id.to_owned());
+            secret.value = Some("x".to_owned());
+            secret.kid = Some("k".to_owned());
+            secret.content_type = Some("t".repeat(content_type));
+            SecretBundle::answering(&read(ObjectType::Secret), secret)
+        };
+        let id = "https://lab.vault.azure.net/secrets/a/1";
+        let kept = |content_type| secret(id, content_type).unwrap().backs_certificate.map(|kept| kept.len());
+        assert_eq!((kept(255), kept(1 << 20)), (Some(255), Some(0)));
+        let error = secret(&format!("{id}?{}", "x".repeat(1 << 20)), 1).unwrap_err();
+        assert_eq!(error.to_string(), "the vault's answer has no id of at most 1024 bytes");
     }
 }

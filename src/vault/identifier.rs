@@ -30,7 +30,7 @@ pub(super) struct Identifier {
 /// # Errors
 /// The identifier is missing, or names another object, kind or version.
 pub(super) fn accept(read: &Read, id: Option<String>) -> Result<Identifier, VaultError> {
-    let id = id.ok_or(VaultError::Incomplete("id"))?;
+    let id = bounded(id)?;
     let parsed = id.parse::<Url>().map_err(|_| VaultError::Incomplete("id"))?;
     let mut segments = parsed.path_segments().ok_or(VaultError::Incomplete("id"))?;
     let (kind, name) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
@@ -56,7 +56,7 @@ pub(super) fn listed(
     object_type: ObjectType,
     id: Option<String>,
 ) -> Result<(ObjectName, String), VaultError> {
-    let id = id.ok_or(VaultError::Incomplete("id"))?;
+    let id = bounded(id)?;
     let parsed = id.parse::<Url>().map_err(|_| VaultError::Incomplete("id"))?;
     let mut segments = parsed.path_segments().ok_or(VaultError::Incomplete("id"))?;
     if segments.next() != Some(collection(object_type)) {
@@ -64,6 +64,18 @@ pub(super) fn listed(
     }
     let name = segments.next().and_then(|name| name.parse().ok());
     Ok((name.ok_or(VaultError::Incomplete("name in the id"))?, id))
+}
+
+/// The longest identifier that is accepted, in bytes. Key Vault's have a host of up to 250, and two segments of up to
+/// 127.
+const MAX_ID_BYTES: usize = 1_024;
+
+fn bounded(id: Option<String>) -> Result<String, VaultError> {
+    let id = id.ok_or(VaultError::Incomplete("id"))?;
+    if id.len() > MAX_ID_BYTES {
+        return Err(VaultError::Incomplete("id of at most 1024 bytes"));
+    }
+    Ok(id)
 }
 
 /// Returns the first path segment of a kind of object.

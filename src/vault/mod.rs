@@ -9,6 +9,7 @@ mod cache;
 mod client;
 mod error;
 mod error_response;
+mod heap;
 mod host;
 mod identifier;
 mod lenient_json;

@@ -7,6 +7,8 @@ use azure_security_keyvault_certificates::models::CertificateAttributes;
 use azure_security_keyvault_keys::models::KeyAttributes;
 use azure_security_keyvault_secrets::models::SecretAttributes;
 
+use super::heap::{block, map_nodes};
+
 /// The properties of a version. What the answer lacks is `None` or empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Properties {
@@ -71,10 +73,13 @@ impl Properties {
         Self { managed, ..self }
     }
 
-    /// Returns the approximate size in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        let tags = self.tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        self.id.len() + self.content_type.as_ref().map_or(0, String::len) + tags
+    /// Returns the size in memory beside the value itself, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let texts = |(name, value): (&String, &String)| block(name.capacity()) + block(value.capacity());
+        block(self.id.capacity())
+            + self.content_type.as_ref().map_or(0, |content_type| block(content_type.capacity()))
+            + map_nodes::<(String, String)>(self.tags.len())
+            + self.tags.iter().map(texts).sum::<usize>()
     }
 }
 
@@ -108,6 +113,18 @@ mod tests {
         let properties = Properties::new("id".to_owned(), None::<Lifecycle>, Some(tags));
         let names: Vec<_> = properties.tags.keys().cloned().collect();
         assert_eq!(names, (0..MAX_TAGS).map(|index| format!("tag-{index:03}")).collect::<Vec<_>>());
-        assert!(properties.bytes() < 200);
+    }
+
+    /// They once counted as two bytes, and 15 of them as 30.
+    #[test]
+    fn small_tags_count_as_much_memory_as_they_take() {
+        let tags = |count: u8| (0..count).map(|tag| (char::from(b'a' + tag).to_string(), String::from("v")));
+        let bytes = |count| {
+            let properties = Properties::new("id".to_owned(), None::<Lifecycle>, Some(tags(count).collect()));
+            properties.heap_bytes()
+        };
+        let room = 11 * size_of::<(String, String)>();
+        assert!(bytes(1) > room + 64, "{}", bytes(1));
+        assert!(bytes(15) > 2 * room + 15 * 64 && bytes(15) < 4_000, "{}", bytes(15));
     }
 }

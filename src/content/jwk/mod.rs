@@ -34,6 +34,15 @@ pub struct PublicJwk {
     pub y: Option<Vec<u8>>,
 }
 
+impl PublicJwk {
+    /// Returns the length of all parts, in bytes.
+    pub fn bytes(&self) -> usize {
+        let Self { kty, curve, n, e, x, y } = self;
+        let parts = [n, e, x, y].into_iter().flatten().map(Vec::len);
+        kty.len() + curve.as_ref().map_or(0, String::len) + parts.sum::<usize>()
+    }
+}
+
 /// Writes `jwk` as a PEM `PUBLIC KEY` (SubjectPublicKeyInfo).
 ///
 /// # Errors

@@ -18,6 +18,7 @@ use super::{
     super::{
         bundle::{Bundle, VersionProperties},
         error::VaultError,
+        heap,
         limiter::QueuedRequest,
         list::ObjectList,
         read::Read,
@@ -315,7 +316,7 @@ impl Cacheable for Bundle {
 
 impl MemorySize for Bundle {
     fn bytes(&self) -> usize {
-        self.content_bytes() + self.properties().bytes()
+        self.bytes()
     }
 }
 
@@ -331,8 +332,8 @@ impl Cacheable for Vec<VersionProperties> {
 
 impl MemorySize for Vec<VersionProperties> {
     fn bytes(&self) -> usize {
-        // A version is 32 digits.
-        self.len() * (size_of::<VersionProperties>() + 32)
+        self.capacity() * size_of::<VersionProperties>()
+            + self.iter().map(|listed| heap::shared_text(listed.version.as_str())).sum::<usize>()
     }
 }
 

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 /// The most that the cache holds, in bytes.
 const MAX_CACHE_BYTES: u64 = 4 << 20;
 
-/// The overhead of an entry, in bytes: about the size of its key, and large enough to limit the cache to eight
-/// thousand entries.
+/// The overhead of an entry, in bytes: its key with a name, its times, and the room that the cache reserves in advance.
+/// It limits the cache to eight thousand entries.
 const ENTRY_OVERHEAD_BYTES: u64 = 512;
 
 /// A cache of answers by key, with the time of each request. Time comes in as an argument.
