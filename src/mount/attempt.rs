@@ -40,7 +40,7 @@ pub(super) struct MountAttempt<'a> {
     mounter: &'a Mounter,
     kind: MountKind,
     progress: &'a Progress,
-    memory: &'a MountMemory<'a>,
+    memory: &'a MountMemory,
     requested: Requested,
     vaults: MountVaults,
     /// The time of the class's own vault, if another one can be read in its place.

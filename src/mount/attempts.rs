@@ -38,7 +38,7 @@ pub(super) struct Attempts<'a> {
     /// The time of the whole mount.
     pub(super) limit: Duration,
     pub(super) deadline: Deadline,
-    pub(super) memory: &'a MountMemory<'a>,
+    pub(super) memory: &'a MountMemory,
 }
 
 impl Attempts<'_> {

@@ -28,7 +28,7 @@ use crate::{
 use super::{
     failover,
     failure::{ObjectError, Progress},
-    memory::MountMemory,
+    memory::{MountMemory, NoPermit},
     vaults::VaultClients,
     versions,
     volume::{FILE_OVERHEAD_BYTES, TooLarge},
@@ -37,6 +37,10 @@ use super::{
 /// Concurrent reads of one mount, and of the versions of each object. The limiter decides how many requests are sent;
 /// this limit bounds how many reads wait there.
 const MAX_CONCURRENT_READS: usize = 64;
+
+/// What a version takes in memory beside its content and its properties: the [`Bundle`], the shared answer, and the key
+/// of its read.
+const BUNDLE_OVERHEAD_BYTES: usize = 512;
 
 /// The result of reading one object.
 pub(super) type Fetched = Result<Versions, ObjectError>;
@@ -96,7 +100,7 @@ pub(super) async fn fetch(
     objects: &[ObjectSpec],
     before: Vec<Option<Fetched>>,
     progress: &Progress,
-    memory: &MountMemory<'_>,
+    memory: &MountMemory,
     largest_volume: usize,
     now: OffsetDateTime,
 ) -> Result<Vec<Fetched>, Stopped> {
@@ -104,6 +108,7 @@ pub(super) async fn fetch(
         clients,
         begun: Mutex::default(),
         size: Size {
+            found: objects.iter().filter(|object| object.is_found()).map(found_bytes).sum(),
             names: AtomicUsize::new(objects.iter().map(names_bytes).sum()),
             read: AtomicUsize::new(0),
             volume: AtomicUsize::new(0),
@@ -139,6 +144,7 @@ pub(super) async fn fetch(
         reads.check()?;
         fetched.push(object);
     }
+    memory.hold(reads.size.whole()).map_err(|NoPermit| Stopped::NoPermit)?;
     Ok(in_order(fetched))
 }
 
@@ -169,6 +175,18 @@ fn names_bytes(object: &ObjectSpec) -> usize {
         Shape::Item(item) if item.is_last() => file(&item.file.path, &IfAbsent::Fail),
         Shape::Keys(_) | Shape::Outputs(_) | Shape::Item(_) | Shape::Password => 0,
     }
+}
+
+/// Returns the size of a found object's files in the driver's answer, without their contents: at most this many bytes,
+/// and about what the object takes in memory before it is read.
+pub(super) fn found_bytes(object: &ObjectSpec) -> usize {
+    let paths = match &object.shape {
+        Shape::Keys(KeysShape { keys: KeySelection::All { directory, .. }, .. }) => {
+            directory.iter().collect()
+        }
+        shape => shape.named_paths(),
+    };
+    paths.into_iter().map(|path| path.as_str().len() + FILE_OVERHEAD_BYTES).sum()
 }
 
 /// Returns the size of a history's files in the driver's answer, without their contents.
@@ -241,7 +259,7 @@ struct Reads<'a> {
     clients: &'a VaultClients,
     begun: Mutex<HashMap<VaultRead, Answer<Bundle>>>,
     size: Size,
-    memory: &'a MountMemory<'a>,
+    memory: &'a MountMemory,
     /// Set once no permit was free. A history may have stopped then, so the mount must stop too.
     no_permit: AtomicBool,
     largest_volume: usize,
@@ -251,9 +269,11 @@ struct Reads<'a> {
 
 /// The size of a volume, as far as it is known, in bytes.
 struct Size {
+    /// The names of the objects that finds chose: they are in memory before anything is read.
+    found: usize,
     /// The names and versions of its files in the driver's answer.
     names: AtomicUsize,
-    /// What was read from the vault.
+    /// What was read from the vault, in memory.
     read: AtomicUsize,
     /// What its files hold, at most; more than was read if several files have the same content.
     volume: AtomicUsize,
@@ -261,11 +281,26 @@ struct Size {
 
 impl Size {
     fn add(&self, object: &ObjectSpec, version: &VersionRead, is_new: bool) {
-        let bytes = version.bundle.as_ref().map_or(0, |bundle| bundle.content_bytes());
-        self.volume.fetch_add(bytes * copies(object), Ordering::Relaxed);
+        let Ok(bundle) = &version.bundle else { return };
+        self.volume.fetch_add(bundle.content_bytes() * copies(object), Ordering::Relaxed);
         if is_new {
+            let bytes = bundle.content_bytes() + bundle.properties().heap_bytes() + BUNDLE_OVERHEAD_BYTES;
             self.read.fetch_add(bytes, Ordering::Relaxed);
         }
+    }
+
+    /// Returns what the mount has in memory while it reads. Names that the class has cost nothing yet: a vault that
+    /// hangs must not keep a permit for them.
+    fn in_hand(&self) -> usize {
+        self.found + self.read.load(Ordering::Relaxed)
+    }
+
+    /// Returns the size of the volume once all is read. What was read may be larger than its files: passwords are in no
+    /// file.
+    fn whole(&self) -> usize {
+        let [names, read, volume] =
+            [&self.names, &self.read, &self.volume].map(|size| size.load(Ordering::Relaxed));
+        names.max(self.found) + volume.max(read)
     }
 }
 
@@ -335,13 +370,12 @@ impl Reads<'_> {
 
     /// Checks the size so far.
     fn check(&self) -> Result<(), Stopped> {
-        let [names, read, volume] =
-            [&self.size.names, &self.size.read, &self.size.volume].map(|size| size.load(Ordering::Relaxed));
+        let [names, read] = [&self.size.names, &self.size.read].map(|size| size.load(Ordering::Relaxed));
         if names > self.largest_volume || read > self.largest_volume.saturating_mul(2) {
             // The objects that arrived first differ from try to try, so none is named.
             return Err(Stopped::TooLarge(TooLarge { size: names + read, largest: None }));
         }
-        if self.memory.hold(names + volume).is_err() {
+        if self.memory.hold(self.size.in_hand()).is_err() {
             self.no_permit.store(true, Ordering::Relaxed);
         }
         if self.no_permit.load(Ordering::Relaxed) { Err(Stopped::NoPermit) } else { Ok(()) }
@@ -354,10 +388,94 @@ fn read(object: &ObjectSpec, version: Option<ObjectVersion>) -> Read {
 
 #[cfg(test)]
 mod tests {
+    use crate::{
+        mount::memory::MAX_SMALL_VOLUME_BYTES,
+        spec::{
+            object::Origin,
+            rendering::{Rendering, SecretEncoding, SecretFormat},
+            sensitive::Sensitive,
+            shape::FileShape,
+        },
+        vault::{Properties, SecretBundle},
+    };
+
     use super::*;
 
     #[test]
     fn results_keep_the_users_order() {
         assert_eq!(in_order(vec![(2, 'c'), (0, 'a'), (1, 'b')]), ['a', 'b', 'c']);
+    }
+
+    fn object(name: &str, if_absent: IfAbsent) -> ObjectSpec {
+        let rendering = Rendering::Secret { format: SecretFormat::Pem, encoding: SecretEncoding::Utf8 };
+        let file = FileShape { rendering, path: name.parse().unwrap(), mode: None, if_absent };
+        ObjectSpec {
+            vault: None,
+            name: name.parse().unwrap(),
+            versions: VersionSelector::Newest,
+            shape: Shape::File(file),
+            origin: Origin::Named,
+        }
+    }
+
+    fn size(objects: &[ObjectSpec]) -> Size {
+        Size {
+            found: 0,
+            names: AtomicUsize::new(objects.iter().map(names_bytes).sum()),
+            read: AtomicUsize::new(0),
+            volume: AtomicUsize::new(0),
+        }
+    }
+
+    fn read(value: &str, properties: Properties) -> VersionRead {
+        let bundle = SecretBundle {
+            version: "0".repeat(32).parse().unwrap(),
+            properties,
+            value: Sensitive::new(value.to_owned()),
+            backs_certificate: None,
+        };
+        VersionRead { asked: None, bundle: Ok(Arc::new(Bundle::Secret(bundle))) }
+    }
+
+    #[test]
+    fn a_volume_of_250_passwords_needs_no_permit() {
+        let objects: Vec<_> = (0..250)
+            .map(|index| object(&format!("password-of-application-{index}"), IfAbsent::Fail))
+            .collect();
+        let size = size(&objects);
+        let id =
+            "https://kubernetes-production.vault.azure.net/secrets/password-of-application-100".to_owned();
+        for object in &objects {
+            let properties = Properties { id: id.clone(), ..Properties::default() };
+            size.add(object, &read(&"x".repeat(32), properties), true);
+        }
+        assert!(size.whole() <= MAX_SMALL_VOLUME_BYTES, "{}", size.whole());
+    }
+
+    #[test]
+    fn tags_count_while_a_mount_reads() {
+        let tags = (0..15).map(|tag| (format!("{tag:0512}"), "x".repeat(512))).collect();
+        let optional = object("a", IfAbsent::Omit);
+        let size = size(std::slice::from_ref(&optional));
+        size.add(&optional, &read("x", Properties { tags, ..Properties::default() }), true);
+        assert!(size.in_hand() > 15 << 10 && size.whole() > 15 << 10, "{}", size.in_hand());
+        size.add(&optional, &read("x", Properties::default()), false);
+        assert!(size.in_hand() < 17 << 10, "an answer counts once");
+    }
+
+    #[test]
+    fn passwords_of_stores_count_while_a_mount_reads() {
+        let password = ObjectSpec::password(None, "p".parse().unwrap());
+        let size = size(std::slice::from_ref(&password));
+        size.add(&password, &read(&"x".repeat(25_000), Properties::default()), true);
+        assert!(size.in_hand() > 25_000 && size.whole() > 25_000, "{}", size.whole());
+    }
+
+    #[test]
+    fn names_need_no_permit_before_content_arrives() {
+        let objects: Vec<_> = (0..4_000).map(|index| object(&format!("n-{index}"), IfAbsent::Fail)).collect();
+        let size = size(&objects);
+        assert_eq!(size.in_hand(), 0);
+        assert!(size.whole() > MAX_SMALL_VOLUME_BYTES, "{}", size.whole());
     }
 }

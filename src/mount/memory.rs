@@ -11,8 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::metrics::Metrics;
 
-/// The size up to which a volume needs no permit, in bytes: twenty certificates with their keys, or a thousand
-/// passwords.
+/// The size up to which a volume needs no permit, in bytes: twenty certificates with their keys, or 250 passwords.
 pub(super) const MAX_SMALL_VOLUME_BYTES: usize = 256 << 10;
 
 /// How much memory a volume takes at worst, in multiples of the driver's limit: twice the limit is read, then it is
@@ -32,11 +31,11 @@ pub(super) struct LargeVolumePermit {
     _permit: OwnedSemaphorePermit,
 }
 
-/// The memory of one mount.
-#[derive(Debug)]
-pub(super) struct MountMemory<'a> {
-    all: &'a VolumeMemory,
-    permit: Mutex<Option<LargeVolumePermit>>,
+/// The memory of one mount. Clones share its permit, which lives as long as any of them.
+#[derive(Debug, Clone)]
+pub(super) struct MountMemory {
+    all: VolumeMemory,
+    permit: Arc<Mutex<Option<LargeVolumePermit>>>,
 }
 
 /// An error for a mount that needs a permit while none is free.
@@ -52,13 +51,13 @@ impl VolumeMemory {
     }
 
     /// Returns the memory of one mount, without a permit.
-    pub(super) fn of_mount(&self) -> MountMemory<'_> {
-        MountMemory { all: self, permit: Mutex::default() }
+    pub(super) fn of_mount(&self) -> MountMemory {
+        MountMemory { all: self.clone(), permit: Arc::default() }
     }
 }
 
-impl MountMemory<'_> {
-    /// Lets the mount hold a volume of `bytes`. Takes a permit if one is needed and free.
+impl MountMemory {
+    /// Lets the mount hold `bytes` of a volume, or of what it is made of. Takes a permit if one is needed and free.
     ///
     /// # Errors
     /// A permit is needed, and none is free.

@@ -74,7 +74,7 @@ impl Properties {
     }
 
     /// Returns the size in memory beside the value itself, in bytes.
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         let texts = |(name, value): (&String, &String)| block(name.capacity()) + block(value.capacity());
         block(self.id.capacity())
             + self.content_type.as_ref().map_or(0, |content_type| block(content_type.capacity()))
