@@ -239,11 +239,16 @@ impl<'a> MountAttempt<'a> {
                 Err(Stopped::TooLarge(error)) => return Err(self.too_large(error)),
                 Err(Stopped::NoPermit) => {
                     before = Vec::new();
-                    self.progress.enter(Phase::Memory);
-                    self.memory.wait().await;
+                    self.wait_for_memory().await;
                 }
             }
         }
+    }
+
+    /// Waits for a permit for a large volume, while the mount holds nothing.
+    async fn wait_for_memory(&self) {
+        self.progress.enter(Phase::Memory);
+        self.memory.wait().await;
     }
 
     /// Waits for answers of vaults. If another vault can be read in place of the class's own one, that one gets its share

@@ -24,7 +24,9 @@ use super::{
     failover,
     failure::{ObjectError, ObjectFailure, Progress},
     fetch, layout,
+    memory::{MountMemory, NoPermit},
     vaults::VaultClients,
+    volume::TooLarge,
 };
 
 /// The most objects of one type in a vault that is listed.
@@ -36,42 +38,91 @@ pub const MAX_FOUND: usize = 250;
 /// The most pages of a list. A page has up to 25 objects, and Key Vault may return pages that are not full.
 const MAX_PAGES: usize = 200;
 
+/// How much memory all lists of a mount may take, in multiples of the driver's limit: as much as one permit for a large
+/// volume stands for.
+const MAX_LISTS: usize = 4;
+
 /// Names that are compared between two checks of whether the mount was dropped.
 const NAMES_BETWEEN_CHECKS: usize = 64;
 
 /// The list of one find's vault.
 pub(super) type Listed = Result<Arc<ObjectList>, Arc<VaultError>>;
 
+/// The memory that a mount may take.
+#[derive(Debug, Clone)]
+pub(super) struct Room {
+    pub(super) memory: MountMemory,
+    /// The driver's limit for one answer, in bytes.
+    pub(super) largest_volume: usize,
+}
+
+/// Why the lists of a mount stopped before their end.
+#[derive(Debug)]
+pub(super) enum NotListed {
+    /// The find with this index has a list that is too large, together with the lists before.
+    TooLarge(usize),
+    /// The lists are large, and no permit for a large volume is free.
+    NoPermit,
+}
+
+/// The lists that a mount holds.
+struct Held<'a> {
+    room: &'a Room,
+    bytes: usize,
+    /// The addresses of the lists: finds share them.
+    lists: HashSet<usize>,
+}
+
+impl Held<'_> {
+    fn add(&mut self, index: usize, listed: &Listed) -> Result<(), NotListed> {
+        let Ok(list) = listed else { return Ok(()) };
+        if self.lists.insert(Arc::as_ptr(list).addr()) {
+            self.bytes += list.bytes();
+        }
+        if self.bytes > self.room.largest_volume.saturating_mul(MAX_LISTS) {
+            return Err(NotListed::TooLarge(index));
+        }
+        self.room.memory.hold(self.bytes).map_err(|NoPermit| NotListed::NoPermit)
+    }
+}
+
 /// Returns the list of each find's vault that `before` does not hold. Finds of one vault and type share a list. Marks each
 /// find in `progress`.
+///
+/// # Errors
+/// The lists together are too large, or larger than `room` allows now.
 pub(super) async fn list(
     clients: &VaultClients,
     finds: &[FindSpec],
     before: Vec<Option<Listed>>,
     progress: &Progress,
-) -> Vec<Listed> {
+    room: &Room,
+) -> Result<Vec<Listed>, NotListed> {
+    let mut held = Held { room, bytes: 0, lists: HashSet::new() };
     let mut begun = HashMap::new();
     let mut lists: Vec<Option<Listed>> = Vec::with_capacity(finds.len());
     let waiting = FuturesUnordered::new();
     let before = before.into_iter().chain(std::iter::repeat_with(|| None));
     for ((index, find), before) in finds.iter().enumerate().zip(before) {
-        if before.is_none() {
+        if let Some(before) = &before {
+            held.add(index, before)?;
+            progress.done(index, false);
+        } else {
             let list =
                 List { object_type: find.object_type(), max_objects: MAX_LISTED, max_pages: MAX_PAGES };
             let ask = || clients.of_vault(find.vault.as_ref()).list(list);
             let answer = begun.entry((find.vault.as_ref(), find.object_type())).or_insert_with(ask).clone();
             waiting.push(async move { (index, answer.await) });
-        } else {
-            progress.done(index, false);
         }
         lists.push(before);
     }
     let mut waiting = std::pin::pin!(waiting);
     while let Some((index, listed)) = waiting.next().await {
+        held.add(index, &listed)?;
         progress.done(index, listed.as_ref().is_err_and(|error| !failover::is_out_of_reach(error)));
         lists[index] = Some(listed);
     }
-    lists.into_iter().flatten().collect()
+    Ok(lists.into_iter().flatten().collect())
 }
 
 /// Returns the lists, without those for which the vault refused the token.
@@ -104,6 +155,10 @@ pub(super) fn all(
 pub(super) enum NotChosen {
     /// The finds that fail the mount, in the user's order; never empty.
     Failures(Vec<ObjectFailure>),
+    /// No volume within the driver's limit can hold the names of the files.
+    TooLarge(TooLarge),
+    /// The names are long together, and no permit for a large volume is free.
+    NoPermit,
     /// The mount was dropped.
     Abandoned,
 }
@@ -116,10 +171,18 @@ pub(super) fn choose(
     named: &[ObjectSpec],
     finds: &[FindSpec],
     lists: &[Arc<ObjectList>],
+    room: &Room,
     abandoned: impl Fn() -> bool,
 ) -> Result<Vec<ObjectSpec>, NotChosen> {
-    let mut choice = Choice { named: named_objects(named, finds), distinct: HashSet::new(), stores: 0 };
-    choice.stores = named.iter().map(ObjectSpec::stores).sum();
+    let distinct: HashMap<_, _> = lists.iter().map(|list| (Arc::as_ptr(list).addr(), list.bytes())).collect();
+    let mut choice = Choice {
+        named: named_objects(named, finds),
+        distinct: HashSet::new(),
+        stores: named.iter().map(ObjectSpec::stores).sum(),
+        list_bytes: distinct.values().sum(),
+        found_bytes: 0,
+        room,
+    };
     let (mut objects, mut failures) = (Vec::with_capacity(named.len()), Vec::new());
     let mut before = 0;
     for (find, list) in finds.iter().zip(lists) {
@@ -163,6 +226,11 @@ struct Choice<'a> {
     distinct: HashSet<Identity<'a>>,
     /// The PKCS#12 stores so far.
     stores: usize,
+    /// The size of the lists.
+    list_bytes: usize,
+    /// The size of the names so far, of every copy: several finds may find one object.
+    found_bytes: usize,
+    room: &'a Room,
 }
 
 impl<'a> Choice<'a> {
@@ -202,7 +270,10 @@ impl<'a> Choice<'a> {
         let (mut objects, mut failures) = (Vec::with_capacity(names.len()), Vec::new());
         for (_, name) in names {
             match find.object(name.clone()) {
-                Ok(object) => objects.push(object),
+                Ok(object) => {
+                    self.count(&object)?;
+                    objects.push(object);
+                }
                 Err(NoPath { name: path, reason }) => {
                     let error = ObjectError::RewrittenPath { path: Excerpt::of(&path), reason };
                     failures.push(ObjectFailure::of_found(find, name, error));
@@ -210,6 +281,16 @@ impl<'a> Choice<'a> {
             }
         }
         Ok(if failures.is_empty() { Ok(objects) } else { Err(failures) })
+    }
+
+    /// Counts the names of a found object's files.
+    fn count(&mut self, object: &ObjectSpec) -> Result<(), NotChosen> {
+        self.found_bytes += fetch::found_bytes(object);
+        if self.found_bytes > self.room.largest_volume {
+            return Err(NotChosen::TooLarge(TooLarge { size: self.found_bytes, largest: None }));
+        }
+        let held = self.room.memory.hold(self.list_bytes + self.found_bytes);
+        held.map_err(|NoPermit| NotChosen::NoPermit)
     }
 }
 

@@ -80,6 +80,18 @@ impl MountMemory {
         *self.lock() = Some(LargeVolumePermit { _permit: permit });
     }
 
+    /// Returns whether the mount has a permit.
+    pub(super) fn has_permit(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    /// Returns the permit if what the mount holds, `bytes`, needs none.
+    pub(super) fn shrink_to(&self, bytes: usize) {
+        if bytes <= MAX_SMALL_VOLUME_BYTES {
+            self.take();
+        }
+    }
+
     /// Takes the permit out, for as long as the finished volume stays in memory.
     pub(super) fn take(&self) -> Option<LargeVolumePermit> {
         self.lock().take()

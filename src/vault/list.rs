@@ -69,7 +69,7 @@ impl ListedObject {
 
 impl ObjectList {
     /// Returns the approximate size in memory, in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.objects.capacity() * size_of::<ListedObject>()
             + self.objects.iter().map(ListedObject::heap_bytes).sum::<usize>()
     }

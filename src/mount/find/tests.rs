@@ -15,6 +15,8 @@ use crate::{
     vault::{Lifecycle, Properties},
 };
 
+use crate::{metrics::Metrics, mount::memory::VolumeMemory};
+
 use super::*;
 
 const SECRET: Rendering = Rendering::Secret { format: SecretFormat::Pem, encoding: SecretEncoding::Utf8 };
@@ -54,8 +56,13 @@ fn named(name: &str) -> ObjectSpec {
     }
 }
 
+fn room(largest_volume: usize) -> Room {
+    let memory = VolumeMemory::new(0, largest_volume, Metrics::new(false));
+    Room { memory: memory.of_mount(), largest_volume }
+}
+
 fn chosen(named: &[ObjectSpec], finds: &[FindSpec], lists: &[Arc<ObjectList>]) -> Result<String, String> {
-    match choose(named, finds, lists, || false) {
+    match choose(named, finds, lists, &room(4 << 20), || false) {
         Ok(objects) => {
             let names: Vec<_> = objects.iter().map(|object| object.name.to_string()).collect();
             Ok(names.join(" "))
@@ -65,7 +72,7 @@ fn chosen(named: &[ObjectSpec], finds: &[FindSpec], lists: &[Arc<ObjectList>]) -
                 failures.iter().map(|failure| format!("{}: {}", failure.object, failure.error)).collect();
             Err(all.join("; "))
         }
-        Err(NotChosen::Abandoned) => Err("abandoned".to_owned()),
+        Err(other) => Err(format!("{other:?}")),
     }
 }
 
@@ -134,6 +141,82 @@ fn stores_of_found_objects_are_bounded() {
     assert!(error.contains("more than 200 PKCS#12 stores"), "{error}");
 }
 
+/// Returns 20 finds, each with 20 outputs for every object, in a directory with a long path.
+fn finds_with_long_paths() -> Vec<FindSpec> {
+    let output = |index: usize| Output {
+        path: index.to_string().parse().unwrap(),
+        mode: None,
+        presence: Presence::Optional,
+        content: SecretOutput::Metadata,
+    };
+    let items: Vec<_> = (0..20).map(output).collect();
+    let find = |entry: usize| FindSpec {
+        directory: Some(format!("{entry}/{}", "d/".repeat(900)).trim_end_matches('/').parse().unwrap()),
+        shape: FoundShape::Outputs(Outputs::Secret { items: items.clone(), source_password: None }),
+        ..find(entry, 0, "*")
+    };
+    (0..20).map(find).collect()
+}
+
+#[test]
+fn more_names_of_found_objects_than_fit_into_a_volume_are_refused() {
+    let list = list(listed((0..MAX_FOUND).map(|number| format!("s-{number}"))));
+    let finds = finds_with_long_paths();
+    let lists = vec![list; finds.len()];
+    let Err(NotChosen::TooLarge(TooLarge { size, .. })) =
+        choose(&[], &finds, &lists, &room(4 << 20), || false)
+    else {
+        panic!("210 MB of names are chosen");
+    };
+    assert!(((4 << 20)..(4 << 20) + 50_000).contains(&size), "{size} bytes are counted before the end");
+}
+
+#[test]
+fn long_names_of_found_objects_wait_for_memory_like_large_volumes() {
+    let all = VolumeMemory::new(0, 4 << 20, Metrics::new(false));
+    let other = all.of_mount();
+    other.hold(1 << 20).unwrap();
+    let list = list(listed((0..10).map(|number| format!("s-{number}"))));
+    let room = Room { memory: all.of_mount(), largest_volume: 4 << 20 };
+    let finds = &finds_with_long_paths()[..1];
+    let choose = || choose(&[], finds, std::slice::from_ref(&list), &room, || false);
+    assert!(matches!(choose(), Err(NotChosen::NoPermit)));
+    drop(other);
+    assert_eq!(choose().unwrap().len(), 10);
+}
+
+/// Returns a list of about a megabyte.
+fn large_list() -> Listed {
+    let mut objects = listed((0..250).map(|number| format!("s-{number}")));
+    for object in &mut objects {
+        object.properties.tags = BTreeMap::from([("t".to_owned(), "x".repeat(4_000))]);
+    }
+    Ok(list(objects))
+}
+
+#[test]
+fn lists_of_one_mount_are_bounded_together_and_shared_ones_count_once() {
+    let room = room(1 << 20);
+    let mut held = Held { room: &room, bytes: 0, lists: HashSet::new() };
+    let list = large_list();
+    assert!((0..20).all(|index| held.add(index, &list).is_ok()));
+    let lists: Vec<_> = (0..20).map(|_| large_list()).collect();
+    let refused = lists.iter().enumerate().find_map(|(index, list)| held.add(index, list).err());
+    assert!(matches!(refused, Some(NotListed::TooLarge(1..=4))), "{refused:?}");
+}
+
+#[test]
+fn long_lists_wait_for_memory_like_large_volumes() {
+    let all = VolumeMemory::new(0, 4 << 20, Metrics::new(false));
+    let other = all.of_mount();
+    other.hold(1 << 20).unwrap();
+    let room = Room { memory: all.of_mount(), largest_volume: 4 << 20 };
+    let mut held = Held { room: &room, bytes: 0, lists: HashSet::new() };
+    let short = Ok(list(listed((0..200).map(|number| format!("s-{number}")))));
+    assert!(held.add(0, &short).is_ok(), "a list of 200 objects needs no permit");
+    assert!(matches!(held.add(1, &large_list()), Err(NotListed::NoPermit)));
+}
+
 #[test]
 fn every_find_that_fails_is_named() {
     let list = list(listed(["a", "b"]));
@@ -153,7 +236,10 @@ fn every_find_that_fails_is_named() {
 #[test]
 fn a_dropped_mount_compares_no_further_names() {
     let list = list(listed(["a"]));
-    assert!(matches!(choose(&[], &[find(0, 0, "*")], &[list], || true), Err(NotChosen::Abandoned)));
+    assert!(matches!(
+        choose(&[], &[find(0, 0, "*")], &[list], &room(4 << 20), || true),
+        Err(NotChosen::Abandoned)
+    ));
 }
 
 #[test]
