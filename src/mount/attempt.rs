@@ -95,18 +95,23 @@ impl<'a> MountAttempt<'a> {
         }
     }
 
-    /// Reads the objects and builds the volume.
+    /// Reads the objects and builds the volume. If the files need a permit for their memory and none is free, drops
+    /// everything, waits, and reads again.
     pub(super) async fn run(self) -> Result<Volume, MountError> {
         let mut connections = self.prewarm();
-        // Boxed, because each function that a future passes through keeps room for it.
-        let read = Box::pin(self.read());
-        let read = match self.kind {
-            MountKind::Initial => run_alongside(read, self.probe()).await,
-            MountKind::Republish => read.await,
-        };
-        let volume = self.convert(read?).await?;
-        connections.iter_mut().for_each(MountGuard::succeeded);
-        Ok(volume)
+        loop {
+            // Boxed, because each function that a future passes through keeps room for it.
+            let read = Box::pin(self.read());
+            let read = match self.kind {
+                MountKind::Initial => run_alongside(read, self.probe()).await,
+                MountKind::Republish => read.await,
+            };
+            if let Some(volume) = self.convert(read?).await? {
+                connections.iter_mut().for_each(MountGuard::succeeded);
+                return Ok(volume);
+            }
+            self.wait_for_memory().await;
+        }
     }
 
     /// Opens connections for the reads, while their token is still being requested.
@@ -285,7 +290,8 @@ impl<'a> MountAttempt<'a> {
         self.vaults.iter().map(asked).collect()
     }
 
-    async fn convert(self, Read { objects, fetched, caller }: Read) -> Result<Volume, MountError> {
+    /// Returns the volume; `None` if its files need a permit for their memory, and none is free.
+    async fn convert(&self, Read { objects, fetched, caller }: Read) -> Result<Option<Volume>, MountError> {
         self.progress.enter(Phase::Conversion);
         let layout = Layout {
             default_mode: self.default_mode,
@@ -298,10 +304,13 @@ impl<'a> MountAttempt<'a> {
         let canceled = CancellationToken::new();
         let _cancel_on_drop = canceled.clone().drop_guard();
         let finds = self.requested.finds.clone();
-        let build =
-            move || layout::build_volume(&objects, &finds, fetched, layout, || canceled.is_cancelled());
+        let memory = self.memory.clone();
+        let build = move || {
+            layout::build_volume(&objects, &finds, fetched, layout, memory, || canceled.is_cancelled())
+        };
         match if is_slow { run_blocking(build).await } else { build() } {
-            Ok(volume) => Ok(Volume { validity, ..volume }),
+            Ok(volume) => Ok(Some(Volume { validity, ..volume })),
+            Err(NoVolume::NoPermit) => Ok(None),
             Err(NoVolume::Failures(failures)) => {
                 let vault = self.vaults.first().name.clone();
                 Err(MountError::Objects { vault, caller, failures })

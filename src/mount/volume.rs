@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-use super::validity::Validity;
+use super::{memory::MountMemory, validity::Validity};
 
 /// A volume: the files of a mount, and the versions that the driver records.
 #[derive(Debug, Default)]
@@ -92,9 +92,12 @@ pub(super) const ABSENT: &str = "absent";
 /// The version of an object that the vault does not have, and of which a file has its default.
 pub(super) const DEFAULT: &str = "default";
 
-/// A volume under construction that never holds more than the driver's limit.
+/// A volume under construction that never holds more than the driver's limit, or than its mount may hold.
 #[derive(Debug)]
 pub(super) struct Draft {
+    memory: MountMemory,
+    /// Whether the draft outgrew a small volume while no permit was free: the contents are dropped then.
+    lacks_permit: bool,
     volume: Volume,
     /// An upper bound of the answer's size, in bytes.
     size: usize,
@@ -149,13 +152,27 @@ impl fmt::Display for Largest {
 }
 
 impl Draft {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { volume: Volume::default(), size: 0, limit, largest: None }
+    pub(super) fn new(limit: usize, memory: MountMemory) -> Self {
+        Self { memory, lacks_permit: false, volume: Volume::default(), size: 0, limit, largest: None }
     }
 
-    /// Returns whether the limit is exceeded, so that further files only need a size.
+    /// Returns whether the contents are dropped, so that further files only need a size.
     pub(super) fn is_full(&self) -> bool {
         self.largest.is_some()
+    }
+
+    /// Returns whether the contents are dropped because no permit for a large volume was free.
+    pub(super) fn lacks_permit(&self) -> bool {
+        self.lacks_permit
+    }
+
+    /// Makes room for a file of about `bytes` before its content is made. Returns whether there is any.
+    pub(super) fn reserve(&mut self, bytes: usize) -> bool {
+        if !self.is_full() && self.memory.hold(self.size + bytes).is_err() {
+            self.lacks_permit = true;
+            self.largest();
+        }
+        !self.is_full()
     }
 
     /// Returns the contents of the file at `index`; `None` once the limit is exceeded.
@@ -177,7 +194,7 @@ impl Draft {
     pub(super) fn add(&mut self, file: VolumeFile) {
         let bytes = file.contents.expose().len();
         self.size += bytes + file.path.as_str().len() + FILE_OVERHEAD_BYTES;
-        if self.size <= self.limit && !self.is_full() {
+        if self.size <= self.limit && self.reserve(0) {
             self.volume.files.push(file);
         } else {
             self.largest().note(bytes, &file.path);
@@ -259,7 +276,16 @@ pub(super) const FILE_OVERHEAD_BYTES: usize = 128;
 
 #[cfg(test)]
 mod tests {
+    use crate::{
+        metrics::Metrics,
+        mount::memory::{MAX_SMALL_VOLUME_BYTES, VolumeMemory},
+    };
+
     use super::*;
+
+    fn draft(limit: usize) -> Draft {
+        Draft::new(limit, VolumeMemory::new(0, limit, Metrics::new(false)).of_mount())
+    }
 
     fn file(path: &str, bytes: usize) -> VolumeFile {
         let contents = Sensitive::new(vec![0; bytes]);
@@ -271,7 +297,7 @@ mod tests {
     fn an_object_that_the_vault_does_not_have_is_recorded_once_and_its_default_counts() {
         let absent = |id: &str| AbsentObject { object_type: ObjectType::Secret, id: id.to_owned() };
         for versions in [[ABSENT, DEFAULT], [DEFAULT, ABSENT], [DEFAULT, DEFAULT]] {
-            let mut draft = Draft::new(1_000);
+            let mut draft = draft(1_000);
             draft.record_absence(absent("secret/y"), ABSENT);
             versions.map(|version| draft.record_absence(absent("secret/z"), version));
             let volume = draft.finish().unwrap();
@@ -287,7 +313,7 @@ mod tests {
 
     #[test]
     fn contents_over_the_drivers_limit_are_dropped() {
-        let mut draft = Draft::new(1_000);
+        let mut draft = draft(1_000);
         for (path, bytes) in [("a", 100), ("b", 300), ("c", 200)] {
             draft.add(file(path, bytes));
         }
@@ -302,8 +328,25 @@ mod tests {
     }
 
     #[test]
+    fn files_that_outgrow_what_was_read_wait_for_memory_like_large_volumes() {
+        let all = VolumeMemory::new(0, 4 << 20, Metrics::new(false));
+        let other = all.of_mount();
+        other.hold(1 << 20).unwrap();
+        let mut draft = Draft::new(4 << 20, all.of_mount());
+        draft.add(file("a", MAX_SMALL_VOLUME_BYTES / 2));
+        assert!(!draft.lacks_permit() && draft.files() == 1, "a small volume needs no permit");
+        draft.add(file("b", MAX_SMALL_VOLUME_BYTES / 2));
+        assert!(draft.lacks_permit() && draft.files() == 0, "no content stays while the mount waits");
+        drop(other);
+        let mut draft = Draft::new(4 << 20, all.of_mount());
+        assert!(draft.reserve(MAX_SMALL_VOLUME_BYTES + 1));
+        draft.add(file("c", MAX_SMALL_VOLUME_BYTES));
+        assert_eq!(draft.finish().unwrap().files.len(), 1);
+    }
+
+    #[test]
     fn a_volume_over_the_drivers_limit_keeps_the_paths_of_three_files() {
-        let mut draft = Draft::new(1_000);
+        let mut draft = draft(1_000);
         for index in 0..1_000 {
             draft.add(file(&format!("f-{index}"), if index == 700 { 2 } else { 1 }));
         }

@@ -158,7 +158,7 @@ impl Builder<'_> {
         }
         let pairs: Vec<_> = values.pairs.iter().map(|(key, text)| (key.as_str(), text.expose())).collect();
         let length = combined::length(file.format, &pairs).max(values.bytes);
-        if self.draft.is_full() || length > self.layout.largest_volume {
+        if length > self.layout.largest_volume || !self.draft.reserve(length) {
             self.draft.add_size(&file.path, length);
         } else {
             self.add(owner, file.path.clone(), file.mode, combined::write(file.format, &pairs));

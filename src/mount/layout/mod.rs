@@ -35,6 +35,7 @@ use self::{
 use super::{
     failure::{ObjectError, ObjectFailure},
     fetch::{Fetched, Versions},
+    memory::MountMemory,
     volume::{ABSENT, AbsentObject, Draft, TooLarge, Volume, VolumeFile},
 };
 
@@ -55,6 +56,8 @@ pub(super) enum NoVolume {
     Failures(Vec<ObjectFailure>),
     /// The volume exceeds the driver's limit.
     TooLarge(TooLarge),
+    /// The files are larger than what was read, and no permit for a large volume is free.
+    NoPermit,
     /// The mount was dropped.
     Abandoned,
 }
@@ -71,12 +74,13 @@ pub(super) fn build_volume(
     finds: &[FindSpec],
     fetched: Vec<Fetched>,
     layout: Layout,
+    memory: MountMemory,
     abandoned: impl Fn() -> bool,
 ) -> Result<Volume, NoVolume> {
     let mut builder = Builder {
         layout,
         abandoned: &abandoned,
-        draft: Draft::new(layout.largest_volume),
+        draft: Draft::new(layout.largest_volume, memory),
         owners: Vec::new(),
         failures: Vec::new(),
         conversions: Conversions::default(),
@@ -88,6 +92,9 @@ pub(super) fn build_volume(
     };
     for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
         builder.place(Owner { index, object }, fetched)?;
+        if builder.draft.lacks_permit() {
+            return Err(NoVolume::NoPermit);
+        }
     }
     for find in finds {
         builder.find(find);

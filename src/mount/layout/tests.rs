@@ -4,7 +4,8 @@ use std::{cell::Cell, sync::Arc};
 
 use crate::{
     content::{fixture, jwk::PublicJwk, secret::PKCS12},
-    mount::fetch::VersionRead,
+    metrics::Metrics,
+    mount::{fetch::VersionRead, memory::VolumeMemory},
     spec::{
         absence::{IfAbsent, Presence},
         object::ObjectName,
@@ -52,10 +53,16 @@ fn layout(largest_volume: usize) -> Layout {
     Layout { default_mode, certificates: CertificateSettings::default(), largest_volume }
 }
 
+/// Returns the memory of a mount that gets a permit.
+fn memory() -> MountMemory {
+    VolumeMemory::new(0, 4 << 20, Metrics::new(false)).of_mount()
+}
+
 #[test]
 fn a_secret_under_many_names_is_converted_once() {
     let (bundle, other) = (secret("value"), secret("other"));
-    let (mut rendered, mut draft, converted) = (Conversions::default(), Draft::new(1 << 20), Cell::new(0));
+    let (mut rendered, mut draft, converted) =
+        (Conversions::default(), Draft::new(1 << 20, memory()), Cell::new(0));
     for (index, bundle) in [&bundle, &bundle, &other, &bundle].into_iter().enumerate() {
         let convert = || {
             converted.set(converted.get() + 1);
@@ -118,7 +125,7 @@ fn an_archive_under_many_outputs_is_opened_once() {
     };
     let build = |archives: [&Arc<Bundle>; 4]| {
         let fetched = archives.map(read).into_iter().chain([read(&secret("correct horse"))]).collect();
-        build_volume(&objects, &[], fetched, layout(4 << 20), || false).unwrap()
+        build_volume(&objects, &[], fetched, layout(4 << 20), memory(), || false).unwrap()
     };
     let (one, other) = (archive("shuffled-chain.pfx"), archive("shuffled-chain.pfx"));
     let volume = build([&one; 4]);
@@ -144,7 +151,7 @@ fn a_volume_over_the_drivers_limit_has_no_files_but_a_size() {
     let objects: Vec<_> = (0..4_000).map(|index| wanted(&format!("a{index}"))).collect();
     let fetched = objects.iter().map(|_| read(&bundle)).collect();
     let Err(NoVolume::TooLarge(TooLarge { size, largest })) =
-        build_volume(&objects, &[], fetched, layout(4 << 20), || false)
+        build_volume(&objects, &[], fetched, layout(4 << 20), memory(), || false)
     else {
         panic!("too much is laid out");
     };
@@ -165,11 +172,32 @@ fn a_volume_over_the_drivers_limit_makes_no_further_keys() {
     let objects: Vec<_> = (0..1_000).map(entry).collect();
     let fetched = objects.iter().map(|_| read(&bundle)).collect();
     let Err(NoVolume::TooLarge(TooLarge { size, .. })) =
-        build_volume(&objects, &[], fetched, layout(1 << 20), || false)
+        build_volume(&objects, &[], fetched, layout(1 << 20), memory(), || false)
     else {
         panic!("too much is laid out");
     };
     assert!(size < (2 << 20) + 1_000 * bundle.content_bytes(), "{size} bytes of a million files");
+}
+
+#[test]
+fn tags_in_files_wait_for_memory_like_large_volumes() {
+    let tags = (0..15).map(|tag| (format!("{tag:0512}"), "x".repeat(512))).collect();
+    let mut bundle = Arc::into_inner(secret("x")).unwrap();
+    if let Bundle::Secret(secret) = &mut bundle {
+        secret.properties.tags = tags;
+    }
+    let bundle = Arc::new(bundle);
+    let objects: Vec<_> = (0..100).map(|entry| wanted_outputs(entry, [SecretOutput::Metadata])).collect();
+    let all = VolumeMemory::new(0, 4 << 20, Metrics::new(false));
+    let build = || {
+        let fetched = objects.iter().map(|_| read(&bundle)).collect();
+        build_volume(&objects, &[], fetched, layout(4 << 20), all.of_mount(), || false)
+    };
+    let other = all.of_mount();
+    other.hold(1 << 20).unwrap();
+    assert!(matches!(build(), Err(NoVolume::NoPermit)));
+    drop(other);
+    assert_eq!(build().unwrap().files.len(), 100);
 }
 
 #[test]
@@ -181,7 +209,7 @@ fn conversion_stops_when_the_mount_is_dropped() {
         asked.set(asked.get() + 1);
         asked.get() > 2
     };
-    let volume = build_volume(&objects, &[], fetched, layout(1 << 20), abandoned);
+    let volume = build_volume(&objects, &[], fetched, layout(1 << 20), memory(), abandoned);
     assert!(matches!(volume, Err(NoVolume::Abandoned)));
     assert_eq!(asked.get(), 3);
 }
