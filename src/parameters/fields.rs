@@ -134,6 +134,14 @@ impl<T> ListOf<T> {
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
+
+    /// Returns the number of items.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Items(items) => items.len(),
+            Self::Absent | Self::Other(_) => 0,
+        }
+    }
 }
 
 impl<T: Fields> Node for ListOf<T> {

@@ -33,17 +33,18 @@ pub(super) fn parse(
     problems: &mut Problems,
 ) -> Option<Requested> {
     let text = problems.catch(attributes.required(OBJECTS))?;
-    let items = problems.catch(items(text))?;
+    let (items, more) = problems.catch(items(text))?;
 
     let count = items.len();
-    if count > MAX_OBJECTS {
-        problems.push(too_many(count));
+    if more > 0 {
+        problems.push(too_many(count + more));
     }
     // `None` is an entry with a problem, which keeps the indices of the others.
     let mut entries: Vec<Option<Parsed>> = Vec::with_capacity(count.min(MAX_OBJECTS));
     let mut count_of_finds = 0;
     let mut lines = Lines::of(text);
-    for (index, Spanned { value: item, referenced, .. }) in items.into_iter().take(MAX_OBJECTS).enumerate() {
+    let mut items_of_entries = 0;
+    for (index, Spanned { value: item, referenced, .. }) in items.into_iter().enumerate() {
         let field = format!("{OBJECTS}[{index}]");
         let mut own_text = None;
         let fields = match item {
@@ -55,6 +56,16 @@ pub(super) fn parse(
         };
         let fields = problems.catch(fields.map_err(|reason| Problem::wrong(&field, reason)));
         count_of_finds += usize::from(fields.as_ref().is_some_and(Entry::is_find));
+        // Before they are parsed: what each becomes is kept as long as the mount.
+        items_of_entries += fields.as_ref().map_or(0, Entry::items);
+        if items_of_entries > MAX_OBJECTS {
+            let reason = format!(
+                "has more than the {MAX_OBJECTS} items of jmesPath and outputs that one mount may have; mount \
+                 fewer objects in one volume"
+            );
+            problems.push(Problem::wrong(OBJECTS, reason));
+            return None;
+        }
         let parse = |entry| entry::parse(&field, index, &entry, own_text.as_deref(), problems);
         entries.push(fields.and_then(parse));
     }
@@ -96,12 +107,12 @@ fn too_many(count: usize) -> Problem {
     Problem::wrong(OBJECTS, reason)
 }
 
-/// Returns the items of the list, at least one.
-fn items(text: &str) -> Result<Vec<Spanned<Item>>, Problem> {
+/// Returns the items of the list, at least one and at most [`MAX_OBJECTS`], and the number of the others.
+fn items(text: &str) -> Result<(Vec<Spanned<Item>>, usize), Problem> {
     let wrong = |reason: String| Problem::wrong(OBJECTS, reason);
     let Any(document) = yaml::read(text, LIST).map_err(wrong)?;
-    let (items, others) = match document {
-        Document::List { array: Array::Items(items), others } => (items, others),
+    let (items, more, others) = match document {
+        Document::List { array: Array::Items { items, more }, others } => (items, more, others),
         Document::List { array: Array::Other(kind), .. } => {
             let line = Lines::of(text).with_key("array");
             return Err(wrong(yaml::other_node(line, format_args!("array is {kind}"), LIST)));
@@ -111,7 +122,7 @@ fn items(text: &str) -> Result<Vec<Spanned<Item>>, Problem> {
         }
     };
     if !items.is_empty() {
-        return Ok(items);
+        return Ok((items, more));
     }
     let others: Vec<String> = others.iter().map(|key| Excerpt::of(key).to_string()).collect();
     let reason = match others.as_slice() {
@@ -180,13 +191,17 @@ impl Node for Document {
 ///
 /// Compat: null items, such as those that are commented out, are skipped.
 enum Array {
-    Items(Vec<Spanned<Item>>),
+    Items {
+        items: Vec<Spanned<Item>>,
+        /// The number of items that were dropped, since one mount may not have as many.
+        more: usize,
+    },
     Other(Kind),
 }
 
 impl Node for Array {
     fn null() -> Self {
-        Self::Items(Vec::new())
+        Self::Items { items: Vec::new(), more: 0 }
     }
 
     fn other(kind: Kind) -> Self {
@@ -194,12 +209,18 @@ impl Node for Array {
     }
 
     fn list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
-        let mut items = Vec::new();
+        let (mut items, mut more) = (Vec::new(), 0);
         while let Some(item) = list.next_element::<Spanned<Option<Any<Item>>>>()? {
             let Spanned { value, referenced, defined } = item;
-            items.extend(value.map(|Any(value)| Spanned { value, referenced, defined }));
+            match value {
+                Some(Any(value)) if items.len() < MAX_OBJECTS => {
+                    items.push(Spanned { value, referenced, defined });
+                }
+                Some(_) => more += 1,
+                None => {}
+            }
         }
-        Ok(Self::Items(items))
+        Ok(Self::Items { items, more })
     }
 }
 

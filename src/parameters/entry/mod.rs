@@ -72,6 +72,11 @@ impl Entry {
     pub(super) fn is_find(&self) -> bool {
         self.combine.is_absent() && !self.find.is_absent()
     }
+
+    /// Returns the number of files that its lists name. Items of `combine` count as objects.
+    pub(super) fn items(&self) -> usize {
+        self.jmes_path.len() + self.outputs.len()
+    }
 }
 
 /// Parses the text of an entry.

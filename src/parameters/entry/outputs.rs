@@ -55,6 +55,15 @@ impl OutputsField {
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
+
+    /// Returns the number of items; a word is one.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Items(items) => items.len(),
+            Self::Word(_) => 1,
+            Self::Absent | Self::Other(_) => 0,
+        }
+    }
 }
 
 impl Node for OutputsField {

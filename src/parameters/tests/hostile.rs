@@ -51,6 +51,51 @@ fn aliases_that_multiply_are_refused() {
     assert_refused_briefly(objects("array: &a\n- *a\n"), &["is not the YAML"]);
 }
 
+/// Each entry is an alias of one with a hundred items, and unused anchors hide how few anchors there are.
+#[test]
+fn a_class_of_six_kilobytes_does_not_become_megabytes() {
+    let items = "{optional: 1},".repeat(100);
+    let anchors: String = (0..41).map(|index| format!("- &x{index}\n")).collect();
+    let entry = format!("- &e {{objectName: s, objectType: secret, jmesPath: [{items}]}}\n");
+    let text = format!("{anchors}{entry}{}", "- *e\n".repeat(330));
+    assert_refused_briefly(objects(&text), &["objects: is not the YAML", "budget"]);
+    // A long default, shared by all items of an entry that is shared as well.
+    let items = "{path: a, objectAlias: b, default: *d},".repeat(40);
+    let entry = format!("- &e {{objectName: s, objectType: secret, jmesPath: [{items}]}}\n");
+    let text = format!("- &d {}\n{entry}{}", "x".repeat(4_096), "- *e\n".repeat(60));
+    assert_refused_briefly(objects(&text), &["objects: is not the YAML", "budget"]);
+}
+
+#[test]
+fn hundreds_of_entries_may_share_an_anchor() {
+    let fields = |index| {
+        let shared = if index == 0 { "&mode \"0600\"" } else { "*mode" };
+        format!("- {{objectName: s{index}, objectType: secret, filePermission: {shared}}}\n")
+    };
+    assert_eq!(objects(&(0..250).map(fields).collect::<String>()).unwrap().objects.len(), 250);
+
+    let shared = "objectType: secret, filePermission: \"0600\", objectEncoding: base64, optional: \"true\", \
+                  keyvaultName: other";
+    let merged = |index| format!("- {{<<: *shared, objectName: s{index}}}\n");
+    let text = format!("shared: &shared {{{shared}}}\narray:\n{}", (0..250).map(merged).collect::<String>());
+    let spec = objects(&text).unwrap();
+    assert_eq!(spec.objects.len(), 250);
+    assert!(spec.objects.iter().all(|object| object.vault.is_some()));
+}
+
+#[test]
+fn items_of_all_entries_together_are_bounded() {
+    let entry = |name: usize, items: usize| {
+        let items: String =
+            (0..items).map(|item| format!("{{path: k, objectAlias: e{name}/{item}}}, ")).collect();
+        format!("- {{objectName: s, objectType: secret, jmesPath: [{items}]}}\n")
+    };
+    let most: String = (0..40).map(|name| entry(name, 100)).collect();
+    objects(&most).unwrap();
+    let mentions = ["more than the 4000 items of jmesPath and outputs"];
+    assert_refused_briefly(objects(&(most + &entry(40, 1))), &mentions);
+}
+
 #[test]
 fn megabytes_of_objects_are_refused_without_parsing() {
     let text = format!("{ONE_SECRET}# {}", "x".repeat(3 * MEGABYTE));

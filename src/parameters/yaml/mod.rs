@@ -28,13 +28,19 @@ pub(super) struct Wanted {
 /// Parses a YAML text.
 ///
 /// # Errors
-/// The parser's message on one line, with the line of the text that it refers to. The depth of the text and the size of
-/// expanded aliases are bounded.
+/// The parser's message on one line, with the line of the text that it refers to. The depth of the text is bounded, and
+/// so is its size with each alias expanded: in proportion to the text.
 pub(super) fn read<T: DeserializeOwned>(text: &str, wanted: Wanted) -> Result<T, String> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         // An expanded alias counts each time it is used.
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_total_scalar_bytes: 2 * MAX_BYTES },
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            max_nodes: (text.len() + SHARED_NODES).min(MAX_NODES),
+            max_total_scalar_bytes: (4 * text.len() + SHARED_BYTES).min(2 * MAX_BYTES),
+            // A hundred entries may share one anchor. The bounds above count what that makes of the text.
+            enforce_alias_anchor_ratio: false,
+        },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         use serde_saphyr::Error::{Budget, DuplicateMappingKey};
@@ -78,6 +84,16 @@ fn not_the_yaml(wanted: Wanted, cause: impl fmt::Display, example: Option<&str>)
 
 /// Nested lists and maps; `objects` needs three levels.
 const MAX_DEPTH: usize = 16;
+
+/// Nodes that a text may have beyond one for each of its bytes, which only aliases can make: those of a map of fields
+/// that a few hundred entries share.
+const SHARED_NODES: usize = 4_000;
+
+/// Bytes of scalars that a text may have beyond four times its own, which only aliases can make.
+const SHARED_BYTES: usize = 64 << 10;
+
+/// The most nodes of a text: 25 for each of 4,000 entries. A node of an entry takes about 200 bytes when it is parsed.
+const MAX_NODES: usize = 100_000;
 
 /// Longest message of the parser, in bytes: it may quote a key of any length.
 const MAX_MESSAGE: usize = 256;
