@@ -299,7 +299,9 @@ mod tests {
         for versions in [[ABSENT, DEFAULT], [DEFAULT, ABSENT], [DEFAULT, DEFAULT]] {
             let mut draft = draft(1_000);
             draft.record_absence(absent("secret/y"), ABSENT);
-            versions.map(|version| draft.record_absence(absent("secret/z"), version));
+            for version in versions {
+                draft.record_absence(absent("secret/z"), version);
+            }
             let volume = draft.finish().unwrap();
             let recorded: Vec<_> = volume
                 .versions

@@ -214,11 +214,13 @@ mod tests {
     }
 
     fn key(n: usize) -> Bundle {
-        let mut jwk = keys::JsonWebKey::default();
-        jwk.kid = Some("https://lab.vault.azure.net/keys/a/1".to_owned());
-        jwk.kty = Some(keys::KeyType::Rsa);
-        jwk.n = Some(vec![1; n]);
-        jwk.e = Some(vec![1, 0, 1]);
+        let jwk = keys::JsonWebKey {
+            kid: Some("https://lab.vault.azure.net/keys/a/1".to_owned()),
+            kty: Some(keys::KeyType::Rsa),
+            n: Some(vec![1; n]),
+            e: Some(vec![1, 0, 1]),
+            ..Default::default()
+        };
         let mut key = keys::Key::default();
         key.key = Some(jwk);
         Bundle::Key(KeyBundle::answering(&read(ObjectType::Key), key).unwrap())

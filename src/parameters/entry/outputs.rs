@@ -140,17 +140,17 @@ pub(super) fn parse(
         }),
     };
     match object_type {
-        Some(ObjectType::Secret) => {
-            if text(&entry.object_encoding).is_some() && has_no_value(&entry.outputs) {
-                let reason = "is only for content value, which no output has";
-                problems.push(reader.wrong("objectEncoding", reason));
-            }
+        Some(ObjectType::Secret)
+            if text(&entry.object_encoding).is_some() && has_no_value(&entry.outputs) =>
+        {
+            let reason = "is only for content value, which no output has";
+            problems.push(reader.wrong("objectEncoding", reason));
         }
         Some(object_type @ (ObjectType::Certificate | ObjectType::Key)) => {
             refuse_of_secrets(reader, entry, object_type, problems);
             refuse_contents(reader, entry, object_type, problems);
         }
-        None => {}
+        Some(ObjectType::Secret) | None => {}
     }
     let (items, source_password) = (items?, source_password?);
     let outputs = match object_type? {
