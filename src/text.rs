@@ -7,6 +7,10 @@
 /// (<https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>).
 pub const MAX_MESSAGE_BYTES: usize = 1_000;
 
+/// The longest text of a failure in the log, in bytes. The serving thread writes it, and a SecretProviderClass may have
+/// thousands of faults.
+pub const MAX_LOG_BYTES: usize = 16 << 10;
+
 /// Returns `text` on one line: each run of blanks and control characters becomes one space. Keeps at most `max_chars`
 /// characters, with `…` for the rest.
 pub fn one_line(text: &str, max_chars: usize) -> String {

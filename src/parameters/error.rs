@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     failure::FailureCode,
     spec::{misspelling::Misspelling, placeholder::is_placeholder},
-    text::MAX_MESSAGE_BYTES,
+    text::{MAX_LOG_BYTES, MAX_MESSAGE_BYTES},
 };
 
 /// A mistake in the parameters.
@@ -92,13 +92,22 @@ impl ParametersError {
     /// Returns the message for the driver: one line of at most [`MAX_MESSAGE_BYTES`], with the first problems and the
     /// number of the others.
     pub fn message(&self, code: FailureCode) -> String {
-        let all = self.all(code);
-        if all.len() <= MAX_MESSAGE_BYTES {
+        self.within(code, MAX_MESSAGE_BYTES, ", which the provider's log names")
+    }
+
+    /// Returns the text for the log: one line of at most [`MAX_LOG_BYTES`].
+    pub fn all(&self, code: FailureCode) -> String {
+        self.within(code, MAX_LOG_BYTES, "")
+    }
+
+    fn within(&self, code: FailureCode, most: usize, place: &str) -> String {
+        let all = format!("[{code}] {self}");
+        if all.len() <= most {
             return all;
         }
         // The highest possible count reserves room for any count.
-        let rest = |more: usize| format!("; and {more} more, which the provider's log names");
-        let room = MAX_MESSAGE_BYTES - rest(usize::MAX).len();
+        let rest = |more: usize| format!("; and {more} more{place}");
+        let room = most - rest(usize::MAX).len();
         let mut text = format!("[{code}] {}", self.head());
         let mut shown = 0;
         for problem in &self.problems {
@@ -121,11 +130,6 @@ impl ParametersError {
             0 => text,
             more => text + &rest(more),
         }
-    }
-
-    /// Returns the full text, on one line.
-    pub fn all(&self, code: FailureCode) -> String {
-        format!("[{code}] {self}")
     }
 
     fn head(&self) -> String {

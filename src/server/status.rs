@@ -168,8 +168,9 @@ mod tests {
     use crate::{
         cloud::CloudError,
         identity::{IdentityError, TokenRequestInfo, TokenSource},
-        mount::{Budget, Caller, ObjectError, ObjectFailure, TimeoutCause},
-        spec::object::ObjectType,
+        mount::{Budget, Caller, MissingKey, ObjectError, ObjectFailure, TimeoutCause},
+        parameters::{self, MountTexts},
+        spec::{excerpt::Excerpt, object::ObjectType},
         vault::VaultError,
     };
 
@@ -314,5 +315,44 @@ mod tests {
         let start =
             "[AKV-NotFound] cannot read secret/s, secret/s, secret/s and 4997 more from vault lab: 404";
         assert!(message.len() <= 1_000 && message.starts_with(start), "{message}");
+    }
+
+    #[test]
+    fn a_log_line_of_thousands_of_failures_is_cut() {
+        let keys = (0..4_000).map(no_such_key);
+        let failed = from_mount(&objects(keys.collect()));
+        let all = failed.details.all.unwrap();
+        assert!(all.len() <= 16 << 10, "{} bytes", all.len());
+        assert!(all.contains("key-0-") && all.contains("key-50-") && all.contains("; and 3"), "{all}");
+
+        let texts = MountTexts { attributes: &entries(4_000), secrets: "null", permission: "420" };
+        let failed = from_parameters(&parameters::parse(texts).unwrap_err());
+        let all = failed.details.all.unwrap();
+        assert!((8 << 10..=16 << 10).contains(&all.len()), "{} bytes", all.len());
+        assert!(all.contains("objects[10].") && all.contains(" more") && !all.contains("log names"), "{all}");
+    }
+
+    #[test]
+    fn the_code_of_a_message_has_its_group_though_hundreds_come_before_it() {
+        let denied = || ObjectError::Vault(http(403, "").into());
+        let keys = (0..300).map(no_such_key);
+        let failed = from_mount(&objects(keys.chain([denied(), denied()]).collect()));
+        let message = failed.status.message();
+        assert!(
+            message
+                .starts_with("[AKV-Forbidden] cannot read 302 objects from vault lab: secret/s, secret/s: "),
+            "{message}"
+        );
+        assert!(message.contains(" more, which the provider's log names"), "{message}");
+    }
+
+    fn no_such_key(key: usize) -> ObjectError {
+        let key = Excerpt::of(&format!("key-{key}-"));
+        ObjectError::NoSuchKey { missing: vec![MissingKey { key, file: "file".parse().unwrap() }] }
+    }
+
+    /// Returns the attributes of a class with this many entries, of which each has two mistakes.
+    fn entries(count: usize) -> String {
+        serde_json::json!({ "objects": "- {}\n".repeat(count) }).to_string()
     }
 }

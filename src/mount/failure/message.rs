@@ -18,7 +18,7 @@ use crate::{
     identity::{IdentityError, TokenRequestInfo},
     report::Report,
     spec::{misspelling::Misspelling, vault::VaultName},
-    text::MAX_MESSAGE_BYTES,
+    text::{MAX_LOG_BYTES, MAX_MESSAGE_BYTES},
     vault::{TenantError, VaultErrorResponse},
 };
 
@@ -39,7 +39,7 @@ const MAX_REQUEST_IDS: usize = 5;
 /// The log fields of a failed mount: everything that may differ between two tries.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct LogDetails {
-    /// The full text, if the message omits a part of it.
+    /// The text of at most [`MAX_LOG_BYTES`], if the message omits a part of it.
     pub all: Option<String>,
     /// Ids that Azure's support asks for, separated by commas; may be empty.
     pub request_ids: String,
@@ -50,9 +50,9 @@ pub struct LogDetails {
 impl std::error::Error for MountError {}
 
 impl fmt::Display for MountError {
-    /// Writes the full text, without the code.
+    /// Writes the text for the log, without the code.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.line(None, Line::new(String::new(), usize::MAX)).text)
+        f.write_str(&self.line(None, Line::of_log(String::new(), MAX_LOG_BYTES)).text)
     }
 }
 
@@ -65,8 +65,8 @@ impl MountError {
     /// Returns the log fields that accompany the message.
     pub fn log_details(&self, code: FailureCode) -> LogDetails {
         let brief = self.line(Some(code), Line::new(format!("[{code}] "), MAX_MESSAGE_BYTES));
-        let all =
-            brief.is_cut.then(|| self.line(Some(code), Line::new(format!("[{code}] "), usize::MAX)).text);
+        let full = || self.line(Some(code), Line::of_log(format!("[{code}] "), MAX_LOG_BYTES)).text;
+        let all = brief.is_cut.then(full);
         let (mut ids, mut seen) = (Vec::new(), String::new());
         match self {
             Self::Identity { error, .. } => {

@@ -7,17 +7,33 @@ const MIN_WORDS_BYTES: usize = 60;
 pub(super) struct Line {
     pub(super) text: String,
     room: usize,
+    destination: Destination,
     /// Whether a part was truncated or left out.
     pub(super) is_cut: bool,
 }
 
+/// Where a line goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// The answer to the driver, which shows the first names.
+    Answer,
+    /// The log, which shows all names that there is room for.
+    Log,
+}
+
 impl Line {
+    /// Returns the beginning of a line for the answer to the driver.
     pub(super) fn new(text: String, room: usize) -> Self {
-        Self { text, room, is_cut: false }
+        Self { text, room, destination: Destination::Answer, is_cut: false }
     }
 
-    pub(super) fn is_full_text(&self) -> bool {
-        self.room == usize::MAX
+    /// Returns the beginning of a line for the log.
+    pub(super) fn of_log(text: String, room: usize) -> Self {
+        Self { text, room, destination: Destination::Log, is_cut: false }
+    }
+
+    pub(super) fn destination(&self) -> Destination {
+        self.destination
     }
 
     /// Appends the beginning of a message, truncated if it alone is too long.

@@ -1,5 +1,7 @@
 //! The line of a mount whose objects could not be read, grouped by the reason.
 
+use std::collections::HashMap;
+
 use crate::{
     failure::FailureCode,
     report::Report,
@@ -14,12 +16,15 @@ use super::{
         remediation::{self, About, Access},
     },
     because,
-    line::Line,
+    line::{Destination, Line},
     with_misspellings,
 };
 
 /// The reserve for the count of omitted objects, in bytes.
 const LEFT_OUT_BYTES: usize = 48;
+
+/// The most groups of a message. A message has room for a few, and the log for a hundred.
+const MAX_GROUPS: usize = 100;
 
 /// Objects that could not be read.
 pub(super) struct Objects<'a> {
@@ -37,11 +42,17 @@ struct Group<'a> {
     failures: Vec<&'a ObjectFailure>,
 }
 
+/// What the objects of a group have in common: vault, code, cause and action.
+type Reason<'a> = (&'a VaultName, FailureCode, String, String);
+
 impl<'a> Objects<'a> {
     pub(super) fn line(&self, code: Option<FailureCode>, mut line: Line) -> Line {
         let Self { caller, failures, .. } = self;
-        let names = if line.is_full_text() { Names::All } else { Names::First };
-        let mut groups = self.groups();
+        let (names, log) = match line.destination() {
+            Destination::Answer => (Names::First, ", which the provider's log names"),
+            Destination::Log => (Names::All, ""),
+        };
+        let (mut groups, ungrouped) = self.groups(code);
         // The group of the code at the front of the message comes first.
         groups.sort_by_key(|group| Some(group.code) != code);
         let (first, others) = match groups.as_slice() {
@@ -62,15 +73,19 @@ impl<'a> Objects<'a> {
             }
         };
         line = line.head(&format!("{cannot}{}", because(&first.cause, &first.action)));
+        line.is_cut |= ungrouped > 0;
+        let mut left = ungrouped;
         for (index, group) in others.iter().enumerate() {
-            let is_last = index + 1 == others.len();
+            let is_last = index + 1 == others.len() && ungrouped == 0;
             let text =
                 format!("[{}] {}: {}", group.code, group.names(names), because(&group.cause, &group.action));
             if !line.part(&text, if is_last { 0 } else { LEFT_OUT_BYTES }) {
-                let left = others[index..].iter().map(|group| group.failures.len()).sum::<usize>();
-                line.part(&format!("and {left} more, which the provider's log names"), 0);
+                left += others[index..].iter().map(|group| group.failures.len()).sum::<usize>();
                 break;
             }
+        }
+        if left > 0 {
+            line.part(&format!("and {left} more{log}"), 0);
         }
         let of = caller.tenant.as_ref().map(|tenant| format!(" of tenant {tenant}")).unwrap_or_default();
         let host = self.asked(first.vault).map_or(first.vault.as_str(), |vault| &vault.host);
@@ -78,30 +93,43 @@ impl<'a> Objects<'a> {
         line.words(&format!("{} says", first.speaker()), first.words())
     }
 
-    /// Groups the failures, in the order of each group's first object.
-    fn groups(&self) -> Vec<Group<'a>> {
+    /// Returns the first groups of the failures, in the order of each group's first object, and the number of objects in
+    /// other groups. A group of `code` is among them.
+    fn groups(&self, code: Option<FailureCode>) -> (Vec<Group<'a>>, usize) {
         let mut groups: Vec<Group<'a>> = Vec::new();
+        let mut indexes: HashMap<Reason<'a>, usize> = HashMap::new();
+        let (mut has_code, mut ungrouped) = (false, 0);
         for failure in self.failures {
-            let code = failure.error.code();
-            let cause = Report(&failure.error).to_string();
-            let action = match failure.error {
-                // The error text names the action.
-                ObjectError::AllDisabled | ObjectError::StartDisabled => String::new(),
-                _ if depends_on_identity(code) => {
-                    with_misspellings(remediation::of(code, &self.about(failure)), &self.caller.misspellings)
-                }
-                _ => remediation::of(code, &self.about(failure)),
-            };
-            let vault = self.vault_of(failure);
-            let same = |group: &&mut Group| {
-                group.vault == vault && group.code == code && group.cause == cause && group.action == action
-            };
-            match groups.iter_mut().find(same) {
-                Some(group) => group.failures.push(failure),
-                None => groups.push(Group { vault, code, cause, action, failures: vec![failure] }),
+            let reason = self.reason(failure);
+            if let Some(index) = indexes.get(&reason) {
+                groups[*index].failures.push(failure);
+                continue;
             }
+            let is_of_code = Some(reason.1) == code;
+            if groups.len() >= MAX_GROUPS && (has_code || !is_of_code) {
+                ungrouped += 1;
+                continue;
+            }
+            has_code |= is_of_code;
+            indexes.insert(reason.clone(), groups.len());
+            let (vault, code, cause, action) = reason;
+            groups.push(Group { vault, code, cause, action, failures: vec![failure] });
         }
-        groups
+        (groups, ungrouped)
+    }
+
+    fn reason(&self, failure: &'a ObjectFailure) -> Reason<'a> {
+        let code = failure.error.code();
+        let cause = Report(&failure.error).to_string();
+        let action = match failure.error {
+            // The error text names the action.
+            ObjectError::AllDisabled | ObjectError::StartDisabled => String::new(),
+            _ if depends_on_identity(code) => {
+                with_misspellings(remediation::of(code, &self.about(failure)), &self.caller.misspellings)
+            }
+            _ => remediation::of(code, &self.about(failure)),
+        };
+        (self.vault_of(failure), code, cause, action)
     }
 
     fn about(&self, failure: &'a ObjectFailure) -> About<'a>
