@@ -4,6 +4,7 @@
 
 mod expiry;
 mod label;
+mod object_names;
 mod series;
 mod vault_names;
 
@@ -28,8 +29,7 @@ use self::vault_names::VaultNames;
 pub struct Metrics(Arc<Series>);
 
 impl Metrics {
-    /// Creates metrics without samples. `object_names` fills the label `object_name`, which may have thousands of
-    /// values.
+    /// Creates metrics without samples. `object_names` fills the label `object_name`, which may have a thousand values.
     pub fn new(object_names: bool) -> Self {
         Self(Arc::new(Series::new(object_names)))
     }
@@ -54,7 +54,9 @@ impl Metrics {
 
     /// Records a read of an object, or a list of its versions. `error` is from the closed set of the vault's errors.
     pub fn read(&self, object_type: ObjectType, name: &str, error: Option<&'static str>, took: Duration) {
-        let name = if self.0.object_names { name } else { "" };
+        let mut names =
+            self.0.read_objects.as_ref().map(|names| names.lock().unwrap_or_else(PoisonError::into_inner));
+        let name = names.as_mut().map_or("", |names| names.label(name));
         let labels = [object_type.as_str(), name, error.unwrap_or_default()];
         self.0.keyvault_request.with_label_values(&labels).observe(took.as_secs_f64());
     }
@@ -230,6 +232,22 @@ mod tests {
             page.contains("akv_vault_calls_total{kind=\"secret\",result=\"miss\",vault=\"other\"} 200"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn objects_beyond_a_thousand_share_a_label() {
+        let metrics = Metrics::new(true);
+        for object in 0..3_000 {
+            metrics.read(ObjectType::Secret, &format!("invented-{object}"), None, Duration::from_millis(20));
+        }
+        metrics.read(ObjectType::Secret, "invented-0", None, Duration::from_millis(20));
+        let page = metrics.page();
+        let counts: Vec<_> =
+            page.lines().filter(|line| line.starts_with("keyvault_request_count{")).collect();
+        assert_eq!(counts.len(), 1_001);
+        let count =
+            |name| counts.iter().find(|line| line.contains(name)).unwrap().rsplit(' ').next().unwrap();
+        assert_eq!((count(r#"object_name="other""#), count(r#"object_name="invented-0""#)), ("2000", "2"));
     }
 
     fn expiries(metrics: &Metrics) -> Vec<String> {

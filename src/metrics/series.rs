@@ -9,7 +9,7 @@ use prometheus::{
 
 use crate::{build::Build, spec::object::ObjectType};
 
-use super::{expiry::ExpiryGauge, vault_names::VaultNames};
+use super::{expiry::ExpiryGauge, object_names::ObjectNames, vault_names::VaultNames};
 
 /// Upper bounds of the histograms. Compat: from 0.1 on, the bounds that dashboards know. The smaller ones are new,
 /// since a mount takes tens of milliseconds.
@@ -24,7 +24,8 @@ const COMMON: [(&str, &str); 3] =
 /// The series of one provider, each with its name, its meaning and its labels.
 pub(super) struct Series {
     pub(super) registry: Registry,
-    pub(super) object_names: bool,
+    /// The objects that have been read, if their names are label values.
+    pub(super) read_objects: Option<Mutex<ObjectNames>>,
     pub(super) grpc_request: HistogramVec,
     pub(super) keyvault_request: HistogramVec,
     pub(super) token_requests: IntCounterVec,
@@ -65,7 +66,7 @@ impl Series {
                 .expect("names of metrics and labels are constants")
         };
         let series = Self {
-            object_names,
+            read_objects: object_names.then(Mutex::default),
             grpc_request: histogram(
                 "grpc_request",
                 "Duration of the driver's calls in seconds, by method and code",
