@@ -134,10 +134,7 @@ impl Mounter {
         target_path: &str,
         time_left: Option<Duration>,
     ) -> Result<Mounted, MountError> {
-        let (limit, budget) = match time_left {
-            Some(left) if left < self.settings.budget => (left, Budget::Caller),
-            _ => (self.settings.budget, Budget::Configured(self.settings.budget)),
-        };
+        let (limit, budget) = self.limit(time_left);
         let began = Instant::now();
         let until = began + limit;
         let volume = VolumeRef::new(&spec.pod, target_path);
@@ -162,6 +159,14 @@ impl Mounter {
         }
         let served = volume.map(|volume| (self.served.clone(), volume));
         Ok(Mounted { volume: mounted, receipt: Receipt { served, _memory: memory.take() } })
+    }
+
+    /// Returns the time limit of a mount whose caller waits for `time_left`, and what sets the limit.
+    pub(crate) fn limit(&self, time_left: Option<Duration>) -> (Duration, Budget) {
+        match time_left {
+            Some(left) if left < self.settings.budget => (left, Budget::Caller),
+            _ => (self.settings.budget, Budget::Configured(self.settings.budget)),
+        }
     }
 
     /// Returns the endpoints of a cloud. They are known before the mount gets its permit, since they make the host that

@@ -11,6 +11,7 @@ mod peers;
 pub mod provider;
 mod receive;
 pub mod socket;
+mod spec_memory;
 pub mod status;
 
 use std::{future::Future, time::Duration};

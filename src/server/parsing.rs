@@ -1,6 +1,6 @@
 //! Parses requests without delaying the thread that serves other calls.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -8,10 +8,13 @@ use crate::{
     blocking::run_blocking,
     parameters::{self, MountTexts, ParametersError},
     proto::MountRequest,
-    spec::{MountSpec, sensitive::Sensitive},
+    spec::{MountSpec, sensitive::Sensitive, vault::VaultName},
 };
 
-use super::receive::MAX_SMALL_BYTES;
+use super::{
+    receive::MAX_SMALL_BYTES,
+    spec_memory::{SpecMemory, SpecShare},
+};
 
 /// The texts of a request. They may hold tokens and client secrets, so they are redacted and wiped.
 pub(super) struct RequestTexts {
@@ -25,6 +28,16 @@ pub(super) struct RequestTexts {
 pub(super) struct RequestParser {
     /// One large request at a time, so that parsing takes one core and the memory of one.
     large: Arc<Semaphore>,
+    specs: SpecMemory,
+}
+
+/// Why a request becomes no mount.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// All mistakes of the request.
+    Parameters(ParametersError),
+    /// There was no memory for its specification in time.
+    Late(VaultName),
 }
 
 impl RequestTexts {
@@ -53,15 +66,42 @@ impl RequestTexts {
 impl RequestParser {
     /// Creates a parser.
     pub(super) fn new() -> Self {
-        Self { large: Arc::new(Semaphore::new(1)) }
+        Self { large: Arc::new(Semaphore::new(1)), specs: SpecMemory::new() }
     }
 
-    /// Parses the texts, and drops them. Small ones are parsed on this thread, since that takes a few milliseconds. Texts
+    /// Parses the texts, and waits up to `limit` for the memory of a large specification. `waits` is called before it
+    /// waits, and its result is dropped afterwards.
+    ///
+    /// # Errors
+    /// All mistakes of the request, or there was no memory in time.
+    pub(super) async fn admit<T>(
+        &self,
+        texts: RequestTexts,
+        limit: Duration,
+        waits: impl FnOnce() -> T,
+    ) -> Result<(MountSpec, SpecShare), Refusal> {
+        let texts = Arc::new(texts);
+        let spec = self.parse(texts.clone()).await.map_err(Refusal::Parameters)?;
+        let bytes = spec.estimated_bytes();
+        if let Some(share) = self.specs.try_acquire(bytes) {
+            return Ok((spec, share));
+        }
+        let vault = spec.vault.clone();
+        // The mount waits with its texts, and parses them again: aliases may have made megabytes of kilobytes.
+        drop(spec);
+        let waiting = waits();
+        let share = tokio::time::timeout(limit, self.specs.acquire(bytes)).await;
+        drop(waiting);
+        let share = share.map_err(|_| Refusal::Late(vault))?;
+        Ok((self.parse(texts).await.map_err(Refusal::Parameters)?, share))
+    }
+
+    /// Parses the texts. Small ones are parsed on this thread, since that takes a few milliseconds. Texts
     /// that are too long are refused at once.
     ///
     /// # Errors
     /// All mistakes of the request.
-    pub(super) async fn parse(&self, texts: RequestTexts) -> Result<MountSpec, ParametersError> {
+    async fn parse(&self, texts: Arc<RequestTexts>) -> Result<MountSpec, ParametersError> {
         let is_large = (MAX_SMALL_BYTES + 1..=parameters::MAX_BYTES).contains(&texts.as_texts().len());
         if !is_large {
             return texts.parse();
@@ -82,9 +122,9 @@ mod tests {
 
     use super::*;
 
-    fn texts(bytes: usize) -> RequestTexts {
+    fn texts(bytes: usize) -> Arc<RequestTexts> {
         let attributes = format!(r#"{{"objects": "{}"}}"#, "x".repeat(bytes));
-        RequestTexts::of(&mut MountRequest { attributes, ..MountRequest::default() })
+        Arc::new(RequestTexts::of(&mut MountRequest { attributes, ..MountRequest::default() }))
     }
 
     #[tokio::test]
@@ -110,5 +150,45 @@ mod tests {
         drop(turn);
         assert!(parsed.await.is_err());
         assert_eq!(parser.large.available_permits(), 1);
+    }
+
+    /// Returns the texts of a class with this many entries, all aliases of one with 80 items.
+    fn class(entries: usize) -> RequestTexts {
+        let items: String = (0..80).map(|item| format!("{{path: k, objectAlias: d/{item}}},")).collect();
+        let first = format!("- &e {{objectName: a, objectType: secret, jmesPath: [{items}]}}\n");
+        let others = "- *e\n".repeat(entries - 1);
+        let attributes = serde_json::json!({
+            "csi.storage.k8s.io/pod.name": "web-0", "csi.storage.k8s.io/pod.namespace": "shop",
+            "keyvaultName": "lab", "useVMManagedIdentity": "true", "objects": first + &others,
+        });
+        RequestTexts::of(&mut MountRequest {
+            attributes: attributes.to_string(),
+            secrets: "null".to_owned(),
+            permission: "420".to_owned(),
+            ..MountRequest::default()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn mounts_of_large_classes_wait_for_memory_and_those_of_small_ones_do_not() {
+        let parser = RequestParser::new();
+        let second = Duration::from_secs(1);
+        let admit = async |entries| parser.admit(class(entries), second, || ()).await;
+        let all = parser.specs.acquire(usize::MAX).await;
+        let (small, _share) = admit(1).await.unwrap();
+        assert!(small.estimated_bytes() <= 64 << 10, "{} bytes", small.estimated_bytes());
+        let refusal = admit(12).await.unwrap_err();
+        assert!(matches!(&refusal, Refusal::Late(vault) if vault.as_str() == "lab"), "{refusal:?}");
+
+        let mut waits = Box::pin(parser.admit(class(12), second, || ()));
+        assert!((&mut waits).now_or_never().is_none());
+        drop(all);
+        let (large, _share) = waits.await.unwrap();
+        assert!(
+            large.estimated_bytes() > 4 * class(12).as_texts().len(),
+            "{} bytes",
+            large.estimated_bytes()
+        );
+        assert!(admit(1).await.is_ok());
     }
 }

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::{
     build::Build,
     metrics::Metrics,
-    mount::{Expiry, LogDetails, Mounted, Mounter, Names, Volume, listed},
+    mount::{Expiry, LogDetails, MountError, Mounted, Mounter, Names, Volume, listed},
     proto::{
         File, MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse,
         csi_driver_provider_server::CsiDriverProvider,
@@ -24,7 +24,7 @@ use crate::{
 use super::{
     deadline,
     drain::Drain,
-    parsing::{RequestParser, RequestTexts},
+    parsing::{Refusal, RequestParser, RequestTexts},
     receive::Received,
     status::{self, Failed},
 };
@@ -67,15 +67,22 @@ impl Provider {
         time_left: Option<Duration>,
     ) -> Result<Response<MountResponse>, Status> {
         let texts = RequestTexts::of(&mut request);
-        // The next large request arrives when the texts of this one are gone.
+        // The next large request arrives when the texts of this one are gone, and there is memory for what they ask for.
         let permit = received.as_ref().and_then(Received::take_permit);
-        let parsed = self.parser.parse(texts).await;
+        let left = || {
+            let waited = received.as_ref().map_or(Duration::ZERO, |received| received.at.elapsed());
+            time_left.map(|left| left.saturating_sub(waited))
+        };
+        let (limit, budget) = self.mounter.limit(left());
+        let admitted = self.parser.admit(texts, limit, || self.metrics.waiting()).await;
         drop(permit);
-        let waited = received.map_or(Duration::ZERO, |received| received.at.elapsed());
-        let time_left = time_left.map(|left| left.saturating_sub(waited));
+        let time_left = left();
         let MountRequest { target_path, .. } = request;
-        let spec = parsed.map_err(|error| {
-            let Failed { code, status, details } = status::from_parameters(&error);
+        let (spec, _share) = admitted.map_err(|refusal| {
+            let Failed { code, status, details } = match refusal {
+                Refusal::Parameters(error) => status::from_parameters(&error),
+                Refusal::Late(vault) => status::from_mount(&MountError::QueueTimeout { vault, budget }),
+            };
             self.metrics.failure(code);
             tracing::warn!(
                 code = ?status.code(), error = ?status.message(), all = details.all,

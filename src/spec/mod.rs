@@ -23,6 +23,7 @@ pub mod rewrite;
 pub mod sensitive;
 pub mod service_principal;
 pub mod shape;
+mod size;
 pub mod syntax;
 pub mod vault;
 pub mod version_choice;

@@ -46,6 +46,12 @@ impl Regexp {
         self.0.as_str()
     }
 
+    /// Returns about how many bytes the compiled expression takes.
+    pub(super) fn estimated_bytes(&self) -> usize {
+        // Nothing but a counted repetition multiplies the length of a pattern.
+        if self.as_str().contains('{') { MAX_COMPILED } else { compiled_bytes(self.as_str()) }
+    }
+
     pub(super) fn regex(&self) -> &Regex {
         &self.0
     }
@@ -77,6 +83,11 @@ impl FromStr for Regexp {
     }
 }
 
+/// Returns about how many bytes a pattern without counted repetitions takes: an instruction for each of its bytes.
+fn compiled_bytes(pattern: &str) -> usize {
+    512 + 48 * pattern.len()
+}
+
 fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, regex_lite::Error> {
     RegexBuilder::new(pattern).case_insensitive(ignore_case).size_limit(MAX_COMPILED).build()
 }
@@ -103,6 +114,11 @@ pub enum InvalidGlob {
 }
 
 impl Glob {
+    /// Returns about how many bytes the compiled pattern takes.
+    pub(super) fn estimated_bytes(&self) -> usize {
+        compiled_bytes(&self.text)
+    }
+
     /// Returns whether the pattern is the whole `name`.
     pub fn matches(&self, name: &str) -> bool {
         self.matcher.is_match(name)

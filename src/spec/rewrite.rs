@@ -41,6 +41,14 @@ pub enum InvalidTarget {
     NoSuchGroup(String),
 }
 
+impl Rewrite {
+    /// Returns about how many bytes the replacement takes.
+    pub(super) fn estimated_bytes(&self) -> usize {
+        let pieces = self.target.0.len() * size_of::<Piece>();
+        size_of::<Self>() + self.source.estimated_bytes() + pieces + MAX_TARGET
+    }
+}
+
 impl FromStr for Target {
     type Err = InvalidTarget;
 
