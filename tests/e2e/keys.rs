@@ -40,7 +40,10 @@ async fn keys_that_collide_with_files_of_others_name_both_owners() {
         (
             "- {objectName: conn, objectType: secret, extract: json, objectAlias: app}\n\
              - {objectAlias: app/b, combine: {format: json, items: [{key: a, objectName: other}, {key: b, objectName: conn}]}}\n",
-            &["[AKV-FileClash] cannot read secret/conn: its file \"app/b\"", "the combined file \"app/b\""],
+            &[
+                "[AKV-FileClash] cannot read secret/conn from vault lab: its file \"app/b\"",
+                "the combined file \"app/b\"",
+            ],
         ),
     ] {
         let status = provider.driver().mount(&MountCall::of(objects).workload(&azure)).await.unwrap_err();
