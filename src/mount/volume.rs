@@ -1,6 +1,9 @@
 //! The files and versions of one mount, as the driver writes them.
 
-use std::fmt;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+};
 
 use crate::{
     content::secret::MissingPart,
@@ -104,6 +107,8 @@ pub(super) struct Draft {
     limit: usize,
     /// The largest files, once the limit is exceeded: the contents are dropped then.
     largest: Option<Largest>,
+    /// The index of the recorded version of each object that the vault does not have, by id. There may be thousands.
+    absences: HashMap<String, usize>,
 }
 
 /// The error of a volume that exceeds the driver's limit.
@@ -153,7 +158,15 @@ impl fmt::Display for Largest {
 
 impl Draft {
     pub(super) fn new(limit: usize, memory: MountMemory) -> Self {
-        Self { memory, lacks_permit: false, volume: Volume::default(), size: 0, limit, largest: None }
+        Self {
+            memory,
+            lacks_permit: false,
+            volume: Volume::default(),
+            size: 0,
+            limit,
+            largest: None,
+            absences: HashMap::new(),
+        }
     }
 
     /// Returns whether the contents are dropped, so that further files only need a size.
@@ -219,16 +232,19 @@ impl Draft {
     /// Records once that the vault does not have an object, however many entries name it. A default of one of them is
     /// its version then.
     pub(super) fn record_absence(&mut self, object: AbsentObject, version: &'static str) {
-        let is_of_object = |recorded: &&mut MountedVersion| {
-            recorded.id == object.id && [ABSENT, DEFAULT].contains(&recorded.version.as_str())
-        };
-        match self.volume.versions.iter_mut().find(is_of_object) {
-            Some(recorded) if version == DEFAULT => DEFAULT.clone_into(&mut recorded.version),
-            Some(_) => {}
-            None => self.record(MountedVersion { id: object.id.clone(), version: version.to_owned() }),
-        }
-        if !self.volume.absent.contains(&object) {
-            self.volume.absent.push(object);
+        match self.absences.entry(object.id.clone()) {
+            Entry::Occupied(recorded) if version == DEFAULT => {
+                // Beyond the limit there are no versions.
+                if let Some(recorded) = self.volume.versions.get_mut(*recorded.get()) {
+                    DEFAULT.clone_into(&mut recorded.version);
+                }
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(place) => {
+                place.insert(self.volume.versions.len());
+                self.record(MountedVersion { id: object.id.clone(), version: version.to_owned() });
+                self.volume.absent.push(object);
+            }
         }
     }
 
