@@ -73,7 +73,7 @@ impl Vaults {
         let sdk = Sdk::connect(endpoint.url.as_str(), credential, options, long_lists, metrics)?;
         let from = CacheReader { cache: self.sharing.clone(), vault: host.name.clone(), reader };
         Ok(VaultClient {
-            requests: RequestSender::new(from, sdk, self.authenticated.clone()),
+            requests: RequestSender::new(from, sdk, host.limiter.clone(), self.authenticated.clone()),
             round: Mutex::default(),
             list_wait: self.clients.transports.timeouts.list_wait,
         })

@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use futures::FutureExt;
+
 use crate::metrics::VaultCall;
 
 use super::{
@@ -15,7 +17,7 @@ use super::{
     bundle::{Bundle, VersionProperties},
     cache::{Answer, CacheReader, Cacheable, Requests},
     error::VaultError,
-    limiter::QueuedRequest,
+    limiter::{AdmittedRequest, LimiterPolicy},
     list::{List, ObjectList},
     read::Read,
     request::Request,
@@ -27,13 +29,19 @@ use super::{
 pub(super) struct RequestSender {
     pub(super) from: CacheReader,
     sdk: Arc<Sdk>,
+    limiter: Arc<LimiterPolicy>,
     authenticated: AuthenticatedVaults,
     shared: Arc<AtomicBool>,
 }
 
 impl RequestSender {
-    pub(super) fn new(from: CacheReader, sdk: Sdk, authenticated: AuthenticatedVaults) -> Self {
-        Self { from, sdk: Arc::new(sdk), authenticated, shared: Arc::default() }
+    pub(super) fn new(
+        from: CacheReader,
+        sdk: Sdk,
+        limiter: Arc<LimiterPolicy>,
+        authenticated: AuthenticatedVaults,
+    ) -> Self {
+        Self { from, sdk: Arc::new(sdk), limiter, authenticated, shared: Arc::default() }
     }
 
     pub(super) fn versions(&self, read: &Read) -> Answer<Vec<VersionProperties>> {
@@ -50,17 +58,21 @@ impl RequestSender {
     fn answer<V: Cacheable, F>(
         &self,
         request: Request,
-        send: impl FnOnce(Arc<Sdk>, Arc<QueuedRequest>) -> F,
+        send: impl FnOnce(Arc<Sdk>, Arc<AdmittedRequest>) -> F + Send + 'static,
     ) -> Answer<V>
     where
         F: Future<Output = Result<V, VaultError>> + Send + 'static,
     {
         let CacheReader { cache, vault, reader } = &self.from;
-        let (answer, call) = cache.answer(vault, reader, &request, |ask| {
-            let (sdk, request) = (self.sdk.clone(), request.clone());
+        let (answer, call) = cache.answer(vault, reader, &request, |queued| {
+            let (sdk, limiter, request) = (self.sdk.clone(), self.limiter.clone(), request.clone());
             let (host, authenticated) = (vault.clone(), self.authenticated.clone());
-            let answer = send(sdk.clone(), ask);
             async move {
+                let answer = async {
+                    let admitted = limiter.admit(queued).await?;
+                    // Boxed, so that a request that waits does not hold the room that its answer needs.
+                    send(sdk.clone(), Arc::new(admitted)).boxed().await
+                };
                 let result = sdk.measured(&request, answer).await;
                 authenticated.note(&host, &result);
                 result

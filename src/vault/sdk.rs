@@ -43,7 +43,7 @@ use super::{
     bundle::{Bundle, CertificateBundle, KeyBundle, SecretBundle, VersionProperties},
     error::VaultError,
     identifier::{self, Identifier},
-    limiter::QueuedRequest,
+    limiter::AdmittedRequest,
     list::{Extent, List, Listing, ObjectList},
     long_lists::LongListsOfVault,
     properties::Properties,
@@ -128,7 +128,7 @@ impl Sdk {
         result
     }
 
-    pub(super) async fn get(&self, read: &Read, ask: Arc<QueuedRequest>) -> Result<Bundle, VaultError> {
+    pub(super) async fn get(&self, read: &Read, ask: Arc<AdmittedRequest>) -> Result<Bundle, VaultError> {
         let name = read.name.as_str();
         let version = read.version.as_ref().map(|version| version.as_str().to_owned());
         let method_options = asking(ask);
@@ -165,7 +165,7 @@ impl Sdk {
     pub(super) async fn versions(
         &self,
         read: &Read,
-        ask: Arc<QueuedRequest>,
+        ask: Arc<AdmittedRequest>,
     ) -> Result<Vec<VersionProperties>, VaultError> {
         // The models of the three crates are alike, but no trait says so.
         macro_rules! list {
@@ -227,10 +227,10 @@ impl Sdk {
     pub(super) async fn objects(
         &self,
         list: &List,
-        ask: Arc<QueuedRequest>,
+        ask: Arc<AdmittedRequest>,
     ) -> Result<ObjectList, VaultError> {
         let (begin, sent) = (tokio::time::Instant::now(), ask.clone());
-        let asked = || sent.sent_at().unwrap_or(begin);
+        let asked = || sent.queued().sent_at().unwrap_or(begin);
         // The models of the three crates are alike, but no trait says so.
         macro_rules! list {
             ($pager:expr, $id:ident, |$item:ident, $properties:ident| $more:expr) => {{
@@ -295,13 +295,13 @@ fn date(headers: &Headers) -> Option<OffsetDateTime> {
     parse_rfc7231(headers.get_optional_str(&HeaderName::from_static("date"))?).ok()
 }
 
-/// Returns options that pass the queue entry of a list's pages to the limiter.
-fn paging(ask: Arc<QueuedRequest>) -> PagerOptions<'static> {
+/// Returns options that pass the turn of a list's first page to the limiter.
+fn paging(ask: Arc<AdmittedRequest>) -> PagerOptions<'static> {
     PagerOptions { context: asking(ask).context, ..Default::default() }
 }
 
-/// Returns options that pass the request's queue entry to the limiter.
-fn asking(ask: Arc<QueuedRequest>) -> ClientMethodOptions<'static> {
+/// Returns options that pass the request's turn to the limiter.
+fn asking(ask: Arc<AdmittedRequest>) -> ClientMethodOptions<'static> {
     let mut context = Context::new();
     context.insert(ask);
     ClientMethodOptions { context }

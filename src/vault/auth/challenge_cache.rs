@@ -31,7 +31,10 @@ use crate::{
     transport::{self, NetworkFailure, Unanswered, below},
 };
 
-use super::challenge::{Challenge, ChallengeError, ClaimsChallenge, NamedAuthority};
+use super::{
+    super::limiter::AdmittedRequest,
+    challenge::{Challenge, ChallengeError, ClaimsChallenge, NamedAuthority},
+};
 
 /// A policy that caches one vault's challenge.
 #[derive(Debug)]
@@ -135,7 +138,16 @@ impl ChallengeCachePolicy {
         let failed = self.failed.load(Ordering::Acquire);
         // Held across the probe, so that concurrent first reads wait for its answer instead of sending probes of
         // their own.
-        let mut state = self.state.lock().await;
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(_) => {
+                // The probe may need the turn, for another try.
+                if let Some(admitted) = ctx.value::<Arc<AdmittedRequest>>() {
+                    admitted.give_way();
+                }
+                self.state.lock().await
+            }
+        };
         match &*state {
             State::Challenged(challenge) => return passed_on(challenge),
             // A request that waited for a failed probe does not probe again: probes one after the other would take

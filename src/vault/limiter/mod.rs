@@ -15,6 +15,7 @@ mod request;
 mod room;
 mod state;
 mod token_bucket;
+mod turn;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,13 +25,13 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 pub use self::state::{InFlight, LimiterState, Next, Ticket};
-pub(super) use self::{policy::LimiterPolicy, request::QueuedRequest, room::SharedRoom};
+pub(super) use self::{policy::LimiterPolicy, request::QueuedRequest, room::SharedRoom, turn::AdmittedRequest};
 
 use crate::spec::mount_kind::MountKind;
 
-/// A limiter of the requests to one vault.
-#[derive(Debug)]
-pub(super) struct Limiter(Mutex<State>);
+/// A limiter of the requests to one vault. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Limiter(Arc<Mutex<State>>);
 
 type State = LimiterState<Arc<Waiter>>;
 
@@ -45,8 +46,8 @@ struct Waiter {
 
 /// A permit to send one request. The request counts as in flight until the permit is dropped.
 #[derive(Debug)]
-pub(super) struct Permit<'a> {
-    limiter: &'a Limiter,
+pub(super) struct Permit {
+    limiter: Limiter,
     request: Option<InFlight>,
 }
 
@@ -58,7 +59,7 @@ impl Limiter {
     /// Creates a limiter for a vault without history. After a 429 without `Retry-After` the limiter waits for
     /// `first_backoff`, and twice as long after each further one in a row.
     pub(super) fn new(first_backoff: Duration) -> Self {
-        Self(Mutex::new(LimiterState::new(first_backoff)))
+        Self(Arc::new(Mutex::new(LimiterState::new(first_backoff))))
     }
 
     /// Waits until `request` may be sent. Other tasks may promote it while it waits.
@@ -69,7 +70,7 @@ impl Limiter {
         &self,
         request: &QueuedRequest,
         latest: Instant,
-    ) -> Result<Permit<'_>, WaitTooLong> {
+    ) -> Result<Permit, WaitTooLong> {
         let mut kind = request.kind();
         let mut waiting = {
             let kind = *kind.borrow_and_update();
@@ -116,8 +117,8 @@ impl Limiter {
     }
 }
 
-enum Admission<'a> {
-    Granted(Permit<'a>),
+enum Admission {
+    Granted(Permit),
     /// Wait until this time, or until woken.
     Wait(Option<Instant>),
 }
@@ -138,7 +139,7 @@ impl<'a> Waiting<'a> {
         Self { limiter, ticket, waiter, is_queued: true }
     }
 
-    fn admit(&mut self) -> Result<Admission<'a>, WaitTooLong> {
+    fn admit(&mut self) -> Result<Admission, WaitTooLong> {
         let (mut state, now) = (self.limiter.lock(), Instant::now());
         if state.closed_until(now).is_some_and(|until| until > self.waiter.latest) {
             return Err(WaitTooLong);
@@ -154,7 +155,7 @@ impl<'a> Waiting<'a> {
         let request = state.send(now).map(|(_, _, request)| request);
         self.is_queued = false;
         wake_first(&state);
-        Ok(Admission::Granted(Permit { limiter: self.limiter, request }))
+        Ok(Admission::Granted(Permit { limiter: self.limiter.clone(), request }))
     }
 
     fn promote(&mut self) {
@@ -174,7 +175,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Permit<'_> {
+impl Permit {
     /// Records an answer of the vault.
     pub(super) fn answered(mut self) {
         if let Some(request) = self.request.take() {
@@ -196,7 +197,7 @@ impl Permit<'_> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.limiter.lock();
         if let Some(request) = self.request.take() {

@@ -13,7 +13,7 @@ use azure_core::{
         policies::{Policy, PolicyResult},
     },
 };
-use tokio::{sync::SemaphorePermit, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     metrics::Metrics,
@@ -22,8 +22,9 @@ use crate::{
 };
 
 use super::{
-    Limiter, Permit, QueuedRequest, WaitTooLong,
+    AdmittedRequest, Limiter, QueuedRequest, WaitTooLong,
     room::{Room, SharedRoom},
+    turn::Turn,
 };
 
 /// A policy that sends each request when the vault's limiter permits it, and again after a 429.
@@ -53,21 +54,35 @@ impl LimiterPolicy {
         Self { vault, limiter, room, metrics, timeouts, last: AtomicU16::new(0), jitter: fastrand::f64 }
     }
 
-    /// Waits until the limiter permits a request, and until there is room for it beside those to other vaults.
-    async fn admit(
+    /// Waits for the turn of a request that is not built yet.
+    ///
+    /// # Errors
+    /// The vault throttles for longer than a request may wait.
+    pub(in crate::vault) async fn admit(
         &self,
-        queued: &QueuedRequest,
-        latest: Instant,
-    ) -> Result<(Permit<'_>, SemaphorePermit<'_>), WaitTooLong> {
+        queued: Arc<QueuedRequest>,
+    ) -> azure_core::Result<AdmittedRequest> {
+        let turn = self.turn(&queued, self.latest()).await?;
+        Ok(AdmittedRequest::new(queued, turn))
+    }
+
+    /// Waits until the limiter permits a request, and until there is room for it beside those to other vaults.
+    async fn turn(&self, queued: &QueuedRequest, latest: Instant) -> azure_core::Result<Turn> {
         loop {
             // In this order: a request that waits for a vault that throttles takes no room.
-            let permit = self.limiter.acquire(queued, latest).await?;
+            let permit = self.limiter.acquire(queued, latest).await.map_err(|WaitTooLong| not_asked())?;
             let room = self.room.acquire().await;
             // The vault may have refused other requests meanwhile.
             if !self.limiter.is_closed() {
-                return Ok((permit, room));
+                return Ok(Turn { permit, room, latest });
             }
         }
+    }
+
+    /// Returns until when a request may wait from now on: half of the mount timeout, since a request that waits longer
+    /// could not report why it failed.
+    fn latest(&self) -> Instant {
+        Instant::now() + self.timeouts.throttle_wait
     }
 
     /// Returns whether requests wait because the vault throttles.
@@ -89,21 +104,22 @@ impl LimiterPolicy {
 #[async_trait]
 impl Policy for LimiterPolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let unqueued = Arc::new(QueuedRequest::new(MountKind::Initial));
-        let queued = ctx.value::<Arc<QueuedRequest>>().unwrap_or(&unqueued);
-        // Half of the mount timeout: a request that waits longer could not report why it failed.
-        let latest = Instant::now() + self.timeouts.throttle_wait;
+        let admitted = ctx.value::<Arc<AdmittedRequest>>();
+        let unqueued;
+        let queued: &QueuedRequest = match admitted {
+            Some(admitted) => admitted.queued(),
+            None => {
+                unqueued = QueuedRequest::new(MountKind::Initial);
+                &unqueued
+            }
+        };
+        let mut first = admitted.and_then(|admitted| admitted.take_turn());
+        let latest = first.as_ref().map_or_else(|| self.latest(), |turn| turn.latest);
         let mut tries = 1;
         loop {
-            let Ok((permit, _room)) = self.admit(queued, latest).await else {
-                return Err(Error::with_message(
-                    ErrorKind::HttpResponse {
-                        status: StatusCode::TooManyRequests,
-                        error_code: None,
-                        raw_response: None,
-                    },
-                    "not asked, since the vault throttles",
-                ));
+            let Turn { permit, room: _room, .. } = match first.take() {
+                Some(turn) => turn,
+                None => self.turn(queued, latest).await?,
             };
             queued.mark_sent();
             let response = below(ctx, request, next).await?;
@@ -127,6 +143,12 @@ impl Policy for LimiterPolicy {
             tries += 1;
         }
     }
+}
+
+fn not_asked() -> Error {
+    let status = StatusCode::TooManyRequests;
+    let kind = ErrorKind::HttpResponse { status, error_code: None, raw_response: None };
+    Error::with_message(kind, "not asked, since the vault throttles")
 }
 
 #[cfg(test)]

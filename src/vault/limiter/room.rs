@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The most requests in flight that share the room of all vaults. Each has a connection, and a connection costs memory.
 const MAX_SHARED: usize = 256;
@@ -17,7 +17,7 @@ pub(in crate::vault) struct SharedRoom(Arc<Semaphore>);
 /// The room for requests to one vault.
 #[derive(Debug)]
 pub(super) struct Room {
-    own: Semaphore,
+    own: Arc<Semaphore>,
     shared: SharedRoom,
 }
 
@@ -29,16 +29,16 @@ impl SharedRoom {
 
 impl Room {
     pub(super) fn new(shared: &SharedRoom) -> Self {
-        Self { own: Semaphore::new(MAX_OWN), shared: shared.clone() }
+        Self { own: Arc::new(Semaphore::new(MAX_OWN)), shared: shared.clone() }
     }
 
     /// Waits for room for one request. It is taken until the permit is dropped.
-    pub(super) async fn acquire(&self) -> SemaphorePermit<'_> {
+    pub(super) async fn acquire(&self) -> OwnedSemaphorePermit {
         let permit = tokio::select! {
             // The shared room stays for others as long as there is room of the vault's own.
             biased;
-            permit = self.own.acquire() => permit,
-            permit = self.shared.0.acquire() => permit,
+            permit = self.own.clone().acquire_owned() => permit,
+            permit = self.shared.0.clone().acquire_owned() => permit,
         };
         permit.expect("no semaphore is closed")
     }

@@ -15,7 +15,7 @@ fn limiter() -> Arc<Limiter> {
 }
 
 /// Waits for the permit of a request that can wait for a minute.
-async fn permit<'a>(limiter: &'a Limiter, request: &QueuedRequest) -> Permit<'a> {
+async fn permit(limiter: &Limiter, request: &QueuedRequest) -> Permit {
     let latest = Instant::now() + Duration::from_secs(60);
     limiter.acquire(request, latest).await.expect("a permit within the minute")
 }

@@ -1,8 +1,16 @@
-use std::sync::atomic::AtomicUsize;
+use std::{sync::atomic::AtomicUsize, time::Duration};
 
 use azure_core::http::{Method, Url};
+use futures::future::join_all;
+use tokio::time::Instant;
 
-use crate::{cloud::CloudEnvironment, spec::cloud::CloudName};
+use crate::{
+    cloud::CloudEnvironment,
+    metrics::Metrics,
+    spec::{cloud::CloudName, mount_kind::MountKind},
+    transport::Timeouts,
+    vault::limiter::{LimiterPolicy, QueuedRequest, SharedRoom},
+};
 
 use super::*;
 
@@ -59,10 +67,18 @@ impl Setup {
     }
 
     async fn send(&self, path: &str) -> azure_core::Result<(u16, String)> {
+        self.send_through(&Context::new(), path, &[self.vault.clone()]).await
+    }
+
+    async fn send_through(
+        &self,
+        ctx: &Context<'_>,
+        path: &str,
+        next: &[Arc<dyn Policy>],
+    ) -> azure_core::Result<(u16, String)> {
         let url = Url::parse("https://lab.vault.azure.net").unwrap().join(path).unwrap();
-        let next: [Arc<dyn Policy>; 1] = [self.vault.clone()];
         let mut request = Request::new(url, Method::Get);
-        let answer = self.policy.send(&Context::new(), &mut request, &next).await?;
+        let answer = self.policy.send(ctx, &mut request, next).await?;
         let raw = answer.try_into_raw_response().await?;
         Ok((raw.status().into(), String::from_utf8(raw.body().to_vec()).unwrap()))
     }
@@ -128,4 +144,24 @@ async fn a_vault_that_begins_to_ask_for_tokens_is_probed_once_more() {
         assert_eq!(setup.send("/secrets/s").await.unwrap().0, 401);
     }
     assert_eq!(setup.asked(), 2);
+}
+
+/// Otherwise the probe would wait for turns that the reads behind it hold.
+#[tokio::test(start_paused = true)]
+async fn reads_that_wait_for_a_probe_leave_it_their_turns() {
+    let (setup, begin) = (Setup::new(&[Answer::Challenge(OWN)]), Instant::now());
+    let (metrics, timeouts) = (Metrics::new(false), Timeouts::within(Duration::from_secs(90)));
+    let limiter = Arc::new(LimiterPolicy::new("lab".into(), &SharedRoom::new(), metrics, timeouts));
+    let probe = Context::new();
+    let mut contexts = vec![probe];
+    for _ in 0..64 {
+        let mut read = Context::new();
+        let queued = Arc::new(QueuedRequest::new(MountKind::Initial));
+        read.insert(Arc::new(limiter.admit(queued).await.unwrap()));
+        contexts.push(read);
+    }
+    let next: [Arc<dyn Policy>; 2] = [limiter, setup.vault.clone()];
+    let answers = join_all(contexts.iter().map(|ctx| setup.send_through(ctx, "/secrets/db", &next))).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|(status, _)| *status == 401)));
+    assert_eq!((setup.asked(), begin.elapsed()), (1, Duration::ZERO));
 }

@@ -40,7 +40,7 @@ async fn a_list_of_several_pages_is_as_old_as_its_first() {
     let policy = policy();
     let (begin, queued) = (Instant::now(), Arc::new(QueuedRequest::new(MountKind::Initial)));
     let mut ctx = Context::new();
-    ctx.insert(queued.clone());
+    ctx.insert(Arc::new(policy.admit(queued.clone()).await.unwrap()));
     // The first page comes at the third try, and the second page at its second try.
     for (statuses, sent) in [(&[503][..], 0), (&[429, 200], 5), (&[429, 200], 5), (&[200], 5)] {
         let vault: Arc<dyn Policy> = Arc::new(Statuses(Mutex::new(statuses.to_vec())));
@@ -236,4 +236,27 @@ async fn reads_that_waited_for_room_keep_the_pause_of_a_vault_that_throttles() {
         tokio::join!(rest, read).1
     };
     assert_eq!(tokio::join!(full, throttled).1, (8, 4));
+}
+
+/// What the SDK builds for a request takes ten times as much memory as its place in the queue.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_came_before_the_request_is_used_once() {
+    let policy = policy();
+    let admit = || policy.admit(Arc::new(QueuedRequest::new(MountKind::Initial)));
+    let mut admitted = Vec::new();
+    for _ in 0..64 {
+        admitted.push(Arc::new(admit().await.unwrap()));
+    }
+    let mut late = std::pin::pin!(admit());
+    assert!(futures::poll!(late.as_mut()).is_pending(), "64 requests have a turn");
+    let mut ctx = Context::new();
+    ctx.insert(admitted.pop().unwrap());
+    let vault: [Arc<dyn Policy>; 1] = [Arc::new(Statuses(Mutex::new(vec![200, 200])))];
+    policy.send(&ctx, &mut request(), &vault).await.unwrap();
+    let late = late.await.unwrap();
+    let mut request = request();
+    let mut again = policy.send(&ctx, &mut request, &vault);
+    assert!(futures::poll!(&mut again).is_pending(), "a further request waits for a turn of its own");
+    late.give_way();
+    again.await.unwrap();
 }
