@@ -12,9 +12,10 @@ use crate::{
         absence::Presence,
         excerpt::Excerpt,
         find::{Candidate, FindSpec},
+        match_steps::{MatchSteps, TooManySteps},
         object::{ObjectName, ObjectSpec, ObjectType},
         output::MAX_STORES,
-        rewrite::NoPath,
+        rewrite::NotRewritten,
         vault::VaultName,
     },
     vault::{Extent, List, ListedObject, ObjectList, VaultError},
@@ -163,6 +164,13 @@ pub(super) enum NotChosen {
     Abandoned,
 }
 
+impl NotChosen {
+    /// Returns the failure of the find whose expressions make too much work. Those of later finds are not tried.
+    fn too_many_steps(find: &FindSpec) -> Self {
+        Self::Failures(vec![ObjectFailure::of_find(find, ObjectError::TooManySteps)])
+    }
+}
+
 /// Returns the `named` objects of a class, with the objects that each find chooses of its list between them, and the
 /// reads of all passwords. `abandoned` is checked at intervals: an expression takes time for each name.
 ///
@@ -181,6 +189,7 @@ pub(super) fn choose(
         stores: named.iter().map(ObjectSpec::stores).sum(),
         list_bytes: distinct.values().sum(),
         found_bytes: 0,
+        steps: MatchSteps::of_mount(),
         room,
     };
     let (mut objects, mut failures) = (Vec::with_capacity(named.len()), Vec::new());
@@ -230,6 +239,8 @@ struct Choice<'a> {
     list_bytes: usize,
     /// The size of the names so far, of every copy: several finds may find one object.
     found_bytes: usize,
+    /// The work that is left for the expressions.
+    steps: MatchSteps,
     room: &'a Room,
 }
 
@@ -251,7 +262,11 @@ impl<'a> Choice<'a> {
                 return Err(NotChosen::Abandoned);
             }
             let of_object = identity(find.vault.as_ref(), find.object_type(), &object.name);
-            if is_enabled(object) && !self.named.contains(&of_object) && find.conditions.admit(seen(object)) {
+            if !is_enabled(object) || self.named.contains(&of_object) {
+                continue;
+            }
+            let admitted = find.conditions.admit(seen(object), &mut self.steps);
+            if admitted.map_err(|TooManySteps| NotChosen::too_many_steps(find))? {
                 names.push((object.name.as_str().to_ascii_lowercase(), &object.name));
                 self.distinct.insert(of_object);
                 if self.distinct.len() > MAX_FOUND {
@@ -269,12 +284,13 @@ impl<'a> Choice<'a> {
         names.sort_unstable();
         let (mut objects, mut failures) = (Vec::with_capacity(names.len()), Vec::new());
         for (_, name) in names {
-            match find.object(name.clone()) {
+            match find.object(name.clone(), &mut self.steps) {
                 Ok(object) => {
                     self.count(&object)?;
                     objects.push(object);
                 }
-                Err(NoPath { name: path, reason }) => {
+                Err(NotRewritten::TooManySteps) => return Err(NotChosen::too_many_steps(find)),
+                Err(NotRewritten::NoPath { name: path, reason }) => {
                     let error = ObjectError::RewrittenPath { path: Excerpt::of(&path), reason };
                     failures.push(ObjectFailure::of_found(find, name, error));
                 }

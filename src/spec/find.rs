@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, fmt};
 use super::{
     absence::{IfAbsent, Presence},
     file::{FileMode, RelativePath},
+    match_steps::{MatchSteps, TooManySteps},
     object::{ObjectName, ObjectSpec, ObjectType, Origin, VersionSelector},
     output::{Outputs, OutputsShape},
     pattern::{Glob, Regexp},
     rendering::{Rendering, SecretEncoding},
-    rewrite::{self, NoPath, Rewrite},
+    rewrite::{self, NotRewritten, Rewrite},
     shape::{FileShape, KeySelection, KeysShape, Shape},
     syntax::Syntax,
     vault::VaultName,
@@ -83,18 +84,22 @@ pub struct Candidate<'a> {
 
 impl Conditions {
     /// Returns whether `object` meets all conditions. The name is compared last, since it costs most.
-    pub fn admit(&self, object: Candidate<'_>) -> bool {
+    ///
+    /// # Errors
+    /// The name may take more steps than are left.
+    pub fn admit(&self, object: Candidate<'_>, steps: &mut MatchSteps) -> Result<bool, TooManySteps> {
         let has_content_type = |wanted: &String| {
             object.content_type.is_some_and(|found| found.to_lowercase() == wanted.to_lowercase())
         };
-        (self.managed == Managed::Included || !object.is_managed)
+        let others = (self.managed == Managed::Included || !object.is_managed)
             && self.tags.iter().all(|(name, value)| object.tags.get(name) == Some(value))
-            && self.content_type.as_ref().is_none_or(has_content_type)
-            && match &self.name {
-                None => true,
-                Some(NameCondition::Glob(glob)) => glob.matches(object.name),
-                Some(NameCondition::Regexp(regexp)) => regexp.is_found_in(object.name),
-            }
+            && self.content_type.as_ref().is_none_or(has_content_type);
+        match &self.name {
+            _ if !others => Ok(false),
+            None => Ok(true),
+            Some(NameCondition::Glob(glob)) => glob.matches(object.name, steps),
+            Some(NameCondition::Regexp(regexp)) => regexp.is_found_in(object.name, steps),
+        }
     }
 }
 
@@ -169,9 +174,10 @@ impl FindSpec {
     /// Returns the read of a found object, and its files.
     ///
     /// # Errors
-    /// The rewritten name is not a path, or a file below it has a path that is too long.
-    pub fn object(&self, name: ObjectName) -> Result<ObjectSpec, NoPath> {
-        let path = rewrite::path(&self.rewrites, self.directory.as_ref(), name.as_str())?;
+    /// The rewritten name is not a path, a file below it has a path that is too long, or the expressions may take more
+    /// steps than are left.
+    pub fn object(&self, name: ObjectName, steps: &mut MatchSteps) -> Result<ObjectSpec, NotRewritten> {
+        let path = rewrite::path(&self.rewrites, self.directory.as_ref(), name.as_str(), steps)?;
         let shape = match &self.shape {
             FoundShape::File { rendering, mode } => {
                 Shape::File(FileShape { rendering: *rendering, path, mode: *mode, if_absent: IfAbsent::Fail })
@@ -184,7 +190,8 @@ impl FindSpec {
             }),
             FoundShape::Outputs(outputs) => {
                 let outputs = outputs.below(&path);
-                let outputs = outputs.map_err(|reason| NoPath { name: path.to_string(), reason })?;
+                let outputs =
+                    outputs.map_err(|reason| NotRewritten::NoPath { name: path.to_string(), reason })?;
                 Shape::Outputs(OutputsShape { outputs, presence: Presence::Required })
             }
         };
@@ -235,7 +242,8 @@ mod tests {
             (&typed, object("shop-db", &with, None, false), false),
             (&Conditions::default(), object("any", &with, None, false), true),
         ] {
-            assert_eq!(conditions.admit(candidate), expected, "{conditions} {candidate:?}");
+            let admitted = conditions.admit(candidate, &mut MatchSteps::of_mount());
+            assert_eq!(admitted, Ok(expected), "{conditions} {candidate:?}");
         }
         assert_eq!(tagged.to_string(), "name shop-*, tag empty=, tag env=prod");
     }

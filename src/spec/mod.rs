@@ -9,6 +9,7 @@ pub mod file;
 pub mod find;
 pub mod identity;
 pub mod key_path;
+pub mod match_steps;
 pub mod misspelling;
 pub mod mount_kind;
 pub mod object;

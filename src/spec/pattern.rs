@@ -4,16 +4,35 @@ use std::{fmt, str::FromStr};
 
 use regex_lite::{Regex, RegexBuilder};
 
+use super::match_steps::{MatchSteps, TooManySteps};
+
 /// A regular expression in the syntax of the `regex-lite` crate. Its character classes are those of ASCII: the names of a
 /// vault have no other characters.
 #[derive(Debug, Clone)]
-pub struct Regexp(Regex);
+pub struct Regexp(Compiled);
+
+/// A compiled expression.
+#[derive(Debug, Clone)]
+struct Compiled {
+    regex: Regex,
+    /// The size of its states, at most.
+    bytes: usize,
+}
 
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN: usize = 256;
 
 /// The most memory of a compiled expression, in bytes. Counted repetitions multiply the length of a pattern.
 const MAX_COMPILED: usize = 64 << 10;
+
+/// The least size that an expression counts as, in bytes.
+const MIN_COMPILED: usize = 1 << 10;
+
+/// What a state takes, in bytes. The crate hides its states; each takes as much as an enum with a vector.
+const STATE_BYTES: usize = 32;
+
+/// What an expression takes beside its states, in bytes.
+const COMPILED_OVERHEAD: usize = 512;
 
 /// What the crate's error says of an expression beyond the bound; it has no kinds.
 const COMPILED_TOO_BIG: &str = "compiled regex exceeded size limit";
@@ -37,24 +56,66 @@ pub enum InvalidRegexp {
 
 impl Regexp {
     /// Returns whether the expression is found anywhere in `name`.
-    pub fn is_found_in(&self, name: &str) -> bool {
-        self.0.is_match(name)
+    ///
+    /// # Errors
+    /// That may take more steps than are left.
+    pub fn is_found_in(&self, name: &str, steps: &mut MatchSteps) -> Result<bool, TooManySteps> {
+        self.0.is_match(name, steps)
     }
 
     /// Returns the expression as written.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.0.regex.as_str()
     }
 
     /// Returns about how many bytes the compiled expression takes.
     pub(super) fn estimated_bytes(&self) -> usize {
-        // Nothing but a counted repetition multiplies the length of a pattern.
-        if self.as_str().contains('{') { MAX_COMPILED } else { compiled_bytes(self.as_str()) }
+        self.0.estimated_bytes()
+    }
+
+    /// Takes the steps of a search in a text of this many bytes.
+    ///
+    /// # Errors
+    /// Fewer are left.
+    pub(super) fn take_steps(&self, bytes: usize, steps: &mut MatchSteps) -> Result<(), TooManySteps> {
+        steps.take(self.0.states(), bytes)
     }
 
     pub(super) fn regex(&self) -> &Regex {
-        &self.0
+        &self.0.regex
     }
+}
+
+impl Compiled {
+    /// Compiles a pattern within the smallest of a few limits: the crate does not tell how large an expression is.
+    fn new(pattern: &str, ignore_case: bool) -> Result<Self, regex_lite::Error> {
+        let mut bytes = MIN_COMPILED;
+        loop {
+            let compiled = RegexBuilder::new(pattern).case_insensitive(ignore_case).size_limit(bytes).build();
+            match compiled {
+                Ok(regex) => return Ok(Self { regex, bytes }),
+                Err(error) if bytes < MAX_COMPILED && is_too_big(&error) => bytes *= 2,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn is_match(&self, name: &str, steps: &mut MatchSteps) -> Result<bool, TooManySteps> {
+        steps.take(self.states(), name.len())?;
+        Ok(self.regex.is_match(name))
+    }
+
+    fn states(&self) -> usize {
+        self.bytes / STATE_BYTES
+    }
+
+    fn estimated_bytes(&self) -> usize {
+        self.bytes + COMPILED_OVERHEAD
+    }
+}
+
+fn is_too_big(error: &regex_lite::Error) -> bool {
+    error.to_string() == COMPILED_TOO_BIG
 }
 
 impl PartialEq for Regexp {
@@ -75,28 +136,19 @@ impl FromStr for Regexp {
         if text.len() > MAX_PATTERN {
             return Err(InvalidRegexp::TooLong);
         }
-        let compiled = compile(text, false).map_err(|error| match error.to_string() {
-            text if text == COMPILED_TOO_BIG => InvalidRegexp::TooLarge,
-            text => InvalidRegexp::Syntax(text),
-        })?;
-        Ok(Self(compiled))
+        match Compiled::new(text, false) {
+            Ok(compiled) => Ok(Self(compiled)),
+            Err(error) if is_too_big(&error) => Err(InvalidRegexp::TooLarge),
+            Err(error) => Err(InvalidRegexp::Syntax(error.to_string())),
+        }
     }
-}
-
-/// Returns about how many bytes a pattern without counted repetitions takes: an instruction for each of its bytes.
-fn compiled_bytes(pattern: &str) -> usize {
-    512 + 48 * pattern.len()
-}
-
-fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, regex_lite::Error> {
-    RegexBuilder::new(pattern).case_insensitive(ignore_case).size_limit(MAX_COMPILED).build()
 }
 
 /// A pattern of a whole name in any case: `*` stands for any characters, and `?` for one.
 #[derive(Debug, Clone)]
 pub struct Glob {
     text: String,
-    matcher: Regex,
+    matcher: Compiled,
 }
 
 /// A text is not a glob within the bounds.
@@ -116,12 +168,15 @@ pub enum InvalidGlob {
 impl Glob {
     /// Returns about how many bytes the compiled pattern takes.
     pub(super) fn estimated_bytes(&self) -> usize {
-        compiled_bytes(&self.text)
+        self.matcher.estimated_bytes() + self.text.len()
     }
 
     /// Returns whether the pattern is the whole `name`.
-    pub fn matches(&self, name: &str) -> bool {
-        self.matcher.is_match(name)
+    ///
+    /// # Errors
+    /// That may take more steps than are left.
+    pub fn matches(&self, name: &str, steps: &mut MatchSteps) -> Result<bool, TooManySteps> {
+        self.matcher.is_match(name, steps)
     }
 }
 
@@ -160,7 +215,7 @@ impl FromStr for Glob {
         }
         pattern.push('$');
         // Its length bounds the compiled size.
-        let matcher = compile(&pattern, true).map_err(|_| InvalidGlob::TooLong)?;
+        let matcher = Compiled::new(&pattern, true).map_err(|_| InvalidGlob::TooLong)?;
         Ok(Self { text: text.to_owned(), matcher })
     }
 }
@@ -168,6 +223,14 @@ impl FromStr for Glob {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_glob_of(glob: &Glob, name: &str) -> bool {
+        glob.matches(name, &mut MatchSteps::of_mount()).unwrap()
+    }
+
+    fn is_found(regexp: &Regexp, name: &str) -> bool {
+        regexp.is_found_in(name, &mut MatchSteps::of_mount()).unwrap()
+    }
 
     #[test]
     fn a_glob_is_the_whole_name_in_any_case() {
@@ -181,10 +244,10 @@ mod tests {
         ] {
             let glob: Glob = glob.parse().unwrap();
             for name in names {
-                assert!(glob.matches(name), "{glob} {name}");
+                assert!(is_glob_of(&glob, name), "{glob} {name}");
             }
             for name in others {
-                assert!(!glob.matches(name), "{glob} {name}");
+                assert!(!is_glob_of(&glob, name), "{glob} {name}");
             }
         }
         for text in ["a.*", "a_b", "[ab]*", "a b", "ä", "^a$"] {
@@ -205,10 +268,10 @@ mod tests {
         ] {
             let regexp: Regexp = text.parse().unwrap();
             for name in names {
-                assert!(regexp.is_found_in(name), "{text} {name}");
+                assert!(is_found(&regexp, name), "{text} {name}");
             }
             for name in others {
-                assert!(!regexp.is_found_in(name), "{text} {name}");
+                assert!(!is_found(&regexp, name), "{text} {name}");
             }
         }
     }
@@ -236,7 +299,19 @@ mod tests {
         let regexp: Regexp = "^(a+)+(a|aa)*(a*)*$".parse().unwrap();
         let name = format!("{}-", "a".repeat(126));
         for _ in 0..1_000 {
-            assert!(!regexp.is_found_in(&name));
+            assert!(!is_found(&regexp, &name));
         }
+    }
+
+    #[test]
+    fn an_expression_counts_as_what_it_has_compiled_to() {
+        let states = |text: &str| text.parse::<Regexp>().unwrap().0.states();
+        assert_eq!(states("^shop-"), 32);
+        assert_eq!((states(&"a".repeat(250)), states("[a-z]{3}-prod")), (256, 32));
+        assert!(states("([a-z0-9]?[a-z0-9]?){80}Z$") >= 1_024);
+        let (hostile, name) = ("([a-z0-9]?[a-z0-9]?){80}Z$".parse::<Regexp>().unwrap(), "a".repeat(127));
+        let mut steps = MatchSteps::of_mount();
+        let compared = (0..).take_while(|_| hostile.is_found_in(&name, &mut steps).is_ok()).count();
+        assert!((1_000..2_000).contains(&compared), "{compared} names");
     }
 }

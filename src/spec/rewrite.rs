@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::{
     file::{InvalidPath, RelativePath},
+    match_steps::{MatchSteps, TooManySteps},
     pattern::Regexp,
 };
 
@@ -126,50 +127,76 @@ impl Rewrite {
     }
 
     /// Replaces every match in `name`. The result is as long as the target and the name allow: at most half a megabyte.
-    fn apply(&self, name: &str) -> String {
-        let replaced = self.source.regex().replace_all(name, |found: &regex_lite::Captures<'_>| {
-            let mut text = String::new();
-            for piece in &self.target.0 {
-                match piece {
-                    Piece::Text(plain) => text.push_str(plain),
-                    Piece::Group(name) => {
-                        let group = match name.parse::<usize>() {
-                            Ok(number) => found.get(number),
-                            Err(_) => found.name(name),
-                        };
-                        text.push_str(group.map(|group| group.as_str()).unwrap_or_default());
-                    }
-                }
-            }
-            text
-        });
-        replaced.into_owned()
+    fn apply(&self, name: &str, steps: &mut MatchSteps) -> Result<String, TooManySteps> {
+        let (mut replaced, mut end) = (String::new(), 0);
+        let mut matches = self.source.regex().captures_iter(name);
+        loop {
+            // The search for each match can reach the end of the name.
+            self.source.take_steps(name.len() - end, steps)?;
+            let Some(found) = matches.next() else { break };
+            let whole = found.get(0).expect("group 0 is the match");
+            replaced.push_str(&name[end..whole.start()]);
+            self.target.put(&found, &mut replaced);
+            end = whole.end();
+        }
+        replaced.push_str(&name[end..]);
+        Ok(replaced)
     }
 }
 
-/// A rewritten name is not a path.
+impl Target {
+    /// Appends the text for one match.
+    fn put(&self, found: &regex_lite::Captures<'_>, text: &mut String) {
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(plain) => text.push_str(plain),
+                Piece::Group(name) => {
+                    let group = match name.parse::<usize>() {
+                        Ok(number) => found.get(number),
+                        Err(_) => found.name(name),
+                    };
+                    text.push_str(group.map(|group| group.as_str()).unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+/// Why a name has no path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoPath {
-    /// The rewritten name.
-    pub name: String,
-    /// Why the driver would refuse it.
-    pub reason: InvalidPath,
+pub enum NotRewritten {
+    /// The rewritten name is not a path.
+    NoPath {
+        /// The rewritten name.
+        name: String,
+        /// Why the driver would refuse it.
+        reason: InvalidPath,
+    },
+    /// The expressions may take more steps than are left.
+    TooManySteps,
+}
+
+impl From<TooManySteps> for NotRewritten {
+    fn from(TooManySteps: TooManySteps) -> Self {
+        Self::TooManySteps
+    }
 }
 
 /// Returns the path of a found object: its name after all replacements in turn, in `directory` or in the volume's root.
 ///
 /// # Errors
-/// The rewritten name is not a path.
+/// The rewritten name is not a path, or the replacements may take more steps than are left.
 pub fn path(
     rewrites: &[Rewrite],
     directory: Option<&RelativePath>,
     name: &str,
-) -> Result<RelativePath, NoPath> {
+    steps: &mut MatchSteps,
+) -> Result<RelativePath, NotRewritten> {
     let mut name = name.to_owned();
     for rewrite in rewrites {
-        name = rewrite.apply(&name);
+        name = rewrite.apply(&name, steps)?;
         if name.len() > MAX_NAME {
-            return Err(NoPath { name, reason: InvalidPath::TooLong });
+            return Err(NotRewritten::NoPath { name, reason: InvalidPath::TooLong });
         }
     }
     let own = name.parse::<RelativePath>();
@@ -177,7 +204,7 @@ pub fn path(
         Some(directory) => format!("{directory}/{own}").parse(),
         None => Ok(own),
     });
-    path.map_err(|reason| NoPath { name, reason })
+    path.map_err(|reason| NotRewritten::NoPath { name, reason })
 }
 
 #[cfg(test)]
@@ -188,9 +215,21 @@ mod tests {
         Rewrite::new(source.parse().unwrap(), target.parse().unwrap()).unwrap()
     }
 
+    fn path_of(
+        rewrites: &[Rewrite],
+        directory: Option<&RelativePath>,
+        name: &str,
+    ) -> Result<String, (String, InvalidPath)> {
+        match path(rewrites, directory, name, &mut MatchSteps::of_mount()) {
+            Ok(path) => Ok(path.to_string()),
+            Err(NotRewritten::NoPath { name, reason }) => Err((name, reason)),
+            Err(NotRewritten::TooManySteps) => panic!("too many steps"),
+        }
+    }
+
     fn rewritten(rewrites: &[(&str, &str)], name: &str) -> Result<String, InvalidPath> {
         let rewrites: Vec<_> = rewrites.iter().map(|(source, target)| rewrite(source, target)).collect();
-        path(&rewrites, None, name).map(|path| path.to_string()).map_err(|error| error.reason)
+        path_of(&rewrites, None, name).map_err(|(_, reason)| reason)
     }
 
     #[test]
@@ -222,22 +261,34 @@ mod tests {
         ] {
             assert_eq!(rewritten(&[(source, target)], "db"), Err(expected), "{source} {target:?}");
             let directory: RelativePath = "dir".parse().unwrap();
-            let error = path(&[rewrite(source, target)], Some(&directory), "db").unwrap_err();
-            assert_eq!(error.reason, expected, "{source} {target:?}");
+            let error = path_of(&[rewrite(source, target)], Some(&directory), "db").unwrap_err();
+            assert_eq!(error.1, expected, "{source} {target:?}");
         }
         let directory: RelativePath = "dir".parse().unwrap();
-        assert_eq!(path(&[], Some(&directory), "db").unwrap().as_str(), "dir/db");
+        assert_eq!(path_of(&[], Some(&directory), "db").unwrap(), "dir/db");
     }
 
     #[test]
     fn a_name_cannot_grow_without_bounds() {
         let rewrites = vec![rewrite("b*", &"x".repeat(MAX_TARGET)); 8];
-        let error = path(&rewrites, None, &"a".repeat(127)).unwrap_err();
-        assert_eq!(error.reason, InvalidPath::TooLong);
-        assert!(error.name.len() <= 128 * MAX_TARGET + 127);
+        let (long, reason) = path_of(&rewrites, None, &"a".repeat(127)).unwrap_err();
+        assert_eq!(reason, InvalidPath::TooLong);
+        assert!(long.len() <= 128 * MAX_TARGET + 127);
         let doubled = rewrite("^(.*)$", &"$1".repeat(128));
-        let error = path(&[doubled], None, &"a".repeat(127)).unwrap_err();
-        assert_eq!(error.reason, InvalidPath::TooLong);
+        let (_, reason) = path_of(&[doubled], None, &"a".repeat(127)).unwrap_err();
+        assert_eq!(reason, InvalidPath::TooLong);
+    }
+
+    #[test]
+    fn matches_that_each_search_the_whole_name_take_steps_each() {
+        let longer = rewrite("^(.*)$", &"$1".repeat(16));
+        // Each letter is a match, but only the end of the name shows that the longer alternative is none.
+        let hostile = rewrite("(.?.?){80}Z|a", "b");
+        let (name, mut steps) = ("a".repeat(127), MatchSteps::of_mount());
+        let usual = path(std::slice::from_ref(&longer), None, &name, &mut steps);
+        assert_ne!(usual, Err(NotRewritten::TooManySteps));
+        let error = path(&[longer, hostile], None, &name, &mut steps).unwrap_err();
+        assert_eq!(error, NotRewritten::TooManySteps);
     }
 
     #[test]

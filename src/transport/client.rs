@@ -17,9 +17,9 @@ use zeroize::Zeroizing;
 use crate::spec::vault::VaultStanding;
 
 use super::{
-    connect::{ConnectPhase, Connector, MountGuard, Route, Uses, authority},
+    connect::{ConnectPhase, Connector, MAX_CONNECTIONS_OF_HOST, MountGuard, Route, Uses, authority},
     observe::{Observer, RequestLine},
-    pools::{MAX_IDLE_CONNECTIONS, Pools},
+    pools::Pools,
     timeouts::MAX_DEAD_CONNECTIONS,
 };
 
@@ -70,7 +70,7 @@ impl Client {
         standing: VaultStanding,
     ) -> Option<MountGuard> {
         let uri = url.as_str().parse().ok()?;
-        Some(self.connector.prewarm(&uri, connections.min(MAX_IDLE_CONNECTIONS), standing))
+        Some(self.connector.prewarm(&uri, connections.min(MAX_CONNECTIONS_OF_HOST), standing))
     }
 
     /// Returns the phase that connections to the host of `url` wait in; `None` if one is established, or none is

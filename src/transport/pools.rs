@@ -16,14 +16,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use super::connect::Connector;
+use super::connect::{Connector, MAX_CONNECTIONS_OF_HOST};
 
 /// How long an idle connection is used again. Key Vault and Entra keep it longer. hyper's client closes it within the
 /// next minute.
 const MAX_IDLE: Duration = Duration::from_secs(60);
-
-/// The most idle connections to a host.
-pub(super) const MAX_IDLE_CONNECTIONS: usize = 64;
 
 /// The most connections to all hosts before idle ones make room, about 15 MiB of them. Any pod can name vaults, and
 /// each of them can leave as many idle connections as a mount had reads.
@@ -105,7 +102,7 @@ impl Pools {
     fn pool(&self) -> Pool {
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(MAX_IDLE)
-            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+            .pool_max_idle_per_host(MAX_CONNECTIONS_OF_HOST)
             .pool_timer(TokioTimer::new())
             .build(self.connector.clone());
         Pool { client, id: Arc::default() }

@@ -69,8 +69,8 @@ impl RequestSender {
             let (host, authenticated) = (vault.clone(), self.authenticated.clone());
             async move {
                 let answer = async {
-                    let admitted = limiter.admit(queued).await?;
-                    // Boxed, so that a request that waits does not hold the room that its answer needs.
+                    // Both are boxed: a future has room for all that it waits for, and more reads wait than are sent.
+                    let admitted = limiter.admit(queued).boxed().await?;
                     send(sdk.clone(), Arc::new(admitted)).boxed().await
                 };
                 let result = sdk.measured(&request, answer).await;

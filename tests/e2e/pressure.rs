@@ -117,6 +117,25 @@ async fn the_idle_connections_of_any_number_of_vaults_make_room_and_those_in_use
 }
 
 #[tokio::test]
+async fn a_node_that_fills_up_opens_no_more_connections_than_requests_may_be_in_flight() {
+    let (azure, names) = Azure::with_numbered_secrets(500).await;
+    azure.latency().set(Duration::from_millis(10));
+    let provider = Provider::start(&azure);
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let calls: Vec<_> = names.chunks(50).map(|names| MountCall::of_secrets(&azure, names)).collect();
+    // The token is there, so that all reads begin at once.
+    provider.driver().mount(&MountCall::of_secrets(&azure, &names[..1])).await.unwrap();
+    let mounts = calls.iter().map(|call| {
+        let (driver, call) = (provider.driver(), call.of_another_pod());
+        async move { driver.mount(&call).await.map(drop) }
+    });
+    futures::future::try_join_all(mounts).await.unwrap();
+    let (connections, tokens) =
+        (azure.journal().connections(), azure.journal().count(&Route::token_endpoint()));
+    assert!(connections <= 64 + tokens as u64, "{connections} connections, {tokens} tokens");
+}
+
+#[tokio::test]
 async fn long_classes_that_arrive_together_are_all_mounted() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);

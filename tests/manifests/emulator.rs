@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, process::Command};
 use akv_emulator::Seed;
 use akv_provider::spec::{
     find::Candidate,
+    match_steps::MatchSteps,
     object::{ObjectType, VersionSelector},
 };
 use serde_json::json;
@@ -76,7 +77,7 @@ fn the_seed_has_every_object_of_every_example() {
             let tags = BTreeMap::new();
             let is_found = |name: &String| {
                 let candidate = Candidate { name, tags: &tags, content_type: None, is_managed: false };
-                find.conditions.admit(candidate)
+                find.conditions.admit(candidate, &mut MatchSteps::of_mount()).unwrap()
             };
             assert!(seed.vaults[vault].secrets.keys().any(is_found), "{file}: nothing for {find}");
         }

@@ -83,9 +83,7 @@ impl MountAttempt<'_> {
         listed.map_err(|error| match error {
             NotListed::NoPermit => NotFound::NoPermit,
             NotListed::TooLarge(index) => {
-                let find = &finds[index];
-                let error = ObjectError::TooManyListed { object_type: find.object_type() };
-                NotFound::Failures(vec![ObjectFailure::of_find(find, error)])
+                NotFound::Failures(vec![ObjectFailure::of_find(&finds[index], ObjectError::ListsTooLarge)])
             }
         })
     }

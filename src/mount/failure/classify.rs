@@ -214,7 +214,11 @@ impl ObjectError {
         match self {
             Self::Vault(error) | Self::List(error) => error.code(),
             Self::NothingFound => Code::NothingFound,
-            Self::TooManyListed { .. } | Self::TooManyFound | Self::TooManyStores => Code::TooManyFound,
+            Self::TooManyListed { .. }
+            | Self::TooManyFound
+            | Self::ListsTooLarge
+            | Self::TooManySteps
+            | Self::TooManyStores => Code::TooManyFound,
             Self::Content(error) => content_code(error),
             // The entry's first failure decides, as the message begins with it.
             Self::Outputs { failed } => {

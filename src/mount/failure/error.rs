@@ -255,6 +255,14 @@ pub enum ObjectError {
     /// The class finds more objects than one mount may have.
     #[error("the class finds more than {MAX_FOUND} objects")]
     TooManyFound,
+    /// The lists of the mount's vaults are too large together.
+    #[error("the lists of vaults that the class searches are too large together")]
+    ListsTooLarge,
+    /// The patterns of the class take too much work for the names of the vault.
+    #[error(
+        "its patterns, with those of the entries before, are too complex for so many names; write simpler ones"
+    )]
+    TooManySteps,
     /// The found objects have more stores than one mount may have.
     #[error("the class finds so many objects that there are more than {MAX_STORES} PKCS#12 stores")]
     TooManyStores,
@@ -324,6 +332,8 @@ impl ObjectError {
             | Self::NothingFound
             | Self::TooManyListed { .. }
             | Self::TooManyFound
+            | Self::ListsTooLarge
+            | Self::TooManySteps
             | Self::TooManyStores
             | Self::RewrittenPath { .. } => false,
         }

@@ -253,3 +253,28 @@ fn tags_and_content_type_are_those_of_the_list() {
     tagged.conditions.content_type = Some("TEXT/plain".to_owned());
     assert_eq!(chosen(&[], &[tagged], &[list]).as_deref(), Ok("b"));
 }
+
+#[test]
+fn patterns_that_work_for_minutes_are_refused_after_a_second() {
+    let names = (0..2_490).map(|number| format!("{number:0>127}"));
+    let many = list(listed(names));
+    let hostile = |entry| {
+        let regexp = "([a-z0-9]?[a-z0-9]?){80}Z$".parse().unwrap();
+        let name = Some(NameCondition::Regexp(regexp));
+        FindSpec { conditions: Conditions { name, ..Conditions::default() }, ..find(entry, 0, "*") }
+    };
+    let finds: Vec<_> = (0..20).map(hostile).collect();
+    let error = chosen(&[], &finds, &vec![many.clone(); 20]).unwrap_err();
+    let reason = "its patterns, with those of the entries before, are too complex for so many names; write simpler ones";
+    assert_eq!(error, format!("secret/* (objects[0]): {reason}"));
+
+    let usual = |entry| {
+        let regexp = r"^(shop|cart)-[a-z]+\d{2,4}-(prod|test)$".parse().unwrap();
+        let name = Some(NameCondition::Regexp(regexp));
+        let conditions = Conditions { name, ..Conditions::default() };
+        FindSpec { conditions, presence: Presence::Optional, ..find(entry, 0, "*") }
+    };
+    let finds: Vec<_> = (0..20).map(usual).collect();
+    let many = list(listed((0..2_490).map(|number| format!("shop-database-primary-password-{number}"))));
+    assert_eq!(chosen(&[], &finds, &vec![many; 20]), Ok(String::new()));
+}

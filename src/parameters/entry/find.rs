@@ -50,6 +50,9 @@ fields! {
     regexp: Option<String> = "regexp",
 }
 
+/// The longest content type, in bytes: that of an object that is listed.
+const MAX_CONTENT_TYPE: usize = 1_024;
+
 /// Most tags of one `find`: as many as an object has
 /// (<https://learn.microsoft.com/azure/key-vault/secrets/about-secrets#secret-tags>).
 const MAX_TAGS: usize = 15;
@@ -206,6 +209,10 @@ fn conditions(
     let content_type = text(&fields.content_type).map(str::to_owned);
     if content_type.is_some() && matches!(object_type, Some(ObjectType::Key | ObjectType::Certificate)) {
         problems.push(reader.wrong("contentType", "is only for objectType secret; use name or tags"));
+    }
+    if content_type.as_ref().is_some_and(|content_type| content_type.len() > MAX_CONTENT_TYPE) {
+        let reason = format!("is longer than {MAX_CONTENT_TYPE} bytes; no content type in a vault is");
+        problems.push(reader.wrong("contentType", reason));
     }
     let managed = problems.catch(managed(&reader, &fields.managed));
     let is_any_set = name.is_some() || !tags.is_empty() || content_type.is_some() || managed != Some(None);

@@ -3,6 +3,7 @@
 use crate::spec::{
     absence::Presence,
     find::{FindSpec, FoundShape, Managed},
+    match_steps::MatchSteps,
     object::{ObjectType, Origin},
     shape::{KeySelection, Shape},
 };
@@ -61,12 +62,12 @@ fn a_found_object_has_the_files_of_its_entry() {
     let keys = find(
         "- {objectType: secret, find: {name: '*'}, objectAlias: cfg, extract: yaml, objectEncoding: base64}",
     );
-    let Shape::Keys(keys) = keys.object(name()).unwrap().shape else { panic!() };
+    let Shape::Keys(keys) = keys.object(name(), &mut MatchSteps::of_mount()).unwrap().shape else { panic!() };
     let KeySelection::All { directory: Some(directory), .. } = keys.keys else { panic!() };
     assert_eq!(directory.as_str(), "cfg/web");
     let tls =
         find("- {objectType: secret, find: {name: '*', managed: true}, objectAlias: tls, outputs: tls-pem}");
-    let object = tls.object(name()).unwrap();
+    let object = tls.object(name(), &mut MatchSteps::of_mount()).unwrap();
     let paths: Vec<_> = object.shape.named_paths().into_iter().map(|path| path.as_str()).collect();
     assert_eq!(paths, ["tls/web/tls.crt", "tls/web/tls.key", "tls/web/ca.crt"]);
     assert_eq!(object.origin, Origin::Found { entry: 0 });
@@ -74,11 +75,14 @@ fn a_found_object_has_the_files_of_its_entry() {
         "- {objectType: cert, find: {name: '*'}, rewrite: [{regexp: {source: w, target: W}}], outputs: [{objectAlias: a/b, content: \
          leaf}]}",
     );
-    let object = listed.object(name()).unwrap();
+    let object = listed.object(name(), &mut MatchSteps::of_mount()).unwrap();
     assert_eq!(object.shape.named_paths()[0].as_str(), "Web/a/b");
     assert_eq!(object.object_type(), ObjectType::Certificate);
     let pfx = find("- {objectType: secret, find: {name: '*', managed: 1}, objectFormat: pfx}");
-    assert_eq!(pfx.object(name()).unwrap().shape.named_paths()[0].as_str(), "web");
+    assert_eq!(
+        pfx.object(name(), &mut MatchSteps::of_mount()).unwrap().shape.named_paths()[0].as_str(),
+        "web"
+    );
 }
 
 #[test]
@@ -202,6 +206,10 @@ fn finds_are_bounded() {
     assert!(found[0].contains("is longer than 256 bytes"), "{found:?}");
     let found = problems(&regexp("(a{1000}){1000}"));
     assert!(found[0].contains("repeats too much"), "{found:?}");
+    let content_type = |length: usize| entry(&format!("find: {{contentType: {}}}", "a".repeat(length)));
+    assert!(spec(&content_type(1_024)).is_ok());
+    let reason = "is longer than 1024 bytes; no content type in a vault is";
+    assert_eq!(problems(&content_type(1_025)), [format!("objects[0].find.contentType: {reason}")]);
 }
 
 #[test]

@@ -33,6 +33,13 @@ use super::{
     tunnel::{self, ProxyError},
 };
 
+/// The most connections to a host that requests open: as many as requests may be in flight to a vault.
+///
+/// hyper's pool opens a connection for each request that finds none idle, and lets the request go on with whichever is
+/// there first. While a node fills up, requests find none idle since the first connections are still being opened, and
+/// half of what they open would be needed by nobody. One that waits here ends when an idle one is there.
+pub(in crate::transport) const MAX_CONNECTIONS_OF_HOST: usize = 64;
+
 /// The settings of a client's connections.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -149,7 +156,10 @@ impl Connector {
                 return Ok(link.kept());
             }
         }
-        let counted: CountGuard = self.connection_count.count(&authority);
+        let room = self.connection_count.count_below(MAX_CONNECTIONS_OF_HOST, &authority);
+        let counted: CountGuard = timeout(self.shared.timeouts, room)
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "all connections to the host are in use"))?;
         let stream = self.shared.connect(&uri, self.shared.look_up(&uri)).await?;
         Ok(PooledConnection::new(stream, counted))
     }

@@ -23,7 +23,7 @@ pub(crate) use self::prewarm::MountGuard;
 
 pub(super) use self::{
     connection::Uses,
-    connector::{Connector, NoConnection, authority},
+    connector::{Connector, MAX_CONNECTIONS_OF_HOST, NoConnection, authority},
     dns::NoAddress,
     tunnel::ProxyError,
 };

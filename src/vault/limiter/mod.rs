@@ -25,7 +25,9 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 pub use self::state::{InFlight, LimiterState, Next, Ticket};
-pub(super) use self::{policy::LimiterPolicy, request::QueuedRequest, room::SharedRoom, turn::AdmittedRequest};
+pub(super) use self::{
+    policy::LimiterPolicy, request::QueuedRequest, room::SharedRoom, turn::AdmittedRequest,
+};
 
 use crate::spec::mount_kind::MountKind;
 

@@ -67,7 +67,8 @@ impl Setup {
     }
 
     async fn send(&self, path: &str) -> azure_core::Result<(u16, String)> {
-        self.send_through(&Context::new(), path, &[self.vault.clone()]).await
+        let next: [Arc<dyn Policy>; 1] = [self.vault.clone()];
+        self.send_through(&Context::new(), path, &next).await
     }
 
     async fn send_through(
