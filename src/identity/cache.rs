@@ -15,7 +15,7 @@ use std::{
 };
 
 use azure_core::credentials::TokenCredential;
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
 
 use crate::{singleflight::Singleflight, spec::principal::TokenGeneration, transport::LastExchange};
@@ -27,6 +27,19 @@ pub(super) type Attempted = Result<Authenticated, Arc<IdentityError>>;
 
 /// The most cached credentials: a node runs a few hundred pods at the most.
 const MAX_CREDENTIALS: usize = 1_000;
+
+/// What all of them may take in memory together, in bytes.
+const MAX_BYTES: u64 = MAX_CREDENTIALS as u64 * USUAL_BYTES;
+
+/// What a credential with an assertion of a usual length takes in memory, in bytes.
+const USUAL_BYTES: u64 = 8 << 10;
+
+/// What a credential takes beside what the pod proved, in bytes: the SDK's client and a token.
+const CREDENTIAL_OVERHEAD: u64 = 6 << 10;
+
+/// What a credential takes for each byte that the pod proved: the text, and what is made of it. A certificate that is
+/// sent with each request is longer there than in its text.
+const PROOF_COPIES: u64 = 2;
 
 /// A token that expires sooner is not shared with the next pod of its subject: that pod's own assertion is exchanged
 /// then. It is longer than the five minutes in which the SDK renews a token, so that no mount renews a token with the
@@ -42,10 +55,20 @@ const MAX_IDLE: Duration = Duration::from_secs(3600);
 pub(super) struct CredentialCache(Arc<Entries>);
 
 struct Entries {
-    by_key: Cache<CredentialKey, Arc<Kept>>,
+    by_key: Cache<CredentialKey, Arc<Kept>, Memory>,
     /// Held while a mount looks for the token of its subject, until it has begun to request one. So mounts of one
     /// subject that begin at the same moment make one request.
     subjects: Mutex<()>,
+}
+
+/// The weight of an entry: at least that of a usual one, so that their number is bounded too.
+#[derive(Debug, Clone)]
+struct Memory;
+
+impl Weighter<CredentialKey, Arc<Kept>> for Memory {
+    fn weight(&self, key: &CredentialKey, _: &Arc<Kept>) -> u64 {
+        USUAL_BYTES.max(CREDENTIAL_OVERHEAD + PROOF_COPIES * key.proof_bytes() as u64)
+    }
 }
 
 /// A cache entry, shared by all requests that have proved the same.
@@ -138,7 +161,8 @@ impl Kept {
 
 impl CredentialCache {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Entries { by_key: Cache::new(MAX_CREDENTIALS), subjects: Mutex::default() }))
+        let by_key = Cache::with_weighter(MAX_CREDENTIALS, MAX_BYTES, Memory);
+        Self(Arc::new(Entries { by_key, subjects: Mutex::default() }))
     }
 
     /// Returns the entry of `key`, and marks it as used.
@@ -228,7 +252,12 @@ mod tests {
 
     use crate::{
         cloud::CloudEnvironment,
-        spec::{cloud::CloudName, identity::IdentityMode},
+        spec::{
+            cloud::CloudName,
+            identity::IdentityMode,
+            sensitive::Sensitive,
+            service_principal::{ClientCertificate, ClientProof, SentChain},
+        },
     };
 
     use super::*;
@@ -259,6 +288,31 @@ mod tests {
             cache.of(&key(&client.to_string())).keep(Arc::new(Credential));
         }
         assert!(cache.0.by_key.len() <= MAX_CREDENTIALS, "{}", cache.0.by_key.len());
+    }
+
+    /// One identity can present one certificate in any number of texts, and Entra accepts each.
+    #[test]
+    fn long_certificates_take_the_place_of_several_credentials() {
+        let key = |number: usize, bytes: usize| {
+            let text = Sensitive::new(format!("{number:0>bytes$}"));
+            let password = Sensitive::new(String::new());
+            let proof =
+                ClientProof::Certificate(ClientCertificate { text, password, chain: SentChain::Sent });
+            let (tenant, client) = ("t".parse().unwrap(), "a".parse().unwrap());
+            let identity = IdentityMode::ServicePrincipal { tenant, client, proof };
+            CredentialKey::of(&identity, &CloudEnvironment::named(CloudName::Public)).unwrap()
+        };
+        let keep = |bytes| {
+            let cache = CredentialCache::new();
+            for number in 0..MAX_CREDENTIALS {
+                cache.of(&key(number, bytes)).keep(Arc::new(Credential));
+            }
+            cache.0.by_key.len()
+        };
+        let usual = keep(1_000);
+        assert!((900..=MAX_CREDENTIALS).contains(&usual), "{usual}");
+        let long = keep(32 << 10);
+        assert!((60..=120).contains(&long), "{long} credentials of 32 KiB");
     }
 
     #[tokio::test(start_paused = true)]

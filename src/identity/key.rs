@@ -20,30 +20,16 @@ use super::proof::ProvenSubject;
 /// CSIDriver object has no `tokenRequests`. A pod that presents the same whole token has proved the same. A
 /// forged token has another key, and Entra refuses it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct CredentialKey([u8; 32]);
+pub(super) struct CredentialKey {
+    hash: [u8; 32],
+    /// The length of what the pod proved, in bytes. The credential keeps it in memory.
+    proof_bytes: usize,
+}
 
 impl CredentialKey {
     /// Returns the key; `None` for a mode that only names its pod and proves nothing.
     pub(super) fn of(identity: &IdentityMode, cloud: &CloudEnvironment) -> Option<Self> {
-        let proof: &[&str] = match identity {
-            IdentityMode::WorkloadIdentity { assertion, .. }
-            | IdentityMode::IdentityBinding { assertion, .. } => &[assertion.expose()],
-            IdentityMode::ServicePrincipal { proof, .. } => match proof {
-                ClientProof::Secret(secret) => &["secret", secret.expose()],
-                ClientProof::Certificate(ClientCertificate { text, password, chain }) => &[
-                    "certificate",
-                    text.expose(),
-                    password.expose(),
-                    match chain {
-                        SentChain::Omitted => "",
-                        SentChain::Sent => "chain",
-                    },
-                ],
-            },
-            // The node's own identities: every pod on the node may use them.
-            IdentityMode::ManagedIdentity { .. } => &[],
-            IdentityMode::PodIdentity => return None,
-        };
+        let proof = proof(identity)?;
         let scope = cloud.vault_scope();
         let request = [
             identity.name(),
@@ -52,7 +38,7 @@ impl CredentialKey {
             cloud.authority().as_str(),
             &scope,
         ];
-        Some(Self::hash(request.iter().chain(proof)))
+        Some(Self { hash: hash(request.iter().chain(&proof)), proof_bytes: bytes(&proof) })
     }
 
     /// Returns the key that pods of one proven subject share, for the client and tenant of `identity`.
@@ -72,20 +58,50 @@ impl CredentialKey {
             cloud.authority().as_str(),
             &cloud.vault_scope(),
         ];
-        Self::hash(parts.iter())
+        Self { hash: hash(parts.iter()), proof_bytes: 0 }
     }
 
-    fn hash<'a>(parts: impl Iterator<Item = &'a &'a str>) -> Self {
-        let mut hash = Context::new(&SHA256);
-        for part in parts {
-            // Each part follows its length, so that no part can run into the next.
-            hash.update(&(part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        let mut key = [0; 32];
-        key.copy_from_slice(hash.finish().as_ref());
-        Self(key)
+    /// Returns the length of what the pod proved, in bytes; 0 for the key of a subject.
+    pub(super) fn proof_bytes(&self) -> usize {
+        self.proof_bytes
     }
+}
+
+/// Returns what the pod presents; `None` if it only names itself.
+fn proof(identity: &IdentityMode) -> Option<Vec<&str>> {
+    Some(match identity {
+        IdentityMode::WorkloadIdentity { assertion, .. }
+        | IdentityMode::IdentityBinding { assertion, .. } => vec![assertion.expose()],
+        IdentityMode::ServicePrincipal { proof, .. } => match proof {
+            ClientProof::Secret(secret) => vec!["secret", secret.expose()],
+            ClientProof::Certificate(ClientCertificate { text, password, chain }) => {
+                let chain = match chain {
+                    SentChain::Omitted => "",
+                    SentChain::Sent => "chain",
+                };
+                vec!["certificate", text.expose(), password.expose(), chain]
+            }
+        },
+        // The node's own identities: every pod on the node may use them.
+        IdentityMode::ManagedIdentity { .. } => Vec::new(),
+        IdentityMode::PodIdentity => return None,
+    })
+}
+
+fn bytes(proof: &[&str]) -> usize {
+    proof.iter().map(|part| part.len()).sum()
+}
+
+fn hash<'a>(parts: impl Iterator<Item = &'a &'a str>) -> [u8; 32] {
+    let mut hash = Context::new(&SHA256);
+    for part in parts {
+        // Each part follows its length, so that no part can run into the next.
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let mut key = [0; 32];
+    key.copy_from_slice(hash.finish().as_ref());
+    key
 }
 
 #[cfg(test)]
