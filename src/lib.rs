@@ -7,7 +7,7 @@
 
 pub mod admin;
 pub mod app;
-mod blocking;
+pub mod blocking;
 pub mod build;
 pub mod cli;
 pub mod cloud;

@@ -9,6 +9,7 @@ use std::{
 
 use akv_provider::{
     app::App,
+    blocking,
     build::Build,
     cli::{self, Command, Config, Environment},
     hardening, logging,
@@ -64,10 +65,14 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-// One thread is enough: the provider mostly waits for the network, and long computations run on other threads. A
-// second thread would cost memory, and a wake-up across threads for each answer.
-#[tokio::main(flavor = "current_thread")]
-async fn run(config: Config) -> Result<(), Box<dyn Error>> {
+fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    // One thread is enough: the provider mostly waits for the network, and long computations run on other threads. A
+    // second thread would cost memory, and a wake-up across threads for each answer.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().on_thread_start(blocking::lower_priority).build()?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let shutdown = shutdown()?;
     let endpoint = config.endpoint.clone();
     let timeouts = Timeouts::within(config.mounts.budget);

@@ -103,6 +103,19 @@ async fn thousands_of_secrets_do_not_fill_the_memory() {
     assert!(after < before + 30, "from {before} to {after} MiB");
 }
 
+/// Any number of them would otherwise have as much of the processor each as the thread that answers probes.
+#[tokio::test]
+async fn long_computations_leave_the_serving_thread_its_time() {
+    let azure = Azure::with_secrets(&[("db", "user: app")]).await;
+    let process = Process::start_with(&azure, &[]).await;
+    let call = MountCall::of("- {objectName: db, objectType: secret, extract: yaml, objectAlias: ./}")
+        .workload(&azure);
+    assert_eq!(process.driver().mount(&call).await.unwrap().text("user"), "app");
+    let (serving, computing) = process.niceness();
+    assert!(!computing.is_empty(), "YAML is parsed on a thread of its own");
+    assert!(computing.iter().all(|niceness| *niceness == serving.max(10)), "{serving} and {computing:?}");
+}
+
 #[tokio::test]
 async fn more_names_than_fit_into_a_volume_are_refused_before_any_read() {
     let azure = Azure::with_secrets(&[("a", "x")]).await;

@@ -60,6 +60,21 @@ impl Process {
         kib / 1024
     }
 
+    /// Returns the niceness of each thread, of the one that serves first.
+    pub(crate) fn niceness(&self) -> (i32, Vec<i32>) {
+        let pid = self.child.id().expect("the provider runs");
+        let niceness = |task: &Path| -> i32 {
+            let status = fs::read_to_string(task.join("stat")).expect("the thread has a status");
+            // proc_pid_stat(5): the 19th field. The second one, the name, may contain blanks.
+            let after_name = status.rsplit_once(") ").expect("a name").1;
+            after_name.split(' ').nth(16).expect("19 fields").parse().expect("a number")
+        };
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the provider has threads");
+        let threads = threads.map(|task| task.expect("a thread").path());
+        let (serving, others): (Vec<_>, Vec<_>) = threads.partition(|task| task.ends_with(pid.to_string()));
+        (niceness(&serving[0]), others.iter().map(|task| niceness(task)).collect())
+    }
+
     pub(crate) async fn signal(self, signal: &str) -> Output {
         let pid = self.child.id().expect("the provider runs").to_string();
         let sent = Command::new("kill").args([signal, &pid]).status().await.expect("kill is there");
