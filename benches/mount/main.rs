@@ -74,6 +74,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let check = runtime.block_on(Check::take(&azure))?;
     let mut report = Report { check, providers: providers(arguments, &azure), rows: Vec::new() };
     for scenario in scenarios {
+        if let Some(provider) = report.providers.first() {
+            let stage = Stage { azure: &azure, provider, quick: arguments.quick };
+            runtime.block_on(scenario.warm_up(&stage));
+        }
         let mut results = Vec::new();
         // The providers take turns in each scenario, so that other load of the machine affects all of them.
         for provider in &report.providers {

@@ -15,6 +15,10 @@ pub enum ContentError {
     #[error("cannot decode the secret's value, check objectEncoding")]
     Encoding(#[source] EncodingError),
 
+    /// A structured value is not in the encoding of its entry's `objectEncoding`.
+    #[error("cannot decode the secret's value, check objectEncoding")]
+    StructuredEncoding(#[source] EncodingError),
+
     /// A PKCS#12 archive was requested in an encoding, and the value is PEM.
     #[error(
         "objectFormat is pfx, but the vault holds this secret as PEM; leave out objectFormat and objectEncoding, or import \

@@ -28,6 +28,10 @@ pub enum PartsError {
     )]
     NoCertificateForm,
 
+    /// A block of PEM begins, and cannot be read.
+    #[error("a PEM block of the value is cut off or not base64; store the whole file")]
+    BrokenBlock,
+
     /// The private key in PEM is under a password.
     #[error(
         "the private key is encrypted, and a PEM value has no password; store the key unencrypted, or as PKCS#12"

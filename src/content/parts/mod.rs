@@ -41,8 +41,13 @@ enum Certificates {
         intermediates: Vec<Vec<u8>>,
         top: Top,
     },
-    /// Certificates of authorities without a private key, in the order of the source.
-    Authorities(Vec<Vec<u8>>),
+    /// Certificates of authorities without a private key.
+    Authorities {
+        /// In the order of the source.
+        stored: Vec<Vec<u8>>,
+        /// In the order of the chain, the topmost last; those outside of it follow.
+        chained: Vec<Vec<u8>>,
+    },
 }
 
 /// The end of a chain.
@@ -92,14 +97,14 @@ impl Parts {
     fn leaf(&self) -> Option<&[u8]> {
         match &self.certificates {
             Certificates::Chain { leaf, .. } => Some(leaf),
-            Certificates::None | Certificates::Authorities(_) => None,
+            Certificates::None | Certificates::Authorities { .. } => None,
         }
     }
 
     fn intermediates(&self) -> &[Vec<u8>] {
         match &self.certificates {
             Certificates::Chain { intermediates, .. } => intermediates,
-            Certificates::None | Certificates::Authorities(_) => &[],
+            Certificates::None | Certificates::Authorities { .. } => &[],
         }
     }
 
@@ -107,7 +112,7 @@ impl Parts {
     fn authorities(&self) -> Vec<&[u8]> {
         match &self.certificates {
             Certificates::None => Vec::new(),
-            Certificates::Authorities(authorities) => authorities.iter().map(Vec::as_slice).collect(),
+            Certificates::Authorities { stored, .. } => stored.iter().map(Vec::as_slice).collect(),
             Certificates::Chain { leaf, top: Top::SelfSigned, .. } => vec![leaf],
             Certificates::Chain { top: Top::Root(root), .. } => vec![root],
             Certificates::Chain { intermediates, top: Top::Open, .. } => {
@@ -118,6 +123,9 @@ impl Parts {
 
     /// Returns the certificates to trust, in the order of the chain, the topmost last.
     fn trusted(&self) -> Vec<&[u8]> {
+        if let Certificates::Authorities { chained, .. } = &self.certificates {
+            return chained.iter().map(Vec::as_slice).collect();
+        }
         let mut trusted: Vec<&[u8]> = self.intermediates().iter().map(Vec::as_slice).collect();
         for authority in self.authorities() {
             if !trusted.contains(&authority) {
@@ -132,13 +140,14 @@ impl Certificates {
     fn of(chain: &Chain<'_>, stored: &[Vec<u8>], has_key: bool) -> Self {
         let Some((leaf, above)) = chain.links.split_first() else { return Self::None };
         if !has_key && stored.iter().all(|certificate| chain::is_authority(certificate)) {
-            let mut authorities: Vec<Vec<u8>> = Vec::new();
+            let mut distinct: Vec<Vec<u8>> = Vec::new();
             for certificate in stored {
-                if !authorities.contains(certificate) {
-                    authorities.push(certificate.clone());
+                if !distinct.contains(certificate) {
+                    distinct.push(certificate.clone());
                 }
             }
-            return Self::Authorities(authorities);
+            let chained = chain.links.iter().chain(&chain.others).map(|certificate| certificate.to_vec());
+            return Self::Authorities { stored: distinct, chained: chained.collect() };
         }
         let (intermediates, top) = match above.split_last() {
             None if chain.ends_in_root => (above, Top::SelfSigned),

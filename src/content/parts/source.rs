@@ -36,8 +36,12 @@ pub(super) fn read(value: &str, password: &str) -> Result<Source, PartsError> {
 
 /// Reads the blocks of certificates and private keys. Others are skipped, such as the `EC PARAMETERS` of OpenSSL.
 fn of_pem(text: &str) -> Result<Source, PartsError> {
+    // Editors of Windows begin a text with a mark, and the first block would not begin its line.
+    let text = text.trim_start_matches('\u{feff}');
     let mut source = Source { form: Form::Pem, keys: Vec::new(), certificates: Vec::new() };
+    let mut complete = 0;
     for block in pem::blocks(text) {
+        complete += 1;
         let key = match block.label() {
             CERTIFICATE | X509_CERTIFICATE | X_509_CERTIFICATE => {
                 source.certificates.push(block.content().to_vec());
@@ -54,6 +58,10 @@ fn of_pem(text: &str) -> Result<Source, PartsError> {
         if source.keys.len() > MAX_KEYS {
             return Err(PartsError::TooManyKeys { most: MAX_KEYS });
         }
+    }
+    // What a broken block was to be would otherwise count as missing, and an optional output would hide it.
+    if pem::begun(text) > complete {
+        return Err(PartsError::BrokenBlock);
     }
     if source.keys.is_empty() && source.certificates.is_empty() {
         return Err(PartsError::NoCertificateForm);

@@ -143,6 +143,26 @@ fn certificates_of_authorities_alone_are_all_trusted() {
     assert_eq!(part(&value, &Part::Ca(DER)), Err(PartsError::SeveralAuthorities { count: 2 }));
     assert_eq!(missing(&value, &Part::Leaf(PEM)), MissingOutput::Leaf);
     assert_eq!(part(&certificates(&chain[5..]), &Part::Ca(DER)).unwrap(), chain[5]);
+    let upside_down = certificates(&[chain[5].clone(), chain[4].clone()]);
+    assert_eq!(text(&upside_down, &Part::Ca(PEM)), upside_down);
+    assert_eq!(text(&upside_down, &Part::TruststorePem), certificates(&chain[4..]));
+}
+
+#[test]
+fn a_pem_text_of_windows_is_read_from_its_first_block() {
+    let Stored { chain, .. } = stored();
+    let value = format!("\u{feff}{}", certificates(&chain));
+    assert_eq!(text(&value, &Part::Leaf(PEM)), certificates(&chain[..1]));
+}
+
+#[test]
+fn a_broken_block_is_not_a_missing_one() {
+    let Stored { chain, key, .. } = stored();
+    let key = blocks([(PRIVATE_KEY, key.as_slice())]);
+    let whole = certificates(&chain[..1]);
+    for broken in [whole.replacen("MII", "M!I", 1), whole[..whole.len() / 2].to_owned()] {
+        assert_eq!(open(&(key.clone() + &broken)).unwrap_err(), PartsError::BrokenBlock, "{broken}");
+    }
 }
 
 #[test]
@@ -203,7 +223,7 @@ fn an_archive_may_have_a_password() {
 
 #[test]
 fn what_is_no_certificate_has_no_parts() {
-    for value in ["", "s3cret", "c2VjcmV0", "-----BEGIN CERTIFICATE-----\nbroken", "{\"a\": 1}"] {
+    for value in ["", "s3cret", "c2VjcmV0", "{\"a\": 1}"] {
         assert_eq!(open(value).unwrap_err(), PartsError::NoCertificateForm, "{value}");
     }
     let public = blocks([("PUBLIC KEY", &[0x30, 0][..])]);

@@ -40,6 +40,11 @@ pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     })
 }
 
+/// Returns how many blocks of `text` begin, also those that cannot be parsed.
+pub(super) fn begun(text: &str) -> usize {
+    text.lines().filter(|line| line.starts_with(BEGIN)).count()
+}
+
 /// Returns whether a text looks like PEM, even if no block in it can be parsed.
 pub fn is_pem(text: &str) -> bool {
     text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').starts_with(BEGIN)

@@ -222,7 +222,10 @@ impl ObjectError {
             Self::Content(error) => content_code(error),
             // The entry's first failure decides, as the message begins with it.
             Self::Outputs { failed } => {
-                failed.first().map_or(Code::CannotConvert, |failed| content_code(&failed.error))
+                match failed.first().map_or(Code::CannotConvert, |failed| content_code(&failed.error)) {
+                    Code::WrongEncoding => Code::CannotConvert,
+                    code => code,
+                }
             }
             Self::Clash { .. } | Self::KeyClash(_) => Code::FileClash,
             Self::NoSuchKey { .. } => Code::NoSuchKey,
@@ -236,9 +239,8 @@ impl ObjectError {
 
 fn content_code(error: &ContentError) -> Code {
     match error {
-        ContentError::Encoding(_) | ContentError::PemNotEncoded | ContentError::KeyEncoding { .. } => {
-            Code::WrongEncoding
-        }
+        // Of a single file. Of the files that are made of a value, it is one more thing that cannot be converted.
+        ContentError::Encoding(_) | ContentError::PemNotEncoded => Code::WrongEncoding,
         ContentError::EmptyCertificate => Code::CertificateNotIssued,
         _ => Code::CannotConvert,
     }

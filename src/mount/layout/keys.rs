@@ -182,7 +182,8 @@ impl Documents {
 
 fn parse(bundle: &Bundle, encoding: SecretEncoding, syntax: Syntax) -> Result<Document, ContentError> {
     let Bundle::Secret(secret) = bundle else { return Err(ContentError::NoKeys) };
-    let bytes = encoding::decode(secret.value.expose(), encoding).map_err(ContentError::Encoding)?;
+    let bytes =
+        encoding::decode(secret.value.expose(), encoding).map_err(ContentError::StructuredEncoding)?;
     let text = std::str::from_utf8(bytes.expose()).map_err(|_| ContentError::NotText)?;
     Document::parse(text, syntax).map_err(ContentError::Structure)
 }
