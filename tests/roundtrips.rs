@@ -14,6 +14,7 @@ use akv_provider::{
         pem,
         pkcs12::Archive,
         secret::{self, CertificateSettings},
+        work::Work,
     },
     identity::UnverifiedClaims,
     parameters::{self, MountTexts},
@@ -111,7 +112,7 @@ proptest! {
     #[test]
     fn a_secret_that_backs_no_certificate_is_unchanged(value in any::<String>()) {
         let settings = CertificateSettings::default();
-        let content = secret::render(&value, None, SecretFormat::Pem, SecretEncoding::Utf8, settings).unwrap();
+        let content = secret::render(&value, None, SecretFormat::Pem, SecretEncoding::Utf8, settings, &mut Work::of_mount()).unwrap();
         prop_assert_eq!(content.whole.expose(), value.as_bytes());
     }
 
@@ -235,9 +236,9 @@ proptest! {
 
     #[test]
     fn a_chain_comes_out_in_order_however_it_is_stored(order in Just((0..6).collect::<Vec<usize>>()).prop_shuffle()) {
-        let stored = Archive::open(include_bytes!("data/pkcs12/shuffled-chain.pfx"), "").unwrap().certificates;
+        let stored = Archive::open(include_bytes!("data/pkcs12/shuffled-chain.pfx"), "", &mut Work::of_mount()).unwrap().certificates;
         let shuffled: Vec<Vec<u8>> = order.iter().map(|index| stored[*index].clone()).collect();
-        prop_assert_eq!(chain::order(&shuffled, &[]).unwrap(), chain::order(&stored, &[]).unwrap());
+        prop_assert_eq!(chain::order(&shuffled, &[], &mut Work::of_mount()).unwrap(), chain::order(&stored, &[], &mut Work::of_mount()).unwrap());
     }
 
     #[test]

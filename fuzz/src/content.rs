@@ -13,6 +13,7 @@ use akv_provider::{
         pkcs12::Archive,
         private_key::PrivateKey,
         secret::{self, CertificateSettings, PemFiles},
+        work::Work,
     },
     spec::{
         output::{Alias, KeyEncoding, Part, PartFormat, Store, StoreProfile},
@@ -47,7 +48,7 @@ pub const CURVES: [&str; 6] = ["P-256", "P-384", "P-521", "P-256K", "", "other"]
 
 /// A PKCS#12 archive.
 pub fn pkcs12(input: &[u8]) {
-    if let Ok(archive) = Archive::open(input, "") {
+    if let Ok(archive) = Archive::open(input, "", &mut Work::of_mount()) {
         let size: usize = archive.certificates.iter().map(Vec::len).sum();
         assert!(size <= input.len(), "more came out than went in");
         for key in &archive.keys {
@@ -66,7 +67,7 @@ pub fn parts(input: &[u8]) {
         0 => Cow::Owned(BASE64.encode(value)),
         _ => String::from_utf8_lossy(value),
     };
-    let Ok(parts) = Parts::of(&value, password, ChainOrder::Construct) else { return };
+    let Ok(parts) = Parts::of(&value, password, ChainOrder::Construct, &mut Work::of_mount()) else { return };
     let mut key = None;
     for part in every_part() {
         let Ok(contents) = parts.write(&value, &part, password) else { continue };
@@ -74,12 +75,14 @@ pub fn parts(input: &[u8]) {
             Part::Key(KeyEncoding::Pkcs8, PartFormat::Der) => key = Some(contents),
             Part::Key(..) => {}
             Part::Keystore(_) => {
-                let archive = Archive::open(contents.expose(), password).expect("a store opens");
+                let archive =
+                    Archive::open(contents.expose(), password, &mut Work::of_mount()).expect("a store opens");
                 let stored = archive.keys.first().map(Sensitive::expose);
                 assert_eq!(stored, key.as_ref().map(Sensitive::expose), "the key of the store");
             }
             Part::Truststore(_) => {
-                let archive = Archive::open(contents.expose(), password).expect("a store opens");
+                let archive =
+                    Archive::open(contents.expose(), password, &mut Work::of_mount()).expect("a store opens");
                 assert!(archive.keys.is_empty() && !archive.certificates.is_empty());
             }
             _ => assert!(!contents.expose().is_empty(), "a part without content is missing"),
@@ -138,7 +141,7 @@ pub fn chain(input: &[u8]) {
         certificates.push(certificate.to_vec());
         rest = after;
     }
-    if let Ok(mut ordered) = chain::order(&certificates, &[]) {
+    if let Ok(mut ordered) = chain::order(&certificates, &[], &mut Work::of_mount()) {
         let mut stored: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
         stored.sort_unstable();
         stored.dedup();
@@ -169,7 +172,7 @@ pub fn secret(input: &[u8]) {
     let order = if how & 32 == 0 { ChainOrder::Construct } else { ChainOrder::AsStored };
     let files = if how & 64 == 0 { PemFiles::Together } else { PemFiles::Separate };
     let settings = CertificateSettings { order, files };
-    if let Ok(content) = secret::render(value, backing, format, encoding, settings) {
+    if let Ok(content) = secret::render(value, backing, format, encoding, settings, &mut Work::of_mount()) {
         assert_eq!(content.separate.is_some(), backing.is_some() && files == PemFiles::Separate);
         for part in content.separate.into_iter().flat_map(|parts| [parts.certificates, parts.keys]).flatten()
         {

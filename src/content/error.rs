@@ -81,6 +81,13 @@ pub enum ContentError {
     )]
     TooManySignatures,
 
+    /// The certificates of all archives of the mount need too many signature checks.
+    #[error(
+        "the certificates of this mount together need more signature checks than are granted to put them in order; use \
+         several volumes, or set --construct-pem-chain=false to write them as they are stored"
+    )]
+    TooManySignaturesTogether,
+
     /// The key cannot be written as a public key.
     #[error("cannot convert the key to a PEM public key")]
     Jwk(#[source] JwkError),
@@ -145,6 +152,7 @@ impl From<ChainError> for ContentError {
         match error {
             ChainError::TooManyCertificates { count, most } => Self::TooManyCertificates { count, most },
             ChainError::TooManySignatures => Self::TooManySignatures,
+            ChainError::TooManySignaturesTogether => Self::TooManySignaturesTogether,
         }
     }
 }

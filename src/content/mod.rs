@@ -25,6 +25,7 @@ pub mod pkcs12;
 pub mod private_key;
 pub mod secret;
 pub mod structured;
+pub mod work;
 
 mod asn1;
 

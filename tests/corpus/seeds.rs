@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use akv_provider::content::pkcs12::Archive;
+use akv_provider::content::{pkcs12::Archive, work::Work};
 use aws_lc_rs::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
@@ -120,7 +120,7 @@ fn of_vault(vault: &Value, seeds: &mut Seeds) {
 }
 
 fn of_archive(pfx: Vec<u8>, seeds: &mut Seeds) {
-    if let Ok(archive) = Archive::open(&pfx, "") {
+    if let Ok(archive) = Archive::open(&pfx, "", &mut Work::of_mount()) {
         seeds.extend(archive.keys.iter().map(|key| ("private_key", key.expose().clone())));
         seeds.insert(("chain", counted(&archive.certificates)));
     }

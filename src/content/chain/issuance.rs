@@ -15,6 +15,7 @@ use x509_parser::{
 use crate::content::{
     asn1::{ED25519, P256, P384, P521, SECP256K1, SHA256, SHA384, SHA512},
     chain::ChainError,
+    work::{TooMuchTogether, Work},
 };
 
 /// A certificate of an archive, parsed if it is X.509.
@@ -31,18 +32,19 @@ struct Read<'a> {
 }
 
 /// The signature checks that remain for one archive.
-pub(super) struct SignatureChecks {
+pub(super) struct SignatureChecks<'a> {
     left: usize,
+    of_mount: &'a mut Work,
 }
 
-impl SignatureChecks {
-    pub(super) fn granted() -> Self {
-        Self { left: GRANTED }
+impl<'a> SignatureChecks<'a> {
+    pub(super) fn granted(of_mount: &'a mut Work) -> Self {
+        Self { left: GRANTED, of_mount }
     }
 
     fn spend(&mut self) -> Result<(), ChainError> {
         self.left = self.left.checked_sub(1).ok_or(ChainError::TooManySignatures)?;
-        Ok(())
+        self.of_mount.spend_signature().map_err(|TooMuchTogether| ChainError::TooManySignaturesTogether)
     }
 }
 
@@ -92,7 +94,7 @@ impl<'a> Candidate<'a> {
 
     /// Returns whether this certificate names and signed `other`. If the signature algorithm is unsupported, key
     /// identifiers must agree instead, if both are present.
-    pub(super) fn issued(&self, other: &Self, checks: &mut SignatureChecks) -> Result<bool, ChainError> {
+    pub(super) fn issued(&self, other: &Self, checks: &mut SignatureChecks<'_>) -> Result<bool, ChainError> {
         let (Some(issuer), Some(subject)) = (&self.read, &other.read) else {
             return Ok(false);
         };

@@ -4,7 +4,7 @@ mod issuance;
 
 use std::collections::HashSet;
 
-use super::error::ContentError;
+use super::{error::ContentError, work::Work};
 use issuance::{Candidate, SignatureChecks};
 
 /// `--construct-pem-chain`: the order in which the certificates of an archive are written.
@@ -42,14 +42,23 @@ pub enum ChainError {
     /// Too many certificates have the same name.
     #[error("they need more signature checks than are granted")]
     TooManySignatures,
+    /// Certificates of all objects of the mount have the same names.
+    #[error(
+        "the certificates of this mount together need more signature checks than are granted; use several volumes"
+    )]
+    TooManySignaturesTogether,
 }
 
 /// Orders certificates from the leaf to the root, as [`build`] does. Certificates outside the chain follow.
 ///
 /// # Errors
 /// There are too many certificates to compare, or too many with the same name.
-pub fn order<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<Vec<&'a [u8]>, ContentError> {
-    let Chain { mut links, others, .. } = build(certificates, public_keys)?;
+pub fn order<'a>(
+    certificates: &'a [Vec<u8>],
+    public_keys: &[&[u8]],
+    work: &mut Work,
+) -> Result<Vec<&'a [u8]>, ContentError> {
+    let Chain { mut links, others, .. } = build(certificates, public_keys, work)?;
     links.extend(others);
     Ok(links)
 }
@@ -64,7 +73,11 @@ pub fn order<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<V
 ///
 /// # Errors
 /// There are too many certificates to compare, or too many with the same name.
-pub fn build<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<Chain<'a>, ChainError> {
+pub fn build<'a>(
+    certificates: &'a [Vec<u8>],
+    public_keys: &[&[u8]],
+    work: &mut Work,
+) -> Result<Chain<'a>, ChainError> {
     if certificates.len() > MAX_CERTIFICATES {
         return Err(ChainError::TooManyCertificates { count: certificates.len(), most: MAX_CERTIFICATES });
     }
@@ -72,7 +85,7 @@ pub fn build<'a>(certificates: &'a [Vec<u8>], public_keys: &[&[u8]]) -> Result<C
     let candidates: Vec<_> =
         certificates.iter().filter(|der| seen.insert(*der)).map(|der| Candidate::new(der)).collect();
     let mut chain = Vec::with_capacity(candidates.len());
-    let mut checks = SignatureChecks::granted();
+    let mut checks = SignatureChecks::granted(work);
     let mut next = leaf(&candidates, public_keys, &mut checks)?;
     while let Some(link) = next {
         chain.push(link);
@@ -100,7 +113,7 @@ pub fn is_authority(certificate: &[u8]) -> bool {
 fn leaf(
     candidates: &[Candidate<'_>],
     public_keys: &[&[u8]],
-    checks: &mut SignatureChecks,
+    checks: &mut SignatureChecks<'_>,
 ) -> Result<Option<usize>, ChainError> {
     if let Some(leaf) = public_keys.iter().find_map(|key| newest(candidates, |other| other.has_key(key))) {
         return Ok(Some(leaf));
@@ -131,7 +144,7 @@ fn issuer(
     candidates: &[Candidate<'_>],
     chain: &[usize],
     link: usize,
-    checks: &mut SignatureChecks,
+    checks: &mut SignatureChecks<'_>,
 ) -> Result<Option<usize>, ChainError> {
     let link = &candidates[link];
     if link.issued(link, checks)? {

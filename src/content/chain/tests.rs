@@ -10,7 +10,7 @@ struct Fixture {
 }
 
 fn fixture() -> Fixture {
-    let read = |name| Archive::open(&content::fixture(name), "").unwrap();
+    let read = |name| Archive::open(&content::fixture(name), "", &mut Work::of_mount()).unwrap();
     let Archive { keys, certificates } = read("shuffled-chain.pfx");
     let [leaf, ca3, root, ca1, ca4, ca2] = <[_; 6]>::try_from(certificates).unwrap();
     Fixture {
@@ -21,7 +21,7 @@ fn fixture() -> Fixture {
 }
 
 fn ordered(certificates: &[Vec<u8>], public_keys: &[&[u8]]) -> Vec<Vec<u8>> {
-    order(certificates, public_keys).unwrap().into_iter().map(<[u8]>::to_vec).collect()
+    order(certificates, public_keys, &mut Work::of_mount()).unwrap().into_iter().map(<[u8]>::to_vec).collect()
 }
 
 #[test]
@@ -78,7 +78,8 @@ struct Renewals {
 }
 
 fn renewals() -> Renewals {
-    let Archive { keys, certificates } = Archive::open(&content::fixture("renewed.pfx"), "").unwrap();
+    let Archive { keys, certificates } =
+        Archive::open(&content::fixture("renewed.pfx"), "", &mut Work::of_mount()).unwrap();
     let [leaf_2024, leaf_2090, root, ca_2020, leaf_2020, ca_2022, twice] =
         <[_; 7]>::try_from(certificates).unwrap();
     assert_eq!(leaf_2024, twice);
@@ -109,7 +110,7 @@ fn of_two_certificates_of_one_key_the_newest_comes_first_whatever_the_time_is_no
 #[test]
 fn of_a_renewed_self_signed_certificate_the_newest_comes_first() {
     let Archive { keys, certificates } =
-        Archive::open(&content::fixture("renewed-self-signed.pfx"), "").unwrap();
+        Archive::open(&content::fixture("renewed-self-signed.pfx"), "", &mut Work::of_mount()).unwrap();
     let key = PrivateKey::from_pkcs8(keys[0].expose()).unwrap();
     let [old, new] = <[_; 2]>::try_from(certificates).unwrap();
     for keys in [vec![], vec![key.public_key()]] {
@@ -158,9 +159,9 @@ fn a_signature_of_an_unknown_algorithm_falls_back_to_names() {
 #[test]
 fn too_many_certificates_are_refused() {
     let certificates: Vec<_> = (0..=MAX_CERTIFICATES).map(|number| vec![number as u8]).collect();
-    assert_eq!(order(&certificates[1..], &[]).unwrap().len(), MAX_CERTIFICATES);
+    assert_eq!(order(&certificates[1..], &[], &mut Work::of_mount()).unwrap().len(), MAX_CERTIFICATES);
     assert_eq!(
-        order(&certificates, &[]),
+        order(&certificates, &[], &mut Work::of_mount()),
         Err(ContentError::TooManyCertificates { count: MAX_CERTIFICATES + 1, most: MAX_CERTIFICATES })
     );
 }
@@ -194,12 +195,19 @@ fn signature_checks_among_certificates_of_one_name_are_bounded() {
         copies.chain([chain[5].clone()]).collect()
     };
     assert_eq!(ordered(&roots(20), &[]).len(), 20);
-    assert_eq!(order(&roots(100), &[]), Err(ContentError::TooManySignatures));
+    assert_eq!(order(&roots(100), &[], &mut Work::of_mount()), Err(ContentError::TooManySignatures));
+    let (twenty, mut of_mount) = (roots(20), Work::of_mount());
+    let ordered = (0..).map(|_| order(&twenty, &[], &mut of_mount)).take_while(Result::is_ok).count();
+    assert!((5..100).contains(&ordered), "{ordered} objects");
+    assert_eq!(order(&twenty, &[], &mut of_mount), Err(ContentError::TooManySignaturesTogether));
 }
 
 #[test]
 fn ten_thousand_certificates_are_refused_without_parsing() {
     let Fixture { chain, .. } = fixture();
     let many = vec![chain[0].clone(); 10_000];
-    assert!(matches!(order(&many, &[]), Err(ContentError::TooManyCertificates { count: 10_000, .. })));
+    assert!(matches!(
+        order(&many, &[], &mut Work::of_mount()),
+        Err(ContentError::TooManyCertificates { count: 10_000, .. })
+    ));
 }

@@ -9,6 +9,7 @@ use super::{
     pem::{self, CERTIFICATE, PRIVATE_KEY},
     pkcs12::{Archive, Pkcs12Error},
     private_key::{PrivateKey, PrivateKeyError},
+    work::Work,
 };
 
 /// An RSA key with its certificate.
@@ -74,13 +75,14 @@ impl ClientKey {
     /// # Errors
     /// There is not exactly one key in it, the key is not RSA, or no certificate of the key is valid at `now`.
     pub fn open(text: &str, password: &str, now: OffsetDateTime) -> Result<Self, ClientKeyError> {
+        let work = &mut Work::of_mount();
         if text.len() > MAX_BYTES {
             return Err(ClientKeyError::TooLong);
         }
         let (key, certificates) =
-            if pem::is_pem(text) { from_pem(text) } else { from_pkcs12(text, password) }?;
+            if pem::is_pem(text) { from_pem(text) } else { from_pkcs12(text, password, work) }?;
         let pair = KeyPair::from_pkcs8(key.pkcs8()).map_err(|_| ClientKeyError::NotRsa)?;
-        let certificates: Vec<Vec<u8>> = chain::order(&certificates, &[key.public_key()])
+        let certificates: Vec<Vec<u8>> = chain::order(&certificates, &[key.public_key()], work)
             .map_err(|_| ClientKeyError::TooManyCertificates)?
             .into_iter()
             .map(<[u8]>::to_vec)
@@ -120,12 +122,13 @@ fn from_pem(text: &str) -> Result<Parts, ClientKeyError> {
     Ok((only(keys)?.map_err(ClientKeyError::Key)?, certificates))
 }
 
-fn from_pkcs12(text: &str, password: &str) -> Result<Parts, ClientKeyError> {
+fn from_pkcs12(text: &str, password: &str, work: &mut Work) -> Result<Parts, ClientKeyError> {
     let pfx = encoding::base64(text.trim().as_bytes()).map_err(|_| ClientKeyError::UnknownFormat)?;
     if pfx.first() != Some(&DER_SEQUENCE) {
         return Err(ClientKeyError::UnknownFormat);
     }
-    let Archive { keys, certificates } = Archive::open(&pfx, password).map_err(ClientKeyError::Archive)?;
+    let Archive { keys, certificates } =
+        Archive::open(&pfx, password, work).map_err(ClientKeyError::Archive)?;
     let key = only(keys)?;
     Ok((PrivateKey::from_pkcs8(key.expose()).map_err(ClientKeyError::Key)?, certificates))
 }

@@ -7,6 +7,7 @@ mod write;
 use super::{
     chain::{self, Chain, ChainOrder},
     private_key::PrivateKey,
+    work::Work,
 };
 
 pub use self::error::{MissingOutput, PartsError};
@@ -65,10 +66,10 @@ impl Parts {
     ///
     /// # Errors
     /// The value is in neither form, it is malformed, or its private key fits none of its certificates.
-    pub fn of(value: &str, password: &str, order: ChainOrder) -> Result<Self, PartsError> {
-        let source::Source { form, keys, certificates } = source::read(value, password)?;
+    pub fn of(value: &str, password: &str, order: ChainOrder, work: &mut Work) -> Result<Self, PartsError> {
+        let source::Source { form, keys, certificates } = source::read(value, password, work)?;
         let public_keys: Vec<_> = keys.iter().map(PrivateKey::public_key).collect();
-        let chain = chain::build(&certificates, &public_keys).map_err(PartsError::Chain)?;
+        let chain = chain::build(&certificates, &public_keys, work).map_err(PartsError::Chain)?;
         let key = match chain.links.first() {
             None => (!keys.is_empty()).then_some(0),
             Some(leaf) => {

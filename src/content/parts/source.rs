@@ -6,6 +6,7 @@ use crate::content::{
     pem::{self, CERTIFICATE, PRIVATE_KEY},
     pkcs12::{Archive, MAX_KEYS, Pkcs12Error},
     private_key::{EC_PRIVATE_KEY, PrivateKey, RSA_PRIVATE_KEY},
+    work::Work,
 };
 
 /// The keys and certificates of a source, in its order.
@@ -16,7 +17,7 @@ pub(super) struct Source {
     pub(super) certificates: Vec<Vec<u8>>,
 }
 
-pub(super) fn read(value: &str, password: &str) -> Result<Source, PartsError> {
+pub(super) fn read(value: &str, password: &str, work: &mut Work) -> Result<Source, PartsError> {
     if pem::is_pem(value) {
         return of_pem(value);
     }
@@ -25,7 +26,7 @@ pub(super) fn read(value: &str, password: &str) -> Result<Source, PartsError> {
     if pfx.first() != Some(&0x30) {
         return Err(PartsError::NoCertificateForm);
     }
-    let archive = Archive::open(&pfx, password).map_err(|error| match error {
+    let archive = Archive::open(&pfx, password, work).map_err(|error| match error {
         Pkcs12Error::WrongPassword(_) | Pkcs12Error::Undecryptable(_) => PartsError::Password(error),
         _ => PartsError::Pkcs12(error),
     })?;

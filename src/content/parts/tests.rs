@@ -22,7 +22,7 @@ fn archive(name: &str) -> String {
 }
 
 fn open(value: &str) -> Result<Parts, PartsError> {
-    Parts::of(value, "", ChainOrder::Construct)
+    Parts::of(value, "", ChainOrder::Construct, &mut Work::of_mount())
 }
 
 /// Takes `value` apart and writes one part.
@@ -52,7 +52,8 @@ struct Stored {
 }
 
 fn stored() -> Stored {
-    let Archive { keys, certificates } = Archive::open(&fixture("shuffled-chain.pfx"), "").unwrap();
+    let Archive { keys, certificates } =
+        Archive::open(&fixture("shuffled-chain.pfx"), "", &mut Work::of_mount()).unwrap();
     let [leaf, ca3, root, ca1, ca4, ca2] = <[_; 6]>::try_from(certificates).unwrap();
     let key = PrivateKey::from_pkcs8(keys[0].expose()).unwrap();
     Stored { key: key.pkcs8().to_vec(), chain: vec![leaf, ca4, ca3, ca2, ca1, root] }
@@ -168,8 +169,10 @@ fn a_broken_block_is_not_a_missing_one() {
 #[test]
 fn a_key_that_fits_no_certificate_fails_every_part() {
     let Stored { chain, .. } = stored();
-    let other =
-        PrivateKey::from_pkcs8(Archive::open(&fixture("plain.pfx"), "").unwrap().keys[0].expose()).unwrap();
+    let other = PrivateKey::from_pkcs8(
+        Archive::open(&fixture("plain.pfx"), "", &mut Work::of_mount()).unwrap().keys[0].expose(),
+    )
+    .unwrap();
     let value = blocks([(PRIVATE_KEY, other.pkcs8())]) + &certificates(&chain);
     assert_eq!(open(&value).unwrap_err(), PartsError::KeyMismatch);
 }
@@ -213,9 +216,9 @@ fn combined_is_what_a_single_file_holds() {
 #[test]
 fn an_archive_may_have_a_password() {
     let value = archive("password.pfx");
-    let parts = Parts::of(&value, "secret", ChainOrder::Construct).unwrap();
+    let parts = Parts::of(&value, "secret", ChainOrder::Construct, &mut Work::of_mount()).unwrap();
     assert!(parts.key().is_some() && parts.leaf().is_some());
-    let error = Parts::of(&value, "Secret", ChainOrder::Construct).unwrap_err();
+    let error = Parts::of(&value, "Secret", ChainOrder::Construct, &mut Work::of_mount()).unwrap_err();
     assert_eq!(error, PartsError::Password(Pkcs12Error::WrongPassword(PasswordKind::Given)));
     let error = open(&value).unwrap_err();
     assert_eq!(error, PartsError::Password(Pkcs12Error::WrongPassword(PasswordKind::Empty)));

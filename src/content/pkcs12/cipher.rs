@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::{
     Pkcs12Error, malformed,
     password::Password,
-    work::{self, Work},
+    work::{self, ArchiveWork},
 };
 use crate::content::asn1::AlgorithmIdentifier;
 
@@ -28,7 +28,7 @@ pub(super) fn decrypt(
     scheme: &AlgorithmIdentifier<'_>,
     data: &[u8],
     password: &Password<'_>,
-    work: &mut Work,
+    work: &mut ArchiveWork<'_>,
 ) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
     match scheme.algorithm {
         PBE_SHA1_3DES => pbes1::<TdesEde3>(scheme, data, password, TRIPLE_DES_KEY_LENGTH, work),
@@ -43,7 +43,7 @@ fn pbes1<C: KeyInit + BlockCipherDecrypt>(
     data: &[u8],
     password: &Password<'_>,
     key_length: usize,
-    work: &mut Work,
+    work: &mut ArchiveWork<'_>,
 ) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
     const PART: &str = "PBES1 parameters";
     let parameters = scheme.parameters.ok_or(Pkcs12Error::Malformed(PART))?;
@@ -72,7 +72,7 @@ fn pbes2(
     scheme: &AlgorithmIdentifier<'_>,
     data: &[u8],
     password: &Password<'_>,
-    work: &mut Work,
+    work: &mut ArchiveWork<'_>,
 ) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
     const PART: &str = "PBES2 parameters";
     let parameters = scheme.parameters.ok_or(Pkcs12Error::Malformed(PART))?;

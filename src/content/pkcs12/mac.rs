@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{
     Pkcs12Error,
     password::Password,
-    work::{self, Work},
+    work::{self, ArchiveWork},
 };
 use crate::content::asn1::{AlgorithmIdentifier, SHA256, SHA384, SHA512};
 
@@ -31,7 +31,7 @@ impl MacData<'_> {
         &self,
         content: &[u8],
         password: &Password<'_>,
-        work: &mut Work,
+        work: &mut ArchiveWork<'_>,
     ) -> Result<(), Pkcs12Error> {
         let rounds = self.iterations.map_or(Ok(1), work::iterations)?;
         let algorithm = self.digest.algorithm.algorithm;

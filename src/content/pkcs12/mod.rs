@@ -18,9 +18,9 @@ use self::{
     mac::MacData,
     password::Password,
     shapes::{Bags, CertBag, ContentInfo, EncryptedData, EncryptedPrivateKeyInfo, Pfx},
-    work::Work,
+    work::ArchiveWork,
 };
-use crate::spec::sensitive::Sensitive;
+use crate::{content::work::Work, spec::sensitive::Sensitive};
 
 pub use self::password::PasswordKind;
 
@@ -37,12 +37,13 @@ impl Archive {
     /// Opens `pfx` with `password`, of which the empty one has two forms.
     ///
     /// Supports PBES1 (3DES and 40-bit RC2) and PBES2, encrypted and plain bags, with or without a MAC. Bags of other
-    /// kinds (revocation lists, secrets) are skipped. The key derivation work of a whole archive is bounded.
+    /// kinds (revocation lists, secrets) are skipped. The key derivation work of a whole archive is bounded, and is taken
+    /// from `work`.
     ///
     /// # Errors
     /// The archive is malformed, truncated or under another password, or it needs an unsupported algorithm or too much
     /// work.
-    pub fn open(pfx: &[u8], password: &str) -> Result<Self, Pkcs12Error> {
+    pub fn open(pfx: &[u8], password: &str, work: &mut Work) -> Result<Self, Pkcs12Error> {
         let pfx = Pfx::from_der(pfx).map_err(|error| match error.kind() {
             ErrorKind::Incomplete { .. } => Pkcs12Error::Truncated,
             _ => Pkcs12Error::Malformed("outer structure"),
@@ -55,7 +56,7 @@ impl Archive {
         }
         let content = pfx.auth_safe.octets("authenticated safe")?;
 
-        let mut work = Work::granted();
+        let mut work = ArchiveWork::granted(work);
         let opened = Self::read(content, pfx.mac.as_ref(), &Password::new(password), &mut work);
         match opened {
             // Compat: the empty password is two zero bytes, or no bytes if the first form fails.
@@ -64,7 +65,9 @@ impl Archive {
                 | Pkcs12Error::Undecryptable(PasswordKind::Empty)),
             ) => Self::read(content, pfx.mac.as_ref(), &Password::absent(), &mut work).map_err(|error| {
                 match error {
-                    Pkcs12Error::TooMuchWork | Pkcs12Error::UnsupportedAlgorithm { .. } => error,
+                    Pkcs12Error::TooMuchWork
+                    | Pkcs12Error::TooMuchWorkTogether
+                    | Pkcs12Error::UnsupportedAlgorithm { .. } => error,
                     _ => wrong,
                 }
             }),
@@ -76,7 +79,7 @@ impl Archive {
         content: &[u8],
         mac: Option<&MacData<'_>>,
         password: &Password<'_>,
-        work: &mut Work,
+        work: &mut ArchiveWork<'_>,
     ) -> Result<Self, Pkcs12Error> {
         if let Some(mac) = mac {
             mac.verify(content, password, work)?;
@@ -116,7 +119,7 @@ impl Archive {
         &mut self,
         bags: Bags<'_>,
         password: &Password<'_>,
-        work: &mut Work,
+        work: &mut ArchiveWork<'_>,
         depth: usize,
     ) -> Result<(), Pkcs12Error> {
         for bag in bags {
@@ -203,6 +206,13 @@ pub enum Pkcs12Error {
     /// Key derivation would take too long.
     #[error("the archive asks for more key derivation work than is granted")]
     TooMuchWork,
+
+    /// Key derivation for all archives of the mount would take too long.
+    #[error(
+        "the archives of this mount together ask for more key derivation work than is granted; use several volumes, or \
+         archives with fewer iterations"
+    )]
+    TooMuchWorkTogether,
 }
 
 fn malformed(part: &'static str) -> impl Fn(der::Error) -> Pkcs12Error {

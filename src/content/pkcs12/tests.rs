@@ -2,7 +2,7 @@ use super::*;
 use crate::content::{asn1::AlgorithmIdentifier, fixture};
 
 fn open(name: &str) -> Result<Archive, Pkcs12Error> {
-    Archive::open(&fixture(name), "")
+    Archive::open(&fixture(name), "", &mut Work::of_mount())
 }
 
 #[test]
@@ -40,12 +40,21 @@ fn a_wrong_password_is_distinguished_from_a_broken_archive() {
     assert_eq!(open("password.pfx").unwrap_err(), Pkcs12Error::WrongPassword(PasswordKind::Empty));
     assert_eq!(open("password-no-mac.pfx").unwrap_err(), Pkcs12Error::Undecryptable(PasswordKind::Empty));
     let whole = fixture("pbes2.pfx");
-    assert_eq!(Archive::open(&whole[..whole.len() - 1], "").unwrap_err(), Pkcs12Error::Truncated);
-    assert_eq!(Archive::open(b"garbage", "").unwrap_err(), Pkcs12Error::Malformed("outer structure"));
-    assert_eq!(Archive::open(b"", "").unwrap_err(), Pkcs12Error::Truncated);
+    assert_eq!(
+        Archive::open(&whole[..whole.len() - 1], "", &mut Work::of_mount()).unwrap_err(),
+        Pkcs12Error::Truncated
+    );
+    assert_eq!(
+        Archive::open(b"garbage", "", &mut Work::of_mount()).unwrap_err(),
+        Pkcs12Error::Malformed("outer structure")
+    );
+    assert_eq!(Archive::open(b"", "", &mut Work::of_mount()).unwrap_err(), Pkcs12Error::Truncated);
     let mut altered = whole;
     altered[200] ^= 1;
-    assert_eq!(Archive::open(&altered, "").unwrap_err(), Pkcs12Error::WrongPassword(PasswordKind::Empty));
+    assert_eq!(
+        Archive::open(&altered, "", &mut Work::of_mount()).unwrap_err(),
+        Pkcs12Error::WrongPassword(PasswordKind::Empty)
+    );
 }
 
 #[test]
@@ -59,7 +68,7 @@ fn hostile_iteration_counts_are_refused_at_once() {
         let at = pfx.len() - 2;
         assert_eq!(pfx[at..], [0x08, 0x00], "the MAC's iteration count, 2048, comes last");
         pfx[at..].copy_from_slice(&count);
-        assert_eq!(Archive::open(&pfx, "").unwrap_err(), error, "{label}");
+        assert_eq!(Archive::open(&pfx, "", &mut Work::of_mount()).unwrap_err(), error, "{label}");
     }
     for (label, count, error) in [
         ("negative", [0x80, 0x01], Pkcs12Error::Iterations),
@@ -68,7 +77,7 @@ fn hostile_iteration_counts_are_refused_at_once() {
         let mut pfx = fixture("absent-password-no-mac.pfx");
         let at = pfx.windows(4).position(|window| window == [0x02, 0x02, 0x08, 0x00]).unwrap() + 2;
         pfx[at..at + 2].copy_from_slice(&count);
-        assert_eq!(Archive::open(&pfx, "").unwrap_err(), error, "{label}");
+        assert_eq!(Archive::open(&pfx, "", &mut Work::of_mount()).unwrap_err(), error, "{label}");
     }
 }
 
@@ -79,7 +88,7 @@ fn an_unsupported_algorithm_is_named() {
     let oid = [0x06, 0x0a, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x03];
     let at = pfx.windows(oid.len()).position(|window| window == oid).unwrap();
     pfx[at + oid.len() - 1] = 1;
-    let message = Archive::open(&pfx, "").unwrap_err().to_string();
+    let message = Archive::open(&pfx, "", &mut Work::of_mount()).unwrap_err().to_string();
     assert_eq!(message, "the encryption algorithm 1.2.840.113549.1.12.1.1 of the archive is not supported");
 }
 
@@ -95,7 +104,7 @@ fn attributes_need_not_be_sorted() {
     let (first, second) = (find(0x14).min(find(0x15)), find(0x14).max(find(0x15)));
     let end = second + 2 + usize::from(pfx[second + 1]);
     pfx[first..end].rotate_left(second - first);
-    let swapped = Archive::open(&pfx, "").unwrap();
+    let swapped = Archive::open(&pfx, "", &mut Work::of_mount()).unwrap();
     assert_ne!(pfx, fixture("plain-no-mac.pfx"));
     assert_eq!(swapped.certificates, whole.certificates);
     assert_eq!(swapped.keys.len(), 1);
@@ -106,13 +115,13 @@ fn broken_archives_never_panic() {
     for name in ["plain-no-mac.pfx", "pbes1-two-iterations.pfx", "pbes2-two-iterations.pfx"] {
         let whole = fixture(name);
         for cut in 0..whole.len() {
-            assert!(Archive::open(&whole[..cut], "").is_err(), "{name} cut at {cut}");
+            assert!(Archive::open(&whole[..cut], "", &mut Work::of_mount()).is_err(), "{name} cut at {cut}");
         }
         for at in 0..whole.len() {
             for flip in [0x01, 0x80] {
                 let mut pfx = whole.clone();
                 pfx[at] ^= flip;
-                let _ = Archive::open(&pfx, "");
+                let _ = Archive::open(&pfx, "", &mut Work::of_mount());
             }
         }
     }
@@ -161,12 +170,15 @@ fn an_archive_that_claims_more_bytes_than_it_has_is_refused() {
     for length in [&[0x84, 0xff, 0xff, 0xff, 0xff][..], &[0x84, 0x0f, 0xff, 0xff, 0xff], &[0x80], &[0x89]] {
         for start in [vec![SEQUENCE], vec![SEQUENCE, 0x82, 0x10, 0x00, 0x02, 0x01, 0x03, SEQUENCE]] {
             let pfx = [&start[..], length].concat();
-            assert!(Archive::open(&pfx, "").is_err(), "{pfx:x?}");
+            assert!(Archive::open(&pfx, "", &mut Work::of_mount()).is_err(), "{pfx:x?}");
         }
     }
     let whole = fixture("plain.pfx");
     let longer = [&whole[..], b"more"].concat();
-    assert_eq!(Archive::open(&longer, "").unwrap_err(), Pkcs12Error::Malformed("outer structure"));
+    assert_eq!(
+        Archive::open(&longer, "", &mut Work::of_mount()).unwrap_err(),
+        Pkcs12Error::Malformed("outer structure")
+    );
 }
 
 #[test]
@@ -175,9 +187,9 @@ fn nested_bags_are_refused_at_any_depth() {
         let innermost = der(SEQUENCE, &[]);
         archive(&bag(6, &(0..depth).fold(innermost, |inside, _| der(SEQUENCE, &bag(6, &inside)))))
     };
-    assert!(Archive::open(&nested(2), "").is_ok());
+    assert!(Archive::open(&nested(2), "", &mut Work::of_mount()).is_ok());
     for depth in [5, 1_000] {
-        let error = Archive::open(&nested(depth), "").unwrap_err();
+        let error = Archive::open(&nested(depth), "", &mut Work::of_mount()).unwrap_err();
         assert_eq!(error, Pkcs12Error::Malformed("nested safe contents"), "{depth}");
     }
 }
@@ -185,9 +197,12 @@ fn nested_bags_are_refused_at_any_depth() {
 #[test]
 fn an_archive_with_too_many_keys_is_refused() {
     let keys = |count| archive(&bag(1, &der(SEQUENCE, &[])).repeat(count));
-    assert_eq!(Archive::open(&keys(100), "").unwrap().keys.len(), 100);
-    assert_eq!(Archive::open(&keys(101), "").unwrap_err(), Pkcs12Error::TooManyKeys);
-    assert_eq!(Archive::open(&keys(100_000), "").unwrap_err(), Pkcs12Error::TooManyKeys);
+    assert_eq!(Archive::open(&keys(100), "", &mut Work::of_mount()).unwrap().keys.len(), 100);
+    assert_eq!(Archive::open(&keys(101), "", &mut Work::of_mount()).unwrap_err(), Pkcs12Error::TooManyKeys);
+    assert_eq!(
+        Archive::open(&keys(100_000), "", &mut Work::of_mount()).unwrap_err(),
+        Pkcs12Error::TooManyKeys
+    );
 }
 
 #[test]
@@ -205,7 +220,8 @@ fn work_is_bounded_for_the_archive_and_not_for_each_bag() {
     let aes = der(SEQUENCE, &[aes, der(OCTETS, &[0; 16])].concat());
     let scheme = der(SEQUENCE, &[oid(&[0x05, 0x0d]), der(SEQUENCE, &[pbkdf2, aes].concat())].concat());
     let parameters = AlgorithmIdentifier::from_der(&scheme).unwrap();
-    let mut work = Work::granted();
+    let mut of_mount = Work::of_mount();
+    let mut work = ArchiveWork::granted(&mut of_mount);
     work.spend(7_990_000, 1).unwrap();
     let mut spent = 0;
     let error = loop {

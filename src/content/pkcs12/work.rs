@@ -3,25 +3,25 @@
 use der::asn1::IntRef;
 
 use super::Pkcs12Error;
+use crate::content::work::{TooMuchTogether, Work};
 
 /// The hash computations that remain for an archive, over all of its parts.
 #[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct ArchiveWork<'a> {
     left: u64,
+    of_mount: &'a mut Work,
 }
 
-impl Work {
-    pub(super) fn granted() -> Self {
-        Self { left: GRANTED }
+impl<'a> ArchiveWork<'a> {
+    pub(super) fn granted(of_mount: &'a mut Work) -> Self {
+        Self { left: GRANTED, of_mount }
     }
 
     /// Spends `iterations` times `hashes`; must be called before the hashing.
     pub(super) fn spend(&mut self, iterations: u32, hashes: u64) -> Result<(), Pkcs12Error> {
-        self.left = self
-            .left
-            .checked_sub(u64::from(iterations).saturating_mul(hashes))
-            .ok_or(Pkcs12Error::TooMuchWork)?;
-        Ok(())
+        let hashes = u64::from(iterations).saturating_mul(hashes);
+        self.left = self.left.checked_sub(hashes).ok_or(Pkcs12Error::TooMuchWork)?;
+        self.of_mount.spend_hashes(hashes).map_err(|TooMuchTogether| Pkcs12Error::TooMuchWorkTogether)
     }
 }
 
@@ -47,11 +47,23 @@ mod tests {
 
     #[test]
     fn work_is_bounded_over_all_parts() {
-        let mut work = Work::granted();
+        let mut of_mount = Work::of_mount();
+        let mut work = ArchiveWork::granted(&mut of_mount);
         work.spend(1_000_000, 7).unwrap();
         work.spend(1_000_000, 1).unwrap();
         assert_eq!(work.spend(1, 1), Err(Pkcs12Error::TooMuchWork));
-        assert_eq!(Work::granted().spend(u32::MAX, u64::MAX), Err(Pkcs12Error::TooMuchWork));
+        let mut other = ArchiveWork::granted(&mut of_mount);
+        assert_eq!(other.spend(u32::MAX, u64::MAX), Err(Pkcs12Error::TooMuchWork));
+    }
+
+    #[test]
+    fn archives_of_one_mount_share_their_work() {
+        let mut of_mount = Work::of_mount();
+        for _ in 0..3 {
+            ArchiveWork::granted(&mut of_mount).spend(8_000_000, 1).unwrap();
+        }
+        let error = ArchiveWork::granted(&mut of_mount).spend(1, 1);
+        assert_eq!(error, Err(Pkcs12Error::TooMuchWorkTogether));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 use super::*;
-use crate::content::{fixture, pem::PemText, pkcs12::Archive};
+use crate::content::{fixture, pem::PemText, pkcs12::Archive, work::Work};
 
 fn key(name: &str) -> PrivateKey {
-    let archive = Archive::open(&fixture(&format!("{name}.pfx")), "").unwrap();
+    let archive = Archive::open(&fixture(&format!("{name}.pfx")), "", &mut Work::of_mount()).unwrap();
     PrivateKey::from_pkcs8(archive.keys[0].expose()).unwrap()
 }
 

@@ -7,6 +7,7 @@ use super::{
     pem::{self, CERTIFICATE, CertificatesAndKeys, PRIVATE_KEY, PemText},
     pkcs12::Archive,
     private_key::PrivateKey,
+    work::Work,
 };
 use crate::spec::{
     excerpt::Excerpt,
@@ -92,10 +93,11 @@ pub fn render(
     format: SecretFormat,
     encoding: SecretEncoding,
     settings: CertificateSettings,
+    work: &mut Work,
 ) -> Result<SecretContent, ContentError> {
     let converted = match (backing, format) {
         (None | Some(PEM_FILE), _) | (Some(PKCS12), SecretFormat::Pfx) => None,
-        (Some(PKCS12), SecretFormat::Pem) => Some(pkcs12_to_pem(value, settings.order)?),
+        (Some(PKCS12), SecretFormat::Pem) => Some(pkcs12_to_pem(value, settings.order, work)?),
         (Some(other), _) => {
             return Err(ContentError::UnknownContentType { content_type: Excerpt::of(other) });
         }
@@ -104,7 +106,7 @@ pub fn render(
     let whole = encoding::decode(text, encoding).map_err(|error| undecodable(text, format, error))?;
     let separate = match (backing, settings.files) {
         (Some(PKCS12), PemFiles::Separate) if converted.is_none() => {
-            Some(parts_of_archive(value, settings.order))
+            Some(parts_of_archive(value, settings.order, work))
         }
         (Some(_), PemFiles::Separate) => Some(pem::split(text).into()),
         (None, _) | (_, PemFiles::Together) => None,
@@ -122,11 +124,11 @@ fn undecodable(text: &str, format: SecretFormat, error: EncodingError) -> Conten
 }
 
 /// Splits an archive that is mounted as it is. The archive is mounted even if it cannot be opened.
-fn parts_of_archive(value: &str, order: ChainOrder) -> SeparateParts {
+fn parts_of_archive(value: &str, order: ChainOrder, work: &mut Work) -> SeparateParts {
     if pem::is_pem(value) {
         return pem::split(value).into();
     }
-    match pkcs12_to_pem(value, order) {
+    match pkcs12_to_pem(value, order, work) {
         Ok(text) => pem::split(text.as_str()).into(),
         Err(error) => {
             let unopened = || Err(MissingPart::Unopened(Box::new(error.clone())));
@@ -136,12 +138,12 @@ fn parts_of_archive(value: &str, order: ChainOrder) -> SeparateParts {
 }
 
 /// Writes the private keys first, and then the certificates.
-fn pkcs12_to_pem(value: &str, order: ChainOrder) -> Result<PemText, ContentError> {
+fn pkcs12_to_pem(value: &str, order: ChainOrder, work: &mut Work) -> Result<PemText, ContentError> {
     let pfx = encoding::base64(value.as_bytes()).map_err(|error| match pem::is_pem(value) {
         true => ContentError::PemNotPkcs12,
         false => ContentError::Pkcs12Text(error),
     })?;
-    let archive = Archive::open(&pfx, "").map_err(ContentError::Pkcs12)?;
+    let archive = Archive::open(&pfx, "", work).map_err(ContentError::Pkcs12)?;
     let keys = archive
         .keys
         .iter()
@@ -151,7 +153,7 @@ fn pkcs12_to_pem(value: &str, order: ChainOrder) -> Result<PemText, ContentError
         ChainOrder::AsStored => archive.certificates.iter().map(Vec::as_slice).collect(),
         ChainOrder::Construct => {
             let public_keys: Vec<_> = keys.iter().map(PrivateKey::public_key).collect();
-            chain::order(&archive.certificates, &public_keys)?
+            chain::order(&archive.certificates, &public_keys, work)?
         }
     };
 

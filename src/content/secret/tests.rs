@@ -9,8 +9,15 @@ use crate::content::{
 
 /// Converts a PKCS#12 certificate's secret to PEM with a constructed chain.
 fn certificate(value: &str) -> Result<String, ContentError> {
-    render(value, Some(PKCS12), SecretFormat::Pem, SecretEncoding::Utf8, CertificateSettings::default())
-        .map(|content| String::from_utf8(content.whole.expose().clone()).unwrap())
+    render(
+        value,
+        Some(PKCS12),
+        SecretFormat::Pem,
+        SecretEncoding::Utf8,
+        CertificateSettings::default(),
+        &mut Work::of_mount(),
+    )
+    .map(|content| String::from_utf8(content.whole.expose().clone()).unwrap())
 }
 
 fn archive(name: &str) -> Result<String, ContentError> {
@@ -56,6 +63,7 @@ fn the_stored_order_can_be_kept() {
         SecretFormat::Pem,
         SecretEncoding::Utf8,
         CertificateSettings { order: ChainOrder::AsStored, files: PemFiles::Together },
+        &mut Work::of_mount(),
     )
     .unwrap();
     let stored = std::str::from_utf8(stored.whole.expose()).unwrap();
@@ -89,7 +97,9 @@ fn only_certificates_in_pem_are_converted() {
         ("binary pfx", &text, Some(PKCS12), SecretFormat::Pfx, SecretEncoding::Base64, &pfx[..]),
     ];
     for (label, value, backing, format, encoding, expected) in rows {
-        let content = render(value, backing, format, encoding, CertificateSettings::default()).unwrap();
+        let content =
+            render(value, backing, format, encoding, CertificateSettings::default(), &mut Work::of_mount())
+                .unwrap();
         assert_eq!(content.whole.expose(), expected, "{label}");
     }
 }
@@ -116,6 +126,7 @@ fn failures_say_which_step_failed() {
         SecretFormat::Pem,
         SecretEncoding::Base64,
         CertificateSettings::default(),
+        &mut Work::of_mount(),
     );
     assert_eq!(decoded.unwrap_err(), ContentError::PemNotEncoded, "PEM is not base64");
 }
@@ -128,7 +139,15 @@ fn pem_is_reported_as_pem_if_pfx_or_an_encoding_was_requested() {
         [BLOCK, with_attributes.as_str(), &format!("\u{feff}\n {BLOCK}"), "-----BEGIN CERTIFICATE-----"]
     {
         let read = |backing, format, encoding| {
-            let error = render(value, backing, format, encoding, CertificateSettings::default()).unwrap_err();
+            let error = render(
+                value,
+                backing,
+                format,
+                encoding,
+                CertificateSettings::default(),
+                &mut Work::of_mount(),
+            )
+            .unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
             error
         };
@@ -159,6 +178,7 @@ fn an_unknown_content_type_is_named() {
             SecretFormat::Pfx,
             SecretEncoding::Utf8,
             CertificateSettings::default(),
+            &mut Work::of_mount(),
         )
         .unwrap_err();
         assert_eq!(
@@ -177,8 +197,15 @@ fn errors_hold_nothing_of_the_value() {
     for (backing, encoding) in
         [(None, SecretEncoding::Base64), (None, SecretEncoding::Hex), (Some(PKCS12), SecretEncoding::Utf8)]
     {
-        let error =
-            render(marker, backing, SecretFormat::Pem, encoding, CertificateSettings::default()).unwrap_err();
+        let error = render(
+            marker,
+            backing,
+            SecretFormat::Pem,
+            encoding,
+            CertificateSettings::default(),
+            &mut Work::of_mount(),
+        )
+        .unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
     }
 }
@@ -196,7 +223,9 @@ fn a_rendered_archive_splits_into_its_two_halves() {
 fn certificate_and_key_can_have_files_of_their_own() {
     let settings = CertificateSettings { order: ChainOrder::Construct, files: PemFiles::Separate };
     let value = BASE64.encode(&fixture("shuffled-chain.pfx"));
-    let content = |backing, format, encoding| render(&value, backing, format, encoding, settings).unwrap();
+    let content = |backing, format, encoding| {
+        render(&value, backing, format, encoding, settings, &mut Work::of_mount()).unwrap()
+    };
 
     let pem = content(Some(PKCS12), SecretFormat::Pem, SecretEncoding::Utf8);
     let whole = pem.whole.expose().clone();
@@ -221,7 +250,9 @@ fn certificate_and_key_can_have_files_of_their_own() {
 fn a_part_that_a_secret_lacks_is_missing_and_not_empty() {
     let settings = CertificateSettings { order: ChainOrder::Construct, files: PemFiles::Separate };
     let parts = |value: &str, backing, format| {
-        let content = render(value, Some(backing), format, SecretEncoding::Utf8, settings).unwrap();
+        let content =
+            render(value, Some(backing), format, SecretEncoding::Utf8, settings, &mut Work::of_mount())
+                .unwrap();
         let SeparateParts { certificates, keys } = content.separate.unwrap();
         (certificates.map(|part| part.expose().len()), keys.map(|part| part.expose().len()))
     };
@@ -254,8 +285,15 @@ fn an_archive_is_mounted_unchanged_even_if_it_cannot_be_opened() {
         ),
         ("MII*".to_owned(), ContentError::Pkcs12Text(EncodingError::Base64)),
     ] {
-        let content =
-            render(&value, Some(PKCS12), SecretFormat::Pfx, SecretEncoding::Utf8, settings).unwrap();
+        let content = render(
+            &value,
+            Some(PKCS12),
+            SecretFormat::Pfx,
+            SecretEncoding::Utf8,
+            settings,
+            &mut Work::of_mount(),
+        )
+        .unwrap();
         assert_eq!(*content.whole.expose(), value.as_bytes());
         let SeparateParts { certificates, keys } = content.separate.unwrap();
         let unopened = MissingPart::Unopened(Box::new(cause));

@@ -7,6 +7,7 @@ use crate::{
         self,
         error::ContentError,
         secret::{CertificateSettings, MissingPart, SeparateParts},
+        work::Work,
     },
     spec::{rendering::Rendering, sensitive::Sensitive},
     vault::Bundle,
@@ -81,11 +82,13 @@ pub(super) fn render(
     bundle: &Bundle,
     rendering: Rendering,
     settings: CertificateSettings,
+    work: &mut Work,
 ) -> Result<Files, ContentError> {
     let whole = match (bundle, rendering) {
         (Bundle::Secret(secret), Rendering::Secret { format, encoding }) => {
             let backs = secret.backs_certificate.as_deref();
-            let content = content::secret::render(secret.value.expose(), backs, format, encoding, settings)?;
+            let content =
+                content::secret::render(secret.value.expose(), backs, format, encoding, settings, work)?;
             let mut files = Files { written: Vec::new(), missing: Vec::new() };
             if let Some(SeparateParts { certificates, keys }) = content.separate {
                 for (suffix, part) in [(".crt", certificates), (".key", keys)] {

@@ -40,7 +40,8 @@ impl Builder<'_> {
                     continue;
                 }
             };
-            let convert = || conversion::render(&bundle, file.rendering, self.layout.certificates);
+            let convert =
+                || conversion::render(&bundle, file.rendering, self.layout.certificates, &mut self.work);
             let files = self.conversions.files(&bundle, file.rendering, &self.draft, convert);
             let Files { written, missing } = match files {
                 Ok(files) => files,

@@ -12,7 +12,10 @@ mod passwords;
 use std::collections::HashSet;
 
 use crate::{
-    content::secret::{CertificateSettings, PemFiles},
+    content::{
+        secret::{CertificateSettings, PemFiles},
+        work::Work,
+    },
     spec::{
         absence::Presence,
         file::{FileMode, RelativePath},
@@ -88,6 +91,7 @@ pub(super) fn build_volume(
         sources: Sources::default(),
         values: Values::default(),
         passwords: Passwords::of(objects, &fetched),
+        work: Work::of_mount(),
         found: HashSet::new(),
     };
     for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
@@ -116,6 +120,7 @@ struct Builder<'a> {
     /// The values of the combined file whose items are being placed.
     values: Values,
     passwords: Passwords,
+    work: Work,
     /// The entries whose `find` found an object that still exists.
     found: HashSet<usize>,
 }

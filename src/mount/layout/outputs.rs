@@ -9,6 +9,7 @@ use crate::{
         metadata::Metadata,
         parts::Parts,
         secret::{CertificateSettings, PKCS12, PemFiles},
+        work::Work,
     },
     spec::{
         absence::Presence,
@@ -71,7 +72,12 @@ impl Builder<'_> {
                 if outputs.has_parts() && !self.draft.is_full() {
                     self.check_abandoned()?;
                     // Every part fails if the value cannot be taken apart, so the entry has one error.
-                    match self.sources.parts(source, &mut self.passwords, self.layout.certificates) {
+                    match self.sources.parts(
+                        source,
+                        &mut self.passwords,
+                        self.layout.certificates,
+                        &mut self.work,
+                    ) {
                         Some(Ok(_)) => {}
                         Some(Err(error)) => return Ok(Err(error.into())),
                         // The password's own failure is reported.
@@ -144,10 +150,11 @@ impl Builder<'_> {
                     return Ok(Some(again));
                 }
                 let certificates = self.layout.certificates;
-                let parts = match self.sources.parts(source, &mut self.passwords, certificates) {
-                    Some(parts) => parts?,
-                    None => return Ok(None),
-                };
+                let parts =
+                    match self.sources.parts(source, &mut self.passwords, certificates, &mut self.work) {
+                        Some(parts) => parts?,
+                        None => return Ok(None),
+                    };
                 let Some(password) = self.passwords.of_store(source.vault, part.store()) else {
                     return Ok(None);
                 };
@@ -170,7 +177,8 @@ impl Builder<'_> {
             let plain = Source { password: None, ..source };
             let combined = Part::Combined(Some(KeyEncoding::Pkcs8));
             if !content::pem::is_pem(secret.value.expose())
-                && let Some(Ok(parts)) = self.sources.parts(plain, &mut self.passwords, settings)
+                && let Some(Ok(parts)) =
+                    self.sources.parts(plain, &mut self.passwords, settings, &mut self.work)
                 && let Ok(value) = parts.write(secret.value.expose(), &combined, "")
             {
                 return Ok(value);
@@ -178,7 +186,7 @@ impl Builder<'_> {
         }
         self.sources.taken_apart += usize::from(secret.backs_certificate.as_deref() == Some(PKCS12));
         let rendering = Rendering::Secret { format: SecretFormat::Pem, encoding };
-        let files = conversion::render(source.bundle, rendering, settings)?;
+        let files = conversion::render(source.bundle, rendering, settings, &mut self.work)?;
         let whole = files.written.into_iter().find(|(suffix, _)| suffix.is_empty());
         Ok(whole.map_or_else(|| Sensitive::new(Vec::new()), |(_, contents)| contents))
     }
@@ -227,6 +235,7 @@ impl Sources {
         source: Source<'_>,
         passwords: &mut Passwords,
         settings: CertificateSettings,
+        work: &mut Work,
     ) -> Option<Result<Arc<Parts>, ContentError>> {
         let password = match source.password {
             None => "",
@@ -234,7 +243,7 @@ impl Sources {
         };
         let opened = self.parts.entry(source.key()).or_insert_with(|| {
             self.taken_apart += 1;
-            let parts = Parts::of(source.secret.value.expose(), password, settings.order);
+            let parts = Parts::of(source.secret.value.expose(), password, settings.order, work);
             let parts = parts.map(Arc::new).map_err(ContentError::Parts);
             Opened { _bundle: source.bundle.clone(), parts }
         });

@@ -66,7 +66,7 @@ fn a_secret_under_many_names_is_converted_once() {
     for (index, bundle) in [&bundle, &bundle, &other, &bundle].into_iter().enumerate() {
         let convert = || {
             converted.set(converted.get() + 1);
-            render(bundle, SECRET, CertificateSettings::default())
+            render(bundle, SECRET, CertificateSettings::default(), &mut Work::of_mount())
         };
         let files = rendered.files(bundle, SECRET, &draft, convert).unwrap();
         for (suffix, contents) in files.written {

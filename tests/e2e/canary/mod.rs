@@ -6,7 +6,7 @@ mod inside;
 use std::{fmt::Write as _, time::Duration};
 
 use akv_emulator::{Fault, ObjectKind, RequestHead, Route, Service};
-use akv_provider::content::{pkcs12::Archive, private_key::PrivateKey};
+use akv_provider::content::{pkcs12::Archive, private_key::PrivateKey, work::Work};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
@@ -209,7 +209,9 @@ fn put_archives(azure: &Azure) -> Vec<u8> {
         let Value::Object(body) = body else { unreachable!() };
         azure.vaults().put("lab", ObjectKind::Secret, name, body);
     }
-    let archive = Archive::open(&std::fs::read(format!("{folder}/plain.pfx")).unwrap(), "").unwrap();
+    let archive =
+        Archive::open(&std::fs::read(format!("{folder}/plain.pfx")).unwrap(), "", &mut Work::of_mount())
+            .unwrap();
     let key = PrivateKey::from_pkcs8(archive.keys[0].expose()).unwrap();
     let at = key.pkcs8().windows(2).position(|window| window == [0x04, 0x20]).unwrap() + 2;
     key.pkcs8()[at..at + 32].to_vec()

@@ -9,13 +9,14 @@ use crate::content::{
     fixture,
     pkcs12::{Archive, PasswordKind, Pkcs12Error},
     private_key::PrivateKey,
+    work::Work,
 };
 
 const PROFILES: [StoreProfile; 2] = [StoreProfile::Modern2023, StoreProfile::LegacyDes];
 
 /// A key, its leaf, four intermediates and a root.
 fn stored(name: &str) -> (PrivateKey, Vec<Vec<u8>>) {
-    let Archive { keys, certificates } = Archive::open(&fixture(name), "").unwrap();
+    let Archive { keys, certificates } = Archive::open(&fixture(name), "", &mut Work::of_mount()).unwrap();
     let key = PrivateKey::from_pkcs8(keys[0].expose()).unwrap();
     (key, certificates)
 }
@@ -47,14 +48,15 @@ fn a_store_opens_with_its_password_alone() {
     for profile in PROFILES {
         for password in ["", "correct horse", " trailing\n", "größe", "\u{1f511} key"] {
             let store = keystore(profile, password, "shuffled-chain.pfx");
-            let archive = Archive::open(&store, password).unwrap();
+            let archive = Archive::open(&store, password, &mut Work::of_mount()).unwrap();
             let (key, certificates) = stored("shuffled-chain.pfx");
             assert_eq!(archive.keys[0].expose(), key.pkcs8());
             assert_eq!(archive.certificates, certificates);
-            let error = Archive::open(&store, "another").unwrap_err();
+            let error = Archive::open(&store, "another", &mut Work::of_mount()).unwrap_err();
             assert_eq!(error, Pkcs12Error::WrongPassword(PasswordKind::Given));
 
-            let archive = Archive::open(&truststore(profile, password), password).unwrap();
+            let archive =
+                Archive::open(&truststore(profile, password), password, &mut Work::of_mount()).unwrap();
             assert!(archive.keys.is_empty());
             assert_eq!(archive.certificates, certificates[1..3]);
         }
