@@ -1,7 +1,7 @@
 //! A request's turn at a vault, taken before the request is built.
 //!
 //! Mounts begin more reads than a vault may get at once. What the SDK builds for a request, its future, headers and URL,
-//! is ten times what a place in the queue takes, so only requests whose turn it is are built.
+//! takes about 10 KiB, so only requests whose turn it is are built.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -238,7 +238,7 @@ async fn reads_that_waited_for_room_keep_the_pause_of_a_vault_that_throttles() {
     assert_eq!(tokio::join!(full, throttled).1, (8, 4));
 }
 
-/// What the SDK builds for a request takes ten times as much memory as its place in the queue.
+/// Otherwise a thousand requests that wait would be built, and take 10 MiB.
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_came_before_the_request_is_used_once() {
     let policy = policy();
