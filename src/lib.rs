@@ -14,6 +14,7 @@ pub mod cloud;
 pub mod content;
 pub mod failure;
 pub mod hardening;
+mod host_permits;
 pub mod identity;
 pub mod logging;
 pub mod metrics;

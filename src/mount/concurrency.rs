@@ -15,7 +15,7 @@ use crate::{
     vault::AuthenticatedVaults,
 };
 
-use self::permits::{Permits, Ticket};
+use self::permits::{Permits, SEPARATOR, Ticket};
 
 /// A limiter of concurrent mounts. Clones share its permits.
 #[derive(Clone)]
@@ -48,8 +48,7 @@ impl MountLimiter {
 
     /// Waits for a permit for a mount from the vaults at these hosts.
     ///
-    /// Mounts of the same vaults share a queue. A set of several vaults has a queue of its own, and so a threshold of its
-    /// own: it leaves permits to each of its vaults, as these do to each other.
+    /// Mounts of the same vaults share a queue. A mount of several vaults counts for each of them.
     pub(super) async fn acquire<'a>(
         &self,
         hosts: impl Iterator<Item = &'a str>,
@@ -58,6 +57,7 @@ impl MountLimiter {
         let _waiting = self.metrics.waiting();
         let mut hosts: Vec<&str> = hosts.collect();
         hosts.sort_unstable();
+        hosts.dedup();
         let vaults: Arc<str> = hosts.join(SEPARATOR).into();
         let (permit, granted) = {
             let mut state = self.lock();
@@ -85,9 +85,6 @@ impl MountLimiter {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Between the hosts of a mount's vaults; no host has it.
-const SEPARATOR: &str = " ";
 
 impl State {
     /// Grants each permit that may be granted now.

@@ -8,25 +8,20 @@ use azure_core::{
     http::{AsyncRawResponse, HttpClient, Request, headers::Headers, request::Body},
 };
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
 use crate::spec::vault::VaultStanding;
 
 use super::{
+    answer::{AnswerReader, ResponseError, lost},
     connect::{ConnectPhase, Connector, MAX_CONNECTIONS_OF_HOST, MountGuard, Route, Uses, authority},
     observe::{Observer, RequestLine},
     pools::Pools,
     timeouts::MAX_DEAD_CONNECTIONS,
 };
-
-/// The longest answer that is read, in bytes. Azure's longest answers, a page of a list or a secret of 25,000
-/// characters, are far below. A longer answer is an attempt to fill the memory, and the allocator keeps memory once
-/// it has it.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// A client with a pool of connections for each host. Clones share the pools. It never follows redirects, since the
 /// token would be sent along.
@@ -34,22 +29,9 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 pub struct Client {
     connector: Connector,
     pools: Arc<Pools>,
+    answers: AnswerReader,
     read_idle: Duration,
     observer: Observer,
-}
-
-/// An error of a response that is missing or unusable.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ResponseError {
-    /// The host sent nothing for this time.
-    #[error("no answer within {} seconds", .0.as_secs_f32())]
-    Silence(Duration),
-    /// The answer began, and its next part did not arrive within this time.
-    #[error("the answer stopped in its middle for {} seconds", .0.as_secs_f32())]
-    Stopped(Duration),
-    /// The answer is longer than the limit.
-    #[error("the answer is longer than {MAX_ANSWER_BYTES} bytes")]
-    TooLong,
 }
 
 impl Client {
@@ -58,7 +40,7 @@ impl Client {
         let (read_idle, observer) = (route.timeouts.read_idle, route.observer.clone());
         let connector = Connector::new(route);
         let pools = Arc::new(Pools::new(connector.clone()));
-        Self { connector, pools, read_idle, observer }
+        Self { connector, pools, answers: AnswerReader::new(read_idle), read_idle, observer }
     }
 
     /// Opens connections to the host of `url` until there are `connections` of them, as far as the room for unused ones
@@ -91,8 +73,9 @@ impl Client {
         &self,
         request: http::Request<Full<Bytes>>,
     ) -> azure_core::Result<(http::response::Parts, Bytes)> {
+        let host = authority(request.uri());
         let (head, body) = self.answer(request).await?.into_parts();
-        let body = read(body, self.read_idle).await?;
+        let body = self.answers.read(&host, head.status, body).await?;
         Ok((head, body))
     }
 
@@ -155,47 +138,6 @@ fn headers(of: &http::HeaderMap) -> Headers {
         }
     }
     headers
-}
-
-/// Returns the whole body, in memory that is wiped when its last reader is done: it may hold a secret.
-async fn read(mut body: Incoming, read_idle: Duration) -> azure_core::Result<Bytes> {
-    let announced = usize::try_from(hyper::body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
-    if announced > MAX_ANSWER_BYTES {
-        return Err(refused(ResponseError::TooLong));
-    }
-    // Reserves the announced length at once: a buffer that grows is copied, and wiping costs time for each reserved
-    // byte.
-    let mut whole = Zeroizing::new(Vec::with_capacity(announced));
-    let stopped = |_| lost(ResponseError::Stopped(read_idle));
-    while let Some(frame) = timeout(read_idle, body.frame()).await.map_err(stopped)? {
-        let frame = frame.map_err(|error| Error::with_error(ErrorKind::Io, error, "the answer broke off"))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > MAX_ANSWER_BYTES {
-            return Err(refused(ResponseError::TooLong));
-        }
-        append(&mut whole, &data);
-    }
-    Ok(Bytes::from_owner(whole))
-}
-
-/// Appends to the buffer. If it is too small, moves it to a larger one and wipes the old one.
-fn append(whole: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
-    if whole.capacity() - whole.len() < data.len() {
-        let mut larger = Zeroizing::new(Vec::with_capacity((whole.len() + data.len()) * 2));
-        larger.extend_from_slice(whole);
-        *whole = larger;
-    }
-    whole.extend_from_slice(data);
-}
-
-/// Returns an error that the SDK may retry.
-fn lost(error: ResponseError) -> Error {
-    Error::with_error(ErrorKind::Io, error, "the request failed")
-}
-
-/// Returns an error that the SDK does not retry.
-fn refused(error: ResponseError) -> Error {
-    Error::with_error(ErrorKind::Other, error, "the answer was refused")
 }
 
 #[async_trait]

@@ -5,7 +5,7 @@ use std::{error::Error, io, iter, sync::Arc};
 use rustls::CertificateError;
 
 use super::{
-    client::ResponseError,
+    answer::ResponseError,
     connect::{ConnectPhase, NoAddress, NoConnection, ProxyError},
 };
 
@@ -81,7 +81,9 @@ impl NetworkFailure {
         }
         if let Some(error) = error.downcast_ref::<ResponseError>() {
             return Some(match error {
-                ResponseError::Silence(_) | ResponseError::Stopped(_) => Self::Silence,
+                ResponseError::Silence(_) | ResponseError::Stopped(_) | ResponseError::Slow(_) => {
+                    Self::Silence
+                }
                 ResponseError::TooLong => Self::Other,
             });
         }

@@ -3,6 +3,7 @@
 //! The pool is hyper's, and the connector below it is the provider's own. No client library opens connections before
 //! a request needs them, and a mount knows how many it will need while its token is still being requested.
 
+mod answer;
 mod client;
 mod connect;
 mod failure;

@@ -26,6 +26,9 @@ const MAX_IDLE: Duration = Duration::from_secs(60);
 /// each of them can leave as many idle connections as a mount had reads.
 const MAX_CONNECTIONS: usize = 512;
 
+/// The longest head of an answer, and what is read from a connection at once, in bytes. Azure's heads take one or two KiB.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+
 /// The most hosts with a pool. Vault names come from SecretProviderClasses, so there is a bound.
 const MAX_HOSTS: usize = 1_000;
 
@@ -104,6 +107,7 @@ impl Pools {
             .pool_idle_timeout(MAX_IDLE)
             .pool_max_idle_per_host(MAX_CONNECTIONS_OF_HOST)
             .pool_timer(TokioTimer::new())
+            .http1_max_buf_size(MAX_HEAD_BYTES)
             .build(self.connector.clone());
         Pool { client, id: Arc::default() }
     }

@@ -12,6 +12,7 @@ use azure_core::{
 
 use crate::{
     cloud::VaultEndpoint,
+    host_permits::HostPermits,
     metrics::{Upstream, VaultCall},
     spec::{excerpt::Excerpt, identity::TenantId},
     transport::{ClientFactory, ConnectPhase, MountGuard},
@@ -26,11 +27,17 @@ use super::{
     host::{VaultHost, VaultHosts},
     lenient_json::LenientJsonPolicy,
     list::{List, ObjectList},
-    long_lists::LongLists,
     read::Read,
     request_sender::RequestSender,
     sdk::Sdk,
 };
+
+/// The most lists of more than one page that are read at once, over all vaults. The longest one takes 4 MiB. A waiting
+/// list holds its first page, which has 25 entries at Key Vault.
+const MAX_LONG_LISTS: usize = 8;
+
+/// The most of them that are read from one vault.
+const MAX_LONG_LISTS_OF_VAULT: usize = MAX_LONG_LISTS / 2;
 
 /// A factory of vault clients that share one transport.
 #[derive(Clone)]
@@ -38,7 +45,7 @@ pub struct Vaults {
     pub(super) clients: ClientFactory,
     options: ClientOptions,
     pub(super) hosts: VaultHosts,
-    long_lists: LongLists,
+    long_lists: HostPermits,
     sharing: Arc<ReadCache>,
     authenticated: AuthenticatedVaults,
 }
@@ -49,7 +56,7 @@ impl Vaults {
         Self {
             options: clients.client_options(Upstream::KeyVault),
             hosts: VaultHosts::new(clients.metrics.clone(), clients.transports.timeouts),
-            long_lists: LongLists::new(),
+            long_lists: HostPermits::new(MAX_LONG_LISTS, MAX_LONG_LISTS_OF_VAULT),
             sharing: Arc::new(ReadCache::new(settings, clients.metrics.clone())),
             authenticated: AuthenticatedVaults::new(clients.metrics.clone()),
             clients: clients.clone(),

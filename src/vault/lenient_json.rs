@@ -19,7 +19,10 @@ use zeroize::Zeroizing;
 
 use crate::transport::below;
 
-/// A policy that rewrites bodies that the SDK's parser would reject. All other bodies pass unchanged, without a copy.
+use super::json_values;
+
+/// A policy that rewrites bodies that the SDK's parser would reject, and refuses those with too many values. All other
+/// bodies pass unchanged, without a copy.
 #[derive(Debug)]
 pub(super) struct LenientJsonPolicy;
 
@@ -32,6 +35,8 @@ impl Policy for LenientJsonPolicy {
         }
         let (status, headers, body) = response.try_into_raw_response().await?.deconstruct();
         let body: Bytes = body.into();
+        // Before it is parsed here or by the SDK.
+        json_values::check(&body)?;
         let body = match readable(request.url().path(), &body) {
             Some(rewritten) => Bytes::from_owner(rewritten),
             None => body,

@@ -35,6 +35,7 @@ use futures::StreamExt;
 use tracing::Instrument;
 
 use crate::{
+    host_permits::PermitsOfHost,
     metrics::Metrics,
     spec::object::{ObjectName, ObjectType},
 };
@@ -45,7 +46,6 @@ use super::{
     identifier::{self, Identifier},
     limiter::AdmittedRequest,
     list::{Extent, List, Listing, ObjectList},
-    long_lists::LongListsOfVault,
     properties::Properties,
     read::Read,
     request::Request,
@@ -61,7 +61,7 @@ const MAX_PAGES: usize = 800;
 /// The SDK's three clients for one vault.
 pub(super) struct Sdk {
     metrics: Metrics,
-    long_lists: LongListsOfVault,
+    long_lists: PermitsOfHost,
     secrets: SecretClient,
     keys: KeyClient,
     certificates: CertificateClient,
@@ -76,7 +76,7 @@ impl Sdk {
         url: &str,
         credential: Arc<dyn TokenCredential>,
         client_options: ClientOptions,
-        long_lists: LongListsOfVault,
+        long_lists: PermitsOfHost,
         metrics: Metrics,
     ) -> Result<Self, VaultError> {
         // The challenge that reaches the SDK is the cloud's own, and its audience may be at another host than the

@@ -135,6 +135,57 @@ async fn a_node_that_fills_up_opens_no_more_connections_than_requests_may_be_in_
     assert!(connections <= 64 + tokens as u64, "{connections} connections, {tokens} tokens");
 }
 
+/// Starts a mount of 64 secrets with values of this many bytes, while the vault has a fault, and returns how much the
+/// memory grows in MiB until the vault has answered each read.
+async fn growth_beside(fault: Fault, bytes: usize) -> u64 {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<_> = (0..64).map(|number| format!("secret-{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, "x");
+    }
+    let process = Process::start_with(&azure, &[]).await;
+    process.driver().mount(&MountCall::of_secrets(&azure, &names)).await.unwrap();
+    for name in &names {
+        azure.vaults().put_secret("lab", name, &"x".repeat(bytes));
+    }
+    let before = process.memory("VmHWM");
+    let reads = Route::service(Service::Vault).credentials(true);
+    azure.faults().inject(reads.clone(), fault);
+    azure.journal().clear();
+    let mounts = mounts(&process.driver(), &MountCall::of_secrets(&azure, &names), 1);
+    azure.journal().wait_for_route(64, &reads).await;
+    // The answers are on their way.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    abort(&mounts);
+    process.memory("VmHWM") - before
+}
+
+#[tokio::test]
+async fn long_errors_that_are_tried_again_do_not_fill_the_memory() {
+    let headers = vec![("Retry-After".to_owned(), "20".to_owned())];
+    let growth = growth_beside(Fault::Answer { code: 503, headers, body: "x".repeat(900_000) }, 1).await;
+    assert!(growth <= 8, "{growth} MiB, where all answers have 55");
+}
+
+#[tokio::test]
+async fn long_answers_are_read_a_few_at_a_time() {
+    let growth = growth_beside(Fault::HangInBody, 900_000).await;
+    assert!(growth <= 12, "{growth} MiB, where half of all answers have 28");
+}
+
+#[tokio::test]
+async fn an_answer_with_an_endless_head_is_refused() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let head = vec![("x-long".to_owned(), "x".repeat(100_000))];
+    let answer = Fault::Answer { code: 200, headers: head, body: "{}".to_owned() };
+    azure.faults().inject(Route::service(Service::Vault).credentials(true), answer);
+    let call = MountCall::of_secrets(&azure, &["db-password"]);
+    let status = provider.driver().mount(&call).await.unwrap_err();
+    assert!(status.message().contains("message head is too large"), "{status}");
+}
+
 #[tokio::test]
 async fn long_classes_that_arrive_together_are_all_mounted() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;

@@ -1,0 +1,134 @@
+//! A limit of what takes memory, over all hosts, of which one host gets a part: one that hangs leaves the rest for
+//! others.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use quick_cache::sync::Cache;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The most hosts with a limit of their own. The limit over all hosts still applies to the others.
+const MAX_HOSTS: usize = 100;
+
+/// The permits of all hosts. Clones share them.
+#[derive(Clone)]
+pub(crate) struct HostPermits {
+    all: Arc<Semaphore>,
+    of_each: usize,
+    hosts: Arc<Cache<Arc<str>, Arc<OfHost>>>,
+}
+
+/// The permits for one host.
+#[derive(Clone)]
+pub(crate) struct PermitsOfHost {
+    all: Arc<Semaphore>,
+    of_host: Arc<OfHost>,
+}
+
+struct OfHost {
+    permits: Arc<Semaphore>,
+    /// How many wait for permits that other hosts have.
+    waiting: AtomicUsize,
+}
+
+/// A permit, which is given back when it is dropped.
+pub(crate) struct HostPermit {
+    _permits: [OwnedSemaphorePermit; 2],
+}
+
+impl HostPermits {
+    /// Creates this many permits, of which one host gets `of_each` at most.
+    pub(crate) fn new(all: usize, of_each: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), of_each, hosts: Arc::new(Cache::new(MAX_HOSTS)) }
+    }
+
+    /// Returns the permits for the host with this name and port.
+    pub(crate) fn of(&self, host: &Arc<str>) -> PermitsOfHost {
+        let make = || {
+            let permits = Arc::new(Semaphore::new(self.of_each));
+            Ok::<_, Infallible>(Arc::new(OfHost { permits, waiting: AtomicUsize::new(0) }))
+        };
+        let Ok(of_host) = self.hosts.get_or_insert_with(host, make);
+        PermitsOfHost { all: self.all.clone(), of_host }
+    }
+}
+
+impl PermitsOfHost {
+    /// Waits for a permit, first come, first served. Whoever has one waits for no other, and so no two can wait for each
+    /// other.
+    pub(crate) async fn acquire(&self) -> HostPermit {
+        // In this order: those of a host that has its share wait for it alone.
+        let of_host = permit(&self.of_host.permits).await;
+        let _waiting = Waiting::begin(&self.of_host.waiting);
+        HostPermit { _permits: [of_host, permit(&self.all).await] }
+    }
+
+    /// Returns whether somebody waits for permits that other hosts have.
+    pub(crate) fn wait_for_others(&self) -> bool {
+        self.of_host.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
+async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    semaphore.clone().acquire_owned().await.expect("the semaphore is never closed")
+}
+
+/// Counts one that waits until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn acquired(host: &PermitsOfHost) -> Option<HostPermit> {
+        host.acquire().now_or_never()
+    }
+
+    #[test]
+    fn a_host_that_hangs_leaves_permits_for_others() {
+        let permits = HostPermits::new(8, 4);
+        let [hangs, other, third] = ["hangs", "other", "third"].map(|host| permits.of(&host.into()));
+        let hanging: Vec<_> = std::iter::from_fn(|| acquired(&hangs)).collect();
+        assert_eq!(hanging.len(), 4);
+        let others: Vec<_> = std::iter::from_fn(|| acquired(&other)).collect();
+        assert_eq!(hanging.len() + others.len(), 8);
+        assert!(acquired(&third).is_none());
+        let mut waits = Box::pin(third.acquire());
+        assert!(waits.as_mut().now_or_never().is_none());
+        assert!(third.wait_for_others() && !other.wait_for_others());
+        drop(others);
+        assert!(waits.now_or_never().is_some());
+        assert!(!third.wait_for_others());
+    }
+
+    #[test]
+    fn those_that_wait_for_their_host_do_not_delay_others() {
+        let permits = HostPermits::new(8, 4);
+        let [hangs, other] = ["hangs", "other"].map(|host| permits.of(&host.into()));
+        let _hanging: Vec<_> = std::iter::from_fn(|| acquired(&hangs)).collect();
+        let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(hangs.acquire())).collect();
+        assert!(waiting.iter_mut().all(|wait| wait.as_mut().now_or_never().is_none()));
+        assert!(acquired(&other).is_some());
+        assert!(!hangs.wait_for_others(), "they wait for their own host");
+    }
+}

@@ -1,0 +1,179 @@
+//! Reads the bodies of answers, of which a bounded number of bytes is in memory at once.
+
+use std::{sync::Arc, time::Duration};
+
+use azure_core::error::{Error, ErrorKind};
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use crate::host_permits::{HostPermit, HostPermits};
+
+/// The longest answer that is read, in bytes. Azure's longest answers, a page of a list or a secret of 25,000
+/// characters, are far below. A longer answer is an attempt to fill the memory, and the allocator keeps memory once
+/// it has it.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// The longest answer that needs no permit, in bytes: a secret of 25,000 characters.
+const MAX_SMALL_ANSWER: usize = 32 << 10;
+
+/// The most longer answers that are read at once, over all hosts.
+const MAX_LARGE_ANSWERS: usize = 16;
+
+/// The most of them from one host.
+const MAX_LARGE_ANSWERS_OF_HOST: usize = MAX_LARGE_ANSWERS / 2;
+
+/// What is read of an error, in bytes. Azure's errors take less than one KiB, and the title of a proxy's page is at its
+/// beginning.
+const MAX_ERROR_BYTES: usize = 16 << 10;
+
+/// What is read of an error after which the SDK may send the request again, in bytes. It keeps the answer while it waits,
+/// and then the request counts nowhere as in flight.
+const MAX_RETRIED_BYTES: usize = 4 << 10;
+
+/// A reader of bodies. Clones share its permits.
+#[derive(Clone)]
+pub(super) struct AnswerReader {
+    large: HostPermits,
+    read_idle: Duration,
+}
+
+/// An error of a response that is missing or unusable.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ResponseError {
+    /// The host sent nothing for this time.
+    #[error("no answer within {} seconds", .0.as_secs_f32())]
+    Silence(Duration),
+    /// The answer began, and its next part did not arrive within this time.
+    #[error("the answer stopped in its middle for {} seconds", .0.as_secs_f32())]
+    Stopped(Duration),
+    /// A long answer did not arrive as a whole within this time.
+    #[error("the answer is long, and did not end within {} seconds", .0.as_secs_f32())]
+    Slow(Duration),
+    /// The answer is longer than the limit.
+    #[error("the answer is longer than {MAX_ANSWER_BYTES} bytes")]
+    TooLong,
+}
+
+impl AnswerReader {
+    /// Creates a reader that waits this long for each part of a body.
+    pub(super) fn new(read_idle: Duration) -> Self {
+        Self { large: HostPermits::new(MAX_LARGE_ANSWERS, MAX_LARGE_ANSWERS_OF_HOST), read_idle }
+    }
+
+    /// Returns the body, in memory that is wiped when its last reader is done: it may hold a secret. Of an error, returns
+    /// the beginning.
+    ///
+    /// # Errors
+    /// The body does not arrive, or it is too long.
+    pub(super) async fn read(
+        &self,
+        host: &str,
+        status: StatusCode,
+        body: Incoming,
+    ) -> azure_core::Result<Bytes> {
+        if status.is_success() { self.whole(host, body).await } else { self.beginning(status, body).await }
+    }
+
+    async fn whole(&self, host: &str, mut body: Incoming) -> azure_core::Result<Bytes> {
+        let announced = usize::try_from(hyper::body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
+        if announced > MAX_ANSWER_BYTES {
+            return Err(refused(ResponseError::TooLong));
+        }
+        let mut permit = self.permit_of(host, announced).await;
+        // Reserves the announced length at once: a buffer that grows is copied, and wiping costs time for each reserved
+        // byte.
+        let mut whole = Zeroizing::new(Vec::with_capacity(announced));
+        loop {
+            let read = self.frames(&mut body, &mut whole, permit.is_some());
+            let ended = match &permit {
+                None => read.await?,
+                // So that nobody holds a permit for as long as it likes.
+                Some(_) => {
+                    let slow = |_| lost(ResponseError::Slow(self.read_idle));
+                    timeout(self.read_idle, read).await.map_err(slow)??
+                }
+            };
+            if ended {
+                return Ok(Bytes::from_owner(whole));
+            }
+            permit = self.permit_of(host, MAX_ANSWER_BYTES).await;
+        }
+    }
+
+    /// Reads to the end, or until there is more than a small answer has. Returns whether it is the end.
+    async fn frames(
+        &self,
+        body: &mut Incoming,
+        whole: &mut Zeroizing<Vec<u8>>,
+        may_be_large: bool,
+    ) -> azure_core::Result<bool> {
+        while let Some(data) = self.data(body).await? {
+            if whole.len() + data.len() > MAX_ANSWER_BYTES {
+                return Err(refused(ResponseError::TooLong));
+            }
+            append(whole, &data);
+            if whole.len() > MAX_SMALL_ANSWER && !may_be_large {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn beginning(&self, status: StatusCode, mut body: Incoming) -> azure_core::Result<Bytes> {
+        let may_be_retried = status.is_server_error()
+            || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+        let most = if may_be_retried { MAX_RETRIED_BYTES } else { MAX_ERROR_BYTES };
+        let mut beginning = Zeroizing::new(Vec::new());
+        while beginning.len() < most
+            && let Some(data) = self.data(&mut body).await?
+        {
+            let left = most - beginning.len();
+            append(&mut beginning, &data[..data.len().min(left)]);
+        }
+        Ok(Bytes::from_owner(beginning))
+    }
+
+    /// Returns the next bytes of a body; `None` at its end.
+    async fn data(&self, body: &mut Incoming) -> azure_core::Result<Option<Bytes>> {
+        let stopped = |_| lost(ResponseError::Stopped(self.read_idle));
+        while let Some(frame) = timeout(self.read_idle, body.frame()).await.map_err(stopped)? {
+            let frame =
+                frame.map_err(|error| Error::with_error(ErrorKind::Io, error, "the answer broke off"))?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn permit_of(&self, host: &str, bytes: usize) -> Option<HostPermit> {
+        if bytes <= MAX_SMALL_ANSWER {
+            return None;
+        }
+        Some(self.large.of(&Arc::from(host)).acquire().await)
+    }
+}
+
+/// Appends to the buffer. If it is too small, moves it to a larger one and wipes the old one.
+fn append(whole: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
+    if whole.capacity() - whole.len() < data.len() {
+        let mut larger = Zeroizing::new(Vec::with_capacity((whole.len() + data.len()) * 2));
+        larger.extend_from_slice(whole);
+        *whole = larger;
+    }
+    whole.extend_from_slice(data);
+}
+
+/// Returns an error that the SDK may retry.
+pub(super) fn lost(error: ResponseError) -> Error {
+    Error::with_error(ErrorKind::Io, error, "the request failed")
+}
+
+/// Returns an error that the SDK does not retry.
+fn refused(error: ResponseError) -> Error {
+    Error::with_error(ErrorKind::Other, error, "the answer was refused")
+}
