@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    receive::MAX_SMALL_BYTES,
+    receive::MAX_MEDIUM_BYTES,
     spec_memory::{SpecMemory, SpecShare},
 };
 
@@ -102,7 +102,7 @@ impl RequestParser {
     /// # Errors
     /// All mistakes of the request.
     async fn parse(&self, texts: Arc<RequestTexts>) -> Result<MountSpec, ParametersError> {
-        let is_large = (MAX_SMALL_BYTES + 1..=parameters::MAX_BYTES).contains(&texts.as_texts().len());
+        let is_large = (MAX_MEDIUM_BYTES + 1..=parameters::MAX_BYTES).contains(&texts.as_texts().len());
         if !is_large {
             return texts.parse();
         }
@@ -130,11 +130,11 @@ mod tests {
     #[tokio::test]
     async fn a_large_request_is_parsed_on_another_thread_and_a_small_or_refused_one_at_once() {
         let parser = RequestParser::new();
-        for bytes in [1, MAX_SMALL_BYTES - 100, parameters::MAX_BYTES + 1, 4 << 20] {
+        for bytes in [1, MAX_MEDIUM_BYTES - 100, parameters::MAX_BYTES + 1, 4 << 20] {
             let parsed = parser.parse(texts(bytes)).now_or_never();
             assert!(parsed.expect("it needs no other thread").is_err());
         }
-        let mut parsed = Box::pin(parser.parse(texts(MAX_SMALL_BYTES)));
+        let mut parsed = Box::pin(parser.parse(texts(MAX_MEDIUM_BYTES)));
         assert!((&mut parsed).now_or_never().is_none());
         assert!(parsed.await.is_err());
     }
@@ -143,7 +143,7 @@ mod tests {
     async fn large_requests_are_parsed_one_at_a_time() {
         let parser = RequestParser::new();
         let turn = parser.large.clone().acquire_owned().await.unwrap();
-        let mut parsed = Box::pin(parser.parse(texts(MAX_SMALL_BYTES)));
+        let mut parsed = Box::pin(parser.parse(texts(MAX_MEDIUM_BYTES)));
         tokio::task::yield_now().await;
         assert!((&mut parsed).now_or_never().is_none());
         assert!(parser.parse(texts(10)).now_or_never().is_some(), "a small one does not wait");

@@ -17,14 +17,20 @@ use tower::{Layer, Service};
 
 /// The largest request that is received at once with any number of others, in bytes. A request of twenty objects has
 /// less than ten KiB.
-pub(super) const MAX_SMALL_BYTES: usize = 64 << 10;
+const MAX_SMALL_BYTES: usize = 16 << 10;
+
+/// The largest request of medium size, in bytes: of several hundred objects.
+pub(super) const MAX_MEDIUM_BYTES: usize = 64 << 10;
+
+/// Requests of medium size that are in memory at once.
+const MAX_MEDIUM: usize = 8;
 
 /// Large requests that are in memory at once: one that is parsed, and one that arrives meanwhile.
 const MAX_LARGE: usize = 2;
 
 /// What the driver may send of one request before the provider reads it, in bytes: HTTP/2's stream window. Each large
 /// request that waits holds two of it, one that was read and one that came after it. A longer request arrives in
-/// several, each a few microseconds later on the socket.
+/// several, each with the next turn of the socket.
 pub(super) const STREAM_WINDOW: u32 = 8 << 10;
 
 /// What the driver may send of all requests. It has room for the windows of all requests that wait: if those filled it,
@@ -34,6 +40,13 @@ pub(super) const CONNECTION_WINDOW: u32 = i32::MAX as u32;
 /// A tower layer that receives large requests a few at a time.
 #[derive(Debug, Clone)]
 pub(super) struct ReceiveLayer {
+    rooms: Rooms,
+}
+
+/// The room for requests that wait. Large ones do not delay those of medium size.
+#[derive(Debug, Clone)]
+struct Rooms {
+    medium: Arc<Semaphore>,
     large: Arc<Semaphore>,
 }
 
@@ -41,7 +54,7 @@ pub(super) struct ReceiveLayer {
 #[derive(Debug, Clone)]
 pub(super) struct Receive<S> {
     below: S,
-    large: Arc<Semaphore>,
+    rooms: Rooms,
 }
 
 /// An extension of each request: when it began to arrive, and the permit of a large one.
@@ -53,7 +66,11 @@ pub(super) struct Received {
 
 impl ReceiveLayer {
     pub(super) fn new() -> Self {
-        Self { large: Arc::new(Semaphore::new(MAX_LARGE)) }
+        let rooms = Rooms {
+            medium: Arc::new(Semaphore::new(MAX_MEDIUM)),
+            large: Arc::new(Semaphore::new(MAX_LARGE)),
+        };
+        Self { rooms }
     }
 }
 
@@ -61,7 +78,7 @@ impl<S> Layer<S> for ReceiveLayer {
     type Service = Receive<S>;
 
     fn layer(&self, below: S) -> Receive<S> {
-        Receive { below, large: self.large.clone() }
+        Receive { below, rooms: self.rooms.clone() }
     }
 }
 
@@ -78,7 +95,7 @@ impl<S: Service<Request<Body>>> Service<Request<Body>> for Receive<S> {
         let (mut head, body) = request.into_parts();
         let received = Received { at: Instant::now(), permit: Arc::default() };
         head.extensions.insert(received.clone());
-        let body = ReceivedBody { body, large: self.large.clone(), received, state: State::First };
+        let body = ReceivedBody { body, rooms: self.rooms.clone(), received, state: State::First };
         self.below.call(Request::from_parts(head, Body::new(body)))
     }
 }
@@ -97,7 +114,7 @@ impl Received {
 /// The body of a request, of which a large one waits after its first frame.
 struct ReceivedBody {
     body: Body,
-    large: Arc<Semaphore>,
+    rooms: Rooms,
     received: Received,
     state: State,
 }
@@ -122,16 +139,20 @@ impl hyper::body::Body for ReceivedBody {
         let this = self.get_mut();
         loop {
             match &mut this.state {
-                State::First => match ready!(Pin::new(&mut this.body).poll_frame(context)) {
-                    Some(Ok(first)) if first.data_ref().is_some_and(|data| is_large(data)) => {
-                        let permit = Box::pin(this.large.clone().acquire_owned());
-                        this.state = State::Waiting { first: Some(first), permit };
+                State::First => {
+                    let first = ready!(Pin::new(&mut this.body).poll_frame(context));
+                    let data = first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref());
+                    match (data.and_then(|data| this.rooms.of(data)), first) {
+                        (Some(room), Some(Ok(first))) => {
+                            let permit = Box::pin(room.acquire_owned());
+                            this.state = State::Waiting { first: Some(first), permit };
+                        }
+                        (_, first) => {
+                            this.state = State::Arriving;
+                            return Poll::Ready(first);
+                        }
                     }
-                    other => {
-                        this.state = State::Arriving;
-                        return Poll::Ready(other);
-                    }
-                },
+                }
                 State::Waiting { first, permit } => {
                     this.received.set_permit(ready!(permit.as_mut().poll(context)).ok());
                     let first = first.take().map(Ok);
@@ -152,13 +173,23 @@ impl hyper::body::Body for ReceivedBody {
     }
 }
 
-/// Returns whether the message that begins with `data` is large. Each message has a prefix: a byte, and four bytes of
-/// its length (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>, `Length-Prefixed-Message`).
-fn is_large(data: &[u8]) -> bool {
-    match data {
-        [_, a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]) as usize > MAX_SMALL_BYTES,
-        // A driver sends the prefix in one frame.
-        _ => true,
+impl Rooms {
+    /// Returns the room that the message that begins with `data` needs; `None` for a small one. Each message has a prefix:
+    /// a byte, and four bytes of its length
+    /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>, `Length-Prefixed-Message`).
+    fn of(&self, data: &[u8]) -> Option<Arc<Semaphore>> {
+        let length = match data {
+            [_, a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]) as usize,
+            // A driver sends the prefix in one frame.
+            _ => usize::MAX,
+        };
+        if length <= MAX_SMALL_BYTES {
+            None
+        } else if length <= MAX_MEDIUM_BYTES {
+            Some(self.medium.clone())
+        } else {
+            Some(self.large.clone())
+        }
     }
 }
 
@@ -176,31 +207,51 @@ mod tests {
         bytes.resize(5 + length, b'x');
         let received = Received { at: Instant::now(), permit: Arc::default() };
         let body = Body::new(Full::new(Bytes::from(bytes)).map_err(|never| match never {}));
-        let (large, state) = (layer.large.clone(), State::First);
-        (ReceivedBody { body, large, received: received.clone(), state }, received)
+        let (rooms, state) = (layer.rooms.clone(), State::First);
+        (ReceivedBody { body, rooms, received: received.clone(), state }, received)
     }
 
     #[test]
     fn large_requests_arrive_two_at_a_time_and_small_ones_at_once() {
         let layer = ReceiveLayer::new();
-        let large = || message(&layer, MAX_SMALL_BYTES + 1);
+        let large = || message(&layer, MAX_MEDIUM_BYTES + 1);
         let mut arrived = Vec::new();
         for _ in 0..MAX_LARGE {
             let (body, received) = large();
             let bytes = body.collect().now_or_never().unwrap().unwrap().to_bytes();
-            assert_eq!(bytes.len(), 5 + MAX_SMALL_BYTES + 1);
+            assert_eq!(bytes.len(), 5 + MAX_MEDIUM_BYTES + 1);
             arrived.push(received);
         }
         let (body, waits) = large();
         let mut body = Box::pin(body.collect());
         assert!((&mut body).now_or_never().is_none());
-        let (small, _) = message(&layer, MAX_SMALL_BYTES);
-        assert!(small.collect().now_or_never().is_some());
+        for length in [MAX_SMALL_BYTES, MAX_SMALL_BYTES + 1, MAX_MEDIUM_BYTES] {
+            let (smaller, _) = message(&layer, length);
+            assert!(smaller.collect().now_or_never().is_some(), "{length} bytes");
+        }
 
         // As if it were parsed.
         drop(arrived.pop().unwrap().take_permit());
         assert!((&mut body).now_or_never().is_some());
         assert!(waits.take_permit().is_some() && waits.take_permit().is_none());
+    }
+
+    #[test]
+    fn requests_of_medium_size_arrive_eight_at_a_time() {
+        let layer = ReceiveLayer::new();
+        let medium = || message(&layer, MAX_SMALL_BYTES + 1);
+        let mut arrived: Vec<_> = std::iter::from_fn(|| {
+            let (body, received) = medium();
+            body.collect().now_or_never().map(|_| received)
+        })
+        .take(20)
+        .collect();
+        assert_eq!(arrived.len(), MAX_MEDIUM);
+        let (body, _) = medium();
+        let mut body = Box::pin(body.collect());
+        assert!((&mut body).now_or_never().is_none());
+        drop(arrived.pop().unwrap().take_permit());
+        assert!((&mut body).now_or_never().is_some());
     }
 
     #[test]
@@ -211,6 +262,6 @@ mod tests {
             assert!(body.collect().now_or_never().is_some());
             drop(received);
         }
-        assert_eq!(layer.large.available_permits(), MAX_LARGE);
+        assert_eq!(layer.rooms.large.available_permits(), MAX_LARGE);
     }
 }
