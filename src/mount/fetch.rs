@@ -9,7 +9,7 @@ use std::{
 };
 
 use azure_core::time::OffsetDateTime;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream, stream::FuturesUnordered};
 
 use crate::{
     identity::TokenRefusal,
@@ -127,8 +127,7 @@ pub(super) async fn fetch(
     if before.is_empty() {
         clients.revalidate(objects).await;
     }
-    // Collected first: rustc finds a future with the iterator's closure not Send for every lifetime.
-    let read = |(index, (object, before))| async move {
+    let read = |index: usize, object, before: Option<Fetched>| async move {
         let fetched = match before {
             Some(fetched) => fetched,
             None => reads.object(object).await,
@@ -136,13 +135,19 @@ pub(super) async fn fetch(
         progress.done(index, failover::stands(object, &fetched));
         (index, fetched)
     };
-    let before = before.into_iter().chain(std::iter::repeat_with(|| None));
-    let begun: Vec<_> = objects.iter().zip(before).enumerate().map(read).collect();
-    let mut begun = stream::iter(begun).buffer_unordered(MAX_CONCURRENT_READS);
+    let (mut remaining, mut before) = (objects.iter().enumerate(), before.into_iter());
+    let mut begin_next = || {
+        let (index, object) = remaining.next()?;
+        Some(read(index, object, before.next().flatten()))
+    };
+    // Only what may run exists: a mount can have thousands of objects.
+    let mut begun = FuturesUnordered::new();
+    begun.extend(std::iter::from_fn(&mut begin_next).take(MAX_CONCURRENT_READS));
     let mut fetched = Vec::with_capacity(objects.len());
     while let Some(object) = begun.next().await {
         reads.check()?;
         fetched.push(object);
+        begun.extend(begin_next());
     }
     memory.hold(reads.size.whole()).map_err(|NoPermit| Stopped::NoPermit)?;
     Ok(in_order(fetched))
