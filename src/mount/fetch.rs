@@ -9,7 +9,6 @@ use std::{
 };
 
 use azure_core::time::OffsetDateTime;
-use futures::{StreamExt, stream, stream::FuturesUnordered};
 
 use crate::{
     identity::TokenRefusal,
@@ -28,6 +27,7 @@ use crate::{
 use super::{
     failover,
     failure::{ObjectError, Progress},
+    in_flight::InFlight,
     memory::{MountMemory, NoPermit},
     vaults::VaultClients,
     versions,
@@ -136,18 +136,15 @@ pub(super) async fn fetch(
         (index, fetched)
     };
     let (mut remaining, mut before) = (objects.iter().enumerate(), before.into_iter());
-    let mut begin_next = || {
+    let begin_next = || {
         let (index, object) = remaining.next()?;
         Some(read(index, object, before.next().flatten()))
     };
-    // Only what may run exists: a mount can have thousands of objects.
-    let mut begun = FuturesUnordered::new();
-    begun.extend(std::iter::from_fn(&mut begin_next).take(MAX_CONCURRENT_READS));
+    let mut begun = InFlight::new(MAX_CONCURRENT_READS, begin_next);
     let mut fetched = Vec::with_capacity(objects.len());
     while let Some(object) = begun.next().await {
         reads.check()?;
         fetched.push(object);
-        begun.extend(begin_next());
     }
     memory.hold(reads.size.whole()).map_err(|NoPermit| Stopped::NoPermit)?;
     Ok(in_order(fetched))
@@ -322,10 +319,12 @@ impl Reads<'_> {
                 let listed = self.clients.of(object).versions(&read(object, None)).await?;
                 let selected = versions::select(&listed, from.as_ref(), *depth)?;
                 self.size.names.fetch_add(history_bytes(object, &selected), Ordering::Relaxed);
-                let read =
-                    |(index, version)| async move { (index, self.version(object, Some(version)).await) };
-                let reads: Vec<_> = selected.into_iter().enumerate().map(read).collect();
-                let mut reads = stream::iter(reads).buffer_unordered(MAX_CONCURRENT_READS);
+                let mut remaining = selected.into_iter().enumerate();
+                let begin_next = || {
+                    let (index, version) = remaining.next()?;
+                    Some(async move { (index, self.version(object, Some(version)).await) })
+                };
+                let mut reads = InFlight::new(MAX_CONCURRENT_READS, begin_next);
                 let mut versions = Vec::new();
                 // The mount checks again, and stops with the error.
                 while self.check().is_ok()
