@@ -59,7 +59,7 @@ impl HostPermits {
 }
 
 impl PermitsOfHost {
-    /// Waits for a permit, first come, first served. Whoever has one waits for no other, and so no two can wait for each
+    /// Waits for a permit, first come, first served. A holder of one must wait for no other: then no two can wait for each
     /// other.
     pub(crate) async fn acquire(&self) -> HostPermit {
         // In this order: those of a host that has its share wait for it alone.
@@ -68,7 +68,7 @@ impl PermitsOfHost {
         HostPermit { _permits: [of_host, permit(&self.all).await] }
     }
 
-    /// Returns whether somebody waits for permits that other hosts have.
+    /// Returns whether one waits for permits that other hosts have.
     pub(crate) fn wait_for_others(&self) -> bool {
         self.of_host.waiting.load(Ordering::Relaxed) > 0
     }

@@ -1,23 +1,22 @@
 //! Reads the objects of a mount concurrently and returns the results in the user's order.
 
+pub(super) mod size;
+
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
 use azure_core::time::OffsetDateTime;
+use futures::{StreamExt, stream};
 
 use crate::{
     identity::TokenRefusal,
     spec::{
-        absence::{IfAbsent, Presence},
-        file::RelativePath,
         object::{ObjectSpec, ObjectVersion, VersionSelector},
-        output::OutputsShape,
-        shape::{KeySelection, KeysShape, Shape},
         vault::VaultName,
         version_choice::VersionChoice,
     },
@@ -27,20 +26,19 @@ use crate::{
 use super::{
     failover,
     failure::{ObjectError, Progress},
-    in_flight::InFlight,
     memory::{MountMemory, NoPermit},
     vaults::VaultClients,
     versions,
-    volume::{FILE_OVERHEAD_BYTES, TooLarge},
+    volume::TooLarge,
 };
+
+use self::size::Size;
+
+pub(super) use self::size::found_bytes;
 
 /// Concurrent reads of one mount, and of the versions of each object. The limiter decides how many requests are sent;
 /// this limit bounds how many reads wait there.
 const MAX_CONCURRENT_READS: usize = 64;
-
-/// What a version takes in memory beside its content and its properties: the [`Bundle`], the shared answer, and the key
-/// of its read.
-const BUNDLE_OVERHEAD_BYTES: usize = 512;
 
 /// The result of reading one object.
 pub(super) type Fetched = Result<Versions, ObjectError>;
@@ -107,12 +105,7 @@ pub(super) async fn fetch(
     let reads = &Reads {
         clients,
         begun: Mutex::default(),
-        size: Size {
-            found: objects.iter().filter(|object| object.is_found()).map(found_bytes).sum(),
-            names: AtomicUsize::new(objects.iter().map(names_bytes).sum()),
-            read: AtomicUsize::new(0),
-            volume: AtomicUsize::new(0),
-        },
+        size: Size::of(objects),
         memory,
         no_permit: AtomicBool::new(false),
         largest_volume,
@@ -140,7 +133,7 @@ pub(super) async fn fetch(
         let (index, object) = remaining.next()?;
         Some(read(index, object, before.next().flatten()))
     };
-    let mut begun = InFlight::new(MAX_CONCURRENT_READS, begin_next);
+    let mut begun = stream::iter(std::iter::from_fn(begin_next)).buffer_unordered(MAX_CONCURRENT_READS);
     let mut fetched = Vec::with_capacity(objects.len());
     while let Some(object) = begun.next().await {
         reads.check()?;
@@ -154,58 +147,6 @@ pub(super) async fn fetch(
 fn in_order<T>(mut results: Vec<(usize, T)>) -> Vec<T> {
     results.sort_unstable_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
-}
-
-/// Returns the size of an entry's files in the driver's answer, without their contents: at least this many bytes. A file
-/// that may be missing counts nothing.
-fn names_bytes(object: &ObjectSpec) -> usize {
-    let file = |path: &RelativePath, if_absent: &IfAbsent| match if_absent {
-        IfAbsent::Fail | IfAbsent::Write(_) => path.as_str().len() + FILE_OVERHEAD_BYTES,
-        IfAbsent::Omit => 0,
-    };
-    match &object.shape {
-        // A history counts when its list has arrived.
-        Shape::File(_) if matches!(object.versions, VersionSelector::History { .. }) => 0,
-        Shape::File(of) => file(&of.path, &of.if_absent),
-        Shape::Keys(KeysShape {
-            keys: KeySelection::Listed(items), presence: Presence::Required, ..
-        }) => items.iter().map(|item| file(&item.path, &item.if_absent)).sum(),
-        Shape::Outputs(OutputsShape { outputs, presence: Presence::Required }) => {
-            let required = outputs.files().into_iter().filter(|file| file.presence == Presence::Required);
-            required.map(|required| file(required.path, &IfAbsent::Fail)).sum()
-        }
-        Shape::Item(item) if item.is_last() => file(&item.file.path, &IfAbsent::Fail),
-        Shape::Keys(_) | Shape::Outputs(_) | Shape::Item(_) | Shape::Password => 0,
-    }
-}
-
-/// Returns the size of a found object's files in the driver's answer, without their contents: at most this many bytes,
-/// and about what the object takes in memory before it is read.
-pub(super) fn found_bytes(object: &ObjectSpec) -> usize {
-    let paths = match &object.shape {
-        Shape::Keys(KeysShape { keys: KeySelection::All { directory, .. }, .. }) => {
-            directory.iter().collect()
-        }
-        shape => shape.named_paths(),
-    };
-    paths.into_iter().map(|path| path.as_str().len() + FILE_OVERHEAD_BYTES).sum()
-}
-
-/// Returns the size of a history's files in the driver's answer, without their contents.
-fn history_bytes(object: &ObjectSpec, versions: &[ObjectVersion]) -> usize {
-    let path = object.shape.as_file().map_or(0, |file| file.path.as_str().len());
-    let id = object.object_type().as_str().len() + 1 + object.name.as_str().len();
-    versions.iter().map(|version| path + id + version.as_str().len() + FILE_OVERHEAD_BYTES).sum()
-}
-
-/// Returns how many files may each hold as much as the object.
-fn copies(object: &ObjectSpec) -> usize {
-    match &object.shape {
-        Shape::Keys(KeysShape { keys: KeySelection::Listed(items), .. }) => items.len(),
-        Shape::Outputs(shape) => shape.outputs.files().len(),
-        Shape::File(_) | Shape::Keys(_) | Shape::Item(_) => 1,
-        Shape::Password => 0,
-    }
 }
 
 /// Returns why the vault refused the token, for any of the objects. Of several refusals, the most specific wins.
@@ -269,43 +210,6 @@ struct Reads<'a> {
     now: OffsetDateTime,
 }
 
-/// The size of a volume, as far as it is known, in bytes.
-struct Size {
-    /// The names of the objects that finds chose: they are in memory before anything is read.
-    found: usize,
-    /// The names and versions of its files in the driver's answer.
-    names: AtomicUsize,
-    /// What was read from the vault, in memory.
-    read: AtomicUsize,
-    /// What its files hold, at most; more than was read if several files have the same content.
-    volume: AtomicUsize,
-}
-
-impl Size {
-    fn add(&self, object: &ObjectSpec, version: &VersionRead, is_new: bool) {
-        let Ok(bundle) = &version.bundle else { return };
-        self.volume.fetch_add(bundle.content_bytes() * copies(object), Ordering::Relaxed);
-        if is_new {
-            let bytes = bundle.content_bytes() + bundle.properties().heap_bytes() + BUNDLE_OVERHEAD_BYTES;
-            self.read.fetch_add(bytes, Ordering::Relaxed);
-        }
-    }
-
-    /// Returns what the mount has in memory while it reads. Names that the class has cost nothing yet: a vault that
-    /// hangs must not keep a permit for them.
-    fn in_hand(&self) -> usize {
-        self.found + self.read.load(Ordering::Relaxed)
-    }
-
-    /// Returns the size of the volume once all is read. What was read may be larger than its files: passwords are in no
-    /// file.
-    fn whole(&self) -> usize {
-        let [names, read, volume] =
-            [&self.names, &self.read, &self.volume].map(|size| size.load(Ordering::Relaxed));
-        names.max(self.found) + volume.max(read)
-    }
-}
-
 impl Reads<'_> {
     /// Reads one object. The versions of a history are read as soon as that object's list has arrived.
     async fn object(&self, object: &ObjectSpec) -> Fetched {
@@ -318,13 +222,14 @@ impl Reads<'_> {
             VersionSelector::History { from, depth } => {
                 let listed = self.clients.of(object).versions(&read(object, None)).await?;
                 let selected = versions::select(&listed, from.as_ref(), *depth)?;
-                self.size.names.fetch_add(history_bytes(object, &selected), Ordering::Relaxed);
+                self.size.add_history(object, &selected);
                 let mut remaining = selected.into_iter().enumerate();
                 let begin_next = || {
                     let (index, version) = remaining.next()?;
                     Some(async move { (index, self.version(object, Some(version)).await) })
                 };
-                let mut reads = InFlight::new(MAX_CONCURRENT_READS, begin_next);
+                let mut reads =
+                    stream::iter(std::iter::from_fn(begin_next)).buffer_unordered(MAX_CONCURRENT_READS);
                 let mut versions = Vec::new();
                 // The mount checks again, and stops with the error.
                 while self.check().is_ok()
@@ -374,7 +279,7 @@ impl Reads<'_> {
 
     /// Checks the size so far.
     fn check(&self) -> Result<(), Stopped> {
-        let [names, read] = [&self.size.names, &self.size.read].map(|size| size.load(Ordering::Relaxed));
+        let (names, read) = (self.size.names(), self.size.read());
         if names > self.largest_volume || read > self.largest_volume.saturating_mul(2) {
             // The objects that arrived first differ from try to try, so none is named.
             return Err(Stopped::TooLarge(TooLarge { size: names + read, largest: None }));
@@ -392,95 +297,10 @@ fn read(object: &ObjectSpec, version: Option<ObjectVersion>) -> Read {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        mount::memory::MAX_SMALL_VOLUME_BYTES,
-        spec::{
-            object::Origin,
-            rendering::{Rendering, SecretEncoding, SecretFormat},
-            sensitive::Sensitive,
-            shape::FileShape,
-        },
-        vault::{Properties, SecretBundle},
-    };
-
     use super::*;
 
     #[test]
     fn results_keep_the_users_order() {
         assert_eq!(in_order(vec![(2, 'c'), (0, 'a'), (1, 'b')]), ['a', 'b', 'c']);
-    }
-
-    fn object(name: &str, if_absent: IfAbsent) -> ObjectSpec {
-        let rendering = Rendering::Secret { format: SecretFormat::Pem, encoding: SecretEncoding::Utf8 };
-        let file = FileShape { rendering, path: name.parse().unwrap(), mode: None, if_absent };
-        ObjectSpec {
-            vault: None,
-            name: name.parse().unwrap(),
-            versions: VersionSelector::Newest,
-            shape: Shape::File(file),
-            origin: Origin::Named,
-        }
-    }
-
-    fn size(objects: &[ObjectSpec]) -> Size {
-        Size {
-            found: 0,
-            names: AtomicUsize::new(objects.iter().map(names_bytes).sum()),
-            read: AtomicUsize::new(0),
-            volume: AtomicUsize::new(0),
-        }
-    }
-
-    fn read(value: &str, properties: Properties) -> VersionRead {
-        let bundle = SecretBundle {
-            version: "0".repeat(32).parse().unwrap(),
-            properties,
-            value: Sensitive::new(value.to_owned()),
-            backs_certificate: None,
-        };
-        VersionRead { asked: None, bundle: Ok(Arc::new(Bundle::Secret(bundle))) }
-    }
-
-    #[test]
-    fn a_volume_of_250_passwords_needs_no_permit() {
-        let objects: Vec<_> = (0..250)
-            .map(|index| object(&format!("password-of-application-{index}"), IfAbsent::Fail))
-            .collect();
-        let size = size(&objects);
-        let id =
-            "https://kubernetes-production.vault.azure.net/secrets/password-of-application-100".to_owned();
-        for object in &objects {
-            let properties = Properties { id: id.clone(), ..Properties::default() };
-            size.add(object, &read(&"x".repeat(32), properties), true);
-        }
-        assert!(size.whole() <= MAX_SMALL_VOLUME_BYTES, "{}", size.whole());
-    }
-
-    #[test]
-    fn tags_count_while_a_mount_reads() {
-        let tags = (0..15).map(|tag| (format!("{tag:0512}"), "x".repeat(512))).collect();
-        let optional = object("a", IfAbsent::Omit);
-        let size = size(std::slice::from_ref(&optional));
-        size.add(&optional, &read("x", Properties { tags, ..Properties::default() }), true);
-        let once = size.in_hand();
-        assert!(once > 15 << 10 && size.whole() > 15 << 10, "{once}");
-        size.add(&optional, &read("x", Properties::default()), false);
-        assert_eq!(size.in_hand(), once, "an answer counts once");
-    }
-
-    #[test]
-    fn passwords_of_stores_count_while_a_mount_reads() {
-        let password = ObjectSpec::password(None, "p".parse().unwrap());
-        let size = size(std::slice::from_ref(&password));
-        size.add(&password, &read(&"x".repeat(25_000), Properties::default()), true);
-        assert!(size.in_hand() > 25_000 && size.whole() > 25_000, "{}", size.whole());
-    }
-
-    #[test]
-    fn names_need_no_permit_before_content_arrives() {
-        let objects: Vec<_> = (0..4_000).map(|index| object(&format!("n-{index}"), IfAbsent::Fail)).collect();
-        let size = size(&objects);
-        assert_eq!(size.in_hand(), 0);
-        assert!(size.whole() > MAX_SMALL_VOLUME_BYTES, "{}", size.whole());
     }
 }

@@ -7,7 +7,6 @@ mod failover;
 mod failure;
 mod fetch;
 mod find;
-mod in_flight;
 mod layout;
 mod memory;
 mod receipt;

@@ -42,14 +42,6 @@ pub enum InvalidTarget {
     NoSuchGroup(String),
 }
 
-impl Rewrite {
-    /// Returns about how many bytes the replacement takes.
-    pub(super) fn estimated_bytes(&self) -> usize {
-        let pieces = self.target.0.len() * size_of::<Piece>();
-        size_of::<Self>() + self.source.estimated_bytes() + pieces + MAX_TARGET
-    }
-}
-
 impl FromStr for Target {
     type Err = InvalidTarget;
 
@@ -124,6 +116,12 @@ impl Rewrite {
             Some(name) => Err(InvalidTarget::NoSuchGroup(name)),
             None => Ok(Self { source, target }),
         }
+    }
+
+    /// Returns about how many bytes the replacement takes.
+    pub(super) fn estimated_bytes(&self) -> usize {
+        let pieces = self.target.0.len() * size_of::<Piece>();
+        size_of::<Self>() + self.source.estimated_bytes() + pieces + MAX_TARGET
     }
 
     /// Replaces every match in `name`. The result is as long as the target and the name allow: at most half a megabyte.

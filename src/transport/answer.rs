@@ -177,3 +177,46 @@ pub(super) fn lost(error: ResponseError) -> Error {
 fn refused(error: ResponseError) -> Error {
     Error::with_error(ErrorKind::Other, error, "the answer was refused")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use azure_core::http::{HttpClient, Method, Request, Url};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use crate::{
+        report::Report,
+        transport::{Client, Observer, Proxy, Resolver, Route, Timeouts},
+    };
+
+    use super::*;
+
+    /// It would otherwise keep one of the few permits for as long as it likes.
+    #[tokio::test]
+    async fn a_long_answer_that_comes_byte_by_byte_is_given_up() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let trickle = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MAX_SMALL_ANSWER + 1);
+            stream.write_all(head.as_bytes()).await.unwrap();
+            while stream.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let timeouts =
+            Timeouts { read_idle: Duration::from_secs(1), ..Timeouts::within(Duration::from_secs(90)) };
+        let (proxy, names, observer) = (Proxy::none(), Resolver::system(), Observer::none());
+        let client = Client::new(Route { roots: None, proxy, names, timeouts, observer });
+        let answer = client.execute_request(&Request::new(url, Method::Get)).await;
+        let error = answer.expect_err("the answer does not end");
+        let error = Report(&error).to_string();
+        assert!(error.contains("the answer is long, and did not end within 1 seconds"), "{error}");
+        trickle.abort();
+    }
+}

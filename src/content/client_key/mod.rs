@@ -75,10 +75,10 @@ impl ClientKey {
     /// # Errors
     /// There is not exactly one key in it, the key is not RSA, or no certificate of the key is valid at `now`.
     pub fn open(text: &str, password: &str, now: OffsetDateTime) -> Result<Self, ClientKeyError> {
-        let work = &mut Work::of_mount();
         if text.len() > MAX_BYTES {
             return Err(ClientKeyError::TooLong);
         }
+        let work = &mut Work::of_mount();
         let (key, certificates) =
             if pem::is_pem(text) { from_pem(text) } else { from_pkcs12(text, password, work) }?;
         let pair = KeyPair::from_pkcs8(key.pkcs8()).map_err(|_| ClientKeyError::NotRsa)?;

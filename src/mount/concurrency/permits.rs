@@ -114,10 +114,12 @@ impl Permits {
     /// Returns the mount that starts now, if one may: the oldest one of whose vaults none has reached its threshold.
     pub(super) fn start(&mut self) -> Option<Ticket> {
         let startable = |standing| {
-            let heads = self.heads[standing as usize].iter().filter(|_| self.free(standing) > 0);
-            heads
-                .map(|(ticket, (vaults, kind))| (*ticket, standing, vaults.clone(), *kind))
-                .find(|(_, _, vaults, kind)| self.may_start(vaults, *kind))
+            if self.free(standing) == 0 {
+                return None;
+            }
+            let mut heads = self.heads[standing as usize].iter();
+            let (ticket, (vaults, kind)) = heads.find(|(_, (vaults, kind))| self.may_start(vaults, *kind))?;
+            Some((*ticket, standing, vaults.clone(), *kind))
         };
         let [one, other] = [VaultStanding::Authenticated, VaultStanding::Unauthenticated].map(startable);
         let (ticket, standing, vaults, kind) = one.into_iter().chain(other).min_by_key(|found| found.0)?;

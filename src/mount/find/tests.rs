@@ -6,11 +6,9 @@ use crate::{
     spec::{
         absence::IfAbsent,
         find::{Conditions, FoundShape, NameCondition},
-        object::{Origin, VersionSelector},
         output::{Alias, Output, Outputs, Part, SecretOutput, Store, StoreProfile},
         rendering::{Rendering, SecretEncoding, SecretFormat},
         rewrite::Rewrite,
-        shape::{FileShape, Shape},
     },
     vault::{Lifecycle, Properties},
 };
@@ -45,15 +43,7 @@ fn find(entry: usize, position: usize, glob: &str) -> FindSpec {
 }
 
 fn named(name: &str) -> ObjectSpec {
-    let path = "named".parse().unwrap();
-    let file = FileShape { rendering: SECRET, path, mode: None, if_absent: IfAbsent::Fail };
-    ObjectSpec {
-        vault: None,
-        name: name.parse().unwrap(),
-        versions: VersionSelector::Newest,
-        shape: Shape::File(file),
-        origin: Origin::Named,
-    }
+    fetch::size::tests::object(name, IfAbsent::Fail)
 }
 
 fn room(largest_volume: usize) -> Room {

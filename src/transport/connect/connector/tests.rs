@@ -172,3 +172,16 @@ async fn an_observer_sees_the_phase_of_a_connection_that_fails() {
         assert!(error.contains(cause), "{error}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_gets_no_connection_of_a_full_host_says_so() {
+    let connector = Counting::new(Leads::Silence).connector(Proxy::none());
+    let host = authority(&lab());
+    let open: Vec<_> =
+        (0..MAX_CONNECTIONS_OF_HOST).map(|_| connector.connection_count.count(&host)).collect();
+    let error = connector.clone().link(lab()).await.err().expect("the host is full");
+    assert_eq!(error.to_string(), "all connections to the host are in use");
+    drop(open);
+    let error = connector.link(lab()).await.err().expect("nobody answers for the name");
+    assert_ne!(error.to_string(), "all connections to the host are in use");
+}
