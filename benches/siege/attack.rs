@@ -41,6 +41,8 @@ pub(crate) enum Attack {
     HalfRequests,
     /// 150 mounts with a class of 1.3 MB each, and 150 with one just below the limit, from a vault that hangs.
     LongClasses,
+    /// 1,500 mounts with a class of 1,000 objects in about 50 kB each, from a vault that hangs.
+    MediumClasses,
     /// A mount of 100 objects with 2,000 small versions each.
     Histories,
     /// 20 volumes of 4 MB at once.
@@ -50,10 +52,11 @@ pub(crate) enum Attack {
 }
 
 impl Attack {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::ForgedTokens,
         Self::HalfRequests,
         Self::LongClasses,
+        Self::MediumClasses,
         Self::Histories,
         Self::LargeVolumes,
         Self::HangingVaults,
@@ -92,6 +95,7 @@ impl Attack {
             Self::ForgedTokens => INVENTED,
             Self::HalfRequests => 0,
             Self::LongClasses | Self::HangingVaults => 300,
+            Self::MediumClasses => 1_500,
             Self::Histories => 1,
             Self::LargeVolumes => 20,
         }
@@ -115,6 +119,9 @@ impl Attack {
             Self::LongClasses => {
                 let bytes = if number.is_multiple_of(2) { 1_300_000 } else { 500_000 };
                 with(request, &[("keyvaultName", hangs), ("objects", &padded(bytes))])
+            }
+            Self::MediumClasses => {
+                with(request, &[("keyvaultName", hangs), ("objects", &secrets(1_000, ""))])
             }
             Self::Histories => {
                 let history = format!("  objectVersionHistory: {VERSIONS}\n");

@@ -1,29 +1,28 @@
-//! A limit of concurrent token requests to each host that gets them.
+//! A limit of concurrent token requests to each host that gets them, of which each tenant gets a part.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use azure_core::{
-    error::{Error, ErrorKind},
-    http::{
-        Context, Request,
-        policies::{Policy, PolicyResult},
-    },
+use azure_core::http::{
+    Context, Request,
+    policies::{Policy, PolicyResult},
 };
 use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
 
-use crate::transport::below;
+use crate::{permits_by_name::PermitsByName, transport::below};
 
-/// The most concurrent token requests to one host. Each request has a connection, and a connection costs memory
-/// and a handshake. A node that fills up gets its tokens sooner over a few connections than over one for each pod.
-const MAX_TOKEN_REQUESTS: usize = 16;
+/// The most concurrent token requests to one host for one tenant. Each request has a connection, and a connection costs
+/// memory and a handshake. A node that fills up gets its tokens sooner over a few connections than over one for each pod.
+const MAX_REQUESTS_OF_TENANT: usize = 16;
+
+/// The most concurrent token requests to one host: three tenants that hang leave connections for the others.
+const MAX_REQUESTS: usize = 64;
 
 /// The most hosts with a limit of their own.
 const MAX_HOSTS: usize = 100;
 
-/// A semaphore for each host, so that a host that hangs does not delay the others.
+/// Permits for each host, so that a host that hangs does not delay the others, nor a tenant the others of its host.
 #[derive(Clone)]
-pub(super) struct ConcurrencyLimit(Arc<Cache<String, Arc<Semaphore>>>);
+pub(super) struct ConcurrencyLimit(Arc<Cache<String, PermitsByName>>);
 
 impl ConcurrencyLimit {
     pub(super) fn new() -> Self {
@@ -36,9 +35,10 @@ impl ConcurrencyLimit {
         Arc::new(ConcurrencyLimitPolicy { limit: self.clone(), sent_to })
     }
 
-    fn of(&self, host: &str) -> Arc<Semaphore> {
-        let semaphore = self.0.get_or_insert_with(host, || Ok(Arc::new(Semaphore::new(MAX_TOKEN_REQUESTS))));
-        semaphore.unwrap_or_else(|never: std::convert::Infallible| match never {})
+    fn of(&self, host: &str) -> PermitsByName {
+        let make = || Ok::<_, Infallible>(PermitsByName::new(MAX_REQUESTS, MAX_REQUESTS_OF_TENANT));
+        let Ok(permits) = self.0.get_or_insert_with(host, make);
+        permits
     }
 }
 
@@ -58,8 +58,9 @@ struct ConcurrencyLimitPolicy {
 impl Policy for ConcurrencyLimitPolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let host = self.sent_to.as_deref().unwrap_or(request.url().authority());
-        let semaphore = self.limit.of(host);
-        let _permit = semaphore.acquire().await.map_err(|closed| Error::new(ErrorKind::Other, closed))?;
+        // The path begins with the tenant, and is otherwise the same for all.
+        let tenant = self.limit.of(host).of(&request.url().path().into());
+        let _permit = tenant.acquire().await;
         below(ctx, request, next).await
     }
 }

@@ -1,7 +1,7 @@
 //! The files and versions of one mount, as the driver writes them.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     fmt,
 };
 
@@ -81,7 +81,7 @@ impl VolumeFile {
 }
 
 /// A version of an object, as the SecretProviderClassPodStatus shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MountedVersion {
     /// `secret/db-password`, or `secret/db-password/0` in a history.
     pub id: String,
@@ -109,6 +109,8 @@ pub(super) struct Draft {
     largest: Option<Largest>,
     /// The index of the recorded version of each object that the vault does not have, by id. There may be thousands.
     absences: HashMap<String, usize>,
+    /// All versions so far, once one is recorded that others may repeat. There may be thousands.
+    recorded: Option<HashSet<MountedVersion>>,
 }
 
 /// The error of a volume that exceeds the driver's limit.
@@ -166,6 +168,7 @@ impl Draft {
             limit,
             largest: None,
             absences: HashMap::new(),
+            recorded: None,
         }
     }
 
@@ -217,6 +220,9 @@ impl Draft {
     /// Records the version of an object that has files.
     pub(super) fn record(&mut self, version: MountedVersion) {
         self.size += version.id.len() + version.version.len();
+        if let Some(recorded) = &mut self.recorded {
+            recorded.insert(version.clone());
+        }
         if !self.is_full() {
             self.volume.versions.push(version);
         }
@@ -224,7 +230,9 @@ impl Draft {
 
     /// Records the version of an object once, however many files it has.
     pub(super) fn record_once(&mut self, version: MountedVersion) {
-        if !self.volume.versions.contains(&version) {
+        let versions = &self.volume.versions;
+        let recorded = self.recorded.get_or_insert_with(|| versions.iter().cloned().collect());
+        if !recorded.contains(&version) {
             self.record(version);
         }
     }
@@ -307,6 +315,22 @@ mod tests {
         let contents = Sensitive::new(vec![0; bytes]);
         let mode = FileMode::from_bits(0o644).unwrap();
         VolumeFile { path: path.parse().unwrap(), mode, contents }
+    }
+
+    #[test]
+    fn a_version_is_recorded_once_beside_versions_that_are_recorded_for_each_file() {
+        let version = |id: &str| MountedVersion { id: id.to_owned(), version: "1".to_owned() };
+        let mut draft = draft(1_000);
+        draft.record(version("secret/y"));
+        for id in ["secret/y", "secret/z", "secret/z"] {
+            draft.record_once(version(id));
+        }
+        draft.record(version("secret/x"));
+        draft.record_once(version("secret/x"));
+        draft.record(version("secret/x"));
+        let recorded: Vec<_> =
+            draft.finish().unwrap().versions.into_iter().map(|version| version.id).collect();
+        assert_eq!(recorded, ["secret/y", "secret/z", "secret/x", "secret/x"]);
     }
 
     #[test]

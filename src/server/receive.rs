@@ -31,7 +31,7 @@ const MAX_LARGE: usize = 2;
 /// What the driver may send of one request before the provider reads it, in bytes: HTTP/2's stream window. Each large
 /// request that waits holds two of it, one that was read and one that came after it. A longer request arrives in
 /// several, each with the next turn of the socket.
-pub(super) const STREAM_WINDOW: u32 = 8 << 10;
+pub(super) const STREAM_WINDOW: u32 = 4 << 10;
 
 /// What the driver may send of all requests. It has room for the windows of all requests that wait: if those filled it,
 /// the request that they wait for could not arrive.

@@ -82,15 +82,19 @@ pub struct Candidate<'a> {
     pub is_managed: bool,
 }
 
+/// Returns the lowercase characters of a text one by one, so that a comparison ends at the first difference.
+fn lowercase(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
+}
+
 impl Conditions {
     /// Returns whether `object` meets all conditions. The name is compared last, since it costs most.
     ///
     /// # Errors
     /// The name may take more steps than are left.
     pub fn admit(&self, object: Candidate<'_>, steps: &mut MatchSteps) -> Result<bool, TooManySteps> {
-        let has_content_type = |wanted: &String| {
-            object.content_type.is_some_and(|found| found.to_lowercase() == wanted.to_lowercase())
-        };
+        let has_content_type =
+            |wanted: &String| object.content_type.is_some_and(|found| lowercase(found).eq(lowercase(wanted)));
         let others = (self.managed == Managed::Included || !object.is_managed)
             && self.tags.iter().all(|(name, value)| object.tags.get(name) == Some(value))
             && self.content_type.as_ref().is_none_or(has_content_type);

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::host_permits::{HostPermit, HostPermits};
+use crate::permits_by_name::{Permit, PermitsByName};
 
 /// The longest answer that is read, in bytes. Azure's longest answers, a page of a list or a secret of 25,000
 /// characters, are far below. A longer answer is an attempt to fill the memory, and the allocator keeps memory once
@@ -37,7 +37,7 @@ const MAX_RETRIED_BYTES: usize = 4 << 10;
 /// A reader of bodies. Clones share its permits.
 #[derive(Clone)]
 pub(super) struct AnswerReader {
-    large: HostPermits,
+    large: PermitsByName,
     read_idle: Duration,
 }
 
@@ -61,7 +61,7 @@ pub(super) enum ResponseError {
 impl AnswerReader {
     /// Creates a reader that waits this long for each part of a body.
     pub(super) fn new(read_idle: Duration) -> Self {
-        Self { large: HostPermits::new(MAX_LARGE_ANSWERS, MAX_LARGE_ANSWERS_OF_HOST), read_idle }
+        Self { large: PermitsByName::new(MAX_LARGE_ANSWERS, MAX_LARGE_ANSWERS_OF_HOST), read_idle }
     }
 
     /// Returns the body, in memory that is wiped when its last reader is done: it may hold a secret. Of an error, returns
@@ -150,7 +150,7 @@ impl AnswerReader {
         Ok(None)
     }
 
-    async fn permit_of(&self, host: &str, bytes: usize) -> Option<HostPermit> {
+    async fn permit_of(&self, host: &str, bytes: usize) -> Option<Permit> {
         if bytes <= MAX_SMALL_ANSWER {
             return None;
         }

@@ -12,8 +12,8 @@ use azure_core::{
 
 use crate::{
     cloud::VaultEndpoint,
-    host_permits::HostPermits,
     metrics::{Upstream, VaultCall},
+    permits_by_name::PermitsByName,
     spec::{excerpt::Excerpt, identity::TenantId},
     transport::{ClientFactory, ConnectPhase, MountGuard},
 };
@@ -45,7 +45,7 @@ pub struct Vaults {
     pub(super) clients: ClientFactory,
     options: ClientOptions,
     pub(super) hosts: VaultHosts,
-    long_lists: HostPermits,
+    long_lists: PermitsByName,
     sharing: Arc<ReadCache>,
     authenticated: AuthenticatedVaults,
 }
@@ -56,7 +56,7 @@ impl Vaults {
         Self {
             options: clients.client_options(Upstream::KeyVault),
             hosts: VaultHosts::new(clients.metrics.clone(), clients.transports.timeouts),
-            long_lists: HostPermits::new(MAX_LONG_LISTS, MAX_LONG_LISTS_OF_VAULT),
+            long_lists: PermitsByName::new(MAX_LONG_LISTS, MAX_LONG_LISTS_OF_VAULT),
             sharing: Arc::new(ReadCache::new(settings, clients.metrics.clone())),
             authenticated: AuthenticatedVaults::new(clients.metrics.clone()),
             clients: clients.clone(),

@@ -35,8 +35,8 @@ use futures::StreamExt;
 use tracing::Instrument;
 
 use crate::{
-    host_permits::PermitsOfHost,
     metrics::Metrics,
+    permits_by_name::PermitsOfName,
     spec::object::{ObjectName, ObjectType},
 };
 
@@ -61,7 +61,7 @@ const MAX_PAGES: usize = 800;
 /// The SDK's three clients for one vault.
 pub(super) struct Sdk {
     metrics: Metrics,
-    long_lists: PermitsOfHost,
+    long_lists: PermitsOfName,
     secrets: SecretClient,
     keys: KeyClient,
     certificates: CertificateClient,
@@ -76,7 +76,7 @@ impl Sdk {
         url: &str,
         credential: Arc<dyn TokenCredential>,
         client_options: ClientOptions,
-        long_lists: PermitsOfHost,
+        long_lists: PermitsOfName,
         metrics: Metrics,
     ) -> Result<Self, VaultError> {
         // The challenge that reaches the SDK is the cloud's own, and its audience may be at another host than the

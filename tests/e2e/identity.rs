@@ -299,6 +299,35 @@ async fn a_token_proxy_that_hangs_does_not_delay_entra() {
 }
 
 #[tokio::test]
+async fn a_tenant_for_which_entra_hangs_does_not_delay_another() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    // So long that no hanging request is repeated.
+    let timeouts =
+        Timeouts { read_idle: Duration::from_secs(60), ..Timeouts::within(Duration::from_secs(90)) };
+    let provider = Provider::start_over_changed(&azure, azure.transports_with(timeouts), |_| {});
+    // The vault has then accepted a token, so that as many mounts run as one vault may have.
+    provider.driver().mount(&service_principal()).await.unwrap();
+    let tenant = "99999999-2222-3333-4444-555555555555";
+    let hanging = Route::service(Service::Entra).path_prefix(&format!("/{tenant}/"));
+    azure.faults().inject(hanging.clone(), Fault::Hang);
+    // More than the 16 token requests that may be sent for one tenant at once.
+    let mounts: Vec<_> = (0..20)
+        .map(|pod| {
+            let client = format!("eeeeeeee-0000-0000-0000-{pod:012}");
+            let call =
+                MountCall::of(OBJECTS).workload(&azure).with("clientID", &client).with("tenantId", tenant);
+            let (driver, call) = (provider.driver(), call.of_another_pod());
+            tokio::spawn(async move { driver.mount(&call).await.map(drop) })
+        })
+        .collect();
+    azure.journal().wait_for_route(16, &hanging).await;
+    provider.driver().mount(&MountCall::of(OBJECTS).workload(&azure)).await.unwrap();
+    // If the other tenant's request had waited for one of them, the others would have been sent by now.
+    assert_eq!(azure.journal().count(&hanging), 16);
+    mounts.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
 async fn the_token_proxy_and_its_server_name_can_be_configured() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let flags =

@@ -1,5 +1,4 @@
-//! A limit of what takes memory, over all hosts, of which one host gets a part: one that hangs leaves the rest for
-//! others.
+//! A limit over all hosts, or all tenants of a host, of which each gets a part: one that hangs leaves the rest for others.
 
 use std::{
     convert::Infallible,
@@ -12,65 +11,65 @@ use std::{
 use quick_cache::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most hosts with a limit of their own. The limit over all hosts still applies to the others.
-const MAX_HOSTS: usize = 100;
+/// The most names with a limit of their own. The limit over all names still applies to the others.
+const MAX_NAMES: usize = 100;
 
-/// The permits of all hosts. Clones share them.
+/// The permits of all hosts, or of all tenants. Clones share them.
 #[derive(Clone)]
-pub(crate) struct HostPermits {
+pub(crate) struct PermitsByName {
     all: Arc<Semaphore>,
     of_each: usize,
-    hosts: Arc<Cache<Arc<str>, Arc<OfHost>>>,
+    names: Arc<Cache<Arc<str>, Arc<OfName>>>,
 }
 
-/// The permits for one host.
+/// The permits for one name.
 #[derive(Clone)]
-pub(crate) struct PermitsOfHost {
+pub(crate) struct PermitsOfName {
     all: Arc<Semaphore>,
-    of_host: Arc<OfHost>,
+    of_name: Arc<OfName>,
 }
 
-struct OfHost {
+struct OfName {
     permits: Arc<Semaphore>,
-    /// How many wait for permits that other hosts have.
+    /// How many wait for permits that other names have.
     waiting: AtomicUsize,
 }
 
 /// A permit, which is given back when it is dropped.
-pub(crate) struct HostPermit {
+pub(crate) struct Permit {
     _permits: [OwnedSemaphorePermit; 2],
 }
 
-impl HostPermits {
-    /// Creates this many permits, of which one host gets `of_each` at most.
+impl PermitsByName {
+    /// Creates this many permits, of which one name gets `of_each` at most.
     pub(crate) fn new(all: usize, of_each: usize) -> Self {
-        Self { all: Arc::new(Semaphore::new(all)), of_each, hosts: Arc::new(Cache::new(MAX_HOSTS)) }
+        Self { all: Arc::new(Semaphore::new(all)), of_each, names: Arc::new(Cache::new(MAX_NAMES)) }
     }
 
-    /// Returns the permits for the host with this name and port.
-    pub(crate) fn of(&self, host: &Arc<str>) -> PermitsOfHost {
+    /// Returns the permits for this name.
+    pub(crate) fn of(&self, name: &Arc<str>) -> PermitsOfName {
         let make = || {
             let permits = Arc::new(Semaphore::new(self.of_each));
-            Ok::<_, Infallible>(Arc::new(OfHost { permits, waiting: AtomicUsize::new(0) }))
+            Ok::<_, Infallible>(Arc::new(OfName { permits, waiting: AtomicUsize::new(0) }))
         };
-        let Ok(of_host) = self.hosts.get_or_insert_with(host, make);
-        PermitsOfHost { all: self.all.clone(), of_host }
+        let Ok(of_name) = self.names.get_or_insert_with(name, make);
+        PermitsOfName { all: self.all.clone(), of_name }
     }
 }
 
-impl PermitsOfHost {
+impl PermitsOfName {
     /// Waits for a permit, first come, first served. A holder of one must wait for no other: then no two can wait for each
     /// other.
-    pub(crate) async fn acquire(&self) -> HostPermit {
-        // In this order: those of a host that has its share wait for it alone.
-        let of_host = permit(&self.of_host.permits).await;
-        let _waiting = Waiting::begin(&self.of_host.waiting);
-        HostPermit { _permits: [of_host, permit(&self.all).await] }
+    pub(crate) async fn acquire(&self) -> Permit {
+        // In this order: those of a name that has its share wait for it alone.
+        let of_name = permit(&self.of_name.permits).await;
+        let _waiting = Waiting::begin(&self.of_name.waiting);
+        Permit { _permits: [of_name, permit(&self.all).await] }
     }
 
-    /// Returns whether one waits for permits that other hosts have.
+    /// Returns whether one waits for permits that other names have.
     pub(crate) fn wait_for_others(&self) -> bool {
-        self.of_host.waiting.load(Ordering::Relaxed) > 0
+        self.of_name.waiting.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -100,13 +99,13 @@ mod tests {
 
     use super::*;
 
-    fn acquired(host: &PermitsOfHost) -> Option<HostPermit> {
+    fn acquired(host: &PermitsOfName) -> Option<Permit> {
         host.acquire().now_or_never()
     }
 
     #[test]
     fn a_host_that_hangs_leaves_permits_for_others() {
-        let permits = HostPermits::new(8, 4);
+        let permits = PermitsByName::new(8, 4);
         let [hangs, other, third] = ["hangs", "other", "third"].map(|host| permits.of(&host.into()));
         let hanging: Vec<_> = std::iter::from_fn(|| acquired(&hangs)).collect();
         assert_eq!(hanging.len(), 4);
@@ -123,7 +122,7 @@ mod tests {
 
     #[test]
     fn those_that_wait_for_their_host_do_not_delay_others() {
-        let permits = HostPermits::new(8, 4);
+        let permits = PermitsByName::new(8, 4);
         let [hangs, other] = ["hangs", "other"].map(|host| permits.of(&host.into()));
         let _hanging: Vec<_> = std::iter::from_fn(|| acquired(&hangs)).collect();
         let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(hangs.acquire())).collect();
