@@ -24,6 +24,7 @@ use crate::{
 use super::{
     Mounter, Volume,
     attempts::Attempts,
+    draft::TooLarge,
     failover::Patience,
     failure::{AskedVault, Budget, Caller, MountError, Phase, Progress},
     fetch::{self, Fetched, Stopped},
@@ -32,7 +33,6 @@ use super::{
     requested::Requested,
     validity,
     vaults::{MountVault, MountVaults, VaultClients},
-    volume::TooLarge,
 };
 
 /// A mount attempt: everything that one mount needs until its volume is built.

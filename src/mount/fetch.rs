@@ -24,12 +24,12 @@ use crate::{
 };
 
 use super::{
+    draft::TooLarge,
     failover,
     failure::{ObjectError, Progress},
     memory::{MountMemory, NoPermit},
     vaults::VaultClients,
     versions,
-    volume::TooLarge,
 };
 
 use self::size::Size;

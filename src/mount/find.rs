@@ -22,12 +22,12 @@ use crate::{
 };
 
 use super::{
+    draft::TooLarge,
     failover,
     failure::{ObjectError, ObjectFailure, Progress},
     fetch, layout,
     memory::{MountMemory, NoPermit},
     vaults::VaultClients,
-    volume::TooLarge,
 };
 
 /// The most objects of one type in a vault that is listed.

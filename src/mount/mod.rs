@@ -3,10 +3,12 @@
 mod attempt;
 mod attempts;
 mod concurrency;
+mod draft;
 mod failover;
 mod failure;
 mod fetch;
 mod find;
+mod largest;
 mod layout;
 mod memory;
 mod receipt;
@@ -23,9 +25,10 @@ pub use self::{
         ObjectFailure, TimeoutCause, listed,
     },
     find::{MAX_FOUND, MAX_LISTED},
+    largest::Largest,
     receipt::{Mounted, Receipt},
     validity::{Expiry, Validity},
-    volume::{AbsentObject, Largest, LeftOut, MountedVersion, Volume, VolumeFile},
+    volume::{AbsentObject, LeftOut, MountedVersion, Volume, VolumeFile},
 };
 
 use std::{convert::Infallible, sync::Arc, time::Duration};

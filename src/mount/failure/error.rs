@@ -23,7 +23,7 @@ use crate::{
 use super::{
     super::{
         find::{MAX_FOUND, MAX_LISTED},
-        volume::Largest,
+        largest::Largest,
     },
     message::Budget,
     timeout_cause::TimeoutCause,

@@ -4,8 +4,8 @@
 use crate::spec::{file::RelativePath, object::ObjectSpec, overlap::overlaps, shape::Shape};
 
 use super::super::{
+    draft::Draft,
     failure::{ObjectError, ObjectFailure},
-    volume::Draft,
 };
 
 /// Returns the objects whose files collide. `owners` has the index of each file's object.

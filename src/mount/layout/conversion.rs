@@ -13,7 +13,7 @@ use crate::{
     vault::Bundle,
 };
 
-use super::super::volume::Draft;
+use super::super::draft::Draft;
 
 /// The files of one version. Each file's name is the object's path with a suffix.
 pub(super) struct Files {

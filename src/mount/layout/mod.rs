@@ -36,10 +36,11 @@ use self::{
 };
 
 use super::{
+    draft::{Draft, TooLarge},
     failure::{ObjectError, ObjectFailure},
     fetch::{Fetched, Versions},
     memory::MountMemory,
-    volume::{ABSENT, AbsentObject, Draft, TooLarge, Volume, VolumeFile},
+    volume::{ABSENT, AbsentObject, Volume, VolumeFile},
 };
 
 /// Settings for all files of a volume.

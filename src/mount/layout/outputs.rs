@@ -27,9 +27,10 @@ use crate::{
 
 use super::{
     super::{
+        draft::Draft,
         failure::{FailedOutput, ObjectError},
         fetch::{VersionRead, Versions},
-        volume::{Draft, MountedVersion},
+        volume::MountedVersion,
     },
     Builder, NoVolume, Owner, conversion,
     passwords::Passwords,
