@@ -1,4 +1,4 @@
-//! A limit over all hosts, or all tenants of a host, of which each gets a part: one that hangs leaves the rest for others.
+//! A limit over all hosts, tenants or namespaces, of which each gets a part: one that hangs leaves the rest for others.
 
 use std::{
     convert::Infallible,
@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The most names with a limit of their own. The limit over all names still applies to the others.
 const MAX_NAMES: usize = 100;
 
-/// The permits of all hosts, or of all tenants. Clones share them.
+/// The permits of all names. Clones share them.
 #[derive(Clone)]
 pub(crate) struct PermitsByName {
     all: Arc<Semaphore>,
@@ -75,6 +75,18 @@ impl PermitsOfName {
 
 async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     semaphore.clone().acquire_owned().await.expect("the semaphore is never closed")
+}
+
+impl std::fmt::Debug for PermitsOfName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PermitsOfName")
+    }
+}
+
+impl std::fmt::Debug for PermitsByName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PermitsByName")
+    }
 }
 
 /// Counts one that waits until it is dropped.

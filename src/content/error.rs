@@ -104,6 +104,13 @@ pub enum ContentError {
     #[error("cannot read the keys of the secret's value, check extract")]
     Structure(#[source] StructureError),
 
+    /// The entries of the mount parse structured values too often.
+    #[error(
+        "the entries of this mount alternate between large structured values, which are parsed again and again; put \
+         entries of the same object next to each other, or use several volumes"
+    )]
+    ParsedTooOften,
+
     /// The top level of the value has no keys.
     #[error("cannot read the keys of the secret's value, its top level is not a map")]
     NoKeys,

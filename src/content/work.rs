@@ -10,25 +10,39 @@ const MAX_HASHES: u64 = 24_000_000;
 /// of three takes less than 20.
 const MAX_SIGNATURES: usize = 8_000;
 
+/// The most bytes of structured values that a mount parses: about three seconds of YAML. A value is parsed again where
+/// entries alternate between more values than are kept.
+const MAX_PARSED: usize = 12 << 20;
+
 /// The computations that the conversions of one mount may still take.
 #[derive(Debug)]
 pub struct Work {
     hashes: u64,
     signatures: usize,
+    parsed: usize,
 }
 
-/// All archives and chains of a mount together take too much work.
+/// All archives, chains or structured values of a mount together take too much work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooMuchTogether;
+pub struct TooMuchTogether;
 
 impl Work {
     /// Returns the work that is granted to a mount.
     pub fn of_mount() -> Self {
-        Self { hashes: MAX_HASHES, signatures: MAX_SIGNATURES }
+        Self { hashes: MAX_HASHES, signatures: MAX_SIGNATURES, parsed: MAX_PARSED }
     }
 
     pub(super) fn spend_hashes(&mut self, hashes: u64) -> Result<(), TooMuchTogether> {
         self.hashes = self.hashes.checked_sub(hashes).ok_or(TooMuchTogether)?;
+        Ok(())
+    }
+
+    /// Spends the work to parse a text of this length.
+    ///
+    /// # Errors
+    /// The mount has parsed too much.
+    pub fn spend_parsed(&mut self, bytes: usize) -> Result<(), TooMuchTogether> {
+        self.parsed = self.parsed.checked_sub(bytes).ok_or(TooMuchTogether)?;
         Ok(())
     }
 

@@ -23,7 +23,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use crate::{
-    blocking::run_blocking,
+    blocking::NamespaceComputations,
     content::client_key::{ClientKey, ClientKeyError},
     spec::{
         identity::ClientId,
@@ -49,6 +49,7 @@ pub(super) struct CertificateAssertion {
     /// The URL of the token endpoint.
     audience: Url,
     scheme: Scheme,
+    computations: NamespaceComputations,
     state: Mutex<State>,
 }
 
@@ -63,8 +64,9 @@ impl CertificateAssertion {
         client: ClientId,
         audience: Url,
         scheme: Scheme,
+        computations: NamespaceComputations,
     ) -> Self {
-        Self { client, audience, scheme, state: Mutex::new(State::Sealed(certificate)) }
+        Self { client, audience, scheme, computations, state: Mutex::new(State::Sealed(certificate)) }
     }
 
     async fn signer(&self) -> std::result::Result<Arc<Signer>, ClientKeyError> {
@@ -80,7 +82,7 @@ impl CertificateAssertion {
             Ok(Arc::new(Signer::new(key, scheme, chain)))
         };
         // An archive takes up to a second.
-        let signer: Arc<Signer> = run_blocking(open).await?;
+        let signer: Arc<Signer> = self.computations.run(open).await?;
         *state = State::Open(signer.clone());
         Ok(signer)
     }

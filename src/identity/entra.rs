@@ -16,6 +16,7 @@ use azure_identity::{
 };
 
 use crate::{
+    blocking::NamespaceComputations,
     cloud::CloudEnvironment,
     spec::{
         identity::{ClientId, ServiceAccountToken, TenantId},
@@ -98,6 +99,7 @@ pub(super) fn with_certificate(
     tenant: &TenantId,
     client: ClientId,
     certificate: ClientCertificate,
+    computations: NamespaceComputations,
     client_options: ClientOptions,
 ) -> Result<Arc<dyn TokenCredential>> {
     let (path, scheme) = match is_adfs(tenant) {
@@ -107,7 +109,7 @@ pub(super) fn with_certificate(
     };
     let mut audience = cloud.authority().clone();
     audience.set_path(&path);
-    let assertion = CertificateAssertion::new(certificate, client.clone(), audience, scheme);
+    let assertion = CertificateAssertion::new(certificate, client.clone(), audience, scheme, computations);
     Ok(ClientAssertionCredential::new(
         tenant.to_string(),
         client.to_string(),

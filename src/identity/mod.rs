@@ -45,6 +45,7 @@ use azure_core::credentials::TokenCredential;
 use tokio::time::Instant;
 
 use crate::{
+    blocking::Computations,
     cloud::CloudEnvironment,
     metrics::{Metrics, TokenResult},
     singleflight::{Call, Joined},
@@ -129,9 +130,10 @@ impl Identities {
         token_proxy: TokenProxySettings,
         proofs: IdentityProofSettings,
         limit: Duration,
+        computations: Computations,
     ) -> Self {
         Self {
-            sources: Arc::new(Sources::new(clients, token_proxy)),
+            sources: Arc::new(Sources::new(clients, token_proxy, computations)),
             kept: CredentialCache::new(),
             proofs: IdentityProofs::new(clients, proofs),
             renewals: Renewals::new(),

@@ -8,6 +8,7 @@ use azure_core::{
 };
 
 use crate::{
+    blocking::Computations,
     metrics::Upstream,
     spec::{identity::IdentityMode, service_principal::ClientProof},
     transport::ClientFactory,
@@ -29,10 +30,15 @@ pub(super) struct Sources {
     bound: ClientOptions,
     pub(super) token_proxy: Arc<TokenProxy>,
     pod_identity_retired: Once,
+    computations: Computations,
 }
 
 impl Sources {
-    pub(super) fn new(clients: &ClientFactory, token_proxy: TokenProxySettings) -> Self {
+    pub(super) fn new(
+        clients: &ClientFactory,
+        token_proxy: TokenProxySettings,
+        computations: Computations,
+    ) -> Self {
         let concurrency = ConcurrencyLimit::new();
         let options = |upstream, sent_to| {
             let mut options = clients.client_options(upstream);
@@ -55,6 +61,7 @@ impl Sources {
             bound: options(Upstream::TokenProxy, Some(token_proxy.url().authority().to_owned())),
             token_proxy,
             pod_identity_retired: Once::new(),
+            computations,
         }
     }
 
@@ -113,7 +120,8 @@ impl Sources {
                 match proof {
                     ClientProof::Secret(secret) => entra::with_secret(&tenant, client, secret, options),
                     ClientProof::Certificate(certificate) => {
-                        entra::with_certificate(cloud, &tenant, client, certificate, options)
+                        let computations = self.computations.of(&pod.namespace);
+                        entra::with_certificate(cloud, &tenant, client, certificate, computations, options)
                     }
                 }
             }

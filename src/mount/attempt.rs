@@ -10,7 +10,6 @@ use futures::future::{Either, join_all, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    blocking::run_blocking,
     cloud::CloudEnvironment,
     identity::{Authenticated, Authentication, TokenRefusal, TokenRequest, TokenSource},
     spec::{
@@ -44,7 +43,7 @@ pub(super) struct MountAttempt<'a> {
     requested: Requested,
     vaults: MountVaults,
     /// The time of the class's own vault, if another one can be read in its place.
-    patience: Option<Patience>,
+    patience: Option<&'a Patience>,
     cloud: CloudEnvironment,
     identity: ConfiguredIdentity,
     pod: PodRef,
@@ -74,7 +73,7 @@ impl<'a> MountAttempt<'a> {
         attempts: &Attempts<'a>,
         vaults: MountVaults,
         requested: &Requested,
-        patience: Option<Patience>,
+        patience: Option<&'a Patience>,
         progress: &'a Progress,
     ) -> Self {
         let MountSpec { pod, identity, default_mode, misspellings, .. } = attempts.spec.clone();
@@ -262,7 +261,7 @@ impl<'a> MountAttempt<'a> {
     /// # Errors
     /// Objects of the class's own vault are missing after that.
     async fn within_patience<T>(&self, answers: impl Future<Output = T>) -> Result<T, MountError> {
-        let Some(patience) = &self.patience else { return Ok(answers.await) };
+        let Some(patience) = self.patience else { return Ok(answers.await) };
         let mut answers = pin!(answers);
         if let Some(answers) = patience.wait(answers.as_mut()).await {
             return Ok(answers);
@@ -270,10 +269,12 @@ impl<'a> MountAttempt<'a> {
         if !self.progress.misses_own_vault() {
             return Ok(answers.await);
         }
+        let own = self.vaults.first();
+        patience.end(self.mounter.vaults.status(&own.endpoint).silent_for);
         let (waiting, spent) = self.progress.waiting(&self.mounter.vaults, &self.mounter.azure);
         Err(MountError::Timeout {
             wanted: self.requested.names(),
-            vault: self.vaults.first().name.clone(),
+            vault: own.name.clone(),
             budget: Budget::Share,
             waiting: Box::new(waiting),
             spent,
@@ -308,7 +309,11 @@ impl<'a> MountAttempt<'a> {
         let build = move || {
             layout::build_volume(&objects, &finds, fetched, layout, memory, || canceled.is_cancelled())
         };
-        match if is_slow { run_blocking(build).await } else { build() } {
+        let computed = match is_slow {
+            true => self.mounter.computations.of(&self.pod.namespace).run(build).await,
+            false => build(),
+        };
+        match computed {
             Ok(volume) => Ok(Some(Volume { validity, ..volume })),
             Err(NoVolume::NoPermit) => Ok(None),
             Err(NoVolume::Failures(failures)) => {

@@ -46,13 +46,13 @@ impl Attempts<'_> {
     pub(super) async fn once(
         &self,
         requested: Requested,
-        patience: Option<Patience>,
+        patience: Option<&Patience>,
     ) -> Result<Volume, MountError> {
         let Self { mounter, spec, cloud, kind, deadline: Deadline { began, until, budget }, .. } = self;
         let vaults = MountVaults::of(&requested, &spec.vault, cloud);
         let vault = vaults.first().name.clone();
         let hosts = vaults.iter().map(|vault| vault.endpoint.name());
-        let _permit = timeout_at(*until, mounter.limiter.acquire(hosts, *kind))
+        let _permit = timeout_at(*until, mounter.limiter.acquire(hosts, &spec.pod.namespace, *kind))
             .await
             .map_err(|_| MountError::QueueTimeout { vault: vault.clone(), budget: *budget })?;
         let progress = Progress::new(*began);
@@ -81,6 +81,7 @@ impl Attempts<'_> {
         let pair = Pair { own: self.cloud.vault(&self.spec.vault), second: self.cloud.vault(second) };
         let moved = requested.moved(second);
         let (vault, failover) = (pair.own.name(), pair.second.name());
+        let patience = Patience::within(self.limit);
         if failovers.is_recent(&pair) {
             tracing::info!(
                 vault,
@@ -88,7 +89,7 @@ impl Attempts<'_> {
                 "reading failoverVault, since the vault failed within the last minute"
             );
         } else {
-            match self.once(requested, Some(Patience::within(self.limit))).await {
+            match self.once(requested, Some(&patience)).await {
                 Err(error) if failover::is_due(&error) => {
                     let (code, cause) = (error.code(|_| 0), error.to_string());
                     tracing::warn!(vault, failover, %code, cause, "reading failoverVault in place of the vault");
@@ -98,7 +99,7 @@ impl Attempts<'_> {
         }
         let mounted = self.once(moved, None).await?;
         metrics.failover(vault);
-        if !failovers.is_recent(&pair) {
+        if !failovers.is_recent(&pair) && patience.is_vaults_fault() {
             failovers.add(pair);
         }
         Ok(mounted)

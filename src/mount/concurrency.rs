@@ -1,4 +1,4 @@
-//! Limits concurrent mounts. Mounts get their permits in order of arrival, and no vault can hold every permit.
+//! Limits concurrent mounts. No vault can hold every permit, and no namespace every permit of a vault.
 
 mod permits;
 
@@ -15,7 +15,7 @@ use crate::{
     vault::AuthenticatedVaults,
 };
 
-use self::permits::{Permits, SEPARATOR, Ticket};
+use self::permits::{Permits, QueueKey, Ticket};
 
 /// A limiter of concurrent mounts. Clones share its permits.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ struct State {
 /// A permit for one mount, or its place in the queue. It is given back when it is dropped.
 pub(super) struct MountPermit {
     limiter: MountLimiter,
-    vaults: Arc<str>,
+    key: Arc<QueueKey>,
     kind: MountKind,
     ticket: Ticket,
 }
@@ -46,26 +46,24 @@ impl MountLimiter {
         Self { state: Arc::default(), authenticated, metrics }
     }
 
-    /// Waits for a permit for a mount from the vaults at these hosts.
+    /// Waits for a permit for a mount from the vaults at these hosts, for a pod of this namespace.
     ///
-    /// Mounts of the same vaults share a queue. A mount of several vaults counts for each of them.
+    /// Mounts of the same vaults and namespace share a queue. A mount of several vaults counts for each of them.
     pub(super) async fn acquire<'a>(
         &self,
         hosts: impl Iterator<Item = &'a str>,
+        namespace: &str,
         kind: MountKind,
     ) -> MountPermit {
         let _waiting = self.metrics.waiting();
-        let mut hosts: Vec<&str> = hosts.collect();
-        hosts.sort_unstable();
-        hosts.dedup();
-        let vaults: Arc<str> = hosts.join(SEPARATOR).into();
+        let key = Arc::new(QueueKey::new(hosts, namespace));
         let (permit, granted) = {
             let mut state = self.lock();
-            let ticket = state.permits.enter(&vaults, kind, self.standing(&vaults));
+            let ticket = state.permits.enter(&key, kind, self.standing(&key));
             let (grant, granted) = oneshot::channel();
             state.waiting.insert(ticket, grant);
             state.grant();
-            (MountPermit { limiter: self.clone(), vaults, kind, ticket }, granted)
+            (MountPermit { limiter: self.clone(), key, kind, ticket }, granted)
         };
         // Only a dropped permit drops its sender, and this permit is not dropped.
         let _ = granted.await;
@@ -73,9 +71,9 @@ impl MountLimiter {
     }
 
     /// Returns the standing of vaults: that of the one with the least.
-    fn standing(&self, vaults: &str) -> VaultStanding {
+    fn standing(&self, key: &QueueKey) -> VaultStanding {
         let is_authenticated = |host: &str| self.authenticated.standing(host) == VaultStanding::Authenticated;
-        match vaults.split(SEPARATOR).all(is_authenticated) {
+        match key.vaults().all(is_authenticated) {
             true => VaultStanding::Authenticated,
             false => VaultStanding::Unauthenticated,
         }
@@ -100,10 +98,10 @@ impl State {
 
 impl Drop for MountPermit {
     fn drop(&mut self) {
-        let standing = self.limiter.standing(&self.vaults);
+        let standing = self.limiter.standing(&self.key);
         let mut state = self.limiter.lock();
         state.waiting.remove(&self.ticket);
-        state.permits.leave(&self.vaults, self.kind, self.ticket, standing);
+        state.permits.leave(&self.key, self.kind, self.ticket, standing);
         state.grant();
     }
 }
@@ -129,17 +127,18 @@ mod tests {
     fn several_vaults_have_the_standing_of_the_least() {
         let limiter = limiter();
         limiter.authenticated.add(&"lab".into());
-        assert_eq!(limiter.standing("lab"), VaultStanding::Authenticated);
-        assert_eq!(limiter.standing(&["lab", "other"].join(SEPARATOR)), VaultStanding::Unauthenticated);
+        let standing = |hosts: &[&str]| limiter.standing(&QueueKey::new(hosts.iter().copied(), "default"));
+        assert_eq!(standing(&["lab"]), VaultStanding::Authenticated);
+        assert_eq!(standing(&["lab", "other"]), VaultStanding::Unauthenticated);
         limiter.authenticated.add(&"other".into());
-        assert_eq!(limiter.standing(&["lab", "other"].join(SEPARATOR)), VaultStanding::Authenticated);
+        assert_eq!(standing(&["lab", "other"]), VaultStanding::Authenticated);
     }
 
     #[test]
     fn a_permit_that_is_dropped_goes_to_the_mount_that_waits_longest() {
         let limiter = limiter();
         limiter.authenticated.add(&"lab".into());
-        let wait = || Box::pin(limiter.acquire(["lab"].into_iter(), MountKind::Initial));
+        let wait = || Box::pin(limiter.acquire(["lab"].into_iter(), "default", MountKind::Initial));
         let mut held: Vec<MountPermit> = std::iter::from_fn(|| wait().now_or_never()).collect();
         let (mut first, mut given_up, mut second) = (wait(), wait(), wait());
         for waiting in [&mut first, &mut given_up, &mut second] {
@@ -157,7 +156,7 @@ mod tests {
     #[test]
     fn a_permit_that_its_mount_does_not_take_is_given_back() {
         let limiter = limiter();
-        let wait = || Box::pin(limiter.acquire(["lab"].into_iter(), MountKind::Initial));
+        let wait = || Box::pin(limiter.acquire(["lab"].into_iter(), "default", MountKind::Initial));
         let mut held: Vec<MountPermit> = std::iter::from_fn(|| wait().now_or_never()).collect();
         let mut granted = wait();
         assert!((&mut granted).now_or_never().is_none());
@@ -172,7 +171,7 @@ mod tests {
     #[test]
     fn a_vault_that_accepts_a_token_gets_more_permits() {
         let limiter = limiter();
-        let wait = || Box::pin(limiter.acquire(["lab"].into_iter(), MountKind::Initial));
+        let wait = || Box::pin(limiter.acquire(["lab"].into_iter(), "default", MountKind::Initial));
         let mut held: Vec<MountPermit> = std::iter::from_fn(|| wait().now_or_never()).collect();
         let before = held.len();
         let mut waiting = wait();

@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,10 @@ use super::{
 
 /// The class's own vault gets this part of a mount's time before it counts as unreachable.
 const SHARE_OF_TIME: u32 = 3;
+
+/// How long requests to the own vault must have had no answer before other mounts are told that it is out of reach.
+/// Otherwise a mount could have waited for something else, such as its thousands of reads from other vaults.
+const MIN_SILENCE: Duration = Duration::from_secs(5);
 
 /// How long initial mounts read the second vault at once after a failover.
 const MAX_AGE: Duration = Duration::from_secs(60);
@@ -68,12 +75,18 @@ impl std::fmt::Debug for Failovers {
 
 /// The time that the class's own vault may still take. Only the waits for vaults count.
 #[derive(Debug)]
-pub(super) struct Patience(Mutex<Duration>);
+pub(super) struct Patience {
+    share: Duration,
+    left: Mutex<Duration>,
+    /// Whether other mounts may be told that the vault is out of reach.
+    is_vaults_fault: AtomicBool,
+}
 
 impl Patience {
     /// Returns the vault's share of a mount's time.
     pub(super) fn within(limit: Duration) -> Self {
-        Self(Mutex::new(limit / SHARE_OF_TIME))
+        let share = limit / SHARE_OF_TIME;
+        Self { share, left: Mutex::new(share), is_vaults_fault: AtomicBool::new(true) }
     }
 
     /// Waits for answers of vaults; `None` if the time is used up before.
@@ -84,8 +97,21 @@ impl Patience {
         answers
     }
 
+    /// Records that the time is used up, and how long the vault has owed an answer to any request; `None` if no request is
+    /// in flight.
+    pub(super) fn end(&self, silent_for: Option<Duration>) {
+        let is_silent = silent_for.is_some_and(|silent| silent >= MIN_SILENCE.min(self.share / 6));
+        self.is_vaults_fault.store(is_silent, Ordering::Relaxed);
+    }
+
+    /// Returns whether other mounts may be told that the vault is out of reach: this one did not only wait for something
+    /// else.
+    pub(super) fn is_vaults_fault(&self) -> bool {
+        self.is_vaults_fault.load(Ordering::Relaxed)
+    }
+
     fn left(&self) -> MutexGuard<'_, Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -36,6 +36,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    blocking::Computations,
     cloud::{CloudDefaults, CloudEnvironment, CloudError, CloudFiles},
     content::secret::CertificateSettings,
     identity::{Identities, IdentityProofSettings, TokenProxySettings},
@@ -63,6 +64,7 @@ pub struct Mounter {
     served: ServedVolumes,
     limiter: MountLimiter,
     memory: VolumeMemory,
+    computations: Computations,
     cloud_files: Arc<CloudFiles>,
     failovers: Failovers,
     metrics: Metrics,
@@ -105,6 +107,7 @@ impl Mounter {
         let vaults = Vaults::new(&clients, settings.cache);
         let memory =
             VolumeMemory::new(settings.large_volume_memory, settings.largest_volume, metrics.clone());
+        let computations = Computations::of_machine();
         let limiter = MountLimiter::new(vaults.authenticated().clone(), metrics.clone());
         Self {
             identities: Identities::new(
@@ -112,12 +115,14 @@ impl Mounter {
                 settings.token_proxy.clone(),
                 settings.identity_proofs.clone(),
                 settings.token_limit,
+                computations.clone(),
             ),
             vaults,
             azure: clients.transports.azure_client,
             served: ServedVolumes::new(),
             limiter,
             memory,
+            computations,
             cloud_files: Arc::default(),
             failovers: Failovers::new(),
             metrics,

@@ -167,6 +167,7 @@ impl Vaults {
             connect_phase: self.clients.transports.azure_client.connect_phase(&endpoint.url),
             throttled: limiter.is_throttling(),
             last: limiter.last_status(),
+            silent_for: limiter.silent_for(),
             lists_wait: self.long_lists.of(&host.name).wait_for_others(),
             other_authority: match host.probe.authority() {
                 Some(NamedAuthority::Other(named)) => Some(named),
@@ -200,6 +201,8 @@ pub struct HostStatus {
     pub throttled: bool,
     /// The HTTP status of its last answer.
     pub last: Option<u16>,
+    /// How long it has owed an answer to requests of any mount; `None` if it owes none.
+    pub silent_for: Option<Duration>,
     /// True if lists wait until those of other vaults have ended.
     pub lists_wait: bool,
     /// The authority that its challenge names, if it is not the cloud's.

@@ -218,3 +218,31 @@ async fn the_second_vault_is_another_one() {
     }
     assert_eq!(azure.journal().total(), 0);
 }
+
+#[tokio::test]
+async fn a_mount_that_waits_for_another_vault_moves_no_other_pod_to_the_second_vault() {
+    let azure = azure().await;
+    let budget = Duration::from_secs(12);
+    // So long that no slow read is repeated.
+    let timeouts = Timeouts { read_idle: Duration::from_secs(30), ..Timeouts::within(budget) };
+    let provider = Provider::start_over_changed(&azure, azure.transports_with(timeouts), |config| {
+        config.mounts.budget = budget;
+    });
+    // As many reads from another vault as are in flight at once: the read from the own vault is not sent in time.
+    let mut objects: String = (0..64)
+        .map(|number| {
+            azure.vaults().put_secret("other", &format!("s-{number}"), "x");
+            format!("- {{objectName: s-{number}, objectType: secret, keyvaultName: other}}\n")
+        })
+        .collect();
+    objects.push_str("- {objectName: a, objectType: secret}\n");
+    azure.latency().set_for(reads("other"), budget / 3 + Duration::from_millis(400));
+    let slow = MountCall::of(&objects).workload(&azure).with("failoverVault", "spare").of_another_pod();
+    assert_eq!(provider.driver().mount(&slow).await.unwrap().text("a"), "spare");
+
+    azure.latency().clear();
+    azure.journal().clear();
+    let mounted = provider.driver().mount(&call(&azure)).await.unwrap();
+    assert_eq!(["a", "b"].map(|path| mounted.text(path)), ["lab", "lab"]);
+    assert_eq!(azure.journal().count(&Route::vault("spare")), 0);
+}

@@ -101,6 +101,21 @@ async fn a_cache_for_objects_serves_new_pods_too() {
 }
 
 #[tokio::test]
+async fn a_version_that_does_not_exist_leaves_the_newest_cached() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start_with(&azure, &["--object-cache-ttl=5m".to_owned()]);
+    let call = MountCall::of(OBJECTS).workload(&azure);
+    provider.driver().mount(&call).await.unwrap();
+    let objects = format!("{OBJECTS}  objectVersion: \"00000000000000000000000000000000\"\n");
+    let another = MountCall::of(&objects).with("useVMManagedIdentity", "true").of_another_pod();
+    let status = provider.driver().mount(&another).await.unwrap_err();
+    assert!(status.message().starts_with("[AKV-NotFound] "), "{status}");
+    assert_eq!(azure.journal().count(&reads()), 2);
+    provider.driver().mount(&call.of_another_pod()).await.unwrap();
+    assert_eq!(azure.journal().count(&reads()), 2, "the newest is still kept");
+}
+
+#[tokio::test]
 async fn a_history_is_cached_with_its_list() {
     let azure = Azure::with_secrets(&[("db-password", "1")]).await;
     for value in ["2", "3"] {

@@ -6,6 +6,7 @@ use azure_core::{
 };
 
 use crate::{
+    blocking::Computations,
     cloud::CloudEnvironment,
     identity::{
         IdentityProofSettings, TokenProxySettings,
@@ -65,7 +66,7 @@ fn identities(entra: Entra) -> Identities {
         max_age: Duration::ZERO,
         refresh: KeyRefresh::default(),
     };
-    Identities::new(&clients, token_proxy, proofs, Duration::from_secs(45))
+    Identities::new(&clients, token_proxy, proofs, Duration::from_secs(45), Computations::of_machine())
 }
 
 fn request(tenant: usize) -> Arc<TokenRequest> {

@@ -3,7 +3,7 @@ use aws_lc_rs::signature::{
 };
 use serde_json::{Value, json};
 
-use crate::spec::sensitive::Sensitive;
+use crate::{blocking::Computations, spec::sensitive::Sensitive};
 
 use super::*;
 
@@ -16,7 +16,8 @@ fn assertion(text: String, scheme: Scheme, chain: SentChain) -> CertificateAsser
     let certificate =
         ClientCertificate { text: Sensitive::new(text), password: Sensitive::new(String::new()), chain };
     let audience = "https://login.example/t/oauth2/v2.0/token".parse().unwrap();
-    CertificateAssertion::new(certificate, "client".parse().unwrap(), audience, scheme)
+    let computations = Computations::of_machine().of("default");
+    CertificateAssertion::new(certificate, "client".parse().unwrap(), audience, scheme, computations)
 }
 
 fn part(part: &str) -> Value {

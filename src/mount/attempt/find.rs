@@ -14,7 +14,7 @@ use super::{
         requested::Requested,
         vaults::VaultClients,
     },
-    MountAttempt, Session, run_blocking,
+    MountAttempt, Session,
 };
 
 impl MountAttempt<'_> {
@@ -61,7 +61,7 @@ impl MountAttempt<'_> {
         let _cancel_on_drop = canceled.clone().drop_guard();
         let (finds, objects) = (finds.clone(), objects.clone());
         let choose = move || find::choose(&objects, &finds, &lists, &room, || canceled.is_cancelled());
-        match run_blocking(choose).await {
+        match self.mounter.computations.of(&self.pod.namespace).run(choose).await {
             Ok(objects) => Ok(objects.into()),
             Err(NotChosen::Failures(failures)) => Err(NotFound::Failures(failures)),
             Err(NotChosen::TooLarge(error)) => Err(self.too_large(error).into()),

@@ -1,7 +1,7 @@
 //! Decides which mounts run: a value without clock or I/O.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
     sync::Arc,
 };
 
@@ -9,7 +9,7 @@ use crate::spec::{mount_kind::MountKind, vault::VaultStanding};
 
 /// Mounts that run at once. A mount that reads twenty small objects uses 0.3 MiB, and at worst a few times the driver's
 /// limit for one answer. A waiting mount uses a fifteenth of the 0.3 MiB (docs/limits.md).
-pub(super) const MAX_MOUNTS: usize = 110;
+pub(super) const MAX_MOUNTS: usize = 130;
 
 /// Mounts that run at once of all vaults that accepted no token yet. A pod author can name any number of vaults.
 pub(super) const MAX_MOUNTS_OF_UNAUTHENTICATED: usize = 25;
@@ -20,8 +20,12 @@ const RESERVED: usize = 10;
 /// The last permits of vaults that accepted no token yet, which only those that have none get.
 const RESERVED_OF_UNAUTHENTICATED: usize = 2;
 
-/// Between the hosts of a mount's vaults; no host has it.
-pub(super) const SEPARATOR: &str = " ";
+/// The last permits of a vault, which only namespaces that have [`FEW`] of it get. A pod author can name a vault without
+/// any right on it, and such mounts hold its permits until they are refused.
+const RESERVED_FOR_NAMESPACES: usize = 10;
+
+/// So many permits of a vault are few for a namespace.
+const FEW: usize = 5;
 
 /// The number of a mount in order of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,25 +36,41 @@ pub(super) struct Ticket(u64);
 /// A vault may hold as many permits as are free: a dynamic threshold, as switches share a buffer among ports
 /// (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998). One vault gets
 /// about half of all permits, a second one half of the rest, and a third one still finds some free. The last ones are for
-/// vaults that have none, so that several that hang leave one to each further vault.
+/// vaults that have none, so that several that hang leave one to each further vault. The last ones of a vault are for
+/// namespaces that have few of it.
 ///
-/// Mounts of the same vaults have a queue together. One of several vaults counts for each of them.
+/// Mounts of the same vaults and namespace have a queue together. One of several vaults counts for each of them. Of the
+/// mounts that may run, that of the namespace with the fewest permits goes first, and of several the oldest.
 #[derive(Default)]
 pub(super) struct Permits {
-    queues: HashMap<Arc<str>, Queue>,
-    /// The running mounts of each vault, by [`MountKind`].
-    vaults: HashMap<Arc<str>, [usize; 2]>,
+    queues: HashMap<Arc<QueueKey>, Queue>,
+    vaults: HashMap<Arc<str>, Running>,
     /// The oldest waiting mount of each queue and kind, by the standing of its vaults. So a search meets each queue at
     /// most twice.
-    heads: [BTreeMap<Ticket, (Arc<str>, MountKind)>; 2],
+    heads: [BTreeMap<Ticket, (Arc<QueueKey>, MountKind)>; 2],
     /// The running mounts, by the standing of their vaults.
     running: [usize; 2],
     next: u64,
 }
 
-/// The mounts from the same vaults.
-struct Queue {
+/// What the mounts of a queue have in common.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct QueueKey {
+    /// The hosts of the vaults, each once, in order.
     vaults: Vec<Arc<str>>,
+    /// The pods' namespace.
+    namespace: Arc<str>,
+}
+
+/// The running mounts of a vault.
+#[derive(Default)]
+struct Running {
+    by_kind: [usize; 2],
+    by_namespace: HashMap<Arc<str>, usize>,
+}
+
+/// The mounts of one key.
+struct Queue {
     standing: VaultStanding,
     /// By [`MountKind`].
     running: [usize; 2],
@@ -59,16 +79,16 @@ struct Queue {
 }
 
 impl Permits {
-    /// Adds a mount to the queue of its vaults, whose names are separated by [`SEPARATOR`].
-    pub(super) fn enter(&mut self, vaults: &Arc<str>, kind: MountKind, standing: VaultStanding) -> Ticket {
+    /// Adds a mount to the queue of its vaults and namespace.
+    pub(super) fn enter(&mut self, key: &Arc<QueueKey>, kind: MountKind, standing: VaultStanding) -> Ticket {
         let ticket = Ticket(self.next);
         self.next += 1;
-        self.update(vaults, standing);
-        let queue = self.queues.entry(vaults.clone()).or_insert_with(|| Queue::new(vaults, standing));
+        self.update(key, standing);
+        let queue = self.queues.entry(key.clone()).or_insert_with(|| Queue::new(standing));
         let waiting = &mut queue.waiting[kind as usize];
         waiting.push_back(ticket);
         if waiting.len() == 1 {
-            self.heads[standing as usize].insert(ticket, (vaults.clone(), kind));
+            self.heads[standing as usize].insert(ticket, (key.clone(), kind));
         }
         ticket
     }
@@ -76,13 +96,13 @@ impl Permits {
     /// Removes a mount: its permit becomes free, or its place in the queue.
     pub(super) fn leave(
         &mut self,
-        vaults: &Arc<str>,
+        key: &Arc<QueueKey>,
         kind: MountKind,
         ticket: Ticket,
         standing: VaultStanding,
     ) {
-        self.update(vaults, standing);
-        let Some(queue) = self.queues.get_mut(vaults) else { return };
+        self.update(key, standing);
+        let Some(queue) = self.queues.get_mut(key) else { return };
         let waiting = &mut queue.waiting[kind as usize];
         match waiting.binary_search(&ticket) {
             Ok(place) => {
@@ -91,58 +111,78 @@ impl Permits {
                     let next = waiting.front().copied();
                     let heads = &mut self.heads[standing as usize];
                     heads.remove(&ticket);
-                    next.into_iter().for_each(|next| drop(heads.insert(next, (vaults.clone(), kind))));
+                    next.into_iter().for_each(|next| drop(heads.insert(next, (key.clone(), kind))));
                 }
             }
             Err(_) => {
                 queue.running[kind as usize] -= 1;
                 self.running[standing as usize] -= 1;
-                for vault in &queue.vaults {
+                for vault in &key.vaults {
                     let Some(running) = self.vaults.get_mut(vault) else { continue };
-                    running[kind as usize] -= 1;
-                    if *running == [0; 2] {
+                    running.remove(&key.namespace, kind);
+                    if running.by_namespace.is_empty() {
                         self.vaults.remove(vault);
                     }
                 }
             }
         }
         if queue.is_idle() {
-            self.queues.remove(vaults);
+            self.queues.remove(key);
         }
     }
 
-    /// Returns the mount that starts now, if one may: the oldest one of whose vaults none has reached its threshold.
+    /// Returns the mount that starts now, if one may: of those of whose vaults none has reached its threshold, the oldest
+    /// of the namespace that has the fewest permits of them.
     pub(super) fn start(&mut self) -> Option<Ticket> {
         let startable = |standing| {
             if self.free(standing) == 0 {
                 return None;
             }
-            let mut heads = self.heads[standing as usize].iter();
-            let (ticket, (vaults, kind)) = heads.find(|(_, (vaults, kind))| self.may_start(vaults, *kind))?;
-            Some((*ticket, standing, vaults.clone(), *kind))
+            let heads = self.heads[standing as usize].iter();
+            let startable = heads.filter(|(_, (key, kind))| self.may_start(key, *kind));
+            let found =
+                startable.map(|(ticket, (key, kind))| (self.held(key), *ticket, standing, key, *kind));
+            found.min_by_key(|(held, ticket, ..)| (*held, *ticket))
         };
         let [one, other] = [VaultStanding::Authenticated, VaultStanding::Unauthenticated].map(startable);
-        let (ticket, standing, vaults, kind) = one.into_iter().chain(other).min_by_key(|found| found.0)?;
-        let queue = self.queues.get_mut(&vaults)?;
+        let found = one.into_iter().chain(other).min_by_key(|(held, ticket, ..)| (*held, *ticket));
+        let (_, ticket, standing, key, kind) = found?;
+        let key = key.clone();
+        let queue = self.queues.get_mut(&key)?;
         queue.running[kind as usize] += 1;
         queue.waiting[kind as usize].pop_front();
         let next = queue.waiting[kind as usize].front().copied();
-        for vault in &queue.vaults {
-            self.vaults.entry(vault.clone()).or_default()[kind as usize] += 1;
+        for vault in &key.vaults {
+            self.vaults.entry(vault.clone()).or_default().add(&key.namespace, kind);
         }
         self.running[standing as usize] += 1;
         let heads = &mut self.heads[standing as usize];
         heads.remove(&ticket);
-        next.into_iter().for_each(|next| drop(heads.insert(next, (vaults.clone(), kind))));
+        if let Some(next) = next {
+            heads.insert(next, (key, kind));
+        }
         Some(ticket)
     }
 
     /// Returns whether one more mount of a queue may run.
-    fn may_start(&self, vaults: &Arc<str>, kind: MountKind) -> bool {
-        let Some(queue) = self.queues.get(vaults) else { return false };
+    fn may_start(&self, key: &QueueKey, kind: MountKind) -> bool {
+        let Some(queue) = self.queues.get(key) else { return false };
         let (free, reserved) = (self.free(queue.standing), reserved(queue.standing));
-        let of_vault = |vault| self.vaults.get(vault).copied().unwrap_or_default();
-        queue.vaults.iter().all(|vault| is_below_threshold(of_vault(vault), kind, free, reserved))
+        key.vaults.iter().all(|vault| {
+            let Some(running) = self.vaults.get(vault) else { return free > 0 };
+            let for_others = match queue.standing {
+                VaultStanding::Authenticated if running.of(&key.namespace) >= FEW => RESERVED_FOR_NAMESPACES,
+                // All of these vaults have few permits as it is.
+                VaultStanding::Authenticated | VaultStanding::Unauthenticated => 0,
+            };
+            is_below_threshold(running.by_kind, kind, free, reserved, for_others)
+        })
+    }
+
+    /// Returns the most permits that the namespace of a queue holds of one of its vaults.
+    fn held(&self, key: &QueueKey) -> usize {
+        let of_vault = |vault| self.vaults.get(vault).map_or(0, |running| running.of(&key.namespace));
+        key.vaults.iter().map(of_vault).max().unwrap_or_default()
     }
 
     /// Returns whether no mount runs or waits.
@@ -174,8 +214,8 @@ impl Permits {
     }
 
     /// Moves the mounts of a queue whose vaults' standing has changed.
-    fn update(&mut self, vaults: &Arc<str>, standing: VaultStanding) {
-        let Some(queue) = self.queues.get_mut(vaults).filter(|queue| queue.standing != standing) else {
+    fn update(&mut self, key: &QueueKey, standing: VaultStanding) {
+        let Some(queue) = self.queues.get_mut(key).filter(|queue| queue.standing != standing) else {
             return;
         };
         let before = std::mem::replace(&mut queue.standing, standing);
@@ -197,14 +237,18 @@ fn reserved(standing: VaultStanding) -> usize {
     }
 }
 
-/// Returns whether one more mount of a vault may run if `free` permits are free.
-fn is_below_threshold(running: [usize; 2], kind: MountKind, free: usize, reserved: usize) -> bool {
+/// Returns whether one more mount of a vault may run if `free` permits are free, of which `reserved` are for other vaults,
+/// and `for_others` of the vault's for other namespaces.
+fn is_below_threshold(
+    running: [usize; 2],
+    kind: MountKind,
+    free: usize,
+    reserved: usize,
+    for_others: usize,
+) -> bool {
     let all: usize = running.iter().sum();
-    if all == 0 {
-        return free > 0;
-    }
     // The number of permits at which the vault would have as many as are free to it.
-    let threshold = (all + free).saturating_sub(reserved).div_ceil(2);
+    let threshold = (all + free).saturating_sub(reserved).div_ceil(2).saturating_sub(for_others);
     // A starting pod gets a permit while republishes wait for a vault that throttles.
     let for_republishes = threshold.div_ceil(2);
     free > reserved
@@ -212,10 +256,44 @@ fn is_below_threshold(running: [usize; 2], kind: MountKind, free: usize, reserve
         && (kind == MountKind::Initial || running[MountKind::Republish as usize] < for_republishes)
 }
 
+impl QueueKey {
+    /// Returns the key of mounts from the vaults at these hosts, for pods of a namespace.
+    pub(super) fn new<'a>(hosts: impl Iterator<Item = &'a str>, namespace: &str) -> Self {
+        let mut vaults: Vec<Arc<str>> = hosts.map(Arc::from).collect();
+        vaults.sort_unstable();
+        vaults.dedup();
+        Self { vaults, namespace: namespace.into() }
+    }
+
+    pub(super) fn vaults(&self) -> impl Iterator<Item = &str> {
+        self.vaults.iter().map(|vault| &**vault)
+    }
+}
+
+impl Running {
+    fn of(&self, namespace: &str) -> usize {
+        self.by_namespace.get(namespace).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, namespace: &Arc<str>, kind: MountKind) {
+        self.by_kind[kind as usize] += 1;
+        *self.by_namespace.entry(namespace.clone()).or_default() += 1;
+    }
+
+    fn remove(&mut self, namespace: &Arc<str>, kind: MountKind) {
+        self.by_kind[kind as usize] -= 1;
+        if let Entry::Occupied(mut running) = self.by_namespace.entry(namespace.clone()) {
+            *running.get_mut() -= 1;
+            if *running.get() == 0 {
+                running.remove();
+            }
+        }
+    }
+}
+
 impl Queue {
-    fn new(vaults: &str, standing: VaultStanding) -> Self {
-        let vaults = vaults.split(SEPARATOR).map(Arc::from).collect();
-        Self { vaults, standing, running: [0; 2], waiting: Default::default() }
+    fn new(standing: VaultStanding) -> Self {
+        Self { standing, running: [0; 2], waiting: Default::default() }
     }
 
     fn is_idle(&self) -> bool {

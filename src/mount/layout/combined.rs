@@ -108,7 +108,8 @@ impl Builder<'_> {
         let text = match &item.part {
             None => Text::Whole(bundle.clone()),
             Some(path) => {
-                let document = self.documents.parse(bundle, SecretEncoding::Utf8, Syntax::Json)?;
+                let document =
+                    self.documents.parse(bundle, SecretEncoding::Utf8, Syntax::Json, &mut self.work)?;
                 let part = document.get(path).map(|value| document.text(value));
                 match (part, &item.if_absent) {
                     (Some(part), _) => Text::Part(part),

@@ -10,6 +10,7 @@ use crate::{
         encoding,
         error::ContentError,
         structured::{Document, Value},
+        work::{TooMuchTogether, Work},
     },
     spec::{
         absence::IfAbsent,
@@ -65,7 +66,7 @@ impl Builder<'_> {
         keys: &KeysShape,
         bundle: &Arc<Bundle>,
     ) -> Result<(), ObjectError> {
-        let document = self.documents.parse(bundle, keys.encoding, keys.syntax)?;
+        let document = self.documents.parse(bundle, keys.encoding, keys.syntax, &mut self.work)?;
         match &keys.keys {
             KeySelection::Listed(items) => self.listed(owner, &document, items)?,
             KeySelection::All { directory, mode } => {
@@ -159,11 +160,13 @@ impl Documents {
         bundle: &Arc<Bundle>,
         encoding: SecretEncoding,
         syntax: Syntax,
+        work: &mut Work,
     ) -> Result<Arc<Document>, ContentError> {
         let key = (Arc::as_ptr(bundle).addr(), encoding, syntax);
         if let Some(parsed) = self.parsed.get(&key) {
             return parsed.document.clone();
         }
+        work.spend_parsed(bundle.content_bytes()).map_err(|TooMuchTogether| ContentError::ParsedTooOften)?;
         let document = parse(bundle, encoding, syntax).map(Arc::new);
         let bytes = PARSED_OVERHEAD_BYTES
             + bundle.content_bytes()
@@ -213,8 +216,9 @@ mod tests {
     #[test]
     fn parsed_values_of_a_mount_are_bounded_and_alternate() {
         let mut documents = Documents::default();
+        let mut work = Work::of_mount();
         let mut parse = |bundle: &Arc<Bundle>| {
-            let document = documents.parse(bundle, SecretEncoding::Utf8, Syntax::Json).unwrap();
+            let document = documents.parse(bundle, SecretEncoding::Utf8, Syntax::Json, &mut work).unwrap();
             let held: usize = documents.parsed.values().map(|parsed| parsed.bytes).sum();
             assert_eq!((held, documents.parsed.len()), (documents.bytes, documents.order.len()));
             let most =
@@ -236,6 +240,27 @@ mod tests {
         let small = secret("{\"number\":7}");
         let (first, second) = (parse(&small), parse(&small));
         assert!(Arc::ptr_eq(&first, &second), "a value under many entries is parsed once");
+    }
+
+    #[test]
+    fn entries_that_alternate_between_large_values_are_refused_after_seconds() {
+        let (mut documents, mut work) = (Documents::default(), Work::of_mount());
+        let large = |number: usize| secret(&format!("[{number}{}]", ",1".repeat(12_000)));
+        let bundles: Vec<_> = (0..60).map(large).collect();
+        let mut parsed = 0;
+        let error = loop {
+            let bundle = &bundles[parsed % bundles.len()];
+            match documents.parse(bundle, SecretEncoding::Utf8, Syntax::Json, &mut work) {
+                Ok(_) => parsed += 1,
+                Err(error) => break error,
+            }
+            assert!(parsed < 1_000, "it ends");
+        };
+        assert!(matches!(error, ContentError::ParsedTooOften));
+        assert!(
+            parsed > 8 * bundles.len(),
+            "{parsed}: a large volume may parse each of its values several times"
+        );
     }
 
     /// A few kilobytes of YAML may become a megabyte of text.

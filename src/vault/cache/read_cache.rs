@@ -238,7 +238,7 @@ impl ReadCache {
 
     /// Removes the entries that an error disproves. If the vault refuses the token, or an object that the principal had
     /// read, all that the principal read in the vault. If an object is missing or disabled, all answers about it,
-    /// whatever principal read them.
+    /// whatever principal read them; if a named version is missing, those about that version: anybody can name one.
     fn invalidate(&self, failed: &Key, error: &VaultError) {
         match error {
             VaultError::Unauthorized(_) => self.drop_refused(failed, Refusal::Token),
@@ -255,7 +255,9 @@ impl ReadCache {
                     };
                     key.vault == failed.vault
                         && (this.object_type, &this.name) == (that.object_type, &that.name)
-                        && (that.version.is_none() || this.version.is_none() || this.version == that.version)
+                        && (that.version.is_none()
+                            || this.version == that.version
+                            || this.version.is_none() && !matches!(error, VaultError::NotFound(_)))
                 }),
             _ => {}
         }

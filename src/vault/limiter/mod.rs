@@ -13,6 +13,7 @@ mod policy;
 mod queue;
 mod request;
 mod room;
+mod silence;
 mod state;
 mod token_bucket;
 mod turn;

@@ -1,8 +1,11 @@
 //! The pipeline policy that applies a vault's limiter, and retries after a 429.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU16, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -24,6 +27,7 @@ use crate::{
 use super::{
     AdmittedRequest, Limiter, QueuedRequest, WaitTooLong,
     room::{Room, SharedRoom},
+    silence::Silence,
     turn::Turn,
 };
 
@@ -39,6 +43,7 @@ pub(in crate::vault) struct LimiterPolicy {
     timeouts: Timeouts,
     /// The status of the last answer; 0 before the first one.
     last: AtomicU16,
+    silence: Silence,
     /// Returns a random number from 0 to 1.
     jitter: fn() -> f64,
 }
@@ -51,7 +56,16 @@ impl LimiterPolicy {
         timeouts: Timeouts,
     ) -> Self {
         let (limiter, room) = (Limiter::new(timeouts.throttle_backoff), Room::new(room));
-        Self { vault, limiter, room, metrics, timeouts, last: AtomicU16::new(0), jitter: fastrand::f64 }
+        Self {
+            vault,
+            limiter,
+            room,
+            metrics,
+            timeouts,
+            last: AtomicU16::new(0),
+            silence: Silence::default(),
+            jitter: fastrand::f64,
+        }
     }
 
     /// Waits for the turn of a request that is not built yet.
@@ -95,6 +109,11 @@ impl LimiterPolicy {
         self.limiter.is_limited()
     }
 
+    /// Returns how long the vault has owed an answer to any request; `None` if it owes none.
+    pub(in crate::vault) fn silent_for(&self) -> Option<Duration> {
+        self.silence.lasts()
+    }
+
     /// Returns the status of the vault's last answer.
     pub(in crate::vault) fn last_status(&self) -> Option<u16> {
         Some(self.last.load(Ordering::Relaxed)).filter(|status| *status != 0)
@@ -122,7 +141,15 @@ impl Policy for LimiterPolicy {
                 None => self.turn(queued, latest).await?,
             };
             queued.mark_sent();
-            let response = below(ctx, request, next).await?;
+            let unanswered = self.silence.begin();
+            let response = match below(ctx, request, next).await {
+                Ok(response) => response,
+                Err(error) => {
+                    unanswered.failed();
+                    return Err(error);
+                }
+            };
+            unanswered.answered();
             self.last.store(response.status().into(), Ordering::Relaxed);
             if response.status() != StatusCode::TooManyRequests {
                 permit.answered();

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -6,10 +8,13 @@ use super::*;
 #[derive(Default)]
 struct Node {
     permits: Permits,
-    /// With their vault and kind, in order of arrival.
-    waiting: Vec<(Ticket, Arc<str>, MountKind)>,
-    running: Vec<(Ticket, Arc<str>, MountKind)>,
+    /// In order of arrival.
+    waiting: Vec<Mount>,
+    running: Vec<Mount>,
 }
+
+/// The vaults of a mount, separated by blanks, are beside its key.
+type Mount = (Ticket, String, Arc<QueueKey>, MountKind);
 
 /// Returns the standing of a vault by its name.
 fn standing(vault: &str) -> VaultStanding {
@@ -17,13 +22,17 @@ fn standing(vault: &str) -> VaultStanding {
 }
 
 impl Node {
-    /// Starts this many mounts, and returns how many run at once.
-    fn mount(&mut self, vault: &str, kind: MountKind, number: usize) -> usize {
+    /// Starts this many mounts of one namespace, and returns how many run at once.
+    fn mount(&mut self, vaults: &str, kind: MountKind, number: usize) -> usize {
+        self.mount_in("default", vaults, kind, number)
+    }
+
+    fn mount_in(&mut self, namespace: &str, vaults: &str, kind: MountKind, number: usize) -> usize {
         let before = self.running.len();
         for _ in 0..number {
-            let vault: Arc<str> = vault.into();
-            let ticket = self.permits.enter(&vault, kind, standing(&vault));
-            self.waiting.push((ticket, vault, kind));
+            let key = Arc::new(QueueKey::new(vaults.split(' '), namespace));
+            let ticket = self.permits.enter(&key, kind, standing(vaults));
+            self.waiting.push((ticket, vaults.to_owned(), key, kind));
             self.start();
         }
         self.running.len() - before
@@ -37,13 +46,13 @@ impl Node {
         }
     }
 
-    fn end(&mut self, (ticket, vault, kind): (Ticket, Arc<str>, MountKind)) {
-        self.permits.leave(&vault, kind, ticket, standing(&vault));
+    fn end(&mut self, (ticket, vaults, key, kind): Mount) {
+        self.permits.leave(&key, kind, ticket, standing(&vaults));
         self.start();
     }
 
     fn running(&self, of: impl Fn(&str) -> bool) -> usize {
-        self.running.iter().filter(|(_, vault, _)| of(vault)).count()
+        self.running.iter().filter(|(_, vault, ..)| of(vault)).count()
     }
 }
 
@@ -129,14 +138,50 @@ fn republishes_leave_half_of_a_vaults_permits_to_initial_mounts() {
     assert_eq!(node.mount("late", Initial, 100), 6);
 }
 
+/// A pod author can name a vault without any right on it.
+#[test]
+fn a_namespace_that_fills_a_vaults_queue_leaves_permits_for_others() {
+    let mut node = Node::default();
+    assert_eq!(node.mount_in("hostile", "lab", Initial, 500), 50);
+    assert_eq!(node.mount_in("honest", "lab", Initial, 20), 5);
+    assert_eq!(node.mount_in("other", "lab", Initial, 20), 5);
+    for _ in 0..30 {
+        let of_hostile = |(_, _, key, _): &Mount| *key.namespace == *"hostile";
+        let ended = node.running.iter().position(of_hostile).unwrap();
+        let ended = node.running.remove(ended);
+        node.end(ended);
+    }
+    let of = |node: &Node, namespace: &str| {
+        node.running.iter().filter(|(_, _, key, _)| *key.namespace == *namespace).count()
+    };
+    assert_eq!([of(&node, "hostile"), of(&node, "honest"), of(&node, "other")], [20, 15, 15]);
+}
+
+#[test]
+fn a_namespace_with_fewer_permits_goes_first_and_within_one_the_oldest() {
+    let mut node = Node::default();
+    assert_eq!(node.mount_in("a", "lab", Initial, 60), 50);
+    assert_eq!(node.mount_in("b", "lab", Initial, 6), 5);
+    let (first, ..) = node.waiting.iter().find(|(_, _, key, _)| *key.namespace == *"b").unwrap().clone();
+    for _ in 0..6 {
+        let ended = node.running.remove(0);
+        node.end(ended);
+    }
+    assert_eq!(node.running.iter().filter(|(ticket, ..)| *ticket == first).count(), 1);
+    assert!(node.waiting.iter().all(|(_, _, key, _)| *key.namespace == *"a"));
+}
+
 proptest! {
     /// Random arrivals and ends: whenever a mount may run and one waits, it runs; and nothing is left behind.
     #[test]
     fn permits_are_never_lost_and_never_exceeded(
-        steps in proptest::collection::vec((0..6_usize, any::<bool>(), any::<prop::sample::Index>(), 0..3_u8), 1..600)
+        steps in proptest::collection::vec(
+            (0..6_usize, 0..3_usize, any::<bool>(), any::<prop::sample::Index>(), 0..3_u8),
+            1..600,
+        )
     ) {
         let mut node = Node::default();
-        for (vault, republish, which, step) in steps {
+        for (vault, namespace, republish, which, step) in steps {
             let vault = ["a", "b", "c", "a b", "invented-a", "invented-b c"][vault];
             match step {
                 0 if !node.running.is_empty() => {
@@ -148,15 +193,18 @@ proptest! {
                     node.end(gone);
                 }
                 _ => {
-                    node.mount(vault, if republish { Republish } else { Initial }, 7);
+                    let kind = if republish { Republish } else { Initial };
+                    node.mount_in(["x", "y", "z"][namespace], vault, kind, 7);
                 }
             }
             let unauthenticated = node.running(|vault| standing(vault) == VaultStanding::Unauthenticated);
             prop_assert!(node.running.len() <= MAX_MOUNTS);
             prop_assert!(unauthenticated <= MAX_MOUNTS_OF_UNAUTHENTICATED);
-            for (_, vault, kind) in &node.waiting {
+            let waiting: HashSet<_> = node.waiting.iter().map(|(_, vault, key, kind)| (vault, key, *kind as usize)).collect();
+            for (vault, key, kind) in waiting {
                 let is_free = node.permits.free(standing(vault)) > 0;
-                prop_assert!(!is_free || !node.permits.may_start(vault, *kind), "{vault} waits for nothing");
+                let kind = [Initial, Republish][kind];
+                prop_assert!(!is_free || !node.permits.may_start(key, kind), "{vault} waits for nothing");
             }
         }
         for ended in std::mem::take(&mut node.running) {
