@@ -211,6 +211,32 @@ fn yaml_that_the_parser_refuses_is_shown_with_its_line() {
 }
 
 #[test]
+fn a_control_character_is_shown_with_its_own_line() {
+    for (yaml, cause) in [
+        (
+            "array:\n  - |\n    objectName: s1\n    objectType: se\u{1}cret\n",
+            r#"line 4 has a control character (U+0001): "    objectType: se\u{1}cret""#,
+        ),
+        (
+            "- |\n  objectName: s1\n\n  objectType: secret\u{7f}\n",
+            r#"line 4 has a control character (U+007F): "  objectType: secret\u{7f}""#,
+        ),
+        (
+            "- objectName: s1\n  objectType: \"se\u{1b}cret\"\n",
+            r#"line 2 has a control character (U+001B): "  objectType: \"se\u{1b}cret\"""#,
+        ),
+    ] {
+        let message = error_text(yaml);
+        let start = "objects: is not the YAML of a list of objects under \"array\": ";
+        assert_eq!(message, format!("{start}{cause}"), "{yaml:?}");
+    }
+    let message = error_text("- |\n  objectName: s1\n  default: canary\n  objectType: se\u{1}cret\n");
+    assert!(
+        message.contains("line 4 has") && message.ends_with("not shown, since it may belong to a default")
+    );
+}
+
+#[test]
 fn a_line_of_hundreds_of_kilobytes_is_cut() {
     let long = 400 << 10;
     for yaml in [
