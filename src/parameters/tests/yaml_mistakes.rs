@@ -211,6 +211,19 @@ fn yaml_that_the_parser_refuses_is_shown_with_its_line() {
 }
 
 #[test]
+fn a_brace_too_many_is_not_taken_for_a_placeholder() {
+    for yaml in [
+        "- |\n  {\"objectName\": \"s1\", \"objectType\": \"secret\"}}\n",
+        "{\"array\": [{\"objectName\": \"s1\", \"objectType\": \"secret\"}]}}",
+        "[{\"objectName\": \"s1\", \"objectType\": \"secret\"}]]",
+        "{\"objectName\": \"s1\", \"objectType\": \"secret\"}",
+    ] {
+        let message = error_text(yaml);
+        assert!(!message.contains("placeholder"), "{message}");
+    }
+}
+
+#[test]
 fn a_control_character_is_shown_with_its_own_line() {
     for (yaml, cause) in [
         (
