@@ -179,6 +179,16 @@ fn odd_yaml_that_parses_is_accepted() {
     assert!(!json.contains("indented with a tab"), "{json}");
 }
 
+/// Such an entry ends provider-azure's process.
+#[test]
+fn a_list_as_a_key_beside_a_merge_is_read_like_any_other_key() {
+    let entry = "- |\n  ? [a]\n  : b\n  <<: {}\n";
+    let message = error_text(entry);
+    assert!(message.contains("objects[0].objectName: is not set"), "{message}");
+    let whole = format!("{entry}  objectName: s1\n  objectType: secret\n");
+    assert_eq!(mount(&[("objects", Some(&whole))]).unwrap().objects.len(), 1);
+}
+
 #[test]
 fn yaml_that_the_parser_refuses_is_shown_with_its_line() {
     for (yaml, start, line) in [
