@@ -10,6 +10,8 @@ use azure_core::http::Url;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
+use crate::spec::cloud::CloudName;
+
 use super::CloudEnvironment;
 
 /// An error of a cloud whose endpoints are not known.
@@ -46,7 +48,7 @@ pub enum CloudError {
         /// The path of the file.
         path: PathBuf,
     },
-    /// A field is missing, or is not an endpoint.
+    /// A field that has no default is missing, or a field is not an endpoint.
     #[error("the cloud environment file {} has no usable {field}: {reason}", path.display())]
     Field {
         /// The path of the file.
@@ -71,12 +73,8 @@ impl CloudEnvironment {
         })?;
 
         let field = |field, reason| CloudError::Field { path: path.to_owned(), field, reason };
-        let endpoint = |name, value: &str| {
-            Url::parse(value)
-                .ok()
-                .filter(|url| url.scheme() == "https" && url.has_host())
-                .ok_or_else(|| field(name, "must be an https URL"))
-        };
+        let https =
+            |value: &str| Url::parse(value).ok().filter(|url| url.scheme() == "https" && url.has_host());
         let suffix = fields.text("keyVaultDNSSuffix").trim_start_matches('.');
         let probe = Url::parse(&format!("https://vault.{suffix}/"));
         // Behind an ASCII label an ASCII suffix makes a valid name. With other scripts, validity depends on both
@@ -99,13 +97,20 @@ impl CloudEnvironment {
                 "must be a domain name such as vault.local.azurestack.external",
             ));
         }
-        let audience = match fields.text("keyVaultEndpoint") {
-            // Compat: provider-azure requests a token for the audience in the vault's challenge, which is this one.
-            "" => endpoint("keyVaultDNSSuffix", &format!("https://{domain}"))?,
-            text => endpoint("keyVaultEndpoint", text)?,
+        // Compat: provider-azure does not read keyVaultEndpoint. It requests a token for the audience in the vault's
+        // challenge, which is the second one.
+        let audience = https(fields.text("keyVaultEndpoint"))
+            .or_else(|| https(&format!("https://{domain}")))
+            .ok_or_else(|| field("keyVaultDNSSuffix", "must be the end of an https URL's host"))?;
+        // Compat: without an authority, provider-azure requests tokens from that of the public cloud.
+        let authority = if fields.is_blank("activeDirectoryEndpoint") {
+            Self::named(CloudName::Public).authority
+        } else {
+            https(fields.text("activeDirectoryEndpoint"))
+                .ok_or_else(|| field("activeDirectoryEndpoint", "must be an https URL"))?
         };
         Ok(Self {
-            authority: endpoint("activeDirectoryEndpoint", fields.text("activeDirectoryEndpoint"))?,
+            authority,
             vault_suffix: suffix.to_owned(),
             vault_audience: audience.as_str().trim_end_matches('/').to_owned(),
         })
@@ -119,9 +124,19 @@ impl CloudEnvironment {
 struct CloudFile(HashMap<String, serde_json::Value>);
 
 impl CloudFile {
+    /// Returns the trimmed text of a field; empty if it is absent or not a text.
     fn text(&self, name: &str) -> &str {
-        let named = self.0.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
-        named.and_then(|(_, value)| value.as_str()).unwrap_or_default().trim()
+        self.value(name).and_then(serde_json::Value::as_str).unwrap_or_default().trim()
+    }
+
+    /// Returns whether a field is absent or an empty text.
+    fn is_blank(&self, name: &str) -> bool {
+        self.value(name)
+            .is_none_or(|value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty()))
+    }
+
+    fn value(&self, name: &str) -> Option<&serde_json::Value> {
+        self.0.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
@@ -163,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_the_incumbent_reads_is_read() {
+    fn a_file_that_provider_azure_reads_is_read() {
         let cloud = parse(
             r#"{"ActiveDirectoryEndpoint":"https://login.local/","keyVaultDnsSuffix":"vault.local:8443","keyVaultEndpoint":null,"other":{"a":[1]}}"#,
         )
@@ -173,13 +188,34 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_an_authority_uses_that_of_the_public_cloud() {
+        for text in [
+            r#"{"keyVaultDNSSuffix":"vault.local"}"#,
+            r#"{"activeDirectoryEndpoint":" ","keyVaultDNSSuffix":"vault.local"}"#,
+            r#"{"activeDirectoryEndpoint":null,"keyVaultDNSSuffix":"vault.local"}"#,
+        ] {
+            let cloud = parse(text).unwrap();
+            assert_eq!(cloud.authority().as_str(), "https://login.microsoftonline.com/", "{text}");
+            assert_eq!(cloud.vault(&"lab".parse().unwrap()).url.as_str(), "https://lab.vault.local/");
+        }
+    }
+
+    #[test]
+    fn a_vault_endpoint_that_is_not_an_https_url_is_ignored() {
+        for endpoint in ["\"vault.elsewhere\"", "\"http://vault.elsewhere/\"", "\"https://\"", "5", "\"\""] {
+            let cloud = parse(&STACK.replace("\"https://vault.local/\"", endpoint)).unwrap();
+            assert_eq!(cloud.vault_scope(), "https://vault.local/.default", "{endpoint}");
+        }
+    }
+
+    #[test]
     fn a_file_that_is_wrong_is_named_but_not_quoted() {
         for (text, mention) in [
             ("canary", "line 1"),
             ("[]", "keyVaultDNSSuffix"),
             ("{}", "keyVaultDNSSuffix"),
             (&STACK.replace("https://login", "http://canary"), "activeDirectoryEndpoint"),
-            (&STACK.replace("https://vault", "canary"), "keyVaultEndpoint"),
+            (&STACK.replace("\"https://login.local/\"", "[\"canary\"]"), "activeDirectoryEndpoint"),
             (&STACK.replace("\"vault.local\"", "\"canary/path?\""), "keyVaultDNSSuffix"),
             (&STACK.replace("\"vault.local\"", "\"a@canary\""), "keyVaultDNSSuffix"),
         ] {
@@ -199,7 +235,7 @@ mod tests {
     /// A vault's URL consists of both, and must be valid for every pair.
     #[test]
     fn every_suffix_that_is_accepted_makes_a_url_with_every_vault_name() {
-        let names = ["lab", "---", "1--", "0x7f", "127", "a--b", "xn-"].map(|name| name.parse().unwrap());
+        let names = ["lab", "1--1", "0x7f", "127", "a--b", "xn-1"].map(|name| name.parse().unwrap());
         for suffix in [
             "vault.local",
             "xn--a",

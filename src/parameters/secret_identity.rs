@@ -69,6 +69,10 @@ pub(super) fn tenant(secrets: &Attributes) -> Result<Option<TenantId>, Problem> 
 /// Returns the client secret or the certificate; `Some(None)` if there is neither. On failure, returns `None` and adds all
 /// problems.
 fn proof(secrets: &Attributes, problems: &mut Problems) -> Option<Option<ClientProof>> {
+    // Compat: provider-azure does not know clientcertificate, so beside a client secret an empty one counts as absent.
+    if let (Some(secret), None) = (secrets.any_case("clientsecret"), secrets.any_case("clientcertificate")) {
+        return problems.catch(short("clientsecret", secret)).map(|secret| Some(ClientProof::Secret(secret)));
+    }
     let mut value = |key: &str| match secrets.any_case(key) {
         None if secrets.has_in_any_case(key) => {
             problems.push(unmet(&format!(
@@ -79,13 +83,10 @@ fn proof(secrets: &Attributes, problems: &mut Problems) -> Option<Option<ClientP
         value => Some(value),
     };
     match (value("clientsecret"), value("clientcertificate")) {
-        (Some(Some(_)), Some(Some(_))) => {
+        (Some(Some(_)), _) => {
             let reason = "the referenced Secret has clientsecret and clientcertificate; remove one of them";
             problems.push(unmet(reason));
             None
-        }
-        (Some(Some(secret)), Some(None)) => {
-            problems.catch(short("clientsecret", secret)).map(|secret| Some(ClientProof::Secret(secret)))
         }
         (Some(None), certificate @ (None | Some(Some(_)))) => {
             let text = certificate.flatten().map(|text| problems.catch(certificate_text(text)));
@@ -105,7 +106,7 @@ fn proof(secrets: &Attributes, problems: &mut Problems) -> Option<Option<ClientP
             )));
             None
         }
-        (None, _) | (Some(Some(_)), None) => None,
+        (None, _) => None,
     }
 }
 

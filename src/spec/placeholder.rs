@@ -10,6 +10,9 @@ pub fn is_placeholder(text: &str) -> bool {
         inside.is_some_and(|(name, _)| is_name(name))
     }) || WRAPPERS.iter().any(|(open, close)| {
         text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).is_some_and(is_name)
+    }) || BRACKETS.iter().any(|(open, close)| {
+        let inside = text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+        inside.is_some_and(|name| is_name(name) && !has_syntax_of_json(name))
     }) || is_variable(text)
         || is_masked(text)
         || is_request(text)
@@ -18,6 +21,11 @@ pub fn is_placeholder(text: &str) -> bool {
 /// Returns whether a text between delimiters may be a name and not a value.
 fn is_name(text: &str) -> bool {
     text.contains(|c: char| c.is_alphabetic()) && !is_guid(text.trim())
+}
+
+/// Returns whether a text between brackets is a part of a list or map, as in `{"objectName": "a"}`.
+fn has_syntax_of_json(text: &str) -> bool {
+    text.contains(['{', '}', '[', ']', ':', ',', '"'])
 }
 
 /// Returns whether a text is the name of an environment variable: `CLIENT_ID`.
@@ -69,7 +77,10 @@ const DELIMITERS: [(&str, &str); 9] = [
 ];
 
 /// Delimiters of a name that is the whole text.
-const WRAPPERS: [(&str, &str); 6] = [("$", ""), ("%", "%"), ("@", "@"), ("#", "#"), ("[", "]"), ("{", "}")];
+const WRAPPERS: [(&str, &str); 4] = [("$", ""), ("%", "%"), ("@", "@"), ("#", "#")];
+
+/// Delimiters of a name that is the whole text, and of lists and maps in JSON and YAML.
+const BRACKETS: [(&str, &str); 2] = [("[", "]"), ("{", "}")];
 
 /// Longest text that is examined, in bytes.
 const MAX_TEXT_BYTES: usize = 256;
@@ -139,6 +150,12 @@ mod tests {
             "MOONCLOUD",
             "enterprise",
             "todo-app",
+            r#"{"objectName": "s1", "objectType": "secret"}"#,
+            r#"{"objectName": "s1", "objectType": "secret"}}"#,
+            "{objectName: s1, objectType: secret}",
+            r#"["s1"]"#,
+            "[s1, s2]",
+            "{s1}}",
         ] {
             assert!(!is_placeholder(text), "{text:?}");
         }

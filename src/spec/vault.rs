@@ -8,8 +8,8 @@ use std::{
 
 use super::excerpt::Excerpt;
 
-/// A vault name that Azure accepts in a host name: 3 to 24 letters, digits and dashes. Host names ignore case, so names
-/// that differ in case alone are equal.
+/// A vault name that Azure accepts in a host name: 3 to 24 letters, digits and dashes, without a dash at either end.
+/// Host names ignore case, so names that differ in case alone are equal.
 ///
 /// <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name>
 #[derive(Debug, Clone, Eq)]
@@ -52,6 +52,9 @@ pub enum InvalidVaultName {
     /// The text is an encoded label: `xn--`, with which host names represent other scripts.
     #[error("invalid vault name {0}: must not begin with xn--")]
     Encoded(Excerpt),
+    /// A dash is the first or the last character, which no host label has (RFC 1123, section 2.1).
+    #[error("invalid vault name {0}: must begin and end with a letter or digit")]
+    Dash(Excerpt),
 }
 
 impl FromStr for VaultName {
@@ -67,6 +70,10 @@ impl FromStr for VaultName {
         // RFC 5891, section 4.2.3.1. Not every such label is a host name, and no vault has one.
         if name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")) {
             return Err(InvalidVaultName::Encoded(Excerpt::of(name)));
+        }
+        // DNS would be asked for it until the retries end.
+        if name.starts_with('-') || name.ends_with('-') {
+            return Err(InvalidVaultName::Dash(Excerpt::of(name)));
         }
         Ok(Self(name.to_owned()))
     }
@@ -100,6 +107,11 @@ mod tests {
             ("https://lab.vault.azure.net/", false),
             ("löb", false),
             ("", false),
+            ("-ab", false),
+            ("ab-", false),
+            ("---", false),
+            ("a-b", true),
+            ("1--1", true),
         ] {
             assert_eq!(name.parse::<VaultName>().is_ok(), good, "{name:?}");
         }

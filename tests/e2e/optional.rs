@@ -116,6 +116,32 @@ async fn a_history_without_an_enabled_version_is_absent() {
 }
 
 #[tokio::test]
+async fn a_history_that_finds_no_version_fails_beside_other_files_unless_it_is_optional() {
+    let azure = Azure::with_secrets(&[("db-password", "x"), ("off", "x")]).await;
+    azure.vaults().change("lab", ObjectKind::Secret, "off", None, |version| version.enabled = false).unwrap();
+    let provider = Provider::start(&azure);
+    let driver = provider.driver();
+    let other = "- {objectName: db-password, objectType: secret}\n";
+    let mounted = driver.mount(&MountCall::of(other).workload(&azure)).await.unwrap();
+    let in_upper_case = mounted.versions[0].1.to_ascii_uppercase();
+    assert_ne!(in_upper_case, mounted.versions[0].1);
+    for (history, code) in [
+        ("objectName: nope".to_owned(), Code::NotFound),
+        ("objectName: off".to_owned(), Code::FailedPrecondition),
+        ("objectName: db-password, objectAlias: h, objectVersion: \"0\"".to_owned(), Code::NotFound),
+        (format!("objectName: db-password, objectAlias: h, objectVersion: {in_upper_case}"), Code::NotFound),
+    ] {
+        let call = |optional: &str| {
+            let history = format!("- {{{history}, objectType: secret, objectVersionHistory: 3{optional}}}\n");
+            MountCall::of(&(history + other)).workload(&azure)
+        };
+        assert_eq!(driver.mount(&call("")).await.unwrap_err().code(), code, "{history}");
+        let mounted = driver.mount(&call(", optional: true")).await.unwrap();
+        assert_eq!(mounted.paths(), ["db-password"], "{history}");
+    }
+}
+
+#[tokio::test]
 async fn the_log_has_one_line_for_absent_objects_and_one_for_objects_outside_their_validity() {
     let azure = Azure::with_secrets(&[("old", "x"), ("new", "x")]).await;
     let change = |version: &mut akv_emulator::ObjectVersion| version.expires = Some(1_000);

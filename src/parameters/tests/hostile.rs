@@ -186,7 +186,7 @@ fn a_pod_cannot_write_log_lines_by_its_name() {
 fn every_vault_name_that_is_accepted_makes_a_url_in_every_cloud() {
     assert!(reqwest::Url::parse("https://xn--a.vault.azure.net/").is_err(), "the label is invalid");
     let cloud = crate::cloud::CloudEnvironment::named(CloudName::Public);
-    for name in ["xn--a", "XN--zzzzzzzz-", "xn--0", "---", "1--", "a--b", "0x7f", "127", "xn-", "aaa--bbb"] {
+    for name in ["xn--a", "XN--zzzzzzzz-", "xn--0", "1--1", "a--b", "0x7f", "127", "xn-1", "aaa--bbb"] {
         match mount(&[("keyvaultName", Some(name))]) {
             Ok(spec) => {
                 let url = cloud.vault(&spec.vault).url;
@@ -194,6 +194,23 @@ fn every_vault_name_that_is_accepted_makes_a_url_in_every_cloud() {
                 assert_eq!(url.host_str(), Some(host.as_str()), "{name}");
             }
             Err(error) => assert!(error.to_string().contains("must not begin with xn--"), "{name}: {error}"),
+        }
+    }
+}
+
+/// Requests for such a name would be retried in DNS, and the failure would blame the network.
+#[test]
+fn a_vault_name_with_a_dash_at_its_end_is_refused_wherever_a_vault_is_named() {
+    for name in ["-ab", "ab-", "---"] {
+        let entry = format!("- {{objectName: a, objectType: secret, keyvaultName: {name:?}}}");
+        for (key, value, field) in [
+            ("keyvaultName", name, "keyvaultName"),
+            ("failoverVault", name, "failoverVault"),
+            ("objects", &entry, "objects[0].keyvaultName (a)"),
+        ] {
+            let message =
+                format!("{field}: invalid vault name {name:?}: must begin and end with a letter or digit");
+            assert_refused(mount(&[(key, Some(value))]), Fault::Request, &[&message]);
         }
     }
 }

@@ -226,6 +226,21 @@ fn a_certificate_in_the_secret_is_a_service_principal() {
 }
 
 #[test]
+fn an_empty_certificate_beside_a_client_secret_is_absent() {
+    for certificate in
+        [r#""clientcertificate":"""#, r#""ClientCertificate":"","clientcertificatepassword":"""#]
+    {
+        let secrets = format!(r#"{{"clientid":"sp","clientsecret":" s\n",{certificate}}}"#);
+        match mount_with(&[("clientID", None)], &secrets).unwrap().identity {
+            IdentityMode::ServicePrincipal { proof: ClientProof::Secret(secret), .. } => {
+                assert_eq!(secret.expose(), " s\n");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_wrong_combination_of_keys_in_the_secret_is_refused() {
     for (keys, mentions) in [
         (

@@ -179,6 +179,16 @@ fn odd_yaml_that_parses_is_accepted() {
     assert!(!json.contains("indented with a tab"), "{json}");
 }
 
+/// Such an entry ends provider-azure's process.
+#[test]
+fn a_list_as_a_key_beside_a_merge_is_read_like_any_other_key() {
+    let entry = "- |\n  ? [a]\n  : b\n  <<: {}\n";
+    let message = error_text(entry);
+    assert!(message.contains("objects[0].objectName: is not set"), "{message}");
+    let whole = format!("{entry}  objectName: s1\n  objectType: secret\n");
+    assert_eq!(mount(&[("objects", Some(&whole))]).unwrap().objects.len(), 1);
+}
+
 #[test]
 fn yaml_that_the_parser_refuses_is_shown_with_its_line() {
     for (yaml, start, line) in [
@@ -208,6 +218,45 @@ fn yaml_that_the_parser_refuses_is_shown_with_its_line() {
         let message = error_text(yaml);
         assert!(message.starts_with(start) && message.ends_with(line), "{message}");
     }
+}
+
+#[test]
+fn a_brace_too_many_is_not_taken_for_a_placeholder() {
+    for yaml in [
+        "- |\n  {\"objectName\": \"s1\", \"objectType\": \"secret\"}}\n",
+        "{\"array\": [{\"objectName\": \"s1\", \"objectType\": \"secret\"}]}}",
+        "[{\"objectName\": \"s1\", \"objectType\": \"secret\"}]]",
+        "{\"objectName\": \"s1\", \"objectType\": \"secret\"}",
+    ] {
+        let message = error_text(yaml);
+        assert!(!message.contains("placeholder"), "{message}");
+    }
+}
+
+#[test]
+fn a_control_character_is_shown_with_its_own_line() {
+    for (yaml, cause) in [
+        (
+            "array:\n  - |\n    objectName: s1\n    objectType: se\u{1}cret\n",
+            r#"line 4 has a control character (U+0001): "    objectType: se\u{1}cret""#,
+        ),
+        (
+            "- |\n  objectName: s1\n\n  objectType: secret\u{7f}\n",
+            r#"line 4 has a control character (U+007F): "  objectType: secret\u{7f}""#,
+        ),
+        (
+            "- objectName: s1\n  objectType: \"se\u{1b}cret\"\n",
+            r#"line 2 has a control character (U+001B): "  objectType: \"se\u{1b}cret\"""#,
+        ),
+    ] {
+        let message = error_text(yaml);
+        let start = "objects: is not the YAML of a list of objects under \"array\": ";
+        assert_eq!(message, format!("{start}{cause}"), "{yaml:?}");
+    }
+    let message = error_text("- |\n  objectName: s1\n  default: canary\n  objectType: se\u{1}cret\n");
+    assert!(
+        message.contains("line 4 has") && message.ends_with("not shown, since it may belong to a default")
+    );
 }
 
 #[test]

@@ -52,6 +52,12 @@ pub(super) fn read<T: DeserializeOwned>(text: &str, wanted: Wanted) -> Result<T,
         let message = error.to_string();
         let message = message.lines().next().unwrap_or_default();
         let message = message.strip_prefix("error: ").unwrap_or(message);
+        // In a block, the parser's location is the start of the block.
+        if message.starts_with("unexpected character")
+            && let Some(oddity) = Oddity::of_control(text)
+        {
+            return not_the_yaml(wanted, oddity, None);
+        }
         // The parser's advice addresses programmers.
         let message = [", set DuplicateKeyPolicy", "; use from_str"]
             .iter()

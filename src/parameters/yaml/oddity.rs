@@ -29,6 +29,12 @@ impl<'a> Oddity<'a> {
         Some(Self { line, what })
     }
 
+    /// Finds the first control character that YAML allows nowhere.
+    pub(super) fn of_control(text: &'a str) -> Option<Self> {
+        let is_wrong = |c: &char| c.is_control() && !matches!(c, '\t' | '\r' | '\u{85}');
+        Lines::of(text).find_map(|line| line.text.chars().find(is_wrong).map(|what| Self { line, what }))
+    }
+
     fn in_line(line: Line<'a>, tabs: bool) -> Option<Self> {
         let text = line.text;
         let content = text.trim_start();
@@ -62,7 +68,7 @@ impl fmt::Display for Oddity<'_> {
             _ => write!(
                 f,
                 "line {number} has {} (U+{:04X})",
-                name(*what).unwrap_or("a dash"),
+                name(*what).unwrap_or(if what.is_control() { "a control character" } else { "a dash" }),
                 u32::from(*what)
             )?,
         }

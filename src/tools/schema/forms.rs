@@ -36,7 +36,7 @@ const fn described(name: &'static str, form: Form, about: &'static str) -> Descr
 }
 
 /// A vault's name, with blanks around it.
-pub(super) const VAULT: &str = r"^\s*[A-Za-z0-9-]{3,24}\s*$";
+pub(super) const VAULT: &str = r"^\s*[A-Za-z0-9][A-Za-z0-9-]{1,22}[A-Za-z0-9]\s*$";
 
 /// A boolean in Go's spellings, or blank.
 pub(super) const BOOLEAN: &str = r"^\s*(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)?\s*$";
@@ -48,7 +48,11 @@ pub(super) const NOT_BLANK: &str = r"\S";
 
 /// The parameters of a class.
 pub(super) const PARAMETERS: &[Described] = &[
-    described("keyvaultName", Form::Matching(VAULT), "The vault: 3 to 24 letters, digits and dashes."),
+    described(
+        "keyvaultName",
+        Form::Matching(VAULT),
+        "The vault: 3 to 24 letters, digits and dashes, with no dash at either end.",
+    ),
     described("tenantID", Form::Text, "The directory, a GUID or a domain name."),
     described("tenantId", Form::Text, "The older spelling of tenantID, which takes precedence over it."),
     described(

@@ -28,7 +28,8 @@ fn rules() -> Vec<Rule> {
     let mut rules = vec![
         Rule {
             expression: format!("'keyvaultName' in {p} && {p}['keyvaultName'].matches({})", quoted(VAULT)),
-            message: "keyvaultName must be 3 to 24 letters, digits and dashes".to_owned(),
+            message: "keyvaultName must be 3 to 24 letters, digits and dashes, with no dash at either end"
+                .to_owned(),
         },
         Rule {
             expression: format!("'objects' in {p} && {p}['objects'].matches({})", quoted(NOT_BLANK)),

@@ -120,6 +120,7 @@ async fn mistakes_that_cel_can_see_are_refused_by_the_policy() {
         (class(&[]), ""),
         (class(&[("keyvaultName", None)]), "keyvaultName"),
         (class(&[("keyvaultName", Some("https://lab.vault.azure.net"))]), "keyvaultName"),
+        (class(&[("keyvaultName", Some("lab-"))]), "keyvaultName"),
         (class(&[("objects", Some(" "))]), "objects"),
         (class(&[("usePodIdentity", Some("yes"))]), "usePodIdentity"),
         (class(&[("usePodIdentity", Some("true")), ("useVMManagedIdentity", Some("1"))]), "only one"),
