@@ -39,7 +39,7 @@ const MAX_RATE: f64 = 1_000.0;
 /// How much unused rate of a limited vault can accumulate and be used at once.
 const RATE_SLACK: Duration = Duration::from_millis(50);
 
-/// The same after the wait of a first refusal, if the vault had answered enough requests before it.
+/// The same after the wait of a first refusal, if few requests were sent before it, and the vault answered enough.
 const MAX_FIRST_SLACK: Duration = Duration::from_millis(100);
 
 /// The measurements for the start rate after a first refusal.
@@ -69,17 +69,18 @@ pub(super) struct Rate {
 impl Start {
     /// Returns the rate from `since` on. `answered_since` are answers to requests that were in flight.
     ///
-    /// Half of what the vault answered in the second before its refusal may be sent at once, since it has rested
-    /// meanwhile. A fleet's vault answers each node only a few of them.
+    /// After few requests half of what the vault answered in the second before its refusal may be sent at once, since it
+    /// has rested meanwhile. A fleet's vault answers each node only a few of them. After many the vault may count whole
+    /// seconds, so that the first second must not have more than it answered.
     pub(super) fn rate(self, answered_since: u32, since: Instant) -> Rate {
         let answered = f64::from(self.answered + answered_since);
         // After few requests it is not known how many more the vault would have answered.
-        let base = if f64::from(self.sent) < UNKNOWN_RATE {
-            UNKNOWN_RATE
+        let (base, slack) = if f64::from(self.sent) < UNKNOWN_RATE {
+            let slack = Duration::from_secs_f64(answered / 2.0 / UNKNOWN_RATE);
+            (UNKNOWN_RATE, slack.clamp(RATE_SLACK, MAX_FIRST_SLACK))
         } else {
-            (answered / START_MARGIN).clamp(MIN_RATE, MAX_START_RATE)
+            ((answered / START_MARGIN).clamp(MIN_RATE, MAX_START_RATE), RATE_SLACK)
         };
-        let slack = Duration::from_secs_f64(answered / 2.0 / base).clamp(RATE_SLACK, MAX_FIRST_SLACK);
         Rate { base, since, proven: false, answered: 0, bucket: TokenBucket::new(slack) }
     }
 }

@@ -137,7 +137,8 @@ fn a_refused_vault_gets_what_it_answered_in_the_second_before() {
     answer(&mut limit, late, begin + MS * 41);
     let reopens = begin + MS * 40 + SECOND;
     let got = count(&mut limit, reopens, SECOND);
-    assert!((180..=220).contains(&got), "220 were answered, and then {got}");
+    // The vault's seconds are not the limit's: with as many as were answered the vault could refuse again.
+    assert!((200..=212).contains(&got), "220 were answered, and then {got}");
 }
 
 #[test]
