@@ -61,10 +61,11 @@ const QUIET: Duration = Duration::from_secs(130);
 fn main() -> ExitCode {
     let (names, others): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with("--attack="));
-    let chosen = |attack: &Attack| {
-        names.is_empty() || names.iter().any(|name| name.ends_with(&format!("={attack:?}")))
+    let is_chosen = |attack: &Attack| names.iter().any(|name| name.ends_with(&format!("={attack:?}")));
+    let attacks: Vec<Attack> = match names.is_empty() {
+        true => Attack::TOGETHER.to_vec(),
+        false => Attack::ALL.into_iter().filter(is_chosen).collect(),
     };
-    let attacks: Vec<Attack> = Attack::ALL.into_iter().filter(chosen).collect();
     let usage =
         "the arguments are --minutes N, and --attack=NAME for each attack, such as --attack=LongClasses";
     LongRun { name: "siege", usage, default_minutes: 2.0, minutes: 0.05..=1_000.0 }
