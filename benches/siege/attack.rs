@@ -63,16 +63,10 @@ impl Attack {
         Self::HangingVaults,
     ];
 
-    /// Also those that only run by name.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::ForgedTokens,
-        Self::HalfRequests,
-        Self::LongClasses,
-        Self::MediumClasses,
-        Self::Histories,
-        Self::LargeVolumes,
-        Self::HangingVaults,
-    ];
+    /// Returns all, also those that only run by name.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::TOGETHER.into_iter().chain([Self::MediumClasses])
+    }
 
     /// Runs until it is dropped.
     pub(crate) fn run(

@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let is_chosen = |attack: &Attack| names.iter().any(|name| name.ends_with(&format!("={attack:?}")));
     let attacks: Vec<Attack> = match names.is_empty() {
         true => Attack::TOGETHER.to_vec(),
-        false => Attack::ALL.into_iter().filter(is_chosen).collect(),
+        false => Attack::all().filter(is_chosen).collect(),
     };
     let usage =
         "the arguments are --minutes N, and --attack=NAME for each attack, such as --attack=LongClasses";
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 /// Returns `true`: the table is for a reader to judge.
 async fn siege(azure: Rc<Azure>, length: Duration, attacks: Vec<Attack>) -> Result<bool, Failure> {
     if attacks.is_empty() {
-        return Err(format!("no such attack; there are {:?}", Attack::ALL).into());
+        return Err(format!("no such attack; there are {:?}", Attack::all().collect::<Vec<_>>()).into());
     }
     progress("preparing");
     let ours = ("akv-provider".to_owned(), env!("CARGO_BIN_EXE_akv-provider").into());

@@ -319,3 +319,21 @@ async fn an_address_keeps_eight_connections_of_a_port_and_all_together_64() {
     }
     assert!((1..=64).contains(&answered), "{answered} of 143 are answered");
 }
+
+#[tokio::test]
+async fn a_namespace_that_fills_a_vaults_queue_does_not_delay_another() {
+    let azure = Azure::with_secrets(&[("db-password", "x"), ("hangs", "x")]).await;
+    let provider = Provider::start_changed(&azure, |config| config.admin.metrics_port = Some(0));
+    let of = |namespace: &str, name: &str| {
+        let call = MountCall::of_secrets(&azure, &[name]).of_another_pod();
+        call.with("csi.storage.k8s.io/pod.namespace", namespace)
+    };
+    // The vault has then accepted a token, so that one namespace has 50 of its permits.
+    provider.driver().mount(&of("honest", "db-password")).await.unwrap();
+    azure.faults().inject(Route::vault("lab").path_prefix("/secrets/hangs"), Fault::Hang);
+    let hostile = mounts(&provider.driver(), &of("hostile", "hangs"), 60);
+    provider.wait_for_metric("akv_mounts_waiting 10").await;
+    provider.driver().mount(&of("honest", "db-password")).await.unwrap();
+    provider.wait_for_metric("akv_mounts_waiting 10").await;
+    abort(&hostile);
+}
