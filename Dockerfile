@@ -18,6 +18,7 @@ COPY tests/cluster/Cargo.toml tests/cluster/
 COPY tests/manifests/Cargo.toml tests/manifests/
 COPY tests/support/Cargo.toml tests/support/
 COPY proto proto
+COPY image/hot-code.ld image/
 RUN mkdir src emulator/src \
     && touch src/lib.rs emulator/src/lib.rs tests/cluster/main.rs tests/manifests/lib.rs tests/support/lib.rs \
     && echo 'fn main() {}' > src/main.rs \

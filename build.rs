@@ -1,6 +1,6 @@
 //! Compiles the provider protocol without a protoc on the machine, and records the version of the build.
 
-use std::{env, error::Error, process::Command};
+use std::{env, error::Error, path::Path, process::Command};
 
 fn main() -> Result<(), Box<dyn Error>> {
     const PROTO: &str = "proto/provider/v1alpha1/service.proto";
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if glibc_packs_relocations() {
         println!("cargo::rustc-link-arg-bin=akv-provider=-Wl,-z,pack-relative-relocs");
     }
-    Ok(())
+    put_hot_code_together()
 }
 
 /// Returns whether the binary may have its relocations as a bitmap, which glibc knows since 2.36. As a table they are
@@ -36,6 +36,18 @@ fn glibc_packs_relocations() -> bool {
     version.is_some_and(|(major, minor)| {
         (major.parse().unwrap_or(0), minor.parse().unwrap_or(0)) >= (2_u32, 36_u32)
     })
+}
+
+/// Puts the functions that a mount calls beside each other in a release. The kernel maps at least 64 KiB around each page
+/// of code that is needed, so that otherwise nearly all code stays in memory. GNU ld and LLD know such scripts.
+fn put_hot_code_together() -> Result<(), Box<dyn Error>> {
+    const SCRIPT: &str = "image/hot-code.ld";
+    println!("cargo::rerun-if-changed={SCRIPT}");
+    if env::var("PROFILE")? == "release" && env::var("CARGO_CFG_TARGET_OS")? == "linux" {
+        let script = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join(SCRIPT);
+        println!("cargo::rustc-link-arg-bin=akv-provider=-Wl,-T,{}", script.display());
+    }
+    Ok(())
 }
 
 fn rustc() -> Result<String, Box<dyn Error>> {

@@ -42,6 +42,10 @@ image profile="release":
     image/build.sh {{profile}}
     AKV_IMAGE=target/image/akv-provider.tar cargo test --locked --test e2e image_
 
+# Writes the list of functions that the linker puts together, from mounts under valgrind (Python, valgrind, nm).
+hot-code:
+    image/hot_code.py
+
 # Runs the acceptance against the cluster of the kubeconfig; arguments as in docs/cluster.md. RESTART_KUBELET names a
 # command that restarts the kubelet of the cluster's node.
 cluster *arguments:

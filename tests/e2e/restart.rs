@@ -27,6 +27,7 @@ async fn a_provider_mounts_after_its_predecessor_was_killed() {
     child.kill().await.unwrap();
     assert!(socket.exists(), "a killed provider cannot remove it");
     assert!(UnixStream::connect(&socket).is_err(), "no provider listens");
+    notices_the_end().await;
 
     let mut child = process::command(dir.path(), &azure).env("HTTPS_PROXY", &proxy).spawn().unwrap();
     process::listens(&mut child, &socket).await;
@@ -51,6 +52,7 @@ async fn the_later_of_two_providers_keeps_the_socket_when_the_earlier_stops() {
     terminate(&earlier).await;
     process::log(&earlier.wait_with_output().await.unwrap());
     assert!(socket.exists(), "the earlier provider removed the later one's socket");
+    notices_the_end().await;
     of_earlier.mount(&call).await.expect("its driver finds the later one");
     process::log(&Process { dir, child: later }.signal("-TERM").await);
 }
@@ -94,6 +96,12 @@ async fn start_later(directory: &Path, azure: &Azure, inode: u64) -> Child {
     }
     process::listens(&mut later, &socket).await;
     later
+}
+
+/// Lets a driver's connection notice that its provider has ended. The real driver's client sends a request again that it
+/// wrote to such a connection; tonic's reports it as canceled.
+async fn notices_the_end() {
+    tokio::time::sleep(Duration::from_millis(5)).await;
 }
 
 async fn terminate(provider: &Child) {
