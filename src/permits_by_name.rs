@@ -36,6 +36,7 @@ struct OfName {
 }
 
 /// A permit, which is given back when it is dropped.
+#[derive(Debug)]
 pub(crate) struct Permit {
     _permits: [OwnedSemaphorePermit; 2],
 }
@@ -65,6 +66,13 @@ impl PermitsOfName {
         let of_name = permit(&self.of_name.permits).await;
         let _waiting = Waiting::begin(&self.of_name.waiting);
         Permit { _permits: [of_name, permit(&self.all).await] }
+    }
+
+    /// Returns a permit if one is free.
+    pub(crate) fn try_acquire(&self) -> Option<Permit> {
+        let of_name = self.of_name.permits.clone().try_acquire_owned().ok()?;
+        let of_all = self.all.clone().try_acquire_owned().ok()?;
+        Some(Permit { _permits: [of_name, of_all] })
     }
 
     /// Returns whether one waits for permits that other names have.

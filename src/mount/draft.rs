@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     fn draft(limit: usize) -> Draft {
-        Draft::new(limit, VolumeMemory::new(0, limit, Metrics::new(false)).of_mount())
+        Draft::new(limit, VolumeMemory::new(0, limit, Metrics::new(false)).of_mount("shop"))
     }
 
     fn file(path: &str, bytes: usize) -> VolumeFile {
@@ -252,15 +252,15 @@ mod tests {
     #[test]
     fn files_that_outgrow_what_was_read_wait_for_memory_like_large_volumes() {
         let all = VolumeMemory::new(0, 4 << 20, Metrics::new(false));
-        let other = all.of_mount();
+        let other = all.of_mount("shop");
         other.hold(1 << 20).unwrap();
-        let mut draft = Draft::new(4 << 20, all.of_mount());
+        let mut draft = Draft::new(4 << 20, all.of_mount("shop"));
         draft.add(file("a", MAX_SMALL_VOLUME_BYTES / 2));
         assert!(!draft.lacks_permit() && draft.files() == 1, "a small volume needs no permit");
         draft.add(file("b", MAX_SMALL_VOLUME_BYTES / 2));
         assert!(draft.lacks_permit() && draft.files() == 0, "no content stays while the mount waits");
         drop(other);
-        let mut draft = Draft::new(4 << 20, all.of_mount());
+        let mut draft = Draft::new(4 << 20, all.of_mount("shop"));
         assert!(draft.reserve(MAX_SMALL_VOLUME_BYTES + 1));
         draft.add(file("c", MAX_SMALL_VOLUME_BYTES));
         assert_eq!(draft.finish().unwrap().files.len(), 1);

@@ -3,13 +3,17 @@
 //! A small volume needs no permit. A mount that outgrows that size takes one of a few permits, which cover the largest
 //! volume that there can be. If no permit is free, the mount drops what it has read, waits, and reads again. A mount
 //! that waits therefore holds nothing that another mount waits for, and takes at most one permit. So no two mounts can
-//! wait for each other.
+//! wait for each other. A namespace gets half of the permits at most, and those of different namespaces that wait take
+//! turns.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::metrics::Metrics;
+use crate::{
+    metrics::Metrics,
+    permits_by_name::{Permit, PermitsByName, PermitsOfName},
+};
 
 /// The size up to which a volume needs no permit, in bytes: twenty certificates with their keys, or 250 passwords.
 pub(super) const MAX_SMALL_VOLUME_BYTES: usize = 256 << 10;
@@ -21,20 +25,21 @@ const COPIES: usize = 4;
 /// The permits for large volumes. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct VolumeMemory {
-    permits: Arc<Semaphore>,
+    permits: PermitsByName,
     metrics: Metrics,
 }
 
 /// A permit for one large volume, returned when dropped.
 #[derive(Debug)]
 pub(super) struct LargeVolumePermit {
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 /// The memory of one mount. Clones share its permit, which lives as long as any of them.
 #[derive(Debug, Clone)]
 pub(super) struct MountMemory {
-    all: VolumeMemory,
+    permits: PermitsOfName,
+    metrics: Metrics,
     permit: Arc<Mutex<Option<LargeVolumePermit>>>,
 }
 
@@ -47,12 +52,16 @@ impl VolumeMemory {
     pub(super) fn new(budget: usize, largest_volume: usize, metrics: Metrics) -> Self {
         let permits =
             (budget / largest_volume.saturating_mul(COPIES).max(1)).clamp(1, Semaphore::MAX_PERMITS);
-        Self { permits: Arc::new(Semaphore::new(permits)), metrics }
+        Self { permits: PermitsByName::new(permits, permits.div_ceil(2)), metrics }
     }
 
-    /// Returns the memory of one mount, without a permit.
-    pub(super) fn of_mount(&self) -> MountMemory {
-        MountMemory { all: self.clone(), permit: Arc::default() }
+    /// Returns the memory of one mount for a pod of `namespace`, without a permit.
+    pub(super) fn of_mount(&self, namespace: &str) -> MountMemory {
+        MountMemory {
+            permits: self.permits.of(&namespace.into()),
+            metrics: self.metrics.clone(),
+            permit: Arc::default(),
+        }
     }
 }
 
@@ -67,16 +76,16 @@ impl MountMemory {
         }
         let mut permit = self.lock();
         if permit.is_none() {
-            let free = self.all.permits.clone().try_acquire_owned().map_err(|_| NoPermit)?;
+            let free = self.permits.try_acquire().ok_or(NoPermit)?;
             *permit = Some(LargeVolumePermit { _permit: free });
         }
         Ok(())
     }
 
-    /// Waits for a permit, first come, first served. The mount must hold nothing meanwhile.
+    /// Waits for a permit, within a namespace first come, first served. The mount must hold nothing meanwhile.
     pub(super) async fn wait(&self) {
-        let _waiting = self.all.metrics.waiting();
-        let permit = self.all.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let _waiting = self.metrics.waiting();
+        let permit = self.permits.acquire().await;
         *self.lock() = Some(LargeVolumePermit { _permit: permit });
     }
 
@@ -117,7 +126,7 @@ mod tests {
     #[test]
     fn large_volumes_share_the_budget_and_small_ones_need_none() {
         let all = memory(32 << 20, 4 << 20);
-        let [first, second, third] = [(); 3].map(|()| all.of_mount());
+        let [first, second, third] = ["shop", "bank", "desk"].map(|namespace| all.of_mount(namespace));
         assert_eq!((first.hold(LARGE), second.hold(LARGE)), (Ok(()), Ok(())));
         assert_eq!(first.hold(4 * LARGE), Ok(()), "one permit is enough, however much it grows");
         assert_eq!(third.hold(MAX_SMALL_VOLUME_BYTES), Ok(()));
@@ -130,21 +139,54 @@ mod tests {
     }
 
     #[test]
+    fn a_namespace_with_many_large_volumes_waits_for_itself_and_delays_no_other() {
+        let all = memory(32 << 20, 4 << 20);
+        let [first, second] = [(); 2].map(|()| all.of_mount("hostile"));
+        assert_eq!(first.hold(LARGE), Ok(()));
+        assert_eq!(second.hold(LARGE), Err(NoPermit));
+        let mut wait = Box::pin(second.wait());
+        assert!(wait.as_mut().now_or_never().is_none());
+        assert_eq!(all.of_mount("honest").hold(LARGE), Ok(()));
+        drop(first);
+        assert!(wait.now_or_never().is_some());
+    }
+
+    #[test]
+    fn namespaces_that_wait_for_the_only_permit_take_turns() {
+        let all = memory(0, 4 << 20);
+        let first = all.of_mount("hostile");
+        assert_eq!(first.hold(LARGE), Ok(()));
+        let [second, third] = [(); 2].map(|()| all.of_mount("hostile"));
+        let honest = all.of_mount("honest");
+        let [mut of_second, mut of_third, mut of_honest] =
+            [&second, &third, &honest].map(|mount| Box::pin(mount.wait()));
+        for wait in [&mut of_second, &mut of_third, &mut of_honest] {
+            assert!(wait.as_mut().now_or_never().is_none());
+        }
+        drop(first);
+        assert!(of_honest.now_or_never().is_some(), "two of the other namespace came before it");
+        assert!(of_second.as_mut().now_or_never().is_none());
+        drop(honest.take());
+        assert!(of_second.now_or_never().is_some());
+        assert!(of_third.now_or_never().is_none());
+    }
+
+    #[test]
     fn a_permit_lives_as_long_as_the_volume() {
         let all = memory(0, 4 << 20);
-        let first = all.of_mount();
+        let first = all.of_mount("shop");
         assert_eq!(first.hold(LARGE), Ok(()), "there is always one permit");
         let volume = first.take();
         drop(first);
-        assert_eq!(all.of_mount().hold(LARGE), Err(NoPermit));
+        assert_eq!(all.of_mount("shop").hold(LARGE), Err(NoPermit));
         drop(volume);
-        assert_eq!(all.of_mount().hold(LARGE), Ok(()));
+        assert_eq!(all.of_mount("shop").hold(LARGE), Ok(()));
     }
 
     #[test]
     fn any_budget_makes_permits() {
         for (budget, largest_volume) in [(0, 0), (0, usize::MAX), (usize::MAX, 0), (usize::MAX, usize::MAX)] {
-            assert_eq!(memory(budget, largest_volume).of_mount().hold(LARGE), Ok(()));
+            assert_eq!(memory(budget, largest_volume).of_mount("shop").hold(LARGE), Ok(()));
         }
     }
 }

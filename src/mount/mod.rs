@@ -155,7 +155,7 @@ impl Mounter {
         let requested = Requested::new(std::mem::take(&mut spec.objects), std::mem::take(&mut spec.finds));
         let in_own_vault = requested.vaults().any(|vault| vault.is_none());
         let second = spec.failover.take().filter(|_| in_own_vault && kind == MountKind::Initial);
-        let memory = self.memory.of_mount();
+        let memory = self.memory.of_mount(&spec.pod.namespace);
         let deadline = Deadline { began, until, budget };
         let attempts = Attempts { mounter: self, spec, cloud, kind, limit, deadline, memory: &memory };
         let mut mounted = match second {

@@ -234,6 +234,30 @@ async fn large_volumes_wait_for_memory_with_nothing_in_hand_and_small_ones_do_no
 }
 
 #[tokio::test]
+async fn a_namespace_with_many_large_volumes_does_not_delay_anothers() {
+    let azure = Azure::with_secrets(&[("hangs", "x"), ("small", "y")]).await;
+    azure.faults().inject(Route::vault("lab").path_prefix("/secrets/hangs"), Fault::Hang);
+    let (provider, _) = Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(0));
+    let reads = Route::service(Service::Vault).credentials(true);
+    let of = |namespace: &str, last| large(&azure, last).with("csi.storage.k8s.io/pod.namespace", namespace);
+    let hostile: Vec<_> = (0..5)
+        .map(|_| {
+            let (driver, call) = (provider.driver(), of("hostile", "hangs"));
+            tokio::spawn(async move { driver.mount(&call).await.map(drop) })
+        })
+        .collect();
+    provider.wait_for_metric("akv_mounts_waiting 4").await;
+    azure.journal().wait_until(|journal| journal.in_flight() == 1).await;
+    let before = azure.journal().count(&reads);
+    assert_eq!(provider.driver().mount(&of("honest", "small")).await.unwrap().files.len(), 21);
+    assert_eq!(azure.journal().count(&reads), before + 21);
+    for mount in hostile {
+        assert!(!mount.is_finished());
+        mount.abort();
+    }
+}
+
+#[tokio::test]
 async fn a_large_volume_that_waits_for_memory_reports_it() {
     let azure = Azure::with_secrets(&[("hangs", "x"), ("small", "y")]).await;
     azure.faults().inject(Route::vault("lab").path_prefix("/secrets/hangs"), Fault::Hang);

@@ -48,7 +48,7 @@ fn named(name: &str) -> ObjectSpec {
 
 fn room(largest_volume: usize) -> Room {
     let memory = VolumeMemory::new(0, largest_volume, Metrics::new(false));
-    Room { memory: memory.of_mount(), largest_volume }
+    Room { memory: memory.of_mount("shop"), largest_volume }
 }
 
 fn chosen(named: &[ObjectSpec], finds: &[FindSpec], lists: &[Arc<ObjectList>]) -> Result<String, String> {
@@ -164,10 +164,10 @@ fn more_names_of_found_objects_than_fit_into_a_volume_are_refused() {
 #[test]
 fn long_names_of_found_objects_wait_for_memory_like_large_volumes() {
     let all = VolumeMemory::new(0, 4 << 20, Metrics::new(false));
-    let other = all.of_mount();
+    let other = all.of_mount("shop");
     other.hold(1 << 20).unwrap();
     let list = list(listed((0..10).map(|number| format!("s-{number}"))));
-    let room = Room { memory: all.of_mount(), largest_volume: 4 << 20 };
+    let room = Room { memory: all.of_mount("shop"), largest_volume: 4 << 20 };
     let finds = &finds_with_long_paths()[..1];
     let choose = || choose(&[], finds, std::slice::from_ref(&list), &room, || false);
     assert!(matches!(choose(), Err(NotChosen::NoPermit)));
@@ -198,9 +198,9 @@ fn lists_of_one_mount_are_bounded_together_and_shared_ones_count_once() {
 #[test]
 fn long_lists_wait_for_memory_like_large_volumes() {
     let all = VolumeMemory::new(0, 4 << 20, Metrics::new(false));
-    let other = all.of_mount();
+    let other = all.of_mount("shop");
     other.hold(1 << 20).unwrap();
-    let room = Room { memory: all.of_mount(), largest_volume: 4 << 20 };
+    let room = Room { memory: all.of_mount("shop"), largest_volume: 4 << 20 };
     let mut held = Held { room: &room, bytes: 0, lists: HashSet::new() };
     let short = Ok(list(listed((0..200).map(|number| format!("s-{number}")))));
     assert!(held.add(0, &short).is_ok(), "a list of 200 objects needs no permit");

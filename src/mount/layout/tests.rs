@@ -55,7 +55,7 @@ fn layout(largest_volume: usize) -> Layout {
 
 /// Returns the memory of a mount that gets a permit.
 fn memory() -> MountMemory {
-    VolumeMemory::new(0, 4 << 20, Metrics::new(false)).of_mount()
+    VolumeMemory::new(0, 4 << 20, Metrics::new(false)).of_mount("shop")
 }
 
 #[test]
@@ -191,9 +191,9 @@ fn tags_in_files_wait_for_memory_like_large_volumes() {
     let all = VolumeMemory::new(0, 4 << 20, Metrics::new(false));
     let build = || {
         let fetched = objects.iter().map(|_| read(&bundle)).collect();
-        build_volume(&objects, &[], fetched, layout(4 << 20), all.of_mount(), || false)
+        build_volume(&objects, &[], fetched, layout(4 << 20), all.of_mount("shop"), || false)
     };
-    let other = all.of_mount();
+    let other = all.of_mount("shop");
     other.hold(1 << 20).unwrap();
     assert!(matches!(build(), Err(NoVolume::NoPermit)));
     drop(other);
