@@ -39,10 +39,15 @@ fn glibc_packs_relocations() -> bool {
 }
 
 /// Puts the functions that a mount calls beside each other in a release. The kernel maps at least 64 KiB around each page
-/// of code that is needed, so that otherwise nearly all code stays in memory. GNU ld and LLD know such scripts.
+/// of code that is needed, so that otherwise nearly all code stays in memory. GNU ld and LLD know such scripts; for other
+/// linkers, and for tools that know no section but `.text`, `AKV_HOT_CODE=off` leaves the code as it is.
 fn put_hot_code_together() -> Result<(), Box<dyn Error>> {
     const SCRIPT: &str = "image/hot-code.ld";
     println!("cargo::rerun-if-changed={SCRIPT}");
+    println!("cargo::rerun-if-env-changed=AKV_HOT_CODE");
+    if env::var("AKV_HOT_CODE").as_deref() == Ok("off") {
+        return Ok(());
+    }
     if env::var("PROFILE")? == "release" && env::var("CARGO_CFG_TARGET_OS")? == "linux" {
         let script = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join(SCRIPT);
         println!("cargo::rustc-link-arg-bin=akv-provider=-Wl,-T,{}", script.display());

@@ -47,7 +47,12 @@ class Node:
 
 
 def build():
-    environment = os.environ | {"CARGO_PROFILE_RELEASE_STRIP": "none", "CARGO_TARGET_DIR": str(WORK)}
+    # Valgrind knows the functions of .text alone.
+    environment = os.environ | {
+        "AKV_HOT_CODE": "off",
+        "CARGO_PROFILE_RELEASE_STRIP": "none",
+        "CARGO_TARGET_DIR": str(WORK),
+    }
     build = ["cargo", "build", "--locked", "--release", "--workspace", "--bin", "akv-provider"]
     subprocess.run(build, cwd=ROOT, env=environment, check=True)
 
@@ -63,13 +68,14 @@ def mount():
     wrapper.chmod(0o755)
     bench = ["cargo", "bench", "--locked", "--bench", "mount", "--", "--quick", f"--peer=callgrind={wrapper}", "memory"]
     subprocess.run(bench, cwd=ROOT, check=True)
-    return set().union(*(calls(path) for path in WORK.glob("calls.*")))
+    dumps = sorted(WORK.glob("calls.*.*"), key=lambda path: int(path.suffix[1:]))
+    return calls(line for path in dumps for line in path.read_text(errors="replace").splitlines())
 
 
-def calls(path):
-    """Returns the functions of the binary in a file of callgrind. A name is in full where it first occurs."""
+def calls(lines):
+    """Returns the functions of the binary in dumps of callgrind. A name is in full where it first occurs in any."""
     names, objects, called, ours = {}, {}, set(), False
-    for line in path.read_text(errors="replace").splitlines():
+    for line in lines:
         match = re.match(r"(c?fn|c?ob)=\((\d+)\)(?: (.*))?$", line)
         if not match:
             continue
