@@ -26,6 +26,7 @@ pub(crate) struct PermitsByName {
 #[derive(Clone)]
 pub(crate) struct PermitsOfName {
     all: Arc<Semaphore>,
+    of_each: usize,
     of_name: Arc<OfName>,
 }
 
@@ -54,7 +55,7 @@ impl PermitsByName {
             Ok::<_, Infallible>(Arc::new(OfName { permits, waiting: AtomicUsize::new(0) }))
         };
         let Ok(of_name) = self.names.get_or_insert_with(name, make);
-        PermitsOfName { all: self.all.clone(), of_name }
+        PermitsOfName { all: self.all.clone(), of_each: self.of_each, of_name }
     }
 }
 
@@ -62,17 +63,33 @@ impl PermitsOfName {
     /// Waits for a permit, first come, first served. A holder of one must wait for no other: then no two can wait for each
     /// other.
     pub(crate) async fn acquire(&self) -> Permit {
+        self.acquire_many(1).await
+    }
+
+    /// Like [`Self::acquire`], for one that counts as `number`, or as all of its name if that is more.
+    pub(crate) async fn acquire_many(&self, number: usize) -> Permit {
+        let number = self.limited(number);
         // In this order: those of a name that has its share wait for it alone.
-        let of_name = permit(&self.of_name.permits).await;
+        let of_name = permits(&self.of_name.permits, number).await;
         let _waiting = Waiting::begin(&self.of_name.waiting);
-        Permit { _permits: [of_name, permit(&self.all).await] }
+        Permit { _permits: [of_name, permits(&self.all, number).await] }
     }
 
     /// Returns a permit if one is free.
     pub(crate) fn try_acquire(&self) -> Option<Permit> {
-        let of_name = self.of_name.permits.clone().try_acquire_owned().ok()?;
-        let of_all = self.all.clone().try_acquire_owned().ok()?;
-        Some(Permit { _permits: [of_name, of_all] })
+        self.try_acquire_many(1)
+    }
+
+    /// Like [`Self::try_acquire`], for one that counts as `number`, or as all of its name if that is more.
+    pub(crate) fn try_acquire_many(&self, number: usize) -> Option<Permit> {
+        let number = self.limited(number);
+        let [of_name, all] = [&self.of_name.permits, &self.all];
+        let of_name = of_name.clone().try_acquire_many_owned(number).ok()?;
+        Some(Permit { _permits: [of_name, all.clone().try_acquire_many_owned(number).ok()?] })
+    }
+
+    fn limited(&self, number: usize) -> u32 {
+        u32::try_from(number.min(self.of_each)).unwrap_or(u32::MAX)
     }
 
     /// Returns whether one waits for permits that other names have.
@@ -81,8 +98,8 @@ impl PermitsOfName {
     }
 }
 
-async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
-    semaphore.clone().acquire_owned().await.expect("the semaphore is never closed")
+async fn permits(semaphore: &Arc<Semaphore>, number: u32) -> OwnedSemaphorePermit {
+    semaphore.clone().acquire_many_owned(number).await.expect("the semaphore is never closed")
 }
 
 impl std::fmt::Debug for PermitsOfName {

@@ -83,14 +83,14 @@ impl RequestParser {
         let texts = Arc::new(texts);
         let spec = self.parse(texts.clone()).await.map_err(Refusal::Parameters)?;
         let bytes = spec.estimated_bytes();
-        if let Some(share) = self.specs.try_acquire(bytes) {
+        if let Some(share) = self.specs.try_acquire(&spec.pod.namespace, bytes) {
             return Ok((spec, share));
         }
-        let vault = spec.vault.clone();
+        let (vault, namespace) = (spec.vault.clone(), spec.pod.namespace.clone());
         // The mount waits with its texts, and parses them again: aliases may have made megabytes of kilobytes.
         drop(spec);
         let waiting = waits();
-        let share = tokio::time::timeout(limit, self.specs.acquire(bytes)).await;
+        let share = tokio::time::timeout(limit, self.specs.acquire(&namespace, bytes)).await;
         drop(waiting);
         let share = share.map_err(|_| Refusal::Late(vault))?;
         Ok((self.parse(texts).await.map_err(Refusal::Parameters)?, share))
@@ -174,7 +174,7 @@ mod tests {
         let parser = RequestParser::new();
         let second = Duration::from_secs(1);
         let admit = async |entries| parser.admit(class(entries), second, || ()).await;
-        let all = parser.specs.acquire(usize::MAX).await;
+        let all = parser.specs.acquire("shop", usize::MAX).await;
         let (small, _share) = admit(1).await.unwrap();
         assert!(small.estimated_bytes() <= 64 << 10, "{} bytes", small.estimated_bytes());
         let refusal = admit(12).await.unwrap_err();

@@ -93,7 +93,8 @@ impl Provider {
         let span = tracing::info_span!(
             "mount", pod = %spec.pod, vault = %spec.vault, identity_mode = spec.identity.name(),
         );
-        self.mount_spec(spec, &target_path, time_left).instrument(span).await
+        // In a box: what waits for its specification's memory is small.
+        Box::pin(self.mount_spec(spec, &target_path, time_left).instrument(span)).await
     }
 
     async fn mount_spec(
