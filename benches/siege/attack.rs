@@ -19,6 +19,9 @@ use crate::{
 /// Kubelet repeats a mount that failed. It waits longer and longer, and an attacker starts new pods.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// The author's namespaces: what is shared among namespaces, one alone would get half of.
+const NAMESPACES: [&str; 2] = ["hostile", "hostile-too"];
+
 const HANGING: [&str; 2] = ["hangs", "hangs-too"];
 const LARGE: &str = "large";
 const HISTORY: &str = "history";
@@ -108,7 +111,9 @@ impl Attack {
     }
 
     fn request(self, azure: &Azure, number: usize) -> MountRequest {
+        let namespace = NAMESPACES[number / HANGING.len() % NAMESPACES.len()];
         let request = Pod::new(azure, number % PRINCIPALS).request(1);
+        let request = with(request, &[("csi.storage.k8s.io/pod.namespace", namespace)]);
         let hangs = HANGING[number % HANGING.len()];
         match self {
             Self::ForgedTokens => with(
