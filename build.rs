@@ -50,7 +50,7 @@ fn put_hot_code_together() -> Result<(), Box<dyn Error>> {
     }
     if env::var("PROFILE")? == "release" && env::var("CARGO_CFG_TARGET_OS")? == "linux" {
         let script = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join(SCRIPT);
-        println!("cargo::rustc-link-arg-bin=akv-provider=-Wl,-T,{}", script.display());
+        println!("cargo::rustc-link-arg-bin=akv-provider=-T{}", script.display());
     }
     Ok(())
 }
