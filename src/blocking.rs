@@ -1,5 +1,9 @@
 //! Computations that take too long for the threads that serve mounts.
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
 use crate::permits_by_name::{PermitsByName, PermitsOfName};
 
 /// The niceness of blocking threads (`sched(7)`): beside a busy one, the thread that serves gets ten times its time.
@@ -48,6 +52,28 @@ impl NamespaceComputations {
     }
 }
 
+/// Computations that run one after the other, whosever they are, in order of arrival. Clones share the turn.
+#[derive(Debug, Clone)]
+pub(crate) struct OneAtATime(Arc<Semaphore>);
+
+impl OneAtATime {
+    /// Creates a turn that nobody has.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+
+    /// Runs a computation. It has its turn until its end, also if its caller goes away meanwhile. A panic in `work` panics
+    /// here.
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let turn = self.0.clone().acquire_owned().await.expect("the semaphore is never closed");
+        run_blocking(move || {
+            let _turn = turn;
+            work()
+        })
+        .await
+    }
+}
+
 /// Lowers the priority of the calling thread, so that long computations leave the serving thread its time.
 pub fn lower_priority() {
     // The computations are only less polite without it.
@@ -55,8 +81,8 @@ pub fn lower_priority() {
 }
 
 /// Runs a computation on a blocking thread, so that it does not delay the threads that serve other mounts. A panic in
-/// `work` panics here.
-pub(crate) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// `work` panics here. Private, so that each computation has one of the limits above.
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {

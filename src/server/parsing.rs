@@ -2,10 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
-
 use crate::{
-    blocking::run_blocking,
+    blocking::OneAtATime,
     parameters::{self, MountTexts, ParametersError},
     proto::MountRequest,
     spec::{MountSpec, sensitive::Sensitive, vault::VaultName},
@@ -27,7 +25,7 @@ pub(super) struct RequestTexts {
 #[derive(Debug, Clone)]
 pub(super) struct RequestParser {
     /// One large request at a time, so that parsing takes one core and the memory of one.
-    large: Arc<Semaphore>,
+    large: OneAtATime,
     specs: SpecMemory,
 }
 
@@ -66,7 +64,7 @@ impl RequestTexts {
 impl RequestParser {
     /// Creates a parser.
     pub(super) fn new() -> Self {
-        Self { large: Arc::new(Semaphore::new(1)), specs: SpecMemory::new() }
+        Self { large: OneAtATime::new(), specs: SpecMemory::new() }
     }
 
     /// Parses the texts, and waits up to `limit` for the memory of a large specification. `waits` is called before it
@@ -106,18 +104,14 @@ impl RequestParser {
         if !is_large {
             return texts.parse();
         }
-        let turn = self.large.clone().acquire_owned().await;
-        run_blocking(move || {
-            // Held until the end, also if the caller goes away meanwhile.
-            let _turn = turn;
-            texts.parse()
-        })
-        .await
+        self.large.run(move || texts.parse()).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use futures::FutureExt;
 
     use super::*;
@@ -142,14 +136,16 @@ mod tests {
     #[tokio::test]
     async fn large_requests_are_parsed_one_at_a_time() {
         let parser = RequestParser::new();
-        let turn = parser.large.clone().acquire_owned().await.unwrap();
+        let (end, ended) = mpsc::channel::<()>();
+        let mut running = Box::pin(parser.large.run(move || ended.recv()));
+        assert!((&mut running).now_or_never().is_none());
         let mut parsed = Box::pin(parser.parse(texts(MAX_MEDIUM_BYTES)));
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
         assert!((&mut parsed).now_or_never().is_none());
         assert!(parser.parse(texts(10)).now_or_never().is_some(), "a small one does not wait");
-        drop(turn);
+        drop(end);
+        assert!(running.await.is_err());
         assert!(parsed.await.is_err());
-        assert_eq!(parser.large.available_permits(), 1);
     }
 
     /// Returns the texts of a class with this many entries, all aliases of one with 80 items.

@@ -11,11 +11,11 @@ pub(super) const MAX_SMALL_SPEC: usize = 16 << 10;
 /// The largest specification of medium size, in bytes: about two hundred objects.
 const MAX_MEDIUM_SPEC: usize = 64 << 10;
 
-/// The memory of all specifications of medium size, in units of [`MAX_SMALL_SPEC`]: 16 MiB.
-const MEDIUM_UNITS: usize = 1_024;
+/// The memory of all specifications of medium size, in units of [`MAX_SMALL_SPEC`]: 8 MiB.
+const MEDIUM_UNITS: usize = 512;
 
-/// The memory of all larger specifications, in units of [`MAX_SMALL_SPEC`]: 24 MiB.
-const LARGE_UNITS: usize = 1_536;
+/// The memory of all larger specifications, in units of [`MAX_SMALL_SPEC`]: 16 MiB.
+const LARGE_UNITS: usize = 1_024;
 
 /// The memory of specifications that are not small, of which each namespace gets half. Clones share it. Large ones do not
 /// delay those of medium size.
@@ -78,9 +78,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medium_specifications_share_16_mib_of_their_own() {
+    fn medium_specifications_share_8_mib_of_their_own() {
         let memory = SpecMemory::new();
-        let _large = ["shop", "bank"].map(|namespace| memory.try_acquire(namespace, 12 << 20).unwrap());
+        let _large = ["shop", "bank"].map(|namespace| memory.try_acquire(namespace, 8 << 20).unwrap());
         let medium_of = |namespace| {
             let shares = std::iter::from_fn(|| memory.try_acquire(namespace, MAX_MEDIUM_SPEC));
             shares.collect::<Vec<_>>()
@@ -88,7 +88,7 @@ mod tests {
         let medium = ["shop", "bank"].map(medium_of);
         assert_eq!(
             medium.each_ref().map(Vec::len),
-            [(8 << 20) / MAX_MEDIUM_SPEC; 2],
+            [(4 << 20) / MAX_MEDIUM_SPEC; 2],
             "half for each namespace"
         );
         assert!(memory.try_acquire("desk", MAX_SMALL_SPEC + 1).is_none());
@@ -97,9 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn large_specifications_share_24_mib_and_small_ones_never_wait() {
+    fn large_specifications_share_16_mib_and_small_ones_never_wait() {
         let memory = SpecMemory::new();
-        let shop: Vec<_> = (0..2).map(|_| memory.try_acquire("shop", 6 << 20).unwrap()).collect();
+        let shop: Vec<_> = (0..2).map(|_| memory.try_acquire("shop", 4 << 20).unwrap()).collect();
         assert!(memory.try_acquire("shop", MAX_MEDIUM_SPEC + 1).is_none());
         let bank = memory.try_acquire("bank", MAX_MEDIUM_SPEC + 1).expect("half is left to other namespaces");
         for _ in 0..10_000 {
@@ -110,8 +110,8 @@ mod tests {
         drop(shop);
         let all = waits.now_or_never().expect("one larger than the namespace's memory takes all of that");
         assert!(memory.try_acquire("shop", MAX_MEDIUM_SPEC + 1).is_none());
-        assert!(memory.try_acquire("desk", 12 << 20).is_none(), "24 MiB over all");
+        assert!(memory.try_acquire("desk", 8 << 20).is_none(), "16 MiB over all");
         drop((all, bank));
-        assert!(memory.try_acquire("desk", 12 << 20).is_some());
+        assert!(memory.try_acquire("desk", 8 << 20).is_some());
     }
 }
