@@ -8,33 +8,45 @@ use std::{
     },
 };
 
-use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most names with a limit of their own. The limit over all names still applies to the others.
+/// The most names that are kept while they are not in use.
 const MAX_NAMES: usize = 100;
 
 /// The permits of all names. Clones share them.
 #[derive(Clone)]
 pub(crate) struct PermitsByName {
-    all: Arc<Semaphore>,
-    of_each: usize,
-    names: Arc<Cache<Arc<str>, Arc<OfName>>>,
+    all: Permits,
+    of_each: u32,
+    names: Arc<Names>,
 }
+
+type Names = Cache<Arc<str>, Arc<OfName>, UnitWeighter, DefaultHashBuilder, KeepsThoseInUse>;
 
 /// The permits for one name.
 #[derive(Clone)]
 pub(crate) struct PermitsOfName {
-    all: Arc<Semaphore>,
-    of_each: usize,
+    all: Permits,
     of_name: Arc<OfName>,
 }
 
+/// A semaphore, and its number of permits.
+#[derive(Clone)]
+struct Permits {
+    semaphore: Arc<Semaphore>,
+    number: u32,
+}
+
 struct OfName {
-    permits: Arc<Semaphore>,
+    permits: Permits,
     /// How many wait for permits that other names have.
     waiting: AtomicUsize,
 }
+
+/// Keeps names of which a permit is held or waited for. With a new semaphore such a name could hold twice its part.
+#[derive(Debug, Clone)]
+struct KeepsThoseInUse;
 
 /// A permit, which is given back when it is dropped.
 #[derive(Debug)]
@@ -45,17 +57,32 @@ pub(crate) struct Permit {
 impl PermitsByName {
     /// Creates this many permits, of which one name gets `of_each` at most.
     pub(crate) fn new(all: usize, of_each: usize) -> Self {
-        Self { all: Arc::new(Semaphore::new(all)), of_each, names: Arc::new(Cache::new(MAX_NAMES)) }
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(MAX_NAMES)
+            .weight_capacity(MAX_NAMES as u64)
+            .build()
+            .expect("both capacities are given");
+        let names =
+            Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), KeepsThoseInUse);
+        Self { all: Permits::new(limited(all)), of_each: limited(of_each), names: Arc::new(names) }
     }
 
     /// Returns the permits for this name.
     pub(crate) fn of(&self, name: &Arc<str>) -> PermitsOfName {
         let make = || {
-            let permits = Arc::new(Semaphore::new(self.of_each));
+            let permits = Permits::new(self.of_each);
             Ok::<_, Infallible>(Arc::new(OfName { permits, waiting: AtomicUsize::new(0) }))
         };
         let Ok(of_name) = self.names.get_or_insert_with(name, make);
-        PermitsOfName { all: self.all.clone(), of_each: self.of_each, of_name }
+        PermitsOfName { all: self.all.clone(), of_name }
+    }
+}
+
+impl Lifecycle<Arc<str>, Arc<OfName>> for KeepsThoseInUse {
+    type RequestState = ();
+
+    fn is_pinned(&self, _: &Arc<str>, of_name: &Arc<OfName>) -> bool {
+        Arc::strong_count(of_name) > 1 || Arc::strong_count(&of_name.permits.semaphore) > 1
     }
 }
 
@@ -66,13 +93,13 @@ impl PermitsOfName {
         self.acquire_many(1).await
     }
 
-    /// Like [`Self::acquire`], for one that counts as `number`, or as all of its name if that is more.
+    /// Like [`Self::acquire`], for one that counts as `number`. What is more than all of its name, or of all names, counts
+    /// as all of that.
     pub(crate) async fn acquire_many(&self, number: usize) -> Permit {
-        let number = self.limited(number);
         // In this order: those of a name that has its share wait for it alone.
-        let of_name = permits(&self.of_name.permits, number).await;
+        let of_name = self.of_name.permits.acquire(number).await;
         let _waiting = Waiting::begin(&self.of_name.waiting);
-        Permit { _permits: [of_name, permits(&self.all, number).await] }
+        Permit { _permits: [of_name, self.all.acquire(number).await] }
     }
 
     /// Returns a permit if one is free.
@@ -80,16 +107,10 @@ impl PermitsOfName {
         self.try_acquire_many(1)
     }
 
-    /// Like [`Self::try_acquire`], for one that counts as `number`, or as all of its name if that is more.
+    /// Like [`Self::acquire_many`], if that many are free.
     pub(crate) fn try_acquire_many(&self, number: usize) -> Option<Permit> {
-        let number = self.limited(number);
-        let [of_name, all] = [&self.of_name.permits, &self.all];
-        let of_name = of_name.clone().try_acquire_many_owned(number).ok()?;
-        Some(Permit { _permits: [of_name, all.clone().try_acquire_many_owned(number).ok()?] })
-    }
-
-    fn limited(&self, number: usize) -> u32 {
-        u32::try_from(number.min(self.of_each)).unwrap_or(u32::MAX)
+        let of_name = self.of_name.permits.try_acquire(number)?;
+        Some(Permit { _permits: [of_name, self.all.try_acquire(number)?] })
     }
 
     /// Returns whether one waits for permits that other names have.
@@ -98,8 +119,23 @@ impl PermitsOfName {
     }
 }
 
-async fn permits(semaphore: &Arc<Semaphore>, number: u32) -> OwnedSemaphorePermit {
-    semaphore.clone().acquire_many_owned(number).await.expect("the semaphore is never closed")
+impl Permits {
+    fn new(number: u32) -> Self {
+        Self { semaphore: Arc::new(Semaphore::new(number as usize)), number }
+    }
+
+    async fn acquire(&self, number: usize) -> OwnedSemaphorePermit {
+        let permits = self.semaphore.clone().acquire_many_owned(limited(number).min(self.number));
+        permits.await.expect("the semaphore is never closed")
+    }
+
+    fn try_acquire(&self, number: usize) -> Option<OwnedSemaphorePermit> {
+        self.semaphore.clone().try_acquire_many_owned(limited(number).min(self.number)).ok()
+    }
+}
+
+fn limited(number: usize) -> u32 {
+    u32::try_from(number.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX)
 }
 
 impl std::fmt::Debug for PermitsOfName {
@@ -155,6 +191,31 @@ mod tests {
         drop(others);
         assert!(waits.now_or_never().is_some());
         assert!(!third.wait_for_others());
+    }
+
+    #[test]
+    fn one_that_is_larger_than_the_part_of_its_name_counts_as_it_is() {
+        let permits = PermitsByName::new(8, 4);
+        let [first, second] = ["first", "second"].map(|name| permits.of(&name.into()));
+        let large = first.try_acquire_many(6);
+        assert!(large.is_some() && first.try_acquire().is_none());
+        assert!(second.try_acquire_many(3).is_none(), "two are left over all");
+        assert!(second.try_acquire_many(2).is_some());
+        drop(large);
+        assert!(second.try_acquire_many(usize::MAX).is_some());
+    }
+
+    #[test]
+    fn a_name_in_use_keeps_its_part_beside_any_number_of_others() {
+        let permits = PermitsByName::new(1_000, 2);
+        let held: Vec<_> = std::iter::from_fn(|| permits.of(&"used".into()).try_acquire()).collect();
+        assert_eq!(held.len(), 2);
+        for number in 0..10 * MAX_NAMES {
+            drop(permits.of(&number.to_string().into()).try_acquire());
+        }
+        assert!(permits.of(&"used".into()).try_acquire().is_none());
+        drop(held);
+        assert!(permits.of(&"used".into()).try_acquire().is_some());
     }
 
     #[test]

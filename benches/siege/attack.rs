@@ -19,7 +19,7 @@ use crate::{
 /// Kubelet repeats a mount that failed. It waits longer and longer, and an attacker starts new pods.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The author's namespaces: what is shared among namespaces, one alone would get half of.
+/// The author's namespaces: one alone gets only half of what namespaces share.
 const NAMESPACES: [&str; 2] = ["hostile", "hostile-too"];
 
 const HANGING: [&str; 2] = ["hangs", "hangs-too"];

@@ -13,7 +13,7 @@ use super::{
     Budget, MountError, Mounter, Volume,
     attempt::MountAttempt,
     failover::{self, Pair, Patience},
-    failure::Progress,
+    failure::{MountQueue, Progress},
     memory::MountMemory,
     requested::Requested,
     vaults::MountVaults,
@@ -54,7 +54,11 @@ impl Attempts<'_> {
         let hosts = vaults.iter().map(|vault| vault.endpoint.name());
         let _permit = timeout_at(*until, mounter.limiter.acquire(hosts, &spec.pod.namespace, *kind))
             .await
-            .map_err(|_| MountError::QueueTimeout { vault: vault.clone(), budget: *budget })?;
+            .map_err(|_| MountError::QueueTimeout {
+                vault: vault.clone(),
+                budget: *budget,
+                queue: MountQueue::Permits,
+            })?;
         let progress = Progress::new(*began);
         let attempt = MountAttempt::new(self, vaults, &requested, patience, &progress);
         let mut attempt = pin!(attempt.run());

@@ -3,8 +3,8 @@
 //! A small volume needs no permit. A mount that outgrows that size takes one of a few permits, which cover the largest
 //! volume that there can be. If no permit is free, the mount drops what it has read, waits, and reads again. A mount
 //! that waits therefore holds nothing that another mount waits for, and takes at most one permit. So no two mounts can
-//! wait for each other. A namespace gets half of the permits at most, and those of different namespaces that wait take
-//! turns.
+//! wait for each other. A namespace gets half of the permits, rounded up, and stands in the queue for those of all with
+//! no more mounts than that.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

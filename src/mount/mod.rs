@@ -21,8 +21,8 @@ mod volume;
 
 pub use self::{
     failure::{
-        AskedVault, Budget, Caller, FailedOutput, LogDetails, MissingKey, MountError, Names, ObjectError,
-        ObjectFailure, TimeoutCause, listed,
+        AskedVault, Budget, Caller, FailedOutput, LogDetails, MissingKey, MountError, MountQueue, Names,
+        ObjectError, ObjectFailure, TimeoutCause, listed,
     },
     find::{MAX_FOUND, MAX_LISTED},
     largest::Largest,
@@ -150,7 +150,8 @@ impl Mounter {
             Some(volume) if self.served.contains(volume) => MountKind::Republish,
             _ => MountKind::Initial,
         };
-        let late = |_| MountError::QueueTimeout { vault: spec.vault.clone(), budget };
+        let late =
+            |_| MountError::QueueTimeout { vault: spec.vault.clone(), budget, queue: MountQueue::Permits };
         let cloud = timeout_at(until, self.cloud(&spec.cloud)).await.map_err(late)??;
         let requested = Requested::new(std::mem::take(&mut spec.objects), std::mem::take(&mut spec.finds));
         let in_own_vault = requested.vaults().any(|vault| vault.is_none());

@@ -150,11 +150,15 @@ mod tests {
 
     /// Returns the texts of a class with this many entries, all aliases of one with 80 items.
     fn class(entries: usize) -> RequestTexts {
+        class_of("shop", entries)
+    }
+
+    fn class_of(namespace: &str, entries: usize) -> RequestTexts {
         let items: String = (0..80).map(|item| format!("{{path: k, objectAlias: d/{item}}},")).collect();
         let first = format!("- &e {{objectName: a, objectType: secret, jmesPath: [{items}]}}\n");
         let others = "- *e\n".repeat(entries - 1);
         let attributes = serde_json::json!({
-            "csi.storage.k8s.io/pod.name": "web-0", "csi.storage.k8s.io/pod.namespace": "shop",
+            "csi.storage.k8s.io/pod.name": "web-0", "csi.storage.k8s.io/pod.namespace": namespace,
             "keyvaultName": "lab", "useVMManagedIdentity": "true", "objects": first + &others,
         });
         RequestTexts::of(&mut MountRequest {
@@ -186,5 +190,18 @@ mod tests {
             large.estimated_bytes()
         );
         assert!(admit(1).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_classes_of_a_namespace_leave_memory_for_those_of_others() {
+        let parser = RequestParser::new();
+        let admit =
+            async |namespace| parser.admit(class_of(namespace, 12), Duration::from_secs(1), || ()).await;
+        let mut hostile = Vec::new();
+        while let Ok((_, share)) = admit("hostile").await {
+            hostile.push(share);
+        }
+        assert!(hostile.len() > 1);
+        assert!(admit("honest").await.is_ok());
     }
 }

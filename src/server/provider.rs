@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::{
     build::Build,
     metrics::Metrics,
-    mount::{Expiry, LogDetails, MountError, Mounted, Mounter, Names, Volume, listed},
+    mount::{Expiry, LogDetails, MountError, MountQueue, Mounted, Mounter, Names, Volume, listed},
     proto::{
         File, MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse,
         csi_driver_provider_server::CsiDriverProvider,
@@ -81,7 +81,11 @@ impl Provider {
         let (spec, _share) = admitted.map_err(|refusal| {
             let Failed { code, status, details } = match refusal {
                 Refusal::Parameters(error) => status::from_parameters(&error),
-                Refusal::Late(vault) => status::from_mount(&MountError::QueueTimeout { vault, budget }),
+                Refusal::Late(vault) => status::from_mount(&MountError::QueueTimeout {
+                    vault,
+                    budget,
+                    queue: MountQueue::LargeClasses,
+                }),
             };
             self.metrics.failure(code);
             tracing::warn!(
@@ -93,7 +97,7 @@ impl Provider {
         let span = tracing::info_span!(
             "mount", pod = %spec.pod, vault = %spec.vault, identity_mode = spec.identity.name(),
         );
-        // In a box: what waits for its specification's memory is small.
+        // In a box, so that a request that waits for memory does not hold the space of a mount as well.
         Box::pin(self.mount_spec(spec, &target_path, time_left).instrument(span)).await
     }
 

@@ -30,8 +30,8 @@ const MAX_LARGE: usize = 2;
 
 /// What the driver may send of one request before the provider reads it, in bytes: HTTP/2's stream window. Each large
 /// request that waits holds two of it, one that was read and one that came after it. A longer request arrives in
-/// several, each with the next turn of the socket. Two windows with their heads fit into one of the 8 KiB blocks that h2
-/// reads into, of which a frame that waits keeps the whole.
+/// several, each with the next turn of the socket. A frame that waits keeps the whole block of 8 KiB that h2 read it
+/// into, and two frames of this size fit into one.
 pub(super) const STREAM_WINDOW: u32 = 4_000;
 
 /// What the driver may send of all requests. It has room for the windows of all requests that wait: if those filled it,

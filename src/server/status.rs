@@ -168,7 +168,7 @@ mod tests {
     use crate::{
         cloud::CloudError,
         identity::{IdentityError, TokenRequestInfo, TokenSource},
-        mount::{Budget, Caller, MissingKey, ObjectError, ObjectFailure, TimeoutCause},
+        mount::{Budget, Caller, MissingKey, MountQueue, ObjectError, ObjectFailure, TimeoutCause},
         parameters::{self, MountTexts},
         spec::{excerpt::Excerpt, object::ObjectType},
         vault::VaultError,
@@ -254,7 +254,11 @@ mod tests {
                 Code::FailedPrecondition,
             ),
             (
-                MountError::QueueTimeout { vault: "lab".parse().unwrap(), budget: Budget::Caller },
+                MountError::QueueTimeout {
+                    vault: "lab".parse().unwrap(),
+                    budget: Budget::Caller,
+                    queue: MountQueue::Permits,
+                },
                 Code::FailedPrecondition,
             ),
             (vault(400, ""), Code::InvalidArgument),

@@ -8,7 +8,9 @@ use std::{
 };
 
 use akv_emulator::{Fault, Route, Service};
+use akv_provider::proto::MountResponse;
 use tokio::process::{Child, Command};
+use tonic::{Code, Status};
 
 use crate::{
     harness::{Azure, Driver, MountCall},
@@ -27,11 +29,10 @@ async fn a_provider_mounts_after_its_predecessor_was_killed() {
     child.kill().await.unwrap();
     assert!(socket.exists(), "a killed provider cannot remove it");
     assert!(UnixStream::connect(&socket).is_err(), "no provider listens");
-    notices_the_end().await;
 
     let mut child = process::command(dir.path(), &azure).env("HTTPS_PROXY", &proxy).spawn().unwrap();
     process::listens(&mut child, &socket).await;
-    driver.mount(&call).await.expect("the same driver reconnects");
+    mount_again(&driver, &call).await.expect("the same driver reconnects");
 }
 
 /// A rolling update with both pods on the node.
@@ -52,8 +53,7 @@ async fn the_later_of_two_providers_keeps_the_socket_when_the_earlier_stops() {
     terminate(&earlier).await;
     process::log(&earlier.wait_with_output().await.unwrap());
     assert!(socket.exists(), "the earlier provider removed the later one's socket");
-    notices_the_end().await;
-    of_earlier.mount(&call).await.expect("its driver finds the later one");
+    mount_again(&of_earlier, &call).await.expect("its driver finds the later one");
     process::log(&Process { dir, child: later }.signal("-TERM").await);
 }
 
@@ -98,10 +98,15 @@ async fn start_later(directory: &Path, azure: &Azure, inode: u64) -> Child {
     later
 }
 
-/// Lets a driver's connection notice that its provider has ended. The real driver's client sends a request again that it
-/// wrote to such a connection; tonic's reports it as canceled.
-async fn notices_the_end() {
-    tokio::time::sleep(Duration::from_millis(5)).await;
+/// Mounts as the driver's client does: it sends a request again that it gave to a connection which had just ended.
+/// tonic's client reports such a request as canceled.
+async fn mount_again(driver: &Driver, call: &MountCall) -> Result<MountResponse, Status> {
+    loop {
+        match driver.call(call.request()).await {
+            Err(status) if status.code() == Code::Cancelled => {}
+            result => return result,
+        }
+    }
 }
 
 async fn terminate(provider: &Child) {

@@ -87,6 +87,8 @@ pub enum MountError {
         vault: VaultName,
         /// How long the mount waited.
         budget: Budget,
+        /// What the mount waited for.
+        queue: MountQueue,
     },
     /// The mount did not finish in time.
     Timeout {
@@ -107,6 +109,15 @@ impl From<CloudError> for MountError {
     fn from(error: CloudError) -> Self {
         Self::Cloud(error)
     }
+}
+
+/// The queue that a mount stands in before it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MountQueue {
+    /// A permit to run.
+    Permits,
+    /// Memory for a large SecretProviderClass.
+    LargeClasses,
 }
 
 /// The identity that read a vault, with what messages say about it.

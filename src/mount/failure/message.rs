@@ -23,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    error::MountError,
+    error::{MountError, MountQueue},
     listed::{Names, listed},
     remediation::{self, About},
 };
@@ -105,9 +105,13 @@ impl MountError {
                      raise --max-call-recv-msg-size of the driver and of the provider"
                 ))
                 .detail(&largest.as_ref().map(|largest| format!("the largest files are {largest}")).unwrap_or_default()),
-            Self::QueueTimeout { vault, budget } => line.head(&format!(
+            Self::QueueTimeout { vault, budget, queue: MountQueue::Permits } => line.head(&format!(
                 "timed out {budget} in the mount queue: vault {vault}, or the node, is at its limit of mounts; kubelet \
                  tries again, and the log says what kept the mounts before it"
+            )),
+            Self::QueueTimeout { budget, queue: MountQueue::LargeClasses, .. } => line.head(&format!(
+                "timed out {budget} while waiting for memory that other large SecretProviderClasses use, those of the \
+                 pod's namespace above all; kubelet tries again, and the log says what kept the mounts before it"
             )),
             Self::Timeout { wanted, vault, budget, waiting, .. } => {
                 let action = remediation::of(waiting.code(), &About::default());

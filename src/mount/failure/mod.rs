@@ -9,7 +9,9 @@ mod remediation;
 mod timeout_cause;
 
 pub use self::{
-    error::{AskedVault, Caller, FailedOutput, MissingKey, MountError, ObjectError, ObjectFailure},
+    error::{
+        AskedVault, Caller, FailedOutput, MissingKey, MountError, MountQueue, ObjectError, ObjectFailure,
+    },
     listed::{Names, listed},
     message::{Budget, LogDetails},
     timeout_cause::TimeoutCause,
