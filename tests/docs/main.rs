@@ -349,6 +349,8 @@ fn the_readme_shows_the_figures_of_the_run_on_the_benchmark_page() {
         measured.len() > 40 && measured.iter().all(|row| row.1.iter().all(|cell| cell != "failed")),
         "{measured:?}"
     );
+    // The only scenario without a peer has no row beside one.
+    assert!(run.contains("one certificate as six outputs"), "the scenario `outputs` is missing");
     let readme = source("README.md");
     let shown: Vec<_> = rows(section(&readme, "## What it costs")).collect();
     assert!(shown.len() > 10, "{shown:?}");
