@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The most names that are kept while they are not in use.
@@ -57,13 +57,8 @@ pub(crate) struct Permit {
 impl PermitsByName {
     /// Creates this many permits, of which one name gets `of_each` at most.
     pub(crate) fn new(all: usize, of_each: usize) -> Self {
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(MAX_NAMES)
-            .weight_capacity(MAX_NAMES as u64)
-            .build()
-            .expect("both capacities are given");
-        let names =
-            Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), KeepsThoseInUse);
+        let hasher = DefaultHashBuilder::default();
+        let names = Cache::with(MAX_NAMES, MAX_NAMES as u64, UnitWeighter, hasher, KeepsThoseInUse);
         Self { all: Permits::new(limited(all)), of_each: limited(of_each), names: Arc::new(names) }
     }
 

@@ -146,6 +146,7 @@ mod tests {
         drop(end);
         assert!(running.await.is_err());
         assert!(parsed.await.is_err());
+        assert!(parser.parse(texts(MAX_MEDIUM_BYTES)).await.is_err(), "the turn is given back");
     }
 
     /// Returns the texts of a class with this many entries, all aliases of one with 80 items.

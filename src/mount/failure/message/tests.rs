@@ -271,6 +271,24 @@ fn an_unknown_number_of_entra_is_reported_with_entras_own_words() {
 }
 
 #[test]
+fn a_mount_that_got_no_permit_names_the_queue_that_it_stood_in() {
+    let message = |queue| {
+        let (vault, budget) = ("lab".parse().unwrap(), Budget::Configured(Duration::from_secs(90)));
+        MountError::QueueTimeout { vault, budget, queue }.message(FailureCode::TimeoutQueued)
+    };
+    assert_eq!(
+        message(MountQueue::Permits),
+        "[AKV-TimeoutQueued] timed out after 90s in the mount queue: vault lab, or the node, is at its limit of mounts; \
+         kubelet tries again, and the log says what kept the mounts before it"
+    );
+    assert_eq!(
+        message(MountQueue::LargeClasses),
+        "[AKV-TimeoutQueued] timed out after 90s while waiting for memory that other large SecretProviderClasses use, \
+         those of the pod's namespace above all; kubelet tries again, and the log says what kept the mounts before it"
+    );
+}
+
+#[test]
 fn a_timeout_names_its_phase_and_the_log_has_what_was_missing() {
     let error = |budget, spent| MountError::Timeout {
         wanted: (0..20).map(|index| format!("secret/{index}")).collect(),
