@@ -5,7 +5,12 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use azure_core::{
     error::{Error, ErrorKind},
-    http::{AsyncRawResponse, HttpClient, Request, headers::Headers, request::Body},
+    http::{
+        AsyncRawResponse, Context, HttpClient, Request, Transport,
+        headers::Headers,
+        policies::{Policy, PolicyResult},
+        request::Body,
+    },
 };
 use bytes::Bytes;
 use http_body_util::Full;
@@ -18,6 +23,7 @@ use crate::spec::vault::VaultStanding;
 use super::{
     answer::{AnswerReader, ResponseError, lost},
     connect::{ConnectPhase, Connector, MAX_CONNECTIONS_OF_HOST, MountGuard, Route, Uses, authority},
+    dispatch::Dispatch,
     observe::{Observer, RequestLine},
     pools::Pools,
     timeouts::MAX_DEAD_CONNECTIONS,
@@ -43,6 +49,11 @@ impl Client {
         Self { connector, pools, answers: AnswerReader::new(read_idle), read_idle, observer }
     }
 
+    /// Returns the client as a transport, which records in a call's context whether its request has a connection.
+    pub fn transport(&self) -> Transport {
+        Transport::with_policy(Arc::new(self.clone()))
+    }
+
     /// Opens connections to the host of `url` until there are `connections` of them, as far as the room for unused ones
     /// allows. Returns at once. If a connection fails, the request that needs it reports the error.
     pub(super) fn prewarm(
@@ -61,9 +72,13 @@ impl Client {
         self.connector.connect_phase(&url.as_str().parse().ok()?)
     }
 
-    async fn exchange(&self, request: http::Request<Full<Bytes>>) -> azure_core::Result<AsyncRawResponse> {
+    async fn exchange(
+        &self,
+        request: http::Request<Full<Bytes>>,
+        dispatch: Option<&Dispatch>,
+    ) -> azure_core::Result<AsyncRawResponse> {
         let watched = self.observer.begin_exchange(|| (authority(request.uri()), RequestLine::of(&request)));
-        let exchanged = self.exchange_inner(request).await;
+        let exchanged = self.exchange_inner(request, dispatch).await;
         watched.end(&exchanged);
         let (head, body) = exchanged?;
         Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers(&head.headers), body))
@@ -72,9 +87,10 @@ impl Client {
     async fn exchange_inner(
         &self,
         request: http::Request<Full<Bytes>>,
+        dispatch: Option<&Dispatch>,
     ) -> azure_core::Result<(http::response::Parts, Bytes)> {
         let host = authority(request.uri());
-        let (head, body) = self.answer(request).await?.into_parts();
+        let (head, body) = self.answer(request, dispatch).await?.into_parts();
         let body = self.answers.read(&host, head.status, body).await?;
         Ok((head, body))
     }
@@ -84,6 +100,7 @@ impl Client {
     async fn answer(
         &self,
         request: http::Request<Full<Bytes>>,
+        dispatch: Option<&Dispatch>,
     ) -> azure_core::Result<http::Response<Incoming>> {
         let authority = authority(request.uri());
         let mut dead = 0;
@@ -91,6 +108,7 @@ impl Client {
             let pool = self.pools.of(&authority);
             let mut request = request.clone();
             let connection = capture_connection(&mut request);
+            dispatch.iter().for_each(|dispatch| dispatch.begin(connection.clone()));
             let answer = timeout(self.read_idle, pool.client.request(request)).await;
             let uses = connection.connection_metadata().as_ref().and_then(Uses::of);
             let reused = uses.as_ref().is_some_and(|uses| uses.count() > 0);
@@ -140,21 +158,32 @@ fn headers(of: &http::HeaderMap) -> Headers {
     headers
 }
 
+/// Returns a request of the SDK as hyper sends it.
+fn outgoing(request: &Request) -> azure_core::Result<http::Request<Full<Bytes>>> {
+    let Body::Bytes(body) = request.body().clone() else {
+        return Err(Error::with_message(ErrorKind::Other, "only bodies in memory are sent"));
+    };
+    let mut outgoing = http::Request::builder().method(request.method().as_ref()).uri(request.url().as_str());
+    for (name, value) in request.headers().iter() {
+        outgoing = outgoing.header(name.as_str(), value.as_str());
+    }
+    outgoing
+        .body(Full::new(body))
+        .map_err(|error| Error::with_error(ErrorKind::Other, error, "the request cannot be sent"))
+}
+
 #[async_trait]
 impl HttpClient for Client {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let Body::Bytes(body) = request.body().clone() else {
-            return Err(Error::with_message(ErrorKind::Other, "only bodies in memory are sent"));
-        };
-        let mut outgoing =
-            http::Request::builder().method(request.method().as_ref()).uri(request.url().as_str());
-        for (name, value) in request.headers().iter() {
-            outgoing = outgoing.header(name.as_str(), value.as_str());
-        }
-        let outgoing = outgoing
-            .body(Full::new(body))
-            .map_err(|error| Error::with_error(ErrorKind::Other, error, "the request cannot be sent"))?;
-        self.exchange(outgoing).await
+        self.exchange(outgoing(request)?, None).await
+    }
+}
+
+/// The last policy of a pipeline.
+#[async_trait]
+impl Policy for Client {
+    async fn send(&self, ctx: &Context, request: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+        self.exchange(outgoing(request)?, ctx.value::<Dispatch>()).await
     }
 }
 

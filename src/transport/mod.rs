@@ -6,6 +6,7 @@
 mod answer;
 mod client;
 mod connect;
+mod dispatch;
 mod failure;
 mod foreign;
 mod observe;
@@ -40,6 +41,7 @@ pub use self::{
 
 pub(crate) use self::{
     connect::MountGuard,
+    dispatch::Dispatch,
     failure::Unanswered,
     policy::{LastExchange, error_for_status},
 };
@@ -86,7 +88,7 @@ impl Transports {
         });
         let node = Client::new(Route { observer: observer.clone(), ..node_route(timeouts) });
         Ok(Self {
-            azure: Transport::new(Arc::new(azure.clone())),
+            azure: azure.transport(),
             azure_client: azure,
             node: Transport::new(Arc::new(node)),
             cluster: Resolver::system(),

@@ -25,7 +25,7 @@ pub fn transports(azure: &Emulator, cluster: Resolver, timeouts: Timeouts) -> Re
     };
     let client = transport::azure(roots, Proxy::all(&azure.proxy_url()), timeouts);
     Ok(Transports {
-        azure: Transport::new(Arc::new(client.clone())),
+        azure: client.transport(),
         azure_client: client,
         node: Transport::new(Arc::new(node)),
         cluster,

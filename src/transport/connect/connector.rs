@@ -150,9 +150,9 @@ impl Connector {
 
     async fn link(self, uri: Uri) -> io::Result<PooledConnection> {
         let authority = authority(&uri);
-        while let Some(promised) = self.prewarmed.take(&authority) {
+        while let Some(taken) = self.prewarmed.take(&authority) {
             // If a prewarmed connection failed, a new one may still succeed.
-            if let Ok(Ok(link)) = promised.await {
+            if let Ok(link) = taken.opened().await {
                 return Ok(link.kept());
             }
         }

@@ -27,6 +27,14 @@ const MAX_UNCLAIMED_UNAUTHENTICATED: usize = MAX_UNCLAIMED / 2;
 /// A connection that is being opened.
 pub(in crate::transport) type PendingConnection = oneshot::Receiver<io::Result<PooledConnection>>;
 
+/// A connection that a request has taken and waits for. If the request ends before, the next one gets it.
+pub(in crate::transport) struct TakenConnection {
+    prewarmed: PrewarmedConnections,
+    authority: String,
+    since: Instant,
+    pending: Option<PendingConnection>,
+}
+
 /// A map of unused prewarmed connections by authority. Clones share it.
 #[derive(Clone, Default)]
 pub(in crate::transport) struct PrewarmedConnections(Arc<Mutex<State>>);
@@ -37,6 +45,24 @@ struct State {
     /// The start times of connections to vaults that accepted no token yet, which were dropped without a request. They
     /// keep their room as if they still waited: a handshake costs more than the connection that it makes.
     wasted: Vec<Instant>,
+}
+
+impl State {
+    fn room(&mut self, standing: VaultStanding) -> usize {
+        self.wasted.retain(|since| since.elapsed() < UNCLAIMED);
+        let waiting = |of: fn(&Host) -> bool| -> usize {
+            self.hosts.values().filter(|host| of(host)).map(|host| host.waiting.len()).sum()
+        };
+        let room = MAX_UNCLAIMED.saturating_sub(waiting(|_| true));
+        match standing {
+            VaultStanding::Authenticated => room,
+            VaultStanding::Unauthenticated => {
+                let waiting = waiting(|host| host.standing == VaultStanding::Unauthenticated);
+                let taken = waiting + self.wasted.len();
+                room.min(MAX_UNCLAIMED_UNAUTHENTICATED.saturating_sub(taken))
+            }
+        }
+    }
 }
 
 /// The unused connections to a host, and the mounts that may use them.
@@ -74,20 +100,7 @@ impl PrewarmedConnections {
 
     /// Returns how many connections to a host of this standing may be opened now.
     pub(in crate::transport) fn room(&self, standing: VaultStanding) -> usize {
-        let mut state = self.lock();
-        state.wasted.retain(|since| since.elapsed() < UNCLAIMED);
-        let waiting = |of: fn(&Host) -> bool| -> usize {
-            state.hosts.values().filter(|host| of(host)).map(|host| host.waiting.len()).sum()
-        };
-        let room = MAX_UNCLAIMED.saturating_sub(waiting(|_| true));
-        match standing {
-            VaultStanding::Authenticated => room,
-            VaultStanding::Unauthenticated => {
-                let waiting = waiting(|host| host.standing == VaultStanding::Unauthenticated);
-                let taken = waiting + state.wasted.len();
-                room.min(MAX_UNCLAIMED_UNAUTHENTICATED.saturating_sub(taken))
-            }
-        }
+        self.lock().room(standing)
     }
 
     /// Stores a connection for the next request to a host with a mount.
@@ -97,12 +110,27 @@ impl PrewarmedConnections {
         }
     }
 
-    /// Returns the oldest connection.
-    pub(in crate::transport) fn take(&self, authority: &str) -> Option<PendingConnection> {
+    /// Takes the oldest connection.
+    pub(in crate::transport) fn take(&self, authority: &str) -> Option<TakenConnection> {
         let mut state = self.lock();
         let first = state.hosts.get_mut(authority)?.waiting.pop_front();
         forget_unused(&mut state.hosts, authority);
-        Some(first?.1)
+        let (since, pending) = first?;
+        let authority = authority.to_owned();
+        Some(TakenConnection { prewarmed: self.clone(), authority, since, pending: Some(pending) })
+    }
+
+    /// Stores a connection that was taken and not used, if it is young enough, and there still is room for it.
+    fn put_back(&self, authority: &str, since: Instant, pending: PendingConnection) {
+        let mut state = self.lock();
+        let Some(standing) = state.hosts.get(authority).map(|host| host.standing) else { return };
+        if since.elapsed() < UNCLAIMED && state.room(standing) > 0 {
+            let Some(Host { waiting, .. }) = state.hosts.get_mut(authority) else { return };
+            let place = waiting.partition_point(|(other, _)| *other <= since);
+            waiting.insert(place, (since, pending));
+        } else if standing == VaultStanding::Unauthenticated {
+            state.wasted.push(since);
+        }
     }
 
     /// Drops the connections to a host.
@@ -135,6 +163,25 @@ impl PrewarmedConnections {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TakenConnection {
+    /// Waits until the connection is open.
+    pub(in crate::transport) async fn opened(mut self) -> io::Result<PooledConnection> {
+        let aborted = || Err(io::ErrorKind::ConnectionAborted.into());
+        let Some(pending) = &mut self.pending else { return aborted() };
+        let opened = pending.await;
+        self.pending = None;
+        opened.unwrap_or_else(|_| aborted())
+    }
+}
+
+impl Drop for TakenConnection {
+    fn drop(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            self.prewarmed.put_back(&self.authority, self.since, pending);
+        }
     }
 }
 
@@ -218,6 +265,38 @@ mod tests {
         assert!(prewarmed.lock().hosts.is_empty());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_request_ends_before_it_is_open_is_the_next_requests() {
+        let prewarmed = PrewarmedConnections::default();
+        let mount = prewarmed.enter("lab", Authenticated);
+        let first = open(&prewarmed, "lab");
+        tokio::time::advance(UNCLAIMED / 4).await;
+        let second = open(&prewarmed, "lab");
+        let taken = [(); 2].map(|()| prewarmed.take("lab").unwrap());
+        taken.into_iter().for_each(drop);
+        assert!(!first.is_closed() && !second.is_closed());
+        let failed = |name: &str| Err(io::Error::other(name.to_owned()));
+        drop([first.send(failed("first")), second.send(failed("second"))]);
+        for expected in ["first", "second"] {
+            let error = prewarmed.take("lab").unwrap().opened().await.err().unwrap();
+            assert_eq!(error.to_string(), expected);
+        }
+        assert!(prewarmed.take("lab").is_none());
+
+        // It is as old as before, and takes no more room than there is.
+        let old = open(&prewarmed, "lab");
+        let taken = prewarmed.take("lab").unwrap();
+        tokio::time::advance(UNCLAIMED).await;
+        drop(taken);
+        assert!(old.is_closed());
+        let surplus = open(&prewarmed, "lab");
+        let taken = prewarmed.take("lab").unwrap();
+        let others: Vec<_> = (0..MAX_UNCLAIMED).map(|_| open(&prewarmed, "lab")).collect();
+        drop(taken);
+        assert!(surplus.is_closed() && others.iter().all(|other| !other.is_closed()));
+        drop(mount);
+    }
+
     #[test]
     fn all_hosts_share_the_room_for_unclaimed_connections() {
         let prewarmed = PrewarmedConnections::default();
@@ -237,9 +316,9 @@ mod tests {
         assert_eq!(fill(Unauthenticated, "invented"), 64);
         assert_eq!(fill(Authenticated, "lab"), 64);
         assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (0, 0));
-        prewarmed.take("lab-0").unwrap();
+        let _lab = prewarmed.take("lab-0").unwrap();
         assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (1, 0));
-        prewarmed.take("invented-0").unwrap();
+        let _invented = prewarmed.take("invented-0").unwrap();
         assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (2, 1));
     }
 

@@ -63,14 +63,16 @@ impl Policy for CallPolicy {
 impl Policy for ExchangePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let last = ctx.value::<LastExchange>();
-        match last.map(|last| last.0.load(Ordering::Relaxed)) {
+        let before = last.map(|last| last.0.load(Ordering::Relaxed));
+        let anonymous = request.headers().get_optional_str(&AUTHORIZATION).is_none();
+        let operation = operation(self.upstream, request.url().path(), anonymous);
+        let result = below(ctx, request, next).await;
+        // Counted now, since a request that is dropped before may not have been sent.
+        match before {
             // The request after a challenge is the reply to it and not a retry.
             None | Some(NONE | 401) => {}
             Some(_) => self.metrics.retry(self.upstream),
         }
-        let anonymous = request.headers().get_optional_str(&AUTHORIZATION).is_none();
-        let operation = operation(self.upstream, request.url().path(), anonymous);
-        let result = below(ctx, request, next).await;
         let status = result.as_ref().ok().map(|response| u16::from(response.status()));
         self.metrics.exchange(self.upstream, operation, status);
         if let Some(last) = last {

@@ -29,7 +29,7 @@ const MAX_IN_FLIGHT: usize = 64;
 const PUBLISHED_BURST: u32 = 1_500;
 const PUBLISHED_INTERVAL: Duration = Duration::from_millis(4);
 
-/// A vault that answers at least this many requests for each concurrent refusal is not at its limit.
+/// A vault that answers at least this many later requests for each concurrent refusal is not at its limit.
 const STRAY_ANSWERS: u32 = 3;
 
 /// One stray refusal within this time is forgiven.
@@ -42,7 +42,8 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// The largest jitter on top of each wait is the wait divided by this, and at least [`MIN_JITTER`]. The vault refuses
-/// the nodes of a fleet together, and they must not return together.
+/// the nodes of a fleet together, and they must not return together. Short jitter is likelier than long: the vault can
+/// answer most right after it rested. So the median is a quarter of the range.
 const JITTER: u32 = 4;
 const MIN_JITTER: Duration = Duration::from_millis(250);
 
@@ -55,6 +56,8 @@ pub(super) struct AdaptiveLimit {
     published: TokenBucket,
     sent: LastSecond,
     answered: LastSecond,
+    /// The number of requests that were permitted.
+    count: u64,
     epoch: u64,
     /// The refusals of the current epoch.
     refusal: Option<Refusal>,
@@ -78,6 +81,8 @@ pub(super) enum Next {
 #[derive(Debug)]
 #[must_use = "the limit counts it until it is given back"]
 pub struct InFlight {
+    /// The number of requests that were permitted before it.
+    number: u64,
     epoch: u64,
 }
 
@@ -86,12 +91,19 @@ pub struct InFlight {
 struct Refusal {
     /// The latest time that the vault named, with jitter.
     reopens_at: Instant,
-    /// The jitter as a part of its range, from 0 to 1. It is drawn once for the epoch: of many draws the largest
-    /// would win.
+    /// A random number from 0 to 1, whose square is the jitter as a part of its range. It is drawn once for the epoch: of
+    /// many draws the largest would win.
     jitter: f64,
     refused: u32,
+    /// The number of requests that were withdrawn. It is not known whether the vault would have answered them.
+    withdrawn: u32,
+    /// The number of the first refused request.
+    first: u64,
     /// The number of answers to requests that were in flight when the epoch began.
     answered: u32,
+    /// The number of answers among them to requests that were sent after the first refused one. An answer to an earlier
+    /// request does not show what the vault would answer to a later one.
+    answered_later: u32,
     /// The measurements for a start rate, if there was no rate before.
     start: Option<Start>,
     closed: bool,
@@ -105,6 +117,7 @@ impl AdaptiveLimit {
             published: TokenBucket::new(PUBLISHED_INTERVAL * (PUBLISHED_BURST - 1)),
             sent: LastSecond::default(),
             answered: LastSecond::default(),
+            count: 0,
             epoch: 0,
             refusal: None,
             rate: None,
@@ -151,7 +164,8 @@ impl AdaptiveLimit {
         if let Some(rate) = &mut self.rate {
             rate.send(now);
         }
-        InFlight { epoch: self.epoch }
+        self.count += 1;
+        InFlight { number: self.count - 1, epoch: self.epoch }
     }
 
     /// Records an answer of the vault.
@@ -164,6 +178,7 @@ impl AdaptiveLimit {
             }
         } else if let Some(refusal) = &mut self.refusal {
             refusal.answered += 1;
+            refusal.answered_later += u32::from(request.number > refusal.first);
         }
         self.ended(request);
     }
@@ -177,7 +192,7 @@ impl AdaptiveLimit {
         jitter: f64,
     ) {
         if request.epoch == self.epoch || self.refusal.is_none() {
-            self.begin_epoch(now, jitter);
+            self.begin_epoch(request.number, now, jitter);
         }
         let doublings = self.epochs_in_a_row.saturating_sub(1).min(5);
         let backoff = (self.first_backoff * 2_u32.pow(doublings)).min(MAX_BACKOFF);
@@ -188,7 +203,15 @@ impl AdaptiveLimit {
             refusal.closed = true;
             refusal.refused += 1;
             let range = (wait / JITTER).max(MIN_JITTER);
-            refusal.reopens_at = refusal.reopens_at.max(now + wait + range.mul_f64(refusal.jitter));
+            refusal.reopens_at = refusal.reopens_at.max(now + wait + range.mul_f64(refusal.jitter.powi(2)));
+        }
+        self.ended(request);
+    }
+
+    /// Records that a request was withdrawn before it was sent, since the vault refused another.
+    pub(super) fn withdrawn(&mut self, request: InFlight) {
+        if let Some(refusal) = &mut self.refusal {
+            refusal.withdrawn += 1;
         }
         self.ended(request);
     }
@@ -198,7 +221,7 @@ impl AdaptiveLimit {
         self.in_flight -= 1;
     }
 
-    fn begin_epoch(&mut self, now: Instant, jitter: f64) {
+    fn begin_epoch(&mut self, first: u64, now: Instant, jitter: f64) {
         self.epoch += 1;
         self.epochs_in_a_row += 1;
         self.forget_rate(now);
@@ -220,7 +243,10 @@ impl AdaptiveLimit {
             reopens_at: self.refusal.as_ref().map_or(now, |earlier| earlier.reopens_at.max(now)),
             jitter: jitter.clamp(0.0, 1.0),
             refused: 0,
+            withdrawn: 0,
+            first,
             answered: 0,
+            answered_later: 0,
             start,
             closed: true,
         });
@@ -249,8 +275,9 @@ impl AdaptiveLimit {
 
 impl Refusal {
     fn is_stray(&self, start: Start) -> bool {
-        // A single refusal proves nothing, even if no other request was in flight that could have been answered.
-        !start.forgiven_before && (self.refused == 1 || self.answered >= self.refused * STRAY_ANSWERS)
+        // A single refusal proves nothing, even if there was no other request that could have been answered.
+        let is_single = self.refused == 1 && self.withdrawn == 0;
+        !start.forgiven_before && (is_single || self.answered_later >= self.refused * STRAY_ANSWERS)
     }
 }
 

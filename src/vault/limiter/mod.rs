@@ -19,7 +19,10 @@ mod token_bucket;
 mod turn;
 
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -34,7 +37,14 @@ use crate::spec::mount_kind::MountKind;
 
 /// A limiter of the requests to one vault. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Limiter(Arc<Mutex<State>>);
+pub(super) struct Limiter(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Notified of each refusal.
+    refused: Notify,
+}
 
 type State = LimiterState<Arc<Waiter>>;
 
@@ -62,7 +72,8 @@ impl Limiter {
     /// Creates a limiter for a vault without history. After a 429 without `Retry-After` the limiter waits for
     /// `first_backoff`, and twice as long after each further one in a row.
     pub(super) fn new(first_backoff: Duration) -> Self {
-        Self(Arc::new(Mutex::new(LimiterState::new(first_backoff))))
+        let state = Mutex::new(LimiterState::new(first_backoff));
+        Self(Arc::new(Shared { state, refused: Notify::new() }))
     }
 
     /// Waits until `request` may be sent. Other tasks may promote it while it waits.
@@ -115,8 +126,20 @@ impl Limiter {
         self.lock().is_limited(Instant::now())
     }
 
+    /// Waits until no request may be sent while `is_waiting` is true. That is evaluated each time the future is polled.
+    pub(super) async fn closed_while(&self, is_waiting: impl Fn() -> bool) {
+        let mut refused = pin!(self.0.refused.notified());
+        poll_fn(|context| {
+            while refused.as_mut().poll(context).is_ready() {
+                refused.set(self.0.refused.notified());
+            }
+            if is_waiting() && self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -186,6 +209,13 @@ impl Permit {
         }
     }
 
+    /// Records that the request was withdrawn before it was sent, since the vault refused another.
+    pub(super) fn withdrawn(mut self) {
+        if let Some(request) = self.request.take() {
+            self.limiter.lock().withdrawn(request);
+        }
+    }
+
     /// Records a 429. `retry_after` is the wait that the vault named, and `jitter` a random number from 0 to 1.
     pub(super) fn refused(mut self, retry_after: Option<Duration>, jitter: f64) {
         let Some(request) = self.request.take() else { return };
@@ -197,6 +227,8 @@ impl Permit {
                 .filter(|waiter| waiter.latest < until)
                 .for_each(|waiter| waiter.woken.notify_one());
         }
+        drop(state);
+        self.limiter.0.refused.notify_waiters();
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::{
     metrics::Metrics,
     spec::mount_kind::MountKind,
-    transport::{MAX_THROTTLED_TRIES, Timeouts, below, error_for_status, retry_after},
+    transport::{Dispatch, MAX_THROTTLED_TRIES, Timeouts, below, error_for_status, retry_after},
 };
 
 use super::{
@@ -32,6 +32,9 @@ use super::{
 };
 
 /// A policy that sends each request when the vault's limiter permits it, and again after a 429.
+///
+/// After a 429 it also withdraws requests that were permitted and still wait for their connections, so that the vault
+/// gets none before the moment it named.
 ///
 /// It is below the SDK's retries. SDK retries do not know of each other, so each would return at a time of its own.
 #[derive(Debug)]
@@ -134,15 +137,29 @@ impl Policy for LimiterPolicy {
         };
         let mut first = admitted.and_then(|admitted| admitted.take_turn());
         let latest = first.as_ref().map_or_else(|| self.latest(), |turn| turn.latest);
+        let (dispatch, mut ctx) = (Dispatch::default(), ctx.to_borrowed());
+        ctx.insert(dispatch.clone());
         let mut tries = 1;
         loop {
-            let Turn { permit, room: _room, .. } = match first.take() {
+            // The vault may have refused other requests since the turn came.
+            let Turn { permit, room: _room, .. } = match first.take().filter(|_| !self.limiter.is_closed()) {
                 Some(turn) => turn,
                 None => self.turn(queued, latest).await?,
             };
             queued.mark_sent();
             let unanswered = self.silence.begin();
-            let response = match below(ctx, request, next).await {
+            let answer = tokio::select! {
+                // First, since the connection of a refused request goes to one that waits.
+                biased;
+                () = self.limiter.closed_while(|| dispatch.waits_for_connection()) => None,
+                answer = below(&ctx, request, next) => Some(answer),
+            };
+            let Some(answer) = answer else {
+                permit.withdrawn();
+                queued.mark_waiting();
+                continue;
+            };
+            let response = match answer {
                 Ok(response) => response,
                 Err(error) => {
                     unanswered.failed();
@@ -158,7 +175,7 @@ impl Policy for LimiterPolicy {
                 }
                 return Ok(response);
             }
-            queued.mark_refused();
+            queued.mark_waiting();
             self.metrics.vault_throttled(&self.vault);
             let wait = retry_after(response.headers());
             permit.refused(wait, (self.jitter)());

@@ -10,7 +10,7 @@ use crate::spec::mount_kind::MountKind;
 #[derive(Debug)]
 pub(crate) struct QueuedRequest {
     kind: watch::Sender<MountKind>,
-    /// The number of its arrival at the limiter. With it a refused request keeps its position.
+    /// The number of its arrival at the limiter. With it a request that waits again keeps its position.
     arrival: OnceLock<u64>,
     sent: Mutex<Sent>,
 }
@@ -49,8 +49,8 @@ impl QueuedRequest {
         }
     }
 
-    /// Records a refusal; the request waits again.
-    pub(in crate::vault) fn mark_refused(&self) {
+    /// Records that the request waits again: the vault refused it, or it was withdrawn before it was sent.
+    pub(in crate::vault) fn mark_waiting(&self) {
         let mut sent = self.lock();
         if !sent.answered {
             sent.at = None;

@@ -23,7 +23,7 @@ struct State {
     failed: Option<Instant>,
 }
 
-/// A request in flight. If it is dropped, its caller has gone away.
+/// A request in flight. If it is dropped, its caller has gone away, or withdrew it before it was sent.
 #[derive(Debug)]
 pub(super) struct Unanswered<'a>(&'a Silence);
 

@@ -14,7 +14,6 @@ use akv_emulator::Fault;
 use akv_provider::transport::{
     self, Client, Observer, Proxy, Resolve, Resolver, Roots, Route, Timeouts, Transports,
 };
-use azure_core::http::Transport;
 use futures::future::BoxFuture;
 use tonic::Code::FailedPrecondition;
 
@@ -128,7 +127,7 @@ fn by_names(azure: &Azure, proxy: Option<&str>, names: Switch) -> impl FnOnce(&m
     let observer = Observer::none();
     let client = Client::new(Route { roots: Some(roots), proxy, names, timeouts: TIMEOUTS, observer });
     move |transports| {
-        transports.azure = Transport::new(Arc::new(client.clone()));
+        transports.azure = client.transport();
         transports.azure_client = client;
     }
 }
@@ -212,7 +211,7 @@ async fn an_unreachable_vault_is_reported_with_its_name() {
             azure,
             |_| {},
             |transports| {
-                transports.azure = Transport::new(Arc::new(client.clone()));
+                transports.azure = client.transport();
                 transports.azure_client = client;
             },
         );
@@ -253,7 +252,7 @@ async fn an_untrusted_certificate_is_reported_as_such() {
         azure,
         |_| {},
         |transports| {
-            transports.azure = Transport::new(Arc::new(client.clone()));
+            transports.azure = client.transport();
             transports.azure_client = client;
         },
     );

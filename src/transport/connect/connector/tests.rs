@@ -90,7 +90,7 @@ async fn a_name_that_is_not_known_is_looked_up_once_for_all_that_are_made_ahead(
     let connector = names.connector(Proxy::none());
     let _mount = connector.prewarm(&lab(), 20, VaultStanding::Unauthenticated);
     for _ in 0..20 {
-        assert!(connector.prewarmed.take("lab.example").unwrap().await.unwrap().is_err());
+        assert!(connector.prewarmed.take("lab.example").unwrap().opened().await.is_err());
     }
     assert_eq!(names.lookups(), 1);
     // The name may be known by now, so a request looks it up again, and reports the new failure.
@@ -106,7 +106,7 @@ async fn connections_that_wait_for_one_name_each_say_so() {
     tokio::task::yield_now().await;
     assert_eq!(connector.shared.dials.to("lab.example"), Some((3, ConnectPhase::Dns)));
     for _ in 0..3 {
-        let error = connector.prewarmed.take("lab.example").unwrap().await.unwrap().err().unwrap();
+        let error = connector.prewarmed.take("lab.example").unwrap().opened().await.err().unwrap();
         assert!(error.to_string().ends_with("it waited for an answer of DNS"), "{error}");
     }
     assert_eq!(names.lookups(), 1);

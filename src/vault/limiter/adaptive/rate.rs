@@ -30,7 +30,7 @@ const MIN_RATE: f64 = 5.0;
 const DECREASE: f64 = 0.85;
 
 /// The first step of the increase: this part of the rate, at least [`MIN_STEP`].
-const FIRST_STEP: f64 = 0.01;
+const FIRST_STEP: f64 = 0.005;
 const MIN_STEP: f64 = 0.25;
 
 /// Above this rate, in requests a second, only the published limit applies.
@@ -70,8 +70,9 @@ impl Start {
     /// Returns the rate from `since` on. `answered_since` are answers to requests that were in flight.
     ///
     /// After few requests half of what the vault answered in the second before its refusal may be sent at once, since it
-    /// has rested meanwhile. A fleet's vault answers each node only a few of them. After many the vault may count whole
-    /// seconds, so that the first second must not have more than it answered.
+    /// has rested meanwhile. The other half is left for a rate that is too high, and for its first steps. A fleet's vault
+    /// answers each node only a few requests. After many requests the vault may count whole seconds, so that the first
+    /// second must not have more than it answered.
     pub(super) fn rate(self, answered_since: u32, since: Instant) -> Rate {
         let answered = f64::from(self.answered + answered_since);
         // After few requests it is not known how many more the vault would have answered.

@@ -88,6 +88,40 @@ fn one_stray_refusal_costs_its_wait_and_no_speed() {
     assert_eq!(send(&mut limit, reopens).len(), 64);
 }
 
+/// Otherwise such refusals would cost no speed, and the vault would refuse many more after its wait.
+#[test]
+fn a_vault_that_answers_earlier_requests_and_refuses_the_last_ones_is_at_its_limit() {
+    for (refused_last, limited) in [(true, true), (false, false)] {
+        let (mut limit, begin) = (limit(), Instant::now());
+        let mut sent = send(&mut limit, begin);
+        if !refused_last {
+            sent.reverse();
+        }
+        for request in sent.split_off(60) {
+            limit.refused(request, begin + MS * 10, Some(SECOND), 0.0);
+        }
+        answer(&mut limit, sent, begin + MS * 11);
+        let reopens = begin + MS * 10 + SECOND;
+        assert_eq!(limit.next(reopens), Next::Now);
+        assert_eq!(send(&mut limit, reopens).len() < 64, limited, "the last ones: {refused_last}");
+    }
+}
+
+/// A single refusal of many requests proves nothing if the others were never sent.
+#[test]
+fn a_refusal_for_which_others_were_withdrawn_is_a_stray_one_only_if_the_vault_answered_after_it() {
+    for (answered_later, limited) in [(2, true), (3, false)] {
+        let (mut limit, begin) = (limit(), Instant::now());
+        let mut sent = send(&mut limit, begin);
+        let withdrawn = sent.split_off(1 + answered_later);
+        limit.refused(sent.remove(0), begin, Some(SECOND), 0.0);
+        withdrawn.into_iter().for_each(|request| limit.withdrawn(request));
+        answer(&mut limit, sent, begin);
+        assert_eq!(limit.next(begin + SECOND), Next::Now);
+        assert_eq!(send(&mut limit, begin + SECOND).len() < 64, limited, "{answered_later} answers");
+    }
+}
+
 #[test]
 fn a_second_stray_refusal_within_ten_seconds_is_a_limit() {
     // It is forgiven when the vault is open again, a second after it.
@@ -109,7 +143,7 @@ fn a_second_stray_refusal_within_ten_seconds_is_a_limit() {
 #[test]
 fn what_a_vault_answered_at_once_before_a_first_refusal_it_gets_in_part_at_once_after_it() {
     // Of 64 requests at once, at the rate after too few requests: 200 a second.
-    for (answered, burst) in [(8, 11), (16, 11), (30, 16), (48, 21)] {
+    for (answered, burst) in [(8, 11), (16, 11), (24, 13), (30, 16), (48, 21)] {
         let (mut limit, begin) = (limit(), Instant::now());
         let mut sent = send(&mut limit, begin);
         let refused = sent.split_off(answered);
@@ -119,6 +153,20 @@ fn what_a_vault_answered_at_once_before_a_first_refusal_it_gets_in_part_at_once_
         }
         assert_eq!(send(&mut limit, begin + SECOND).len(), burst, "{answered} of 64");
     }
+}
+
+/// The vault has a token bucket of 40, and 200 requests a second.
+#[test]
+fn a_vault_gets_no_more_in_four_seconds_than_it_answers_and_answered_at_once() {
+    let (mut limit, begin) = (limit(), Instant::now());
+    let mut sent = send(&mut limit, begin);
+    let refused = sent.split_off(40);
+    answer(&mut limit, sent, begin);
+    for request in refused {
+        limit.refused(request, begin, Some(SECOND), 0.0);
+    }
+    let got = count(&mut limit, begin + SECOND, SECOND * 4);
+    assert!((825..=840).contains(&got), "{got}");
 }
 
 #[test]
@@ -168,7 +216,7 @@ fn the_refusals_of_one_epoch_slow_the_rate_once() {
         limit.refused(request, now + MS * 60, Some(SECOND), 0.0);
     }
     now += MS * 60 + SECOND;
-    // 85 % of 202, plus the accumulated slack.
+    // 85 % of 201, plus the accumulated slack.
     let got = count(&mut limit, now, SECOND);
     assert!((171..=182).contains(&got), "{got}");
 }
@@ -200,7 +248,7 @@ fn the_rate_rises_by_a_step_that_doubles_and_ends_after_about_ten_seconds() {
         got.push(count(&mut limit, reopens + SECOND * second, SECOND));
     }
     let rises: Vec<u32> = got.windows(2).skip(1).map(|pair| pair[1] - pair[0]).collect();
-    assert!(rises.windows(2).all(|pair| pair[1] >= pair[0] * 2 - 2), "{got:?}");
+    assert!(rises.windows(2).all(|pair| pair[1] + 2 >= pair[0] * 2), "{got:?}");
     assert!(limit.is_limited(reopens + SECOND * 6));
     assert!(!limit.is_limited(reopens + SECOND * 10));
     assert_eq!(send(&mut limit, reopens + SECOND * 10).len(), 64);
@@ -289,7 +337,7 @@ fn jitter_is_up_to_a_quarter_of_the_wait_and_never_comes_before_the_vaults_word(
         (0, 1.0, 250),
         (100, 1.0, 350),
         (1_000, 0.0, 1_000),
-        (1_000, 0.5, 1_125),
+        (4_000, 0.5, 4_250),
         (1_000, 1.0, 1_250),
         (8_000, 1.0, 10_000),
         (1_000, -1.0, 1_000),
@@ -308,10 +356,10 @@ fn jitter_is_drawn_once_for_all_refusals_of_an_epoch() {
     let (mut limit, begin) = (limit(), Instant::now());
     let sent = send(&mut limit, begin);
     for (number, request) in sent.into_iter().enumerate() {
-        let jitter = if number == 0 { 0.1 } else { 1.0 };
+        let jitter = if number == 0 { 0.2 } else { 1.0 };
         limit.refused(request, begin, Some(SECOND), jitter);
     }
-    assert_eq!(limit.next(begin), Next::At(begin + MS * 1_025));
+    assert_eq!(limit.next(begin), Next::At(begin + MS * 1_010));
 }
 
 #[test]
