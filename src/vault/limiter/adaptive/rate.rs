@@ -37,7 +37,7 @@ const MIN_STEP: f64 = 0.25;
 const MAX_RATE: f64 = 1_000.0;
 
 /// How much unused rate of a limited vault can accumulate and be used at once.
-const RATE_SLACK: Duration = Duration::from_millis(50);
+const RATE_SLACK: Duration = Duration::from_millis(25);
 
 /// The same after the wait of a first refusal, if few requests were sent before it, and the vault answered enough.
 const MAX_FIRST_SLACK: Duration = Duration::from_millis(100);
