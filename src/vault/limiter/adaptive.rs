@@ -95,8 +95,6 @@ struct Refusal {
     /// many draws the largest would win.
     jitter: f64,
     refused: u32,
-    /// The number of requests that were withdrawn. It is not known whether the vault would have answered them.
-    withdrawn: u32,
     /// The number of the first refused request.
     first: u64,
     /// The number of answers to requests that were in flight when the epoch began.
@@ -208,14 +206,6 @@ impl AdaptiveLimit {
         self.ended(request);
     }
 
-    /// Records that a request was withdrawn before it was sent, since the vault refused another.
-    pub(super) fn withdrawn(&mut self, request: InFlight) {
-        if let Some(refusal) = &mut self.refusal {
-            refusal.withdrawn += 1;
-        }
-        self.ended(request);
-    }
-
     /// Records the end of a request without an answer.
     pub(super) fn ended(&mut self, _request: InFlight) {
         self.in_flight -= 1;
@@ -243,7 +233,6 @@ impl AdaptiveLimit {
             reopens_at: self.refusal.as_ref().map_or(now, |earlier| earlier.reopens_at.max(now)),
             jitter: jitter.clamp(0.0, 1.0),
             refused: 0,
-            withdrawn: 0,
             first,
             answered: 0,
             answered_later: 0,
@@ -276,8 +265,7 @@ impl AdaptiveLimit {
 impl Refusal {
     fn is_stray(&self, start: Start) -> bool {
         // A single refusal proves nothing, even if there was no other request that could have been answered.
-        let is_single = self.refused == 1 && self.withdrawn == 0;
-        !start.forgiven_before && (is_single || self.answered_later >= self.refused * STRAY_ANSWERS)
+        !start.forgiven_before && (self.refused == 1 || self.answered_later >= self.refused * STRAY_ANSWERS)
     }
 }
 

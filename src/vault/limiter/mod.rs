@@ -209,13 +209,6 @@ impl Permit {
         }
     }
 
-    /// Records that the request was withdrawn before it was sent, since the vault refused another.
-    pub(super) fn withdrawn(mut self) {
-        if let Some(request) = self.request.take() {
-            self.limiter.lock().withdrawn(request);
-        }
-    }
-
     /// Records a 429. `retry_after` is the wait that the vault named, and `jitter` a random number from 0 to 1.
     pub(super) fn refused(mut self, retry_after: Option<Duration>, jitter: f64) {
         let Some(request) = self.request.take() else { return };

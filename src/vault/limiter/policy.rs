@@ -155,7 +155,6 @@ impl Policy for LimiterPolicy {
                 answer = below(&ctx, request, next) => Some(answer),
             };
             let Some(answer) = answer else {
-                permit.withdrawn();
                 queued.mark_waiting();
                 continue;
             };

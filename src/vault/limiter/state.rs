@@ -92,11 +92,6 @@ impl<T> LimiterState<T> {
         self.limit.refused(request, now, retry_after, jitter);
     }
 
-    /// Records that a request was withdrawn before it was sent, since the vault refused another.
-    pub fn withdrawn(&mut self, request: InFlight) {
-        self.limit.withdrawn(request);
-    }
-
     /// Records the end of a request without an answer.
     pub fn ended(&mut self, request: InFlight) {
         self.limit.ended(request);
