@@ -120,8 +120,9 @@ impl<'a> MountAttempt<'a> {
             // The pod's previous mount likely left a connection open.
             MountKind::Republish => 0,
         };
-        let vaults = &self.mounter.vaults;
-        self.vaults.iter().filter_map(|vault| vaults.prewarm(&vault.endpoint, reads(vault))).collect()
+        let (vaults, identity) = (&self.mounter.vaults, self.identity.to_string());
+        let prewarm = |vault: &MountVault| vaults.prewarm(&vault.endpoint, &identity, reads(vault));
+        self.vaults.iter().filter_map(prewarm).collect()
     }
 
     async fn probe(&self) {

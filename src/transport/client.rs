@@ -22,7 +22,7 @@ use crate::spec::vault::VaultStanding;
 
 use super::{
     answer::{AnswerReader, ResponseError, lost},
-    connect::{ConnectPhase, Connector, MAX_CONNECTIONS_OF_HOST, MountGuard, Route, Uses, authority},
+    connect::{ConnectPhase, Connector, MountGuard, Route, Uses, authority},
     dispatch::Dispatch,
     observe::{Observer, RequestLine},
     pools::Pools,
@@ -54,16 +54,18 @@ impl Client {
         Transport::with_policy(Arc::new(self.clone()))
     }
 
-    /// Opens connections to the host of `url` until there are `connections` of them, as far as the room for unused ones
-    /// allows. Returns at once. If a connection fails, the request that needs it reports the error.
+    /// Opens connections to the host of `url` until there are as many as its mounts have reads, as far as the room for
+    /// unused ones allows. Mounts of one `identity` share their reads. Returns at once. If a connection fails, the request
+    /// that needs it reports the error.
     pub(super) fn prewarm(
         &self,
         url: &azure_core::http::Url,
-        connections: usize,
         standing: VaultStanding,
+        identity: &str,
+        reads: usize,
     ) -> Option<MountGuard> {
         let uri = url.as_str().parse().ok()?;
-        Some(self.connector.prewarm(&uri, connections.min(MAX_CONNECTIONS_OF_HOST), standing))
+        Some(self.connector.prewarm(&uri, standing, identity, reads))
     }
 
     /// Returns the phase that connections to the host of `url` wait in; `None` if one is established, or none is

@@ -161,14 +161,16 @@ impl ClientFactory {
 }
 
 impl ClientFactory {
-    /// Opens connections to the vault at `url`, so that there are `connections` of them when its reads begin.
+    /// Opens connections to the vault at `url`, so that there is one for each read of the mounts under way when their
+    /// reads begin. Mounts of one `identity` share their reads.
     pub(crate) fn prewarm(
         &self,
         url: &Url,
-        connections: usize,
         standing: VaultStanding,
+        identity: &str,
+        reads: usize,
     ) -> Option<MountGuard> {
-        self.transports.azure_client.prewarm(url, connections, standing)
+        self.transports.azure_client.prewarm(url, standing, identity, reads)
     }
 }
 

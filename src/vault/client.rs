@@ -86,10 +86,16 @@ impl Vaults {
         })
     }
 
-    /// Opens connections for a number of reads from the vault at `endpoint`, while their token is still being requested.
-    /// The reads report failures.
-    pub(crate) fn prewarm(&self, endpoint: &VaultEndpoint, reads: usize) -> Option<MountGuard> {
-        self.clients.prewarm(&endpoint.url, reads, self.authenticated.standing(endpoint.name()))
+    /// Opens connections for a number of reads of `identity` from the vault at `endpoint`, while their token is still
+    /// being requested. The reads report failures.
+    pub(crate) fn prewarm(
+        &self,
+        endpoint: &VaultEndpoint,
+        identity: &str,
+        reads: usize,
+    ) -> Option<MountGuard> {
+        let standing = self.authenticated.standing(endpoint.name());
+        self.clients.prewarm(&endpoint.url, standing, identity, reads)
     }
 
     /// Requests the challenge of the vault at `endpoint` if it is not known. If the vault answers with something other

@@ -58,6 +58,26 @@ async fn connections_and_the_challenge_are_prewarmed_during_the_token_request() 
 }
 
 #[tokio::test]
+async fn pods_that_start_together_get_connections_for_the_reads_of_each_identity() {
+    let (azure, names) = Azure::with_numbered_secrets(20).await;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let provider = Provider::start(&azure);
+    // No read begins before the test has seen enough.
+    azure.faults().inject(Route::token_endpoint(), Fault::Hang);
+    let first = MountCall::of_secrets(&azure, &names);
+    let second = first.clone().with("clientID", "eeeeeeee-0000-0000-0000-000000000004");
+    let mounts = [&first, &second, &second].map(|call| {
+        let (driver, call) = (provider.driver(), call.of_another_pod());
+        tokio::spawn(async move { driver.mount(&call).await.map(drop) })
+    });
+
+    // Two to Entra, and one for each read of the two identities.
+    let prepared = azure.journal().wait_until(|journal| journal.connections() >= 42);
+    tokio::time::timeout(Duration::from_secs(30), prepared).await.expect("they do not wait for the tokens");
+    mounts.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
 async fn ten_pods_at_once_cost_one_token_and_one_challenge() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     azure.latency().set(Duration::from_millis(30));

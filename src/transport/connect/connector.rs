@@ -89,13 +89,15 @@ impl Connector {
     pub(in crate::transport) fn prewarm(
         &self,
         uri: &Uri,
-        connections: usize,
         standing: VaultStanding,
+        identity: &str,
+        reads: usize,
     ) -> MountGuard {
         let authority = authority(uri);
-        let guard = self.prewarmed.enter(&authority, standing);
+        let guard = self.prewarmed.enter(&authority, standing, identity, reads);
+        let needed = self.prewarmed.needed(&authority).min(MAX_CONNECTIONS_OF_HOST);
         let most = self.connection_count.open(&authority) + self.prewarmed.room(standing);
-        let missing = self.connection_count.missing(&authority, connections.min(most));
+        let missing = self.connection_count.missing(&authority, needed.min(most));
         if missing.is_empty() {
             return guard;
         }

@@ -68,9 +68,19 @@ impl State {
 /// The unused connections to a host, and the mounts that may use them.
 struct Host {
     standing: VaultStanding,
-    mounts: usize,
+    /// By identity. It has those with mounts alone.
+    demands: HashMap<Arc<str>, Demand>,
     /// With their start times, the oldest first.
     waiting: VecDeque<(Instant, PendingConnection)>,
+}
+
+/// The mounts of one identity. They share most of their reads, so that together they need the connections of one.
+struct Demand {
+    mounts: usize,
+    /// The most reads of one of them.
+    reads: usize,
+    /// The start time of the newest one.
+    newest: Instant,
 }
 
 /// A guard that counts a mount among those that may use a host's connections. When the last of them has failed, the
@@ -79,6 +89,7 @@ struct Host {
 pub(crate) struct MountGuard {
     prewarmed: PrewarmedConnections,
     authority: String,
+    identity: Arc<str>,
     outcome: Outcome,
 }
 
@@ -89,13 +100,31 @@ enum Outcome {
 }
 
 impl PrewarmedConnections {
-    /// Counts a mount that may use connections to this host.
-    pub(in crate::transport) fn enter(&self, authority: &str, standing: VaultStanding) -> MountGuard {
+    /// Counts a mount of `identity` that may use connections to this host for a number of reads.
+    pub(in crate::transport) fn enter(
+        &self,
+        authority: &str,
+        standing: VaultStanding,
+        identity: &str,
+        reads: usize,
+    ) -> MountGuard {
+        let identity = Arc::from(identity);
         let mut state = self.lock();
         let host = state.hosts.entry(authority.to_owned()).or_insert_with(|| Host::new(standing));
         host.standing = standing;
-        host.mounts += 1;
-        MountGuard { prewarmed: self.clone(), authority: authority.to_owned(), outcome: Outcome::Failed }
+        let newest = Instant::now();
+        let demand = host.demands.entry(Arc::clone(&identity)).or_insert(Demand { mounts: 0, reads, newest });
+        *demand = Demand { mounts: demand.mounts + 1, reads: demand.reads.max(reads), newest };
+        let (prewarmed, authority) = (self.clone(), authority.to_owned());
+        MountGuard { prewarmed, authority, identity, outcome: Outcome::Failed }
+    }
+
+    /// Returns how many connections to a host its mounts need. Those that are older than [`UNCLAIMED`] do not count: they
+    /// would have used their connections by now.
+    pub(in crate::transport) fn needed(&self, authority: &str) -> usize {
+        let state = self.lock();
+        let demands = state.hosts.get(authority).into_iter().flat_map(|host| host.demands.values());
+        demands.filter(|demand| demand.newest.elapsed() < UNCLAIMED).map(|demand| demand.reads).sum()
     }
 
     /// Returns how many connections to a host of this standing may be opened now.
@@ -187,7 +216,16 @@ impl Drop for TakenConnection {
 
 impl Host {
     fn new(standing: VaultStanding) -> Self {
-        Self { standing, mounts: 0, waiting: VecDeque::new() }
+        Self { standing, demands: HashMap::new(), waiting: VecDeque::new() }
+    }
+
+    /// Counts a mount of `identity` less.
+    fn leave(&mut self, identity: &str) {
+        let Some(demand) = self.demands.get_mut(identity) else { return };
+        demand.mounts -= 1;
+        if demand.mounts == 0 {
+            self.demands.remove(identity);
+        }
     }
 }
 
@@ -203,8 +241,8 @@ impl Drop for MountGuard {
         let is_last = {
             let mut state = self.prewarmed.lock();
             let Some(host) = state.hosts.get_mut(&self.authority) else { return };
-            host.mounts -= 1;
-            let is_last = host.mounts == 0;
+            host.leave(&self.identity);
+            let is_last = host.demands.is_empty();
             forget_unused(&mut state.hosts, &self.authority);
             is_last
         };
@@ -216,129 +254,10 @@ impl Drop for MountGuard {
 
 /// Removes a host without mounts and connections.
 fn forget_unused(hosts: &mut HashMap<String, Host>, authority: &str) {
-    if hosts.get(authority).is_some_and(|host| host.mounts == 0 && host.waiting.is_empty()) {
+    if hosts.get(authority).is_some_and(|host| host.demands.is_empty() && host.waiting.is_empty()) {
         hosts.remove(authority);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use VaultStanding::{Authenticated, Unauthenticated};
-
-    use super::*;
-
-    /// Opens a connection, and returns its other end.
-    fn open(
-        prewarmed: &PrewarmedConnections,
-        authority: &str,
-    ) -> oneshot::Sender<io::Result<PooledConnection>> {
-        let (promise, promised) = oneshot::channel();
-        prewarmed.keep(authority, promised);
-        promise
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn connections_without_a_request_are_dropped() {
-        let prewarmed = PrewarmedConnections::default();
-        let mut mount = prewarmed.enter("lab:443", Authenticated);
-        let first = open(&prewarmed, "lab:443");
-        tokio::time::advance(UNCLAIMED / 2).await;
-        let second = open(&prewarmed, "lab:443");
-        mount.succeeded();
-        drop(mount);
-        tokio::time::advance(UNCLAIMED / 2).await;
-        prewarmed.evict_expired("lab:443");
-        assert!(first.is_closed() && !second.is_closed());
-        assert!(prewarmed.take("lab:443").is_some() && prewarmed.take("lab:443").is_none());
-        assert!(prewarmed.lock().hosts.is_empty(), "a host that nothing waits for is forgotten");
-    }
-
-    #[test]
-    fn connections_are_dropped_with_the_last_mount_that_failed() {
-        let prewarmed = PrewarmedConnections::default();
-        let (one, other) = (prewarmed.enter("lab", Unauthenticated), prewarmed.enter("lab", Unauthenticated));
-        let connection = open(&prewarmed, "lab");
-        drop(one);
-        assert!(!connection.is_closed(), "the other mount may use it");
-        drop(other);
-        assert!(connection.is_closed());
-        assert!(prewarmed.lock().hosts.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_whose_request_ends_before_it_is_open_is_the_next_requests() {
-        let prewarmed = PrewarmedConnections::default();
-        let mount = prewarmed.enter("lab", Authenticated);
-        let first = open(&prewarmed, "lab");
-        tokio::time::advance(UNCLAIMED / 4).await;
-        let second = open(&prewarmed, "lab");
-        let taken = [(); 2].map(|()| prewarmed.take("lab").unwrap());
-        taken.into_iter().for_each(drop);
-        assert!(!first.is_closed() && !second.is_closed());
-        let failed = |name: &str| Err(io::Error::other(name.to_owned()));
-        drop([first.send(failed("first")), second.send(failed("second"))]);
-        for expected in ["first", "second"] {
-            let error = prewarmed.take("lab").unwrap().opened().await.err().unwrap();
-            assert_eq!(error.to_string(), expected);
-        }
-        assert!(prewarmed.take("lab").is_none());
-
-        // It is as old as before, and takes no more room than there is.
-        let old = open(&prewarmed, "lab");
-        let taken = prewarmed.take("lab").unwrap();
-        tokio::time::advance(UNCLAIMED).await;
-        drop(taken);
-        assert!(old.is_closed());
-        let surplus = open(&prewarmed, "lab");
-        let taken = prewarmed.take("lab").unwrap();
-        let others: Vec<_> = (0..MAX_UNCLAIMED).map(|_| open(&prewarmed, "lab")).collect();
-        drop(taken);
-        assert!(surplus.is_closed() && others.iter().all(|other| !other.is_closed()));
-        drop(mount);
-    }
-
-    #[test]
-    fn all_hosts_share_the_room_for_unclaimed_connections() {
-        let prewarmed = PrewarmedConnections::default();
-        let mut open_ones = Vec::new();
-        let mut fill = |standing, name: &str| {
-            let before = open_ones.len();
-            for number in 0..200 {
-                let host = format!("{name}-{number}");
-                let guard = prewarmed.enter(&host, standing);
-                for _ in 0..64.min(prewarmed.room(standing)) {
-                    open_ones.push(open(&prewarmed, &host));
-                }
-                std::mem::forget(guard);
-            }
-            open_ones.len() - before
-        };
-        assert_eq!(fill(Unauthenticated, "invented"), 64);
-        assert_eq!(fill(Authenticated, "lab"), 64);
-        assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (0, 0));
-        let _lab = prewarmed.take("lab-0").unwrap();
-        assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (1, 0));
-        let _invented = prewarmed.take("invented-0").unwrap();
-        assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (2, 1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn connections_that_failed_mounts_leave_unused_take_their_room_for_ten_seconds() {
-        let prewarmed = PrewarmedConnections::default();
-        let mount = |standing, connections| {
-            let guard = prewarmed.enter("lab", standing);
-            (0..connections).for_each(|_| drop(open(&prewarmed, "lab")));
-            drop(guard);
-        };
-        mount(Unauthenticated, 40);
-        tokio::time::advance(UNCLAIMED / 2).await;
-        mount(Unauthenticated, 20);
-        assert_eq!((prewarmed.room(Authenticated), prewarmed.room(Unauthenticated)), (128, 4));
-        tokio::time::advance(UNCLAIMED / 2).await;
-        assert_eq!(prewarmed.room(Unauthenticated), 44);
-        mount(Authenticated, 20);
-        assert_eq!(prewarmed.room(Unauthenticated), 44);
-        tokio::time::advance(UNCLAIMED / 2).await;
-        assert_eq!(prewarmed.room(Unauthenticated), 64);
-    }
-}
+mod tests;
