@@ -13,6 +13,7 @@ mod receive;
 pub mod socket;
 mod spec_memory;
 pub mod status;
+mod turnstile;
 
 use std::{future::Future, time::Duration};
 

@@ -27,6 +27,7 @@ use super::{
     parsing::{Refusal, RequestParser, RequestTexts},
     receive::Received,
     status::{self, Failed},
+    turnstile::Turnstile,
 };
 
 /// The version of the provider protocol.
@@ -45,12 +46,13 @@ pub struct Provider {
     metrics: Metrics,
     drain: Drain,
     parser: RequestParser,
+    starts: Turnstile,
 }
 
 impl Provider {
     /// Returns a service that mounts with `mounter`, as long as `drain` takes new mounts.
     pub fn new(mounter: Mounter, metrics: Metrics, drain: Drain) -> Self {
-        Self { mounter, metrics, drain, parser: RequestParser::new() }
+        Self { mounter, metrics, drain, parser: RequestParser::new(), starts: Turnstile::new() }
     }
 
     fn refuse(&self, target_path: &str) -> Status {
@@ -73,6 +75,7 @@ impl Provider {
             let waited = received.as_ref().map_or(Duration::ZERO, |received| received.at.elapsed());
             time_left.map(|left| left.saturating_sub(waited))
         };
+        self.starts.pass().await;
         let (limit, budget) = self.mounter.limit(left());
         let admitted = self.parser.admit(texts, limit, || self.metrics.waiting()).await;
         drop(permit);

@@ -87,14 +87,24 @@ impl Transports {
             ..azure_route(Roots::system()?, proxy, timeouts)
         });
         let node = Client::new(Route { observer: observer.clone(), ..node_route(timeouts) });
-        Ok(Self {
-            azure: azure.transport(),
-            azure_client: azure,
-            node: Transport::new(Arc::new(node)),
-            cluster: Resolver::system(),
-            timeouts,
-            observer,
-        })
+        Ok(Self::over(azure, Transport::new(Arc::new(node)), Resolver::system(), timeouts, observer))
+    }
+
+    /// Returns transports over these clients.
+    pub fn over(
+        azure: Client,
+        node: Transport,
+        cluster: Resolver,
+        timeouts: Timeouts,
+        observer: Observer,
+    ) -> Self {
+        Self { azure: azure.transport(), azure_client: azure, node, cluster, timeouts, observer }
+    }
+
+    /// Replaces the client for Entra and Key Vault.
+    pub fn set_azure(&mut self, azure: Client) {
+        self.azure = azure.transport();
+        self.azure_client = azure;
     }
 }
 

@@ -8,10 +8,7 @@ use std::{
 };
 
 use akv_emulator::{Fault, Route};
-use akv_provider::transport::{
-    Client, Observer, Proxy, Resolve, Resolver, Roots, Route as WayOut, Timeouts, Transports,
-};
-use azure_core::http::Transport;
+use akv_provider::transport::{Client, Observer, Proxy, Resolve, Resolver, Roots, Route as WayOut, Timeouts};
 use futures::future::BoxFuture;
 use tonic::Code;
 
@@ -142,9 +139,8 @@ fn provider_with(azure: &Azure, lab: Result<SocketAddr, ErrorKind>) -> Provider 
         timeouts,
         observer: Observer::none(),
     });
-    let azure_transport = Transport::new(Arc::new(client.clone()));
-    let transports =
-        Transports { azure: azure_transport, azure_client: client, ..azure.transports_with(timeouts) };
+    let mut transports = azure.transports_with(timeouts);
+    transports.set_azure(client);
     Provider::start_over_changed(azure, transports, |config| config.mounts.budget = budget)
 }
 

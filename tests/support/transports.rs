@@ -24,14 +24,7 @@ pub fn transports(azure: &Emulator, cluster: Resolver, timeouts: Timeouts) -> Re
         nmi: azure.nmi_address(),
     };
     let client = transport::azure(roots, Proxy::all(&azure.proxy_url()), timeouts);
-    Ok(Transports {
-        azure: client.transport(),
-        azure_client: client,
-        node: Transport::new(Arc::new(node)),
-        cluster,
-        timeouts,
-        observer: Observer::none(),
-    })
+    Ok(Transports::over(client, Transport::new(Arc::new(node)), cluster, timeouts, Observer::none()))
 }
 
 /// A client that redirects requests for the node's fixed addresses to the emulator.

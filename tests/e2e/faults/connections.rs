@@ -126,10 +126,7 @@ fn by_names(azure: &Azure, proxy: Option<&str>, names: Switch) -> impl FnOnce(&m
     let names = Resolver(Arc::new(names));
     let observer = Observer::none();
     let client = Client::new(Route { roots: Some(roots), proxy, names, timeouts: TIMEOUTS, observer });
-    move |transports| {
-        transports.azure = client.transport();
-        transports.azure_client = client;
-    }
+    move |transports| transports.set_azure(client)
 }
 
 /// More look-ups than any test makes.
@@ -207,14 +204,7 @@ async fn an_unreachable_vault_is_reported_with_its_name() {
         let (proxy, observer) = (Proxy::none(), Observer::none());
         let route = Route { roots: Some(roots), proxy, names, timeouts: TIMEOUTS, observer };
         let client = Client::new(route);
-        let fixture = FaultFixture::over(
-            azure,
-            |_| {},
-            |transports| {
-                transports.azure = client.transport();
-                transports.azure_client = client;
-            },
-        );
+        let fixture = FaultFixture::over(azure, |_| {}, |transports| transports.set_azure(client));
         let status = fixture.mount().await.unwrap_err();
         assert_eq!(status.code(), FailedPrecondition, "{status}");
         assert!(
@@ -248,14 +238,7 @@ async fn an_untrusted_certificate_is_reported_as_such() {
     let other = Azure::with_own_authority().await;
     let roots = Roots::from_pem(other.ca_pem().as_bytes()).unwrap();
     let client = transport::azure(roots, Proxy::all(&azure.proxy_url()), TIMEOUTS);
-    let fixture = FaultFixture::over(
-        azure,
-        |_| {},
-        |transports| {
-            transports.azure = client.transport();
-            transports.azure_client = client;
-        },
-    );
+    let fixture = FaultFixture::over(azure, |_| {}, |transports| transports.set_azure(client));
     let status = fixture.mount().await.unwrap_err();
     assert_eq!(status.code(), FailedPrecondition, "{status}");
     assert!(status.message().contains("certificate"), "{status}");

@@ -5,7 +5,6 @@ use std::{net::SocketAddr, sync::Arc};
 use akv_provider::transport::{
     Client, Observer, Proxy, Resolve, Resolver, Roots, Route as WayOut, Transports,
 };
-use azure_core::http::Transport;
 use futures::future::BoxFuture;
 use tonic::Code;
 
@@ -35,7 +34,9 @@ pub(super) fn over(azure: &Azure, ca: &str, proxy: Proxy, vaults: Option<SocketA
         timeouts: short_backoffs(),
         observer: Observer::none(),
     });
-    Transports { azure: Transport::new(Arc::new(client.clone())), azure_client: client, ..azure.transports() }
+    let mut transports = azure.transports();
+    transports.set_azure(client);
+    transports
 }
 
 #[tokio::test]
