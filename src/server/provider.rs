@@ -75,7 +75,10 @@ impl Provider {
             let waited = received.as_ref().map_or(Duration::ZERO, |received| received.at.elapsed());
             time_left.map(|left| left.saturating_sub(waited))
         };
-        self.starts.pass().await;
+        // Few have a permit at once, and others wait for it.
+        if permit.is_none() {
+            self.starts.pass().await;
+        }
         let (limit, budget) = self.mounter.limit(left());
         let admitted = self.parser.admit(texts, limit, || self.metrics.waiting()).await;
         drop(permit);

@@ -2,8 +2,8 @@
 
 use tokio::{sync::Semaphore, task};
 
-/// Lets one mount begin at a time, and lets everything run before the next one that can. Otherwise the requests of the
-/// first mount of a burst would be sent after the last one was parsed.
+/// Lets one mount begin at a time, each after everything else that is ready has run. Otherwise the requests of the first
+/// mount of a burst would be sent after the last one was parsed.
 #[derive(Debug)]
 pub(super) struct Turnstile(Semaphore);
 
@@ -23,6 +23,8 @@ impl Turnstile {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+
+    use futures::poll;
 
     use super::*;
 
@@ -46,14 +48,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_mount_that_is_given_up_leaves_its_turn_to_the_next() {
-        let turnstile = Arc::new(Turnstile::new());
-        let mounts = [(); 3].map(|()| {
-            let turnstile = turnstile.clone();
-            task::spawn(async move { turnstile.pass().await })
-        });
-        mounts[0].abort();
-        mounts[1].abort();
-        let [_, _, last] = mounts;
-        last.await.unwrap();
+        let turnstile = Turnstile::new();
+        let mut mounts: Vec<_> = (0..3).map(|_| Box::pin(turnstile.pass())).collect();
+        for mount in &mut mounts {
+            assert!(poll!(mount).is_pending());
+        }
+        let last = mounts.pop().unwrap();
+        drop(mounts);
+        last.await;
     }
 }

@@ -54,18 +54,18 @@ impl Client {
         Transport::with_policy(Arc::new(self.clone()))
     }
 
-    /// Opens connections to the host of `url` until there are as many as its mounts have reads, as far as the room for
-    /// unused ones allows. Mounts of one `identity` share their reads. Returns at once. If a connection fails, the request
-    /// that needs it reports the error.
+    /// Opens connections to the host of `url` for the reads of its mounts, this one and others, as far as the limits
+    /// allow. Mounts with the same `sharers` share their reads. Returns at once. If a connection fails, the request that
+    /// needs it reports the error.
     pub(super) fn prewarm(
         &self,
         url: &azure_core::http::Url,
         standing: VaultStanding,
-        identity: &str,
+        sharers: &Arc<str>,
         reads: usize,
     ) -> Option<MountGuard> {
         let uri = url.as_str().parse().ok()?;
-        Some(self.connector.prewarm(&uri, standing, identity, reads))
+        Some(self.connector.prewarm(&uri, standing, sharers, reads))
     }
 
     /// Returns the phase that connections to the host of `url` wait in; `None` if one is established, or none is

@@ -172,15 +172,15 @@ impl ClientFactory {
 
 impl ClientFactory {
     /// Opens connections to the vault at `url`, so that there is one for each read of the mounts under way when their
-    /// reads begin. Mounts of one `identity` share their reads.
+    /// reads begin. Mounts with the same `sharers` share their reads.
     pub(crate) fn prewarm(
         &self,
         url: &Url,
         standing: VaultStanding,
-        identity: &str,
+        sharers: &Arc<str>,
         reads: usize,
     ) -> Option<MountGuard> {
-        self.transports.azure_client.prewarm(url, standing, identity, reads)
+        self.transports.azure_client.prewarm(url, standing, sharers, reads)
     }
 }
 

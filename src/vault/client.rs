@@ -86,16 +86,16 @@ impl Vaults {
         })
     }
 
-    /// Opens connections for a number of reads of `identity` from the vault at `endpoint`, while their token is still
-    /// being requested. The reads report failures.
+    /// Opens connections for a number of reads from the vault at `endpoint`, while their token is still being requested.
+    /// Mounts with the same `sharers` share their reads. The reads report failures.
     pub(crate) fn prewarm(
         &self,
         endpoint: &VaultEndpoint,
-        identity: &str,
+        sharers: &Arc<str>,
         reads: usize,
     ) -> Option<MountGuard> {
         let standing = self.authenticated.standing(endpoint.name());
-        self.clients.prewarm(&endpoint.url, standing, identity, reads)
+        self.clients.prewarm(&endpoint.url, standing, sharers, reads)
     }
 
     /// Requests the challenge of the vault at `endpoint` if it is not known. If the vault answers with something other

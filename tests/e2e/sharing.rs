@@ -61,7 +61,7 @@ async fn connections_and_the_challenge_are_prewarmed_during_the_token_request() 
 async fn pods_that_start_together_get_connections_for_the_reads_of_each_identity() {
     let (azure, names) = Azure::with_numbered_secrets(20).await;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let provider = Provider::start(&azure);
+    let (provider, _) = Provider::start_with_ports(&azure, |admin| admin.metrics_port = Some(0));
     // No read begins before the test has seen enough.
     azure.faults().inject(Route::token_endpoint(), Fault::Hang);
     let first = MountCall::of_secrets(&azure, &names);
@@ -74,6 +74,8 @@ async fn pods_that_start_together_get_connections_for_the_reads_of_each_identity
     // Two to Entra, and one for each read of the two identities.
     let prepared = azure.journal().wait_until(|journal| journal.connections() >= 42);
     tokio::time::timeout(Duration::from_secs(30), prepared).await.expect("they do not wait for the tokens");
+    provider.wait_for_metric("akv_mounts_in_flight 3").await;
+    assert_eq!(azure.journal().connections(), 42);
     mounts.iter().for_each(tokio::task::JoinHandle::abort);
 }
 

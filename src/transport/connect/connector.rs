@@ -90,11 +90,14 @@ impl Connector {
         &self,
         uri: &Uri,
         standing: VaultStanding,
-        identity: &str,
+        sharers: &Arc<str>,
         reads: usize,
     ) -> MountGuard {
         let authority = authority(uri);
-        let guard = self.prewarmed.enter(&authority, standing, identity, reads);
+        let guard = self.prewarmed.enter(&authority, standing, sharers, reads);
+        if reads == 0 {
+            return guard;
+        }
         let needed = self.prewarmed.needed(&authority).min(MAX_CONNECTIONS_OF_HOST);
         let most = self.connection_count.open(&authority) + self.prewarmed.room(standing);
         let missing = self.connection_count.missing(&authority, needed.min(most));

@@ -68,19 +68,17 @@ impl State {
 /// The unused connections to a host, and the mounts that may use them.
 struct Host {
     standing: VaultStanding,
-    /// By identity. It has those with mounts alone.
-    demands: HashMap<Arc<str>, Demand>,
+    /// The mounts under way, by who shares their reads.
+    mounts: HashMap<Arc<str>, Vec<Demand>>,
     /// With their start times, the oldest first.
     waiting: VecDeque<(Instant, PendingConnection)>,
 }
 
-/// The mounts of one identity. They share most of their reads, so that together they need the connections of one.
+/// A mount's reads from a host.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Demand {
-    mounts: usize,
-    /// The most reads of one of them.
+    since: Instant,
     reads: usize,
-    /// The start time of the newest one.
-    newest: Instant,
 }
 
 /// A guard that counts a mount among those that may use a host's connections. When the last of them has failed, the
@@ -89,7 +87,8 @@ struct Demand {
 pub(crate) struct MountGuard {
     prewarmed: PrewarmedConnections,
     authority: String,
-    identity: Arc<str>,
+    sharers: Arc<str>,
+    demand: Demand,
     outcome: Outcome,
 }
 
@@ -100,31 +99,31 @@ enum Outcome {
 }
 
 impl PrewarmedConnections {
-    /// Counts a mount of `identity` that may use connections to this host for a number of reads.
+    /// Counts a mount that may use connections to this host for a number of reads. Mounts with the same `sharers` share
+    /// their reads.
     pub(in crate::transport) fn enter(
         &self,
         authority: &str,
         standing: VaultStanding,
-        identity: &str,
+        sharers: &Arc<str>,
         reads: usize,
     ) -> MountGuard {
-        let identity = Arc::from(identity);
+        let demand = Demand { since: Instant::now(), reads };
         let mut state = self.lock();
         let host = state.hosts.entry(authority.to_owned()).or_insert_with(|| Host::new(standing));
         host.standing = standing;
-        let newest = Instant::now();
-        let demand = host.demands.entry(Arc::clone(&identity)).or_insert(Demand { mounts: 0, reads, newest });
-        *demand = Demand { mounts: demand.mounts + 1, reads: demand.reads.max(reads), newest };
-        let (prewarmed, authority) = (self.clone(), authority.to_owned());
-        MountGuard { prewarmed, authority, identity, outcome: Outcome::Failed }
+        host.mounts.entry(sharers.clone()).or_default().push(demand);
+        let (prewarmed, authority, sharers) = (self.clone(), authority.to_owned(), sharers.clone());
+        MountGuard { prewarmed, authority, sharers, demand, outcome: Outcome::Failed }
     }
 
-    /// Returns how many connections to a host its mounts need. Those that are older than [`UNCLAIMED`] do not count: they
-    /// would have used their connections by now.
+    /// Returns how many connections the mounts of a host need together: for each group that shares reads, the most reads of
+    /// one mount. A mount older than [`UNCLAIMED`] does not count. Its connections were used or dropped by now.
     pub(in crate::transport) fn needed(&self, authority: &str) -> usize {
         let state = self.lock();
-        let demands = state.hosts.get(authority).into_iter().flat_map(|host| host.demands.values());
-        demands.filter(|demand| demand.newest.elapsed() < UNCLAIMED).map(|demand| demand.reads).sum()
+        let groups = state.hosts.get(authority).into_iter().flat_map(|host| host.mounts.values());
+        let young = |demand: &&Demand| demand.since.elapsed() < UNCLAIMED;
+        groups.filter_map(|group| group.iter().filter(young).map(|demand| demand.reads).max()).sum()
     }
 
     /// Returns how many connections to a host of this standing may be opened now.
@@ -216,15 +215,16 @@ impl Drop for TakenConnection {
 
 impl Host {
     fn new(standing: VaultStanding) -> Self {
-        Self { standing, demands: HashMap::new(), waiting: VecDeque::new() }
+        Self { standing, mounts: HashMap::new(), waiting: VecDeque::new() }
     }
 
-    /// Counts a mount of `identity` less.
-    fn leave(&mut self, identity: &str) {
-        let Some(demand) = self.demands.get_mut(identity) else { return };
-        demand.mounts -= 1;
-        if demand.mounts == 0 {
-            self.demands.remove(identity);
+    fn leave(&mut self, sharers: &str, demand: Demand) {
+        let Some(group) = self.mounts.get_mut(sharers) else { return };
+        if let Some(place) = group.iter().position(|other| *other == demand) {
+            group.swap_remove(place);
+        }
+        if group.is_empty() {
+            self.mounts.remove(sharers);
         }
     }
 }
@@ -241,8 +241,8 @@ impl Drop for MountGuard {
         let is_last = {
             let mut state = self.prewarmed.lock();
             let Some(host) = state.hosts.get_mut(&self.authority) else { return };
-            host.leave(&self.identity);
-            let is_last = host.demands.is_empty();
+            host.leave(&self.sharers, self.demand);
+            let is_last = host.mounts.is_empty();
             forget_unused(&mut state.hosts, &self.authority);
             is_last
         };
@@ -254,7 +254,7 @@ impl Drop for MountGuard {
 
 /// Removes a host without mounts and connections.
 fn forget_unused(hosts: &mut HashMap<String, Host>, authority: &str) {
-    if hosts.get(authority).is_some_and(|host| host.demands.is_empty() && host.waiting.is_empty()) {
+    if hosts.get(authority).is_some_and(|host| host.mounts.is_empty() && host.waiting.is_empty()) {
         hosts.remove(authority);
     }
 }

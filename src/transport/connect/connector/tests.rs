@@ -75,7 +75,8 @@ async fn connections_made_ahead_share_one_look_up_of_the_hosts_name_or_of_the_pr
     for proxy in [Proxy::none(), Proxy::all("http://proxy.example")] {
         let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let names = Counting::new(Leads::To(host.local_addr().unwrap()));
-        let _mount = names.connector(proxy).prewarm(&lab(), VaultStanding::Unauthenticated, "web", 20);
+        let _mount =
+            names.connector(proxy).prewarm(&lab(), VaultStanding::Unauthenticated, &"web".into(), 20);
         let mut connections = Vec::new();
         while connections.len() < 20 {
             connections.push(host.accept().await.unwrap());
@@ -88,7 +89,7 @@ async fn connections_made_ahead_share_one_look_up_of_the_hosts_name_or_of_the_pr
 async fn a_name_that_is_not_known_is_looked_up_once_for_all_that_are_made_ahead() {
     let names = Counting::new(Leads::Nowhere);
     let connector = names.connector(Proxy::none());
-    let _mount = connector.prewarm(&lab(), VaultStanding::Unauthenticated, "web", 20);
+    let _mount = connector.prewarm(&lab(), VaultStanding::Unauthenticated, &"web".into(), 20);
     for _ in 0..20 {
         assert!(connector.prewarmed.take("lab.example").unwrap().opened().await.is_err());
     }
@@ -102,7 +103,7 @@ async fn a_name_that_is_not_known_is_looked_up_once_for_all_that_are_made_ahead(
 async fn connections_that_wait_for_one_name_each_say_so() {
     let names = Counting::new(Leads::Silence);
     let connector = names.connector(Proxy::none());
-    let _mount = connector.prewarm(&lab(), VaultStanding::Unauthenticated, "web", 3);
+    let _mount = connector.prewarm(&lab(), VaultStanding::Unauthenticated, &"web".into(), 3);
     tokio::task::yield_now().await;
     assert_eq!(connector.shared.dials.to("lab.example"), Some((3, ConnectPhase::Dns)));
     for _ in 0..3 {
@@ -116,7 +117,7 @@ async fn connections_that_wait_for_one_name_each_say_so() {
 async fn a_connection_that_is_being_opened_is_given_up_with_the_mount_that_failed() {
     let names = Counting::new(Leads::Silence);
     let connector = names.connector(Proxy::none());
-    let mount = connector.prewarm(&lab(), VaultStanding::Unauthenticated, "web", 3);
+    let mount = connector.prewarm(&lab(), VaultStanding::Unauthenticated, &"web".into(), 3);
     tokio::task::yield_now().await;
     assert_eq!(connector.connection_count.open("lab.example"), 3);
     drop(mount);
