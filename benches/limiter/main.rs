@@ -33,6 +33,7 @@ fn main() {
         ("refuses one request, in the middle", Limit::AllBut { number: 500 }, 1_000),
         ("answers 200 in each second", each_second(200), 800),
         ("answers 200 a second, 40 at once", bucket(200, 40), 800),
+        ("answers 200 a second, 40 at once", bucket(200, 40), 1_000),
         ("answers 50 a second, 10 at once", bucket(50, 10), 400),
         ("answers 20 a second, 5 at once", bucket(20, 5), 200),
         ("answers 200 a second, 40 at once", bucket(200, 40), 10_000),

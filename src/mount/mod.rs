@@ -131,7 +131,7 @@ impl Mounter {
     }
 
     /// Fetches everything that `spec` requests, within the operator's budget and the caller's `time_left`. The volume's
-    /// mount point is `target_path`.
+    /// mount point is `target_path`. The call came at `began`, so answers to reads that were sent later are new enough.
     ///
     /// # Errors
     /// Every object that could not be read, or why no object could. An error comes without files: half a volume may
@@ -140,11 +140,11 @@ impl Mounter {
         &self,
         mut spec: MountSpec,
         target_path: &str,
+        began: Instant,
         time_left: Option<Duration>,
     ) -> Result<Mounted, MountError> {
         let (limit, budget) = self.limit(time_left);
-        let began = Instant::now();
-        let until = began + limit;
+        let until = Instant::now() + limit;
         let volume = VolumeRef::new(&spec.pod, target_path);
         let kind = match volume {
             Some(volume) if self.served.contains(volume) => MountKind::Republish,

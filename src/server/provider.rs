@@ -1,12 +1,9 @@
 //! The gRPC methods `Version` and `Mount`: they convert between protocol and domain types, and decide nothing.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
@@ -68,6 +65,8 @@ impl Provider {
         received: Option<Received>,
         time_left: Option<Duration>,
     ) -> Result<Response<MountResponse>, Status> {
+        // The mount shares reads that are sent from now on.
+        let began = Instant::now();
         let texts = RequestTexts::of(&mut request);
         // The next large request arrives when the texts of this one are gone, and there is memory for what they ask for.
         let permit = received.as_ref().and_then(Received::take_permit);
@@ -104,22 +103,22 @@ impl Provider {
             "mount", pod = %spec.pod, vault = %spec.vault, identity_mode = spec.identity.name(),
         );
         // In a box, so that a request that waits for memory does not hold the space of a mount as well.
-        Box::pin(self.mount_spec(spec, &target_path, time_left).instrument(span)).await
+        Box::pin(self.mount_spec(spec, &target_path, began, time_left).instrument(span)).await
     }
 
     async fn mount_spec(
         &self,
         spec: MountSpec,
         target_path: &str,
+        began: Instant,
         time_left: Option<Duration>,
     ) -> Result<Response<MountResponse>, Status> {
-        let begin = Instant::now();
-        let mounted = self.mounter.mount(spec, target_path, time_left).await;
+        let mounted = self.mounter.mount(spec, target_path, began, time_left).await;
         let Mounted { volume, receipt } = mounted.map_err(|error| {
             let Failed { code, status, details: LogDetails { all, request_ids, seen } } =
                 status::from_mount(&error);
             self.metrics.failure(code);
-            let elapsed = begin.elapsed();
+            let elapsed = began.elapsed();
             let (request_ids, seen) = (non_empty(request_ids), non_empty(seen));
             tracing::warn!(
                 code = ?status.code(), error = ?status.message(), ?elapsed, request_ids, seen, all, "mount failed"
@@ -148,7 +147,7 @@ impl Provider {
             self.metrics.expires(vault, *object_type, name, *expires);
         }
         tracing::debug!(
-            files = volume.files.len(), taken_apart = volume.taken_apart, elapsed = ?begin.elapsed(), "mounted");
+            files = volume.files.len(), taken_apart = volume.taken_apart, elapsed = ?began.elapsed(), "mounted");
         let mut response = Response::new(volume.into());
         // The delivery layer confirms it.
         response.extensions_mut().insert(Arc::new(receipt));

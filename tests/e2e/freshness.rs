@@ -156,6 +156,26 @@ async fn pods_that_start_together_share_reads_in_flight() {
 }
 
 #[tokio::test]
+async fn a_pod_gets_a_read_that_another_one_sent_and_finished_since_it_began() {
+    let azure = Azure::with_secrets(&[("db-password", "old")]).await;
+    let provider = Provider::start(&azure);
+    let pods = deployment(&azure);
+    provider.driver().mount(&pods[0].of_another_pod()).await.unwrap();
+    azure.vaults().put_secret("lab", "db-password", "x");
+    azure.journal().clear();
+    // The second pod has a token of its own, which it waits for.
+    azure.latency().set_for(Route::token_endpoint(), Duration::from_secs(2));
+    let (driver, slow) = (provider.driver(), pods[1].of_another_pod());
+    let slow = tokio::spawn(async move { driver.mount(&slow).await });
+    azure.journal().wait_for_route(1, &Route::token_endpoint()).await;
+    let first = provider.driver().mount(&pods[0].of_another_pod()).await.unwrap();
+    assert_eq!(first.text("db-password"), "x", "its own read, since it began after the last one");
+    assert!(!slow.is_finished());
+    assert_eq!(slow.await.unwrap().unwrap().text("db-password"), "x");
+    assert_eq!(azure.journal().count(&reads()), 1, "{:?}", azure.journal().lines());
+}
+
+#[tokio::test]
 async fn two_identities_at_the_same_moment_read_each_for_itself() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);

@@ -107,8 +107,8 @@ impl ReadCache {
         }
     }
 
-    /// Returns the answer to `request`, and where it comes from: a cached one that is young enough for `reader`, one of
-    /// another mount that was sent after this one began, or a new one from `ask`.
+    /// Returns the answer to `request`, and where it comes from: a cached one that is young enough for `reader`, or to a
+    /// read that was sent after its mount began; one that another mount waits for; or a new one from `ask`.
     pub(in crate::vault) fn answer<V: Cacheable, F>(
         self: &Arc<Self>,
         vault: &Arc<str>,
@@ -132,8 +132,8 @@ impl ReadCache {
         let store = V::store(self);
         let max_age = self.settings.max_age(reader.kind).of_request(request);
         let kept = match reader.kind {
-            // A new pod gets no value because of a list.
-            MountKind::Initial => store.kept.get(&key, max_age, Instant::now()),
+            // A new pod gets no value because of a list. A read that was sent since its mount began is as new as its own.
+            MountKind::Initial => store.kept.get(&key, max_age.max(reader.began.elapsed()), Instant::now()),
             MountKind::Republish => store.kept.get_confirmed(&key, max_age, Instant::now()),
         };
         if let Some(value) = kept {
