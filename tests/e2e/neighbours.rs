@@ -98,7 +98,10 @@ async fn another_process_of_the_same_user_cannot_read_the_memory() {
     open_up(dir.path(), 0o777);
     // A copy, since other users may not have access to the build folder.
     let binary = dir.path().join("akv-provider");
-    fs::copy(env!("CARGO_BIN_EXE_akv-provider"), &binary).unwrap();
+    // By another process: a file that this one writes cannot run while a child of another test still has it open.
+    let copied =
+        std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_akv-provider")).arg(&binary).status();
+    assert!(copied.unwrap().success());
     let stock = process::command(dir.path(), &azure);
     let mut command = tokio::process::Command::new(&binary);
     command.args(stock.as_std().get_args()).env_clear().uid(STRANGER).gid(STRANGER).kill_on_drop(true);
