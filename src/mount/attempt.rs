@@ -120,20 +120,9 @@ impl<'a> MountAttempt<'a> {
             // The pod's previous mount likely left a connection open.
             MountKind::Republish => 0,
         };
-        let (vaults, sharers) = (&self.mounter.vaults, self.sharers());
+        let (vaults, sharers) = (&self.mounter.vaults, self.identity.sharers(&self.pod));
         let prewarm = |vault: &MountVault| vaults.prewarm(&vault.endpoint, &sharers, reads(vault));
         self.vaults.iter().filter_map(prewarm).collect()
-    }
-
-    /// Returns a name for the mounts that share their reads with this one, as far as is known before its token: those of
-    /// one principal do.
-    fn sharers(&self) -> Arc<str> {
-        match &self.identity {
-            // Each pod may have another principal.
-            ConfiguredIdentity::PodIdentity => format!("{} of {}", self.identity, self.pod),
-            identity => identity.to_string(),
-        }
-        .into()
     }
 
     async fn probe(&self) {

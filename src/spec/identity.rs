@@ -1,8 +1,10 @@
 //! The identity that a mount uses to access Azure.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use super::{excerpt::Excerpt, placeholder::is_guid, sensitive::Sensitive, service_principal::ClientProof};
+use super::{
+    excerpt::Excerpt, placeholder::is_guid, pod::PodRef, sensitive::Sensitive, service_principal::ClientProof,
+};
 
 /// Exactly one identity mode, with all of its parameters. `T` is the tenant of the modes that have one.
 #[derive(Debug, Clone)]
@@ -79,6 +81,16 @@ impl ConfiguredIdentity {
             Self::ManagedIdentity { user_assigned } => IdentityMode::ManagedIdentity { user_assigned },
             Self::PodIdentity => IdentityMode::PodIdentity,
         })
+    }
+
+    /// Returns a name for the mounts that share their reads with one of `pod`, as far as is known before its token: those
+    /// of one principal do.
+    pub fn sharers(&self, pod: &PodRef) -> Arc<str> {
+        match self {
+            // Each pod may have another principal.
+            Self::PodIdentity => format!("{self} of {pod}").into(),
+            identity => identity.to_string().into(),
+        }
     }
 }
 
@@ -298,6 +310,29 @@ mod tests {
         ] {
             let expected = InvalidClientGuid::ResourceId(Excerpt::of(resource));
             assert_eq!(ClientId::from_guid(resource), Err(expected));
+        }
+    }
+
+    #[test]
+    fn pods_of_one_client_share_reads_and_those_of_pod_identity_do_not() {
+        let pod = |name: &str| PodRef { namespace: "apps".to_owned(), name: name.to_owned(), uid: None };
+        let workload = |client: &str| ConfiguredIdentity::WorkloadIdentity {
+            tenant: None,
+            client: client.parse().unwrap(),
+            assertion: ServiceAccountToken::new(Sensitive::new("canary".to_owned())),
+        };
+        let node = |user_assigned| ConfiguredIdentity::ManagedIdentity { user_assigned };
+        for (one, other, shared) in [
+            (workload("a"), workload("a"), true),
+            (workload("a"), workload("b"), false),
+            (workload("a"), node(Some("a".parse().unwrap())), false),
+            (node(None), node(None), true),
+            (node(None), node(Some("a".parse().unwrap())), false),
+            (IdentityMode::PodIdentity, IdentityMode::PodIdentity, false),
+        ] {
+            let names = (one.sharers(&pod("web-0")), other.sharers(&pod("web-1")));
+            assert_eq!(names.0 == names.1, shared, "{names:?}");
+            assert_eq!(one.sharers(&pod("web-0")), names.0, "the same pod again");
         }
     }
 

@@ -2,9 +2,11 @@
 
 mod access;
 mod cache_policy;
+mod key;
 mod read_cache;
 mod refused_reads;
 mod revalidation;
+mod store;
 mod ttl_cache;
 
 pub use self::{

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     metrics::{Metrics, VaultCall},
-    singleflight::{Call, Singleflight},
+    singleflight::Call,
     spec::{
         mount_kind::MountKind,
         principal::{Principal, TokenGeneration},
@@ -24,11 +24,12 @@ use super::{
         read::Read,
         request::Request,
     },
-    access::{Access, AccessRecord, ReadObject, Refusal},
+    access::{AccessRecord, Refusal},
     cache_policy::{CacheSettings, RepublishCheck},
-    refused_reads::RefusedReads,
+    key::Key,
     revalidation::{Attributes, KnownLists, LastRead, Lists},
-    ttl_cache::{MemorySize, TtlCache},
+    store::Store,
+    ttl_cache::MemorySize,
 };
 
 /// How long after it was sent a read may be joined. The answer may be as old as that, and an initial mount must not
@@ -51,17 +52,6 @@ pub struct Reader {
     pub renewed: Option<TokenGeneration>,
 }
 
-/// The vault, the principal and the request of a cached answer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(in crate::vault) struct Key {
-    vault: Arc<str>,
-    principal: Principal,
-    request: Request,
-}
-
-/// The key of a read in flight, with its renewed token.
-type ReadKey = (Key, Option<TokenGeneration>);
-
 /// The cache of all kinds of answers.
 pub(in crate::vault) struct ReadCache {
     settings: CacheSettings,
@@ -71,13 +61,6 @@ pub(in crate::vault) struct ReadCache {
     bundles: Store<Bundle>,
     versions: Store<Vec<VersionProperties>>,
     lists: Store<ObjectList>,
-}
-
-/// The reads in flight and the cached answers of one kind.
-pub(in crate::vault) struct Store<V> {
-    reads: Singleflight<ReadKey, Result<Arc<V>, Arc<VaultError>>, Arc<QueuedRequest>>,
-    kept: TtlCache<Key, V>,
-    refused: RefusedReads<ReadKey>,
 }
 
 /// An answer that can be cached.
@@ -92,6 +75,14 @@ pub(in crate::vault) trait Cacheable: MemorySize + Send + Sync + Sized + 'static
     }
     /// Takes note of an answer of the vault, or of its failure.
     fn note(_: &ReadCache, _: &Key, _: Result<&Self, &VaultError>) {}
+}
+
+impl Reader {
+    /// Returns the key of an object; `None` if the reader shares nothing.
+    fn key(&self, vault: &Arc<str>, read: &Read) -> Option<Key> {
+        let principal = self.principal.clone()?;
+        Some(Key { vault: vault.clone(), principal, request: Request::Object(read.clone()) })
+    }
 }
 
 impl ReadCache {
@@ -193,7 +184,7 @@ impl ReadCache {
         read: &Read,
         now: Instant,
     ) -> Option<LastRead> {
-        let key = Key::of(vault, reader, read)?;
+        let key = reader.key(vault, read)?;
         let max_age = self.settings.max_age(reader.kind).of(read);
         if self.bundles.kept.get_confirmed(&key, max_age, now).is_some() {
             return None;
@@ -214,7 +205,7 @@ impl ReadCache {
         asked: Instant,
         listed: Instant,
     ) -> Option<Arc<Bundle>> {
-        let key = Key::of(vault, reader, read)?;
+        let key = reader.key(vault, read)?;
         let bundle = self.bundles.kept.confirm(&key, asked, listed)?;
         self.metrics.vault_call(vault, Bundle::kind(&key.request), VaultCall::Unchanged);
         Some(bundle)
@@ -273,29 +264,6 @@ impl ReadCache {
         self.bundles.kept.invalidate(&concerned);
         self.versions.kept.invalidate(&concerned);
         self.lists.kept.invalidate(&concerned);
-    }
-}
-
-impl Key {
-    fn of(vault: &Arc<str>, reader: &Reader, read: &Read) -> Option<Self> {
-        let principal = reader.principal.clone()?;
-        Some(Self { vault: vault.clone(), principal, request: Request::Object(read.clone()) })
-    }
-
-    fn object(&self) -> ReadObject {
-        let access = Access { vault: self.vault.clone(), principal: self.principal.clone() };
-        ReadObject { access, object_type: self.request.object_type(), name: self.request.name().cloned() }
-    }
-}
-
-impl<V: MemorySize + Send + Sync + 'static> Store<V> {
-    fn new() -> Self {
-        Self { reads: Singleflight::new(), kept: TtlCache::new(), refused: RefusedReads::new() }
-    }
-
-    fn evict_expired(&self, now: Instant) {
-        self.kept.evict_expired(now);
-        self.refused.evict_expired(now);
     }
 }
 

@@ -1,18 +1,12 @@
+mod connections;
+
 use std::{
-    net::SocketAddr,
     sync::{Mutex, atomic::AtomicUsize},
     time::Duration,
 };
 
-use azure_core::http::{AsyncRawResponse, Method, Transport, headers::Headers};
-use futures::future::{BoxFuture, join_all};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-    sync::watch,
-};
-
-use crate::transport::{Client, Observer, Proxy, Resolve, Resolver, Route};
+use azure_core::http::{AsyncRawResponse, Method, headers::Headers};
+use futures::future::join_all;
 
 use super::*;
 
@@ -269,98 +263,21 @@ async fn a_turn_that_came_before_the_request_is_used_once() {
     again.await.unwrap();
 }
 
-/// The last policy of a pipeline.
-#[derive(Debug)]
-struct Sends(Transport);
-
-#[async_trait]
-impl Policy for Sends {
-    async fn send(&self, ctx: &Context, request: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
-        self.0.send(ctx, request).await
-    }
-}
-
-/// Finds a vault at once the first time, and then not before it is `released`.
-struct SlowNames {
-    vault: SocketAddr,
-    asked: watch::Sender<u32>,
-    released: watch::Sender<bool>,
-}
-
-impl Resolve for SlowNames {
-    fn resolve(&self, _: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
-        self.asked.send_modify(|asked| *asked += 1);
-        let (vault, is_first, mut released) =
-            (self.vault, *self.asked.borrow() == 1, self.released.subscribe());
-        Box::pin(async move {
-            if !is_first {
-                released.wait_for(|released| *released).await.map_err(std::io::Error::other)?;
-            }
-            Ok(vec![vault])
-        })
-    }
-}
-
-/// Refuses the first request when another one waits for its connection, and answers all later ones. Returns when it
-/// refused, and when the others came.
-async fn refuse_first(listener: TcpListener, names: Arc<SlowNames>) -> (Instant, Vec<Instant>) {
-    let (sender, mut requests) = tokio::sync::mpsc::unbounded_channel();
-    let serve = async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                while stream.read(&mut [0; 4096]).await.is_ok_and(|bytes| bytes > 0) {
-                    let (answer, answered) = tokio::sync::oneshot::channel::<&str>();
-                    sender.send((Instant::now(), answer)).unwrap();
-                    stream.write_all(answered.await.unwrap().as_bytes()).await.unwrap();
-                }
-            });
-        }
-    };
-    let answer = async move {
-        let (_, first) = requests.recv().await.unwrap();
-        names.asked.subscribe().wait_for(|asked| *asked == 2).await.unwrap();
-        let refused = Instant::now();
-        first
-            .send("HTTP/1.1 429 Too Many Requests\r\nretry-after-ms: 300\r\ncontent-length: 4\r\n\r\nwait")
-            .unwrap();
-        names.released.send_replace(true);
-        let mut came = Vec::new();
-        for _ in 0..2 {
-            let (at, answer) = requests.recv().await.unwrap();
-            came.push(at);
-            answer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
-        }
-        (refused, came)
-    };
-    tokio::select! {
-        () = serve => unreachable!("it always listens"),
-        came = answer => came,
-    }
-}
-
-/// Otherwise it would get the connection of the refused one, and go to the vault at once.
-#[tokio::test]
-async fn a_request_that_waits_for_its_connection_is_not_sent_to_a_vault_that_refuses_meanwhile() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let vault = listener.local_addr().unwrap();
-    let names =
-        Arc::new(SlowNames { vault, asked: watch::Sender::new(0), released: watch::Sender::new(false) });
-    let client = Client::new(Route {
-        roots: None,
-        proxy: Proxy::none(),
-        names: Resolver(names.clone()),
-        timeouts: Timeouts::within(Duration::from_secs(90)),
-        observer: Observer::none(),
-    });
-    let next: [Arc<dyn Policy>; 1] = [Arc::new(Sends(client.transport()))];
+/// Otherwise it would go to the vault before the moment that the vault named.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_came_before_a_refusal_is_waited_for_again() {
     let policy = policy();
-    let read = async || {
-        let url = format!("http://lab.example:{}/", vault.port()).parse().unwrap();
-        policy.send(&Context::new(), &mut Request::new(url, Method::Get), &next).await
+    let admit = || policy.admit(Arc::new(QueuedRequest::new(MountKind::Initial)));
+    let (mut early, begin) = (Context::new(), Instant::now());
+    early.insert(Arc::new(admit().await.unwrap()));
+    let mut refused = Context::new();
+    refused.insert(Arc::new(admit().await.unwrap()));
+    let vault: [Arc<dyn Policy>; 1] = [Arc::new(Statuses(Mutex::new(vec![429, 200, 200])))];
+    let send = async |ctx: Context<'static>| {
+        policy.send(&ctx, &mut request(), &vault).await.unwrap();
+        begin.elapsed()
     };
-    let (first, second, (refused, came)) = tokio::join!(read(), read(), refuse_first(listener, names));
-    assert!([first, second].into_iter().all(|answer| answer.unwrap().status() == 200));
-    let waited: Vec<Duration> = came.into_iter().map(|at| at - refused).collect();
-    assert!(waited.iter().all(|waited| *waited >= Duration::from_millis(300)), "{waited:?}");
+    // In this order: the first one is refused before the second one is sent.
+    let (first, second) = tokio::join!(send(refused), send(early));
+    assert!([first, second].iter().all(|waited| *waited >= Duration::from_secs(1)), "{first:?} {second:?}");
 }
