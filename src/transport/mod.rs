@@ -9,6 +9,7 @@ mod connect;
 mod dispatch;
 mod failure;
 mod foreign;
+mod header;
 mod observe;
 mod policy;
 mod pools;
@@ -43,6 +44,7 @@ pub(crate) use self::{
     connect::MountGuard,
     dispatch::Dispatch,
     failure::Unanswered,
+    header::header,
     policy::{LastExchange, error_for_status},
 };
 

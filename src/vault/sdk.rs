@@ -38,6 +38,7 @@ use crate::{
     metrics::Metrics,
     permits_by_name::PermitsOfName,
     spec::object::{ObjectName, ObjectType},
+    transport::header,
 };
 
 use super::{
@@ -292,7 +293,7 @@ fn has_next(next_link: Option<&str>) -> bool {
 
 /// Returns the time at which the vault answered, by its own clock (RFC 9110, section 6.6.1).
 fn date(headers: &Headers) -> Option<OffsetDateTime> {
-    parse_rfc7231(headers.get_optional_str(&HeaderName::from_static("date"))?).ok()
+    parse_rfc7231(header(headers, &HeaderName::from_static("date"))?).ok()
 }
 
 /// Returns options that pass the turn of a list's first page to the limiter.

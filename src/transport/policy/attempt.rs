@@ -16,7 +16,10 @@ use azure_core::http::{
 
 use crate::metrics::{Metrics, Upstream};
 
-use super::{super::below, error_for_status, retry_after};
+use super::{
+    super::{below, header},
+    error_for_status, retry_after,
+};
 
 /// A policy that begins a call. The exchanges below it are tries of that call.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ impl Policy for ExchangePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let last = ctx.value::<LastExchange>();
         let before = last.map(|last| last.0.load(Ordering::Relaxed));
-        let anonymous = request.headers().get_optional_str(&AUTHORIZATION).is_none();
+        let anonymous = header(request.headers(), &AUTHORIZATION).is_none();
         let operation = operation(self.upstream, request.url().path(), anonymous);
         let result = below(ctx, request, next).await;
         // Counted now, since a request that is dropped before may not have been sent.
@@ -137,7 +140,47 @@ fn operation(upstream: Upstream, path: &str, anonymous: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use azure_core::http::{Method, headers::Headers};
+
     use super::*;
+
+    /// A host that answers with one status after the other, and then never.
+    #[derive(Debug)]
+    struct Statuses(Mutex<Vec<u16>>);
+
+    #[async_trait::async_trait]
+    impl Policy for Statuses {
+        async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+            let Some(status) = self.0.lock().unwrap().pop() else { return std::future::pending().await };
+            Ok(AsyncRawResponse::from_bytes(status.into(), Headers::new(), &b""[..]))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_withdrawn_before_its_answer_is_no_retry() {
+        let metrics = Metrics::new(false);
+        let policy = ExchangePolicy {
+            upstream: Upstream::KeyVault,
+            metrics: metrics.clone(),
+            longest_wait: Duration::from_secs(15),
+        };
+        let mut ctx = Context::new();
+        ctx.insert(LastExchange::default());
+        let mut request =
+            Request::new("https://lab.vault.azure.net/secrets/a/".parse().unwrap(), Method::Get);
+        for (status, retries) in [(Some(503), None), (None, None), (Some(200), Some(1))] {
+            let host: [Arc<dyn Policy>; 1] = [Arc::new(Statuses(Mutex::new(Vec::from_iter(status))))];
+            let answered = futures::poll!(policy.send(&ctx, &mut request, &host)).is_ready();
+            assert_eq!(answered, status.is_some());
+            let page = metrics.page();
+            let counted = page.lines().find_map(|line| {
+                line.strip_prefix("akv_upstream_retries_total{upstream=\"keyvault\"} ")?.parse().ok()
+            });
+            assert_eq!(counted, retries, "{status:?}");
+        }
+    }
 
     #[test]
     fn operations_are_from_a_closed_set() {

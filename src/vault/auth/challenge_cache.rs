@@ -28,7 +28,7 @@ use tokio::sync::Mutex;
 use crate::{
     cloud::VaultEndpoint,
     report::Report,
-    transport::{self, NetworkFailure, Unanswered, below},
+    transport::{self, NetworkFailure, Unanswered, below, header},
 };
 
 use super::{
@@ -234,7 +234,7 @@ impl Policy for ChallengeCachePolicy {
                 format!("the vault's answer leads to another host than {}", self.vault.host()),
             ));
         }
-        if request.headers().get_optional_str(&AUTHORIZATION).is_some() {
+        if header(request.headers(), &AUTHORIZATION).is_some() {
             self.authorized(ctx, request, next).await
         } else {
             self.anonymous(ctx, request, next).await
