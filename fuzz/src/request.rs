@@ -74,7 +74,7 @@ fn check(parsed: Result<MountSpec, ParametersError>, length: usize) {
     match parsed {
         Ok(spec) => {
             assert!(!(spec.objects.is_empty() && spec.finds.is_empty()));
-            for find in &spec.finds {
+            for find in &*spec.finds {
                 check_find(find);
             }
             let _ = CloudEnvironment::named(CloudName::Public).vault(&spec.vault).url;

@@ -181,7 +181,7 @@ pub(super) fn choose(
     lists: &[Arc<ObjectList>],
     room: &Room,
     abandoned: impl Fn() -> bool,
-) -> Result<Vec<ObjectSpec>, NotChosen> {
+) -> Result<Arc<[ObjectSpec]>, NotChosen> {
     let distinct: HashMap<_, _> = lists.iter().map(|list| (Arc::as_ptr(list).addr(), list.bytes())).collect();
     let mut choice = Choice {
         named: named_objects(named, finds),
@@ -203,7 +203,11 @@ pub(super) fn choose(
         }
     }
     objects.extend_from_slice(&named[before..]);
-    if failures.is_empty() { Ok(layout::with_passwords(objects)) } else { Err(NotChosen::Failures(failures)) }
+    if !failures.is_empty() {
+        return Err(NotChosen::Failures(failures));
+    }
+    objects.extend(layout::password_reads(&objects));
+    Ok(objects.into())
 }
 
 /// An object, its name in lower case: Key Vault's names ignore case.

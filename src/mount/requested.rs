@@ -17,9 +17,13 @@ pub(super) struct Requested {
 
 impl Requested {
     /// Returns the request of a class. Reads of passwords are among the objects, unless more objects are to be found.
-    pub(super) fn new(objects: Vec<ObjectSpec>, finds: Vec<FindSpec>) -> Self {
-        let objects = if finds.is_empty() { layout::with_passwords(objects) } else { objects };
-        Self { finds: finds.into(), objects: objects.into() }
+    pub(super) fn new(objects: Arc<[ObjectSpec]>, finds: Arc<[FindSpec]>) -> Self {
+        let passwords = if finds.is_empty() { layout::password_reads(&objects) } else { Vec::new() };
+        let objects = match passwords.as_slice() {
+            [] => objects,
+            _ => objects.iter().cloned().chain(passwords).collect(),
+        };
+        Self { finds, objects }
     }
 
     /// Returns a request of objects alone.

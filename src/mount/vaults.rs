@@ -136,6 +136,8 @@ impl VaultClients {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use crate::spec::{
         absence::IfAbsent,
         cloud::CloudName,
@@ -163,11 +165,11 @@ mod tests {
     }
 
     fn vaults(objects: &[Option<&str>]) -> Vec<(String, usize)> {
-        let objects: Vec<ObjectSpec> = objects.iter().map(|vault| key_in(*vault)).collect();
+        let objects: Arc<[ObjectSpec]> = objects.iter().map(|vault| key_in(*vault)).collect();
         let cloud = CloudEnvironment::named(CloudName::Public);
-        let requested = Requested::new(objects.clone(), Vec::new());
+        let requested = Requested::of_objects(&objects);
         let vaults = MountVaults::of(&requested, &"lab".parse().unwrap(), &cloud);
-        for object in &objects {
+        for object in &*objects {
             let expected = object.vault.as_ref().map_or("lab", VaultName::as_str);
             assert_eq!(vaults.of_object(object).name.as_str(), expected);
         }

@@ -11,6 +11,7 @@ mod identity;
 mod integer;
 mod misspelling;
 mod objects;
+mod objects_cache;
 mod secret_identity;
 mod tokens;
 mod vaults;
@@ -23,6 +24,7 @@ pub use self::{
         OUTPUT_FIELDS, REWRITE_FIELDS, REWRITE_REGEXP_FIELDS,
     },
     error::{Fault, ParametersError, Problem},
+    objects_cache::ObjectsCache,
 };
 
 use crate::spec::{
@@ -66,6 +68,17 @@ pub const MAX_BYTES: usize = 512 << 10;
 /// # Errors
 /// All mistakes of the call, in a stable order.
 pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
+    parse_cached(texts, None)
+}
+
+/// Parses a `Mount` call, and its objects only if they are not in the cache.
+///
+/// # Errors
+/// All mistakes of the call, in a stable order.
+pub fn parse_cached(
+    texts: MountTexts<'_>,
+    cache: Option<&ObjectsCache>,
+) -> Result<MountSpec, ParametersError> {
     if texts.len() > MAX_BYTES {
         let longest = if texts.secrets.len() > texts.attributes.len() { "secrets" } else { "attributes" };
         let reason = format!(
@@ -93,7 +106,11 @@ pub fn parse(texts: MountTexts<'_>) -> Result<MountSpec, ParametersError> {
         .explain(before, misspellings.iter().filter(|misspelling| !OF_OTHERS.contains(&misspelling.meant)));
     let before = problems.count();
     let vaults = vault.as_ref().zip(failover.as_ref().map(Option::as_ref));
-    let requested = objects::parse(&attributes, vaults, &mut problems);
+    let objects = |problems: &mut Problems| objects::parse(&attributes, vaults, problems);
+    let requested = match (cache, vaults, attributes.optional(attributes::OBJECTS)) {
+        (Some(cache), Some(vaults), Some(text)) => cache.get_or_parse(text, vaults, &mut problems, objects),
+        _ => objects(&mut problems),
+    };
     problems.explain(before, meant(attributes::OBJECTS));
 
     match (pod, vault, failover, cloud, identity, requested, default_mode) {

@@ -1,5 +1,7 @@
 //! Parses the `objects` parameter: YAML, in which each item is YAML again.
 
+use std::sync::Arc;
+
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_saphyr::Spanned;
 
@@ -17,12 +19,13 @@ use super::{
     yaml::{self, Any, Key, Kind, Lines, Node, Wanted},
 };
 
-/// What the entries ask for.
+/// What the entries ask for. Clones share it.
+#[derive(Clone)]
 pub(super) struct Requested {
     /// The objects that entries name.
-    pub(super) objects: Vec<ObjectSpec>,
+    pub(super) objects: Arc<[ObjectSpec]>,
     /// The entries that find objects.
-    pub(super) finds: Vec<FindSpec>,
+    pub(super) finds: Arc<[FindSpec]>,
 }
 
 /// Returns all objects and finds. On failure, returns `None` and adds at least one problem. `vaults` are the class's own vault and
@@ -99,7 +102,7 @@ pub(super) fn parse(
         );
         problems.push(Problem::wrong(OBJECTS, reason));
     }
-    Some(Requested { objects, finds })
+    Some(Requested { objects: objects.into(), finds: finds.into() })
 }
 
 fn too_many(count: usize) -> Problem {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     blocking::OneAtATime,
-    parameters::{self, MountTexts, ParametersError},
+    parameters::{self, MountTexts, ObjectsCache, ParametersError},
     proto::MountRequest,
     spec::{MountSpec, sensitive::Sensitive, vault::VaultName},
 };
@@ -27,6 +27,7 @@ pub(super) struct RequestParser {
     /// One large request at a time, so that parsing takes one core and the memory of one.
     large: OneAtATime,
     specs: SpecMemory,
+    objects: Arc<ObjectsCache>,
 }
 
 /// Why a request becomes no mount.
@@ -48,8 +49,8 @@ impl RequestTexts {
         }
     }
 
-    fn parse(&self) -> Result<MountSpec, ParametersError> {
-        parameters::parse(self.as_texts())
+    fn parse(&self, cache: Option<&ObjectsCache>) -> Result<MountSpec, ParametersError> {
+        parameters::parse_cached(self.as_texts(), cache)
     }
 
     fn as_texts(&self) -> MountTexts<'_> {
@@ -64,7 +65,7 @@ impl RequestTexts {
 impl RequestParser {
     /// Creates a parser.
     pub(super) fn new() -> Self {
-        Self { large: OneAtATime::new(), specs: SpecMemory::new() }
+        Self { large: OneAtATime::new(), specs: SpecMemory::new(), objects: Arc::default() }
     }
 
     /// Parses the texts, and waits up to `limit` for the memory of a large specification. `waits` is called before it
@@ -102,9 +103,9 @@ impl RequestParser {
     async fn parse(&self, texts: Arc<RequestTexts>) -> Result<MountSpec, ParametersError> {
         let is_large = (MAX_MEDIUM_BYTES + 1..=parameters::MAX_BYTES).contains(&texts.as_texts().len());
         if !is_large {
-            return texts.parse();
+            return texts.parse(Some(&self.objects));
         }
-        self.large.run(move || texts.parse()).await
+        self.large.run(move || texts.parse(None)).await
     }
 }
 
@@ -134,6 +135,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn pods_of_a_class_share_its_objects_unless_the_request_is_large() {
+        let parser = RequestParser::new();
+        for (comment, shared) in [(0, true), (MAX_MEDIUM_BYTES, false)] {
+            let objects = format!("- {{objectName: a, objectType: secret}}\n# {}", "x".repeat(comment));
+            let mount = async || parser.parse(Arc::new(class_with("shop", &objects))).await.unwrap();
+            assert_eq!(Arc::ptr_eq(&mount().await.objects, &mount().await.objects), shared, "{comment}");
+        }
+    }
+
+    #[tokio::test]
     async fn large_requests_are_parsed_one_at_a_time() {
         let parser = RequestParser::new();
         let (end, ended) = mpsc::channel::<()>();
@@ -157,10 +168,13 @@ mod tests {
     fn class_of(namespace: &str, entries: usize) -> RequestTexts {
         let items: String = (0..80).map(|item| format!("{{path: k, objectAlias: d/{item}}},")).collect();
         let first = format!("- &e {{objectName: a, objectType: secret, jmesPath: [{items}]}}\n");
-        let others = "- *e\n".repeat(entries - 1);
+        class_with(namespace, &(first + &"- *e\n".repeat(entries - 1)))
+    }
+
+    fn class_with(namespace: &str, objects: &str) -> RequestTexts {
         let attributes = serde_json::json!({
             "csi.storage.k8s.io/pod.name": "web-0", "csi.storage.k8s.io/pod.namespace": namespace,
-            "keyvaultName": "lab", "useVMManagedIdentity": "true", "objects": first + &others,
+            "keyvaultName": "lab", "useVMManagedIdentity": "true", "objects": objects,
         });
         RequestTexts::of(&mut MountRequest {
             attributes: attributes.to_string(),

@@ -83,8 +83,8 @@ impl ConfiguredIdentity {
         })
     }
 
-    /// Returns a name for the mounts that share their reads with one of `pod`, as far as is known before its token: those
-    /// of one principal do.
+    /// Returns the name under which a mount of `pod` shares its reads, as far as is known before its token. Mounts of one
+    /// principal have the same name.
     pub fn sharers(&self, pod: &PodRef) -> Arc<str> {
         match self {
             // Each pod may have another principal.

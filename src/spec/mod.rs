@@ -24,10 +24,12 @@ pub mod rewrite;
 pub mod sensitive;
 pub mod service_principal;
 pub mod shape;
-mod size;
+pub(crate) mod size;
 pub mod syntax;
 pub mod vault;
 pub mod version_choice;
+
+use std::sync::Arc;
 
 use self::{
     cloud::CloudChoice, file::FileMode, find::FindSpec, identity::ConfiguredIdentity,
@@ -47,10 +49,10 @@ pub struct MountSpec {
     pub failover: Option<VaultName>,
     /// The identity that reads the vault.
     pub identity: ConfiguredIdentity,
-    /// The objects that the SecretProviderClass names, in the user's order.
-    pub objects: Vec<ObjectSpec>,
+    /// The objects that the SecretProviderClass names, in the user's order. Mounts of one class may share them.
+    pub objects: Arc<[ObjectSpec]>,
     /// The entries that find objects, in the user's order. If there is none, `objects` is not empty.
-    pub finds: Vec<FindSpec>,
+    pub finds: Arc<[FindSpec]>,
     /// The mode of files whose object names none.
     pub default_mode: FileMode,
     /// Ignored parameters with misspelt names: for messages only.

@@ -45,6 +45,11 @@ impl ObjectSpec {
         }
     }
 
+    /// Returns whether a file has a default.
+    pub fn has_default(&self) -> bool {
+        self.shape.has_default()
+    }
+
     /// Returns whether the files of both are the same, whatever entries ask for them.
     pub fn has_files_of(&self, other: &Self) -> bool {
         let identity = |object: &Self| (object.vault.clone(), object.name.clone(), object.versions.clone());

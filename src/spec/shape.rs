@@ -91,6 +91,21 @@ impl Shape {
         }
     }
 
+    /// Returns whether a file has a default.
+    pub fn has_default(&self) -> bool {
+        let writes = |if_absent: &IfAbsent| matches!(if_absent, IfAbsent::Write(_));
+        match self {
+            Self::File(file) => writes(&file.if_absent),
+            Self::Keys(KeysShape { keys: KeySelection::Listed(files), .. }) => {
+                files.iter().any(|file| writes(&file.if_absent))
+            }
+            Self::Item(item) => writes(&item.if_absent),
+            Self::Keys(KeysShape { keys: KeySelection::All { .. }, .. })
+            | Self::Outputs(_)
+            | Self::Password => false,
+        }
+    }
+
     /// Returns the file, if the object is one file or a history.
     pub fn as_file(&self) -> Option<&FileShape> {
         match self {

@@ -5,6 +5,7 @@ use std::mem::size_of;
 use super::{
     MountSpec,
     absence::IfAbsent,
+    file::RelativePath,
     find::{FindSpec, FoundShape, NameCondition},
     key_path::{KeyPath, Step},
     object::{ObjectName, ObjectSpec},
@@ -19,8 +20,13 @@ const ALLOCATION: usize = 16;
 impl MountSpec {
     /// Returns about how many bytes the objects and finds take, with their items and texts.
     pub fn estimated_bytes(&self) -> usize {
-        self.objects.iter().map(object).sum::<usize>() + self.finds.iter().map(find).sum::<usize>()
+        of_objects(&self.objects) + self.finds.iter().map(find).sum::<usize>()
     }
+}
+
+/// Returns about how many bytes objects take, with their items and texts.
+pub(crate) fn of_objects(objects: &[ObjectSpec]) -> usize {
+    objects.iter().map(object).sum()
 }
 
 fn object(object: &ObjectSpec) -> usize {
@@ -28,7 +34,7 @@ fn object(object: &ObjectSpec) -> usize {
     let shape = match shape {
         Shape::File(file) => text(file.path.as_str()) + default(&file.if_absent),
         Shape::Keys(keys) => match &keys.keys {
-            KeySelection::All { .. } => 0,
+            KeySelection::All { directory, mode: _ } => path(directory.as_ref()),
             KeySelection::Listed(files) => files.iter().map(key_file).sum(),
         },
         Shape::Outputs(shape) => outputs(&shape.outputs),
@@ -55,7 +61,9 @@ fn find(find: &FindSpec) -> usize {
         FoundShape::File { .. } | FoundShape::Keys { .. } => 0,
     };
     let rewrites = find.rewrites.iter().map(super::rewrite::Rewrite::estimated_bytes).sum::<usize>();
-    size_of::<FindSpec>() + vault_name(find.vault.as_ref()) + name + tags + shape + rewrites
+    let content_type = find.conditions.content_type.as_deref().map_or(0, text);
+    let places = vault_name(find.vault.as_ref()) + path(find.directory.as_ref());
+    size_of::<FindSpec>() + places + name + tags + content_type + shape + rewrites
 }
 
 fn key_file(file: &KeyFile) -> usize {
@@ -79,6 +87,10 @@ fn default(if_absent: &IfAbsent) -> usize {
         IfAbsent::Write(default) => text(default.expose()),
         IfAbsent::Fail | IfAbsent::Omit => 0,
     }
+}
+
+fn path(path: Option<&RelativePath>) -> usize {
+    path.map_or(0, |path| text(path.as_str()))
 }
 
 fn vault_name(vault: Option<&VaultName>) -> usize {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use akv_emulator::VaultSet;
+use akv_provider::proto::MountRequest;
 use data_encoding::BASE64;
 use serde::Deserialize;
 use tonic::Code;
@@ -105,7 +106,7 @@ struct Stage {
     azure: Azure,
     providers: BTreeMap<Vec<String>, (Provider, Driver)>,
     cloud_file: tempfile::NamedTempFile,
-    cases: u32,
+    pods: u32,
 }
 
 impl Stage {
@@ -113,18 +114,14 @@ impl Stage {
         let azure = Azure::with_vaults(VaultSet::default()).await;
         let cloud_file = tempfile::NamedTempFile::new().expect("a file");
         fs::write(cloud_file.path(), azure.cloud_file_json()).expect("the cloud file can be written");
-        Self { azure, providers: BTreeMap::new(), cloud_file, cases: 0 }
+        Self { azure, providers: BTreeMap::new(), cloud_file, pods: 0 }
     }
 
-    /// Replays a case; `Err` names the difference.
+    /// Replays a case, twice where nothing fails between: the second pod shares what the provider kept of the first
+    /// one's class. `Err` names the difference.
     async fn play(&mut self, case: &Case) -> Result<(), String> {
         self.azure.vaults().replace(case.vaults.clone());
-        self.cases += 1;
-        let request = case.request.fill(&Placeholders {
-            azure: &self.azure,
-            cloud_file: self.cloud_file.path(),
-            pod_uid: self.pod_uid(),
-        });
+        let request = self.request(case);
         let command = akv_provider::cli::parse(case.flags.iter().cloned(), Default::default());
         command.map_err(|error| format!("the flags are refused: {error}"))?;
         if !case.faults.is_empty() {
@@ -139,13 +136,24 @@ impl Stage {
             let driver = provider.driver();
             self.providers.insert(case.flags.clone(), (provider, driver));
         }
+        let again = self.request(case);
         let (_, driver) = &self.providers[&case.flags];
-        let result = driver.send(request).await;
-        case.check(result)
+        let (first, second) = (driver.send(request).await, driver.send(again).await);
+        if let (Err(first), Err(second)) = (&first, &second) {
+            same("message of the second mount", &second.message(), &first.message())?;
+        }
+        case.check(first)?;
+        case.check(second).map_err(|error| format!("the second mount: {error}"))
     }
 
-    fn pod_uid(&self) -> String {
-        format!("00000000-0000-0000-0000-{:012}", self.cases)
+    /// Returns the request of a further pod.
+    fn request(&mut self, case: &Case) -> MountRequest {
+        self.pods += 1;
+        case.request.fill(&Placeholders {
+            azure: &self.azure,
+            cloud_file: self.cloud_file.path(),
+            pod_uid: format!("00000000-0000-0000-0000-{:012}", self.pods),
+        })
     }
 }
 

@@ -57,7 +57,7 @@ fn the_seed_has_every_object_of_every_example() {
     let seed = Seed::parse(&text(&format!("{DIRECTORY}/seed.yaml"))).unwrap();
     for file in files(examples::DIRECTORY) {
         let mount = Example::read(&file).mount;
-        for object in mount.objects {
+        for object in &*mount.objects {
             let vault = object.vault.as_ref().unwrap_or(&mount.vault).as_str();
             let vault = seed.vaults.get(vault).unwrap_or_else(|| panic!("{file}: no vault {vault}"));
             let known = match object.object_type() {
@@ -68,11 +68,11 @@ fn the_seed_has_every_object_of_every_example() {
             };
             let name = object.name.as_str();
             let versions = known.get(name).unwrap_or_else(|| panic!("{file}: no {name}"));
-            if let VersionSelector::Pinned(pinned) = object.versions {
+            if let VersionSelector::Pinned(pinned) = &object.versions {
                 assert!(versions.iter().any(|version| version.version == pinned.as_str()), "{file}: {name}");
             }
         }
-        for find in mount.finds {
+        for find in &*mount.finds {
             let vault = find.vault.as_ref().unwrap_or(&mount.vault).as_str();
             let tags = BTreeMap::new();
             let is_found = |name: &String| {

@@ -62,7 +62,7 @@ impl MountAttempt<'_> {
         let (finds, objects) = (finds.clone(), objects.clone());
         let choose = move || find::choose(&objects, &finds, &lists, &room, || canceled.is_cancelled());
         match self.mounter.computations.of(&self.pod.namespace).run(choose).await {
-            Ok(objects) => Ok(objects.into()),
+            Ok(objects) => Ok(objects),
             Err(NotChosen::Failures(failures)) => Err(NotFound::Failures(failures)),
             Err(NotChosen::TooLarge(error)) => Err(self.too_large(error).into()),
             Err(NotChosen::NoPermit) => Err(NotFound::NoPermit),

@@ -28,7 +28,7 @@ use crate::{
     vault::Bundle,
 };
 
-pub(super) use self::passwords::with_passwords;
+pub(super) use self::passwords::password_reads;
 
 use self::{
     absence::Fallback, combined::Values, conversion::Conversions, keys::Documents, outputs::Sources,

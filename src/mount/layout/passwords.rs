@@ -34,12 +34,12 @@ pub(super) struct Passwords {
 /// The vault of a password, which is that of its entry, and its name there.
 type Place = (Option<VaultName>, ObjectName);
 
-/// Returns `objects`, and behind them a read for each distinct object that holds a password. An object is read once,
-/// also if it is an entry of its own.
-pub(in crate::mount) fn with_passwords(mut objects: Vec<ObjectSpec>) -> Vec<ObjectSpec> {
+/// Returns a read for each distinct object that holds a password of `objects`. An object is read once, also if it is an
+/// entry of its own.
+pub(in crate::mount) fn password_reads(objects: &[ObjectSpec]) -> Vec<ObjectSpec> {
     let mut seen = HashSet::new();
     let mut passwords = Vec::new();
-    for object in &objects {
+    for object in objects {
         if let Shape::Outputs(shape) = &object.shape {
             for name in shape.outputs.password_objects() {
                 if seen.insert((object.vault.clone(), name.clone())) {
@@ -48,8 +48,7 @@ pub(in crate::mount) fn with_passwords(mut objects: Vec<ObjectSpec>) -> Vec<Obje
             }
         }
     }
-    objects.extend(passwords);
-    objects
+    passwords
 }
 
 impl Passwords {

@@ -10,7 +10,7 @@ use crate::spec::{
 use super::*;
 
 fn objects(yaml: &str) -> Result<Vec<ObjectSpec>, ParametersError> {
-    mount(&[("objects", Some(yaml))]).map(|spec| spec.objects)
+    mount(&[("objects", Some(yaml))]).map(|spec| spec.objects.to_vec())
 }
 
 fn problems(yaml: &str) -> Vec<String> {

@@ -15,9 +15,9 @@ fn spec(yaml: &str) -> Result<MountSpec, ParametersError> {
 }
 
 fn find(yaml: &str) -> FindSpec {
-    let mut finds = spec(yaml).unwrap().finds;
+    let finds = spec(yaml).unwrap().finds;
     assert_eq!(finds.len(), 1, "{yaml}");
-    finds.remove(0)
+    finds[0].clone()
 }
 
 fn problems(yaml: &str) -> Vec<String> {

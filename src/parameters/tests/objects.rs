@@ -9,7 +9,7 @@ use crate::spec::{
 use super::*;
 
 fn objects(yaml: &str) -> Result<Vec<ObjectSpec>, ParametersError> {
-    mount(&[("objects", Some(yaml))]).map(|spec| spec.objects)
+    mount(&[("objects", Some(yaml))]).map(|spec| spec.objects.to_vec())
 }
 
 fn file(object: &ObjectSpec) -> &FileShape {
@@ -45,7 +45,7 @@ fn objects_are_written_in_many_ways() {
         ("a document marker", "---\narray:\n- |\n  ---\n  objectName: db-password\n  objectType: secret\n"),
     ] {
         let objects = objects(yaml).unwrap_or_else(|error| panic!("{label}: {error}"));
-        assert_eq!(objects, mount(&[]).unwrap().objects, "{label}");
+        assert_eq!(objects, *mount(&[]).unwrap().objects, "{label}");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::spec::{
 use super::*;
 
 fn objects(yaml: &str) -> Result<Vec<ObjectSpec>, ParametersError> {
-    mount(&[("objects", Some(yaml))]).map(|spec| spec.objects)
+    mount(&[("objects", Some(yaml))]).map(|spec| spec.objects.to_vec())
 }
 
 /// Parses an entry of object `web` with these further fields.

@@ -26,10 +26,10 @@ pub(super) fn write(spec: &MountSpec, out: &mut dyn Write) -> io::Result<()> {
             needed.extend(types.map(|object_type| (vault.to_string(), object_type.reader_role())));
         }
     };
-    for object in &spec.objects {
+    for object in &*spec.objects {
         need(object.vault.as_ref(), object.object_type(), calls::passwords(object) > 0);
     }
-    for find in &spec.finds {
+    for find in &*spec.finds {
         need(find.vault.as_ref(), find.object_type(), find.password_objects().next().is_some());
     }
     for (vault, role) in needed {
