@@ -260,6 +260,8 @@ impl<'a> Choice<'a> {
         if list.extent == Extent::Beginning {
             return fail(ObjectError::TooManyListed { object_type: find.object_type() });
         }
+        // A copy, since an expression keeps the memory of its searches for as long as it exists.
+        let searches = find.clone();
         let mut names = Vec::new();
         for (index, object) in list.objects.iter().enumerate() {
             if index % NAMES_BETWEEN_CHECKS == 0 && abandoned() {
@@ -269,7 +271,7 @@ impl<'a> Choice<'a> {
             if !is_enabled(object) || self.named.contains(&of_object) {
                 continue;
             }
-            let admitted = find.conditions.admit(seen(object), &mut self.steps);
+            let admitted = searches.conditions.admit(seen(object), &mut self.steps);
             if admitted.map_err(|TooManySteps| NotChosen::too_many_steps(find))? {
                 names.push((object.name.as_str().to_ascii_lowercase(), &object.name));
                 self.distinct.insert(of_object);
@@ -288,7 +290,7 @@ impl<'a> Choice<'a> {
         names.sort_unstable();
         let (mut objects, mut failures) = (Vec::with_capacity(names.len()), Vec::new());
         for (_, name) in names {
-            match find.object(name.clone(), &mut self.steps) {
+            match searches.object(name.clone(), &mut self.steps) {
                 Ok(object) => {
                     self.count(&object)?;
                     objects.push(object);

@@ -7,7 +7,7 @@
 const MAX_STEPS: u64 = 250_000_000;
 
 /// The steps that the expressions of one mount may still take. A step is a state of an expression at a character of a
-/// name.
+/// name, and of a replacement also one of its groups.
 #[derive(Debug)]
 pub struct MatchSteps {
     left: u64,

@@ -28,6 +28,12 @@ const MAX_COMPILED: usize = 64 << 10;
 /// The least size that an expression counts as, in bytes.
 const MIN_COMPILED: usize = 1 << 10;
 
+/// The most memory of a search, in bytes. The expression keeps it as long as it exists.
+const MAX_SEARCH: usize = 128 << 10;
+
+/// What a search takes for each state and group, in bytes: two positions in the text, for this character and the next.
+const GROUP_BYTES: usize = 32;
+
 /// What a state takes, in bytes. The crate hides its states; each takes as much as an enum with a vector.
 const STATE_BYTES: usize = 32;
 
@@ -49,6 +55,9 @@ pub enum InvalidRegexp {
     /// The compiled expression is too large.
     #[error("repeats too much; write smaller counts")]
     TooLarge,
+    /// A search would take too much memory.
+    #[error("has too many groups for its size; write (?:…) for groups that target does not name")]
+    TooManyGroups,
     /// The text is not a regular expression.
     #[error("is not a regular expression: {0}")]
     Syntax(String),
@@ -73,12 +82,13 @@ impl Regexp {
         self.0.estimated_bytes()
     }
 
-    /// Takes the steps of a search in a text of this many bytes.
+    /// Takes the steps of a search for all groups in a text of this many bytes.
     ///
     /// # Errors
     /// Fewer are left.
     pub(super) fn take_steps(&self, bytes: usize, steps: &mut MatchSteps) -> Result<(), TooManySteps> {
-        steps.take(self.0.states(), bytes)
+        // Each state has its own copy of all groups' positions.
+        steps.take(self.0.states() * self.0.groups(), bytes)
     }
 
     pub(super) fn regex(&self) -> &Regex {
@@ -109,6 +119,16 @@ impl Compiled {
         self.bytes / STATE_BYTES
     }
 
+    /// Returns the number of groups, with the whole match.
+    fn groups(&self) -> usize {
+        self.regex.captures_len()
+    }
+
+    /// Returns what a search takes, in bytes, at most.
+    fn search_bytes(&self) -> usize {
+        self.states() * self.groups() * GROUP_BYTES
+    }
+
     fn estimated_bytes(&self) -> usize {
         self.bytes + COMPILED_OVERHEAD
     }
@@ -137,6 +157,7 @@ impl FromStr for Regexp {
             return Err(InvalidRegexp::TooLong);
         }
         match Compiled::new(text, false) {
+            Ok(compiled) if compiled.search_bytes() > MAX_SEARCH => Err(InvalidRegexp::TooManyGroups),
             Ok(compiled) => Ok(Self(compiled)),
             Err(error) if is_too_big(&error) => Err(InvalidRegexp::TooLarge),
             Err(error) => Err(InvalidRegexp::Syntax(error.to_string())),
@@ -282,11 +303,15 @@ mod tests {
             ("", InvalidRegexp::Empty),
             (&"a".repeat(257), InvalidRegexp::TooLong),
             ("(a{1000}){1000}", InvalidRegexp::TooLarge),
+            (&format!("{}a{{100}}", "()".repeat(100)), InvalidRegexp::TooManyGroups),
+            ("(a{1000})()()()", InvalidRegexp::TooManyGroups),
             ("(a", InvalidRegexp::Syntax("found open group without closing ')'".to_owned())),
         ] {
             assert_eq!(text.parse::<Regexp>(), Err(expected), "{text}");
         }
-        assert!("a".repeat(256).parse::<Regexp>().is_ok());
+        for text in ["a".repeat(256), "(a{1000})()()".to_owned(), "()".repeat(30), "(a)-".repeat(20)] {
+            assert!(text.parse::<Regexp>().is_ok(), "{text}");
+        }
         for text in [r"\p{Greek}", "*a", "[b-a]", r"(\w)\1", "(?=a)"] {
             let error = text.parse::<Regexp>().unwrap_err();
             assert!(matches!(error, InvalidRegexp::Syntax(_)), "{text}: {error}");

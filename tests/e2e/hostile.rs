@@ -79,6 +79,35 @@ async fn one_secret_under_thousands_of_names_does_not_fill_the_memory() {
     assert!(after < before + 30, "from {before} to {after} MiB");
 }
 
+/// A search takes memory for each state of its expression and each group, and the expression keeps it.
+#[tokio::test]
+async fn expressions_with_many_groups_do_not_fill_the_memory() {
+    let azure = Azure::with_secrets(&[("shop", "x")]).await;
+    let process = Process::start_with(&azure, &[]).await;
+    let driver = process.driver();
+    let finds = |source: &str| {
+        let rewrite = format!("{{regexp: {{source: '{source}', target: x}}}},").repeat(8);
+        let entry = |index| {
+            format!(
+                "- {{objectType: secret, find: {{name: shop}}, objectAlias: d{index}, rewrite: [{rewrite}]}}\n"
+            )
+        };
+        MountCall::of(&(0..20).map(entry).collect::<String>()).workload(&azure)
+    };
+    driver.mount(&finds("a")).await.unwrap();
+    let before = process.memory("VmHWM");
+
+    // With a hundred groups, all searches together would take 800 MiB.
+    let status = driver.mount(&finds(&format!("{}a{{1500}}", "()".repeat(100)))).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    assert!(status.message().contains("too many groups for its size"), "{status}");
+
+    // As many groups as are taken: all searches together would take 20 MiB.
+    driver.mount(&finds("()()()a{1000}")).await.unwrap();
+    let after = process.memory("VmHWM");
+    assert!(after < before + 12, "from {before} to {after} MiB");
+}
+
 #[tokio::test]
 async fn thousands_of_secrets_do_not_fill_the_memory() {
     let azure = Azure::with_secrets(&[]).await;
