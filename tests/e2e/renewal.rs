@@ -171,6 +171,27 @@ async fn a_claims_challenge_gets_a_token_with_the_claims() {
     assert_eq!(azure.journal().count(&tokens()), 2);
 }
 
+/// Otherwise a new pod could start with the values of a session that was revoked.
+#[tokio::test]
+async fn a_claims_challenge_drops_what_the_principal_had_read() {
+    let azure = Azure::with_secrets(&[("a", "1"), ("b", "2")]).await;
+    let provider = Provider::start_changed(&azure, |config| {
+        config.mounts.cache.object_cache_ttl = Duration::from_secs(300);
+    });
+    let kept = MountCall::of_secrets(&azure, &["a"]);
+    provider.driver().mount(&kept).await.unwrap();
+    let before = azure.journal().count(&reads());
+    provider.driver().mount(&kept.of_another_pod()).await.unwrap();
+    assert_eq!(azure.journal().count(&reads()), before, "the value was kept");
+    let claims = BASE64.encode(br#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#);
+    azure.faults().inject(reads(), more_claims(&claims));
+    provider.driver().mount(&MountCall::of_secrets(&azure, &["b"]).of_another_pod()).await.unwrap_err();
+    for call in [kept.of_another_pod(), kept.clone()] {
+        let status = provider.driver().mount(&call).await.unwrap_err();
+        assert!(status.message().contains("AKV-ClaimsChallenge"), "{status}");
+    }
+}
+
 #[tokio::test]
 async fn a_claims_challenge_that_no_token_meets_is_reported_as_conditional_access() {
     let claims = BASE64.encode(br#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#);

@@ -232,7 +232,9 @@ impl ReadCache {
     /// whatever principal read them; if a named version is missing, those about that version: anybody can name one.
     fn invalidate(&self, failed: &Key, error: &VaultError) {
         match error {
-            VaultError::Unauthorized(_) => self.drop_refused(failed, Refusal::Token),
+            VaultError::Unauthorized(_) | VaultError::MoreClaims { .. } => {
+                self.drop_refused(failed, Refusal::Token);
+            }
             // The record of what was read forgets the oldest.
             VaultError::Forbidden(_) if self.bundles.kept.last(failed).is_some() => {
                 self.drop_refused(failed, Refusal::KeptObject);
