@@ -29,7 +29,7 @@ pub(super) type Attempted = Result<Authenticated, Arc<IdentityError>>;
 const MAX_CREDENTIALS: usize = 1_000;
 
 /// What all of them may take in memory together, in bytes.
-const MAX_BYTES: u64 = MAX_CREDENTIALS as u64 * USUAL_BYTES;
+pub(super) const MAX_BYTES: u64 = MAX_CREDENTIALS as u64 * USUAL_BYTES;
 
 /// What a credential with an assertion of a usual length takes in memory, in bytes.
 const USUAL_BYTES: u64 = 8 << 10;
@@ -67,8 +67,13 @@ struct Memory;
 
 impl Weighter<CredentialKey, Arc<Kept>> for Memory {
     fn weight(&self, key: &CredentialKey, _: &Arc<Kept>) -> u64 {
-        USUAL_BYTES.max(CREDENTIAL_OVERHEAD + PROOF_COPIES * key.proof_bytes() as u64)
+        credential_bytes(key.proof_bytes())
     }
+}
+
+/// Returns about what a credential takes in memory, with a proof of this many bytes.
+pub(super) fn credential_bytes(proof_bytes: usize) -> u64 {
+    USUAL_BYTES.max(CREDENTIAL_OVERHEAD + PROOF_COPIES * proof_bytes as u64)
 }
 
 /// A cache entry, shared by all requests that have proved the same.

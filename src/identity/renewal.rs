@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
     singleflight::{Joined, Singleflight},
@@ -20,7 +20,11 @@ use crate::{
     transport::LastExchange,
 };
 
-use super::{Authenticated, Authentication, Identities, TokenRequest, cache::Attempted, key::CredentialKey};
+use super::{
+    Authenticated, Authentication, Identities, TokenRequest,
+    cache::{Attempted, MAX_BYTES, credential_bytes},
+    key::CredentialKey,
+};
 
 /// A vault's reason to refuse a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +46,18 @@ const MAX_RENEWED_AGE: Duration = Duration::from_secs(120);
 /// The most principals whose renewed tokens are kept.
 const MAX_PRINCIPALS: usize = 1_000;
 
-/// A cache of renewed credentials by principal. Clones share it.
+/// A cache of renewed credentials by principal, within the memory of [`MAX_BYTES`]. Clones share it.
 #[derive(Clone)]
-pub(super) struct Renewals(Arc<Cache<RenewalKey, Arc<Renewal>>>);
+pub(super) struct Renewals(Arc<Cache<RenewalKey, Arc<Renewal>, Memory>>);
+
+#[derive(Clone)]
+struct Memory;
+
+impl Weighter<RenewalKey, Arc<Renewal>> for Memory {
+    fn weight(&self, key: &RenewalKey, renewal: &Arc<Renewal>) -> u64 {
+        credential_bytes(renewal.proof_bytes) + key.claims.as_ref().map_or(0, |claims| claims.len() as u64)
+    }
+}
 
 /// A key of interchangeable tokens: one principal, one audience, the same claims.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,6 +70,8 @@ struct RenewalKey {
 /// The newest token of one principal after a refusal.
 #[derive(Default)]
 struct Renewal {
+    /// The length of what the pod proved. The renewed credential keeps it.
+    proof_bytes: usize,
     newest: Mutex<Option<Authenticated>>,
     attempt: Singleflight<(), Attempted, LastExchange>,
 }
@@ -87,11 +102,13 @@ impl Renewal {
 
 impl Renewals {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Cache::new(MAX_PRINCIPALS)))
+        Self(Arc::new(Cache::with_weighter(MAX_PRINCIPALS, MAX_BYTES, Memory)))
     }
 
-    fn of(&self, key: &RenewalKey) -> Arc<Renewal> {
-        let renewal = self.0.get_or_insert_with(key, || Ok(Arc::default()));
+    /// Returns the renewal of `key`. A new one is for a proof of this many bytes.
+    fn of(&self, key: &RenewalKey, proof_bytes: usize) -> Arc<Renewal> {
+        let begin = || Ok(Arc::new(Renewal { proof_bytes, ..Renewal::default() }));
+        let renewal = self.0.get_or_insert_with(key, begin);
         renewal.unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 
@@ -126,7 +143,8 @@ impl Identities {
             return helps.then(|| self.begin_renewal(request, refused, claims, None));
         };
         let key = RenewalKey { principal, scope: request.cloud.vault_scope(), claims: claims.clone() };
-        let renewal = self.renewals.of(&key);
+        let proof = CredentialKey::of(&request.identity, &request.cloud);
+        let renewal = self.renewals.of(&key, proof.map_or(0, |proof| proof.proof_bytes()));
         if let Some(newer) = renewal.renewed_since(refused) {
             return Some(self.known(request, newer));
         }
@@ -189,5 +207,22 @@ impl Identities {
 impl fmt::Debug for Renewals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Renewals")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renewals_with_long_certificates_take_the_place_of_several() {
+        let renewals = Renewals::new();
+        let principal = Principal::new("https://login.microsoftonline.com/", "t", "p");
+        for claims in 0..1_000 {
+            let claims = Some(format!("{{\"access_token\": {claims}}}").into());
+            let key = RenewalKey { principal: principal.clone(), scope: String::new(), claims };
+            renewals.of(&key, 32 << 10);
+        }
+        assert!((50..=120).contains(&renewals.0.len()), "{}", renewals.0.len());
     }
 }
