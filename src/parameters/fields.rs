@@ -88,6 +88,14 @@ pub(super) enum MapOf<T> {
 }
 
 impl<T> MapOf<T> {
+    /// Returns the fields, if there is a map.
+    pub(super) fn fields(&self) -> Option<&T> {
+        match self {
+            Self::Fields(fields) => Some(fields),
+            Self::Absent | Self::Other(_) => None,
+        }
+    }
+
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }

@@ -6,7 +6,7 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_saphyr::Spanned;
 
 use crate::spec::{
-    excerpt::Excerpt, find::FindSpec, object::ObjectSpec, output::MAX_STORES, vault::VaultName,
+    excerpt::Excerpt, find::FindSpec, object::ObjectSpec, output::MAX_STORES, size, vault::VaultName,
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     error::{Problem, Problems},
     fields::Fields as _,
     vaults,
-    yaml::{self, Any, Key, Kind, Lines, Node, Wanted},
+    yaml::{self, AliasBudget, Any, Key, Kind, Lines, Node, Wanted},
 };
 
 /// What the entries ask for. Clones share it.
@@ -36,7 +36,8 @@ pub(super) fn parse(
     problems: &mut Problems,
 ) -> Option<Requested> {
     let text = problems.catch(attributes.required(OBJECTS))?;
-    let (items, more) = problems.catch(items(text))?;
+    let mut aliases = AliasBudget::of_class();
+    let (items, more) = problems.catch(items(text, &mut aliases))?;
 
     let count = items.len();
     if more > 0 {
@@ -44,14 +45,15 @@ pub(super) fn parse(
     }
     // `None` is an entry with a problem, which keeps the indices of the others.
     let mut entries: Vec<Option<Parsed>> = Vec::with_capacity(count.min(MAX_OBJECTS));
-    let mut count_of_finds = 0;
+    let (mut count_of_finds, mut count_of_objects) = (0, 0);
     let mut lines = Lines::of(text);
     let mut items_of_entries = 0;
+    let mut compiled = 0;
     for (index, Spanned { value: item, referenced, .. }) in items.into_iter().enumerate() {
         let field = format!("{OBJECTS}[{index}]");
         let mut own_text = None;
         let fields = match item {
-            Item::Text(text) => entry::read(own_text.insert(text)),
+            Item::Text(text) => entry::read(own_text.insert(text), &mut aliases),
             Item::Fields(entry) => Ok(*entry),
             Item::Other(kind) => {
                 Err(yaml::other_node(lines.at(referenced.line()), format_args!("it is {kind}"), ENTRY))
@@ -59,6 +61,7 @@ pub(super) fn parse(
         };
         let fields = problems.catch(fields.map_err(|reason| Problem::wrong(&field, reason)));
         count_of_finds += usize::from(fields.as_ref().is_some_and(Entry::is_find));
+        count_of_objects += fields.as_ref().map_or(1, Entry::objects);
         // Before they are parsed: what each becomes is kept as long as the mount.
         items_of_entries += fields.as_ref().map_or(0, Entry::items);
         if items_of_entries > MAX_OBJECTS {
@@ -69,8 +72,19 @@ pub(super) fn parse(
             problems.push(Problem::wrong(OBJECTS, reason));
             return None;
         }
+        let fits = count_of_finds <= MAX_FINDS && count_of_objects <= MAX_OBJECTS;
         let parse = |entry| entry::parse(&field, index, &entry, own_text.as_deref(), problems);
-        entries.push(fields.and_then(parse));
+        let entry = fields.filter(|_| fits).and_then(parse);
+        if let Some(Parsed::Find(find)) = &entry {
+            compiled += size::of_find(find);
+        }
+        if compiled > MAX_COMPILED {
+            let reason =
+                "has expressions that are too large together; write smaller counts, or fewer rewrites";
+            problems.push(Problem::wrong(OBJECTS, reason));
+            return None;
+        }
+        entries.push(entry);
     }
     if let Some((own, failover)) = vaults {
         vaults::settle(own, failover, entries.iter_mut().flatten().flat_map(Parsed::vaults), problems);
@@ -93,8 +107,8 @@ pub(super) fn parse(
             Parsed::Find(find) => finds.push(FindSpec { position: objects.len(), ..*find }),
         }
     }
-    if count <= MAX_OBJECTS && objects.len() > MAX_OBJECTS {
-        problems.push(too_many(objects.len()));
+    if count <= MAX_OBJECTS && count_of_objects > MAX_OBJECTS {
+        problems.push(too_many(count_of_objects));
     }
     if count_of_finds > MAX_FINDS {
         let reason = format!(
@@ -111,9 +125,9 @@ fn too_many(count: usize) -> Problem {
 }
 
 /// Returns the items of the list, at least one and at most [`MAX_OBJECTS`], and the number of the others.
-fn items(text: &str) -> Result<(Vec<Spanned<Item>>, usize), Problem> {
+fn items(text: &str, aliases: &mut AliasBudget) -> Result<(Vec<Spanned<Item>>, usize), Problem> {
     let wrong = |reason: String| Problem::wrong(OBJECTS, reason);
-    let Any(document) = yaml::read(text, LIST).map_err(wrong)?;
+    let Any(document) = yaml::read(text, LIST, aliases).map_err(wrong)?;
     let (items, more, others) = match document {
         Document::List { array: Array::Items { items, more }, others } => (items, more, others),
         Document::List { array: Array::Other(kind), .. } => {
@@ -148,6 +162,10 @@ const MAX_OBJECTS: usize = 4_000;
 
 /// Entries with `find` of one mount. Each compares its conditions with up to 2,500 listed objects.
 const MAX_FINDS: usize = 20;
+
+/// The most memory of the finds of one mount with their compiled expressions, in bytes: a usual expression takes one or two
+/// KiB.
+const MAX_COMPILED: usize = 2 << 20;
 
 /// Keys beside `array` that a message names.
 const MAX_OTHERS: usize = 3;

@@ -20,7 +20,7 @@ const ALLOCATION: usize = 16;
 impl MountSpec {
     /// Returns about how many bytes the objects and finds take, with their items and texts.
     pub fn estimated_bytes(&self) -> usize {
-        of_objects(&self.objects) + self.finds.iter().map(find).sum::<usize>()
+        of_objects(&self.objects) + self.finds.iter().map(of_find).sum::<usize>()
     }
 }
 
@@ -49,7 +49,8 @@ fn object(object: &ObjectSpec) -> usize {
     size_of::<ObjectSpec>() + vault_name(vault.as_ref()) + text(name.as_str()) + shape
 }
 
-fn find(find: &FindSpec) -> usize {
+/// Returns about how many bytes a find takes, with its compiled expressions.
+pub(crate) fn of_find(find: &FindSpec) -> usize {
     let name = match &find.conditions.name {
         Some(NameCondition::Glob(glob)) => glob.estimated_bytes(),
         Some(NameCondition::Regexp(regexp)) => regexp.estimated_bytes(),

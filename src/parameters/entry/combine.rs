@@ -45,6 +45,13 @@ fields! {
     default: Option<String> = "default",
 }
 
+impl CombineFields {
+    /// Returns the number of items.
+    pub(super) fn items(&self) -> usize {
+        self.items.len()
+    }
+}
+
 /// Most items of one `combine`.
 const MAX_ITEMS: usize = 200;
 

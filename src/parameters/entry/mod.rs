@@ -35,7 +35,7 @@ use self::{
 use super::{
     error::Problems,
     fields::{Fields, ListOf, MapOf, fields},
-    yaml::{self, Any, Kind, Node, Wanted},
+    yaml::{self, AliasBudget, Any, Kind, Node, Wanted},
 };
 
 fields! {
@@ -73,6 +73,11 @@ impl Entry {
         self.combine.is_absent() && !self.find.is_absent()
     }
 
+    /// Returns the number of objects that it becomes, if it finds none.
+    pub(super) fn objects(&self) -> usize {
+        self.combine.fields().map_or(1, |combine| combine.items().max(1))
+    }
+
     /// Returns the number of files that its lists name. Items of `combine` count as objects.
     pub(super) fn items(&self) -> usize {
         self.jmes_path.len() + self.outputs.len()
@@ -80,8 +85,8 @@ impl Entry {
 }
 
 /// Parses the text of an entry.
-pub(super) fn read(text: &str) -> Result<Entry, String> {
-    let Any(Document(entry)) = yaml::read(text, ENTRY)?;
+pub(super) fn read(text: &str, aliases: &mut AliasBudget) -> Result<Entry, String> {
+    let Any(Document(entry)) = yaml::read(text, ENTRY, aliases)?;
     entry.map_err(|kind| yaml::other_text(text, format_args!("it is {kind}"), ENTRY))
 }
 

@@ -186,7 +186,7 @@ fn finds_are_bounded() {
         problems(&many(21)),
         ["objects: has 21 entries with find, more than the 20 that one mount may have"]
     );
-    let with_mistake = many(20) + &entry("find: {name: '*'}, optional: maybe");
+    let with_mistake = entry("find: {name: '*'}, optional: maybe") + &many(20);
     assert_eq!(problems(&with_mistake).len(), 2);
     let rewrites = |count: usize| {
         let items = vec!["{regexp: {source: a, target: b}}"; count];

@@ -51,6 +51,57 @@ fn aliases_that_multiply_are_refused() {
     assert_refused_briefly(objects("array: &a\n- *a\n"), &["is not the YAML"]);
 }
 
+/// The parser copies what an anchor names once more for each anchor around it.
+#[test]
+fn anchors_within_anchors_are_bounded_by_the_length_of_the_text() {
+    let (mut open, mut close) = (String::new(), String::new());
+    for level in 0..14 {
+        open += &format!("&a{level} [");
+        close += "]";
+    }
+    let repeated = format!("&z [{}],{}", "!a \"\\t\",".repeat(98), "*z,".repeat(600));
+    let text = format!(
+        "x: {open}{repeated}{close}\narray:\n- {{objectName: a, objectType: secret}}\n# {}",
+        "c".repeat(60_000)
+    );
+    assert_refused_briefly(objects(&text), &["is not the YAML"]);
+    // As deep as a class that reuses a part of a part.
+    let usual = "array:\n- &e\n  objectName: a\n  objectType: &t secret\n- {<<: *e, objectName: b}\n- {objectName: c, objectType: *t}\n";
+    assert_eq!(objects(usual).unwrap().objects.len(), 3);
+}
+
+/// Otherwise each of thousands of short texts would have four thousand nodes of its own.
+#[test]
+fn texts_of_entries_share_what_aliases_may_add() {
+    let entry =
+        "x: [&a [1,1,1,1],&b [*a,*a,*a,*a],&c [*b,*b,*b,*b],&d [*c,*c,*c,*c],&e [*d,*d,*d,*d],*e,*d,*d]";
+    let text = |aliases: usize| format!("[&a '{entry}'{}]", ",*a".repeat(aliases));
+    let error = objects(&text(400)).unwrap_err();
+    let budgets =
+        error.problems().iter().filter(|problem| problem.to_string().contains("is not the YAML")).count();
+    assert_eq!(budgets, 400, "all but the first one");
+    // As many texts with aliases of a usual size are taken.
+    let usual: String = (0..200)
+        .map(|index| format!("- |\n  objectName: &n s{index}\n  objectType: secret\n  objectAlias: *n\n"))
+        .collect();
+    assert_eq!(objects(&usual).unwrap().objects.len(), 200);
+}
+
+/// Otherwise two kilobytes would become 300 MiB before they are counted.
+#[test]
+fn entries_beyond_a_bound_are_counted_and_not_parsed() {
+    let rewrite = "{regexp: {source: '(?:a{99}){20}', target: ''}},".repeat(8);
+    let find = format!("- &f {{objectType: secret, find: {{name: '*'}}, rewrite: [{rewrite}]}}\n");
+    let finds = format!("{find}{}# {}", "- *f\n".repeat(299), "c".repeat(60_000));
+    assert_refused_briefly(objects(&finds), &["too large together"]);
+    let small = "- &f {objectType: secret, find: {name: '*'}}\n".to_owned() + &"- *f\n".repeat(299);
+    assert_refused_briefly(objects(&small), &["has 300 entries with find, more than the 20"]);
+    let items: String = (0..200).map(|key| format!("{{key: k{key}, objectName: a}},")).collect();
+    let combine = format!("- &c {{objectAlias: a, combine: {{format: json, items: [{items}]}}}}\n");
+    let combines = format!("{combine}{}# {}", "- *c\n".repeat(24), "c".repeat(60_000));
+    assert_refused_briefly(objects(&combines), &["names 5000 objects, more than the 4000"]);
+}
+
 /// Each entry is an alias of one with a hundred items, and unused anchors hide how few anchors there are.
 #[test]
 fn a_class_of_six_kilobytes_does_not_become_megabytes() {

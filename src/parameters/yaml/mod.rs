@@ -4,7 +4,7 @@ mod line;
 mod node;
 mod oddity;
 
-use std::fmt;
+use std::{cell::Cell, fmt, rc::Rc};
 
 use serde::de::DeserializeOwned;
 
@@ -25,24 +25,55 @@ pub(super) struct Wanted {
     pub(super) example: &'static str,
 }
 
+/// What aliases may still add to the texts of a class, beyond what each text may have by its own length.
+pub(super) struct AliasBudget {
+    nodes: usize,
+    /// Bytes of scalars.
+    bytes: usize,
+}
+
+impl AliasBudget {
+    /// Returns that of a class: a map of fields that a few hundred entries share.
+    pub(super) fn of_class() -> Self {
+        Self { nodes: SHARED_NODES, bytes: SHARED_BYTES }
+    }
+}
+
 /// Parses a YAML text.
 ///
 /// # Errors
 /// The parser's message on one line, with the line of the text that it refers to. The depth of the text is bounded, and
-/// so is its size with each alias expanded: in proportion to the text.
-pub(super) fn read<T: DeserializeOwned>(text: &str, wanted: Wanted) -> Result<T, String> {
+/// so is its size with each alias expanded: in proportion to the text, and what is left of `aliases`.
+pub(super) fn read<T: DeserializeOwned>(
+    text: &str,
+    wanted: Wanted,
+    aliases: &mut AliasBudget,
+) -> Result<T, String> {
+    let (own_nodes, own_bytes) = (text.len() + LEAST_NODES, 4 * text.len());
+    let recorded = (text.len() / 2 + SHARED_NODES).min(MAX_NODES);
+    let used = Rc::new(Cell::new((0, 0)));
     let options = serde_saphyr::options! {
         with_snippet: false,
         // An expanded alias counts each time it is used.
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
-            max_nodes: (text.len() + SHARED_NODES).min(MAX_NODES),
-            max_total_scalar_bytes: (4 * text.len() + SHARED_BYTES).min(2 * MAX_BYTES),
+            max_nodes: (own_nodes + aliases.nodes).min(MAX_NODES),
+            max_total_scalar_bytes: (own_bytes + aliases.bytes).min(2 * MAX_BYTES),
+            // The parser copies what an anchor names, once more for each anchor around it.
+            max_recorded_anchor_events: recorded,
+            max_recorded_anchor_bytes: (own_bytes + SHARED_BYTES).min(2 * MAX_BYTES),
             // A hundred entries may share one anchor. The bounds above count what that makes of the text.
             enforce_alias_anchor_ratio: false,
         },
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    let report = used.clone();
+    let options =
+        options.with_budget_report(move |budget| report.set((budget.nodes, budget.total_scalar_bytes)));
+    let parsed = serde_saphyr::from_str_with_options(text, options);
+    let (nodes, bytes) = used.get();
+    aliases.nodes = aliases.nodes.saturating_sub(nodes.saturating_sub(own_nodes));
+    aliases.bytes = aliases.bytes.saturating_sub(bytes.saturating_sub(own_bytes));
+    parsed.map_err(|error| {
         use serde_saphyr::Error::{Budget, DuplicateMappingKey};
         if !matches!(error, Budget { .. } | DuplicateMappingKey { .. })
             && let Some(oddity) = Oddity::of(text)
@@ -91,11 +122,14 @@ fn not_the_yaml(wanted: Wanted, cause: impl fmt::Display, example: Option<&str>)
 /// Nested lists and maps; `objects` needs three levels.
 const MAX_DEPTH: usize = 16;
 
-/// Nodes that a text may have beyond one for each of its bytes, which only aliases can make: those of a map of fields
-/// that a few hundred entries share.
+/// Nodes that a text may have whatever its length: `a:` is a map, a key and a null.
+const LEAST_NODES: usize = 16;
+
+/// Nodes that the texts of a class may have beyond one for each of their bytes, which only aliases can make: those of a
+/// map of fields that a few hundred entries share.
 const SHARED_NODES: usize = 4_000;
 
-/// Bytes of scalars that a text may have beyond four times its own, which only aliases can make.
+/// Bytes of scalars that the texts of a class may have beyond four times their own, which only aliases can make.
 const SHARED_BYTES: usize = 64 << 10;
 
 /// The most nodes of a text: 25 for each of 4,000 entries. A node of an entry takes about 200 bytes when it is parsed.
