@@ -91,6 +91,12 @@ impl Parts {
         Ok(Self { form, keys, key, certificates: roles, all })
     }
 
+    /// Returns the approximate size in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        let keys: usize = self.keys.iter().map(PrivateKey::bytes).sum();
+        size_of::<Self>() + keys + self.certificates.bytes() + ders_bytes(&self.all)
+    }
+
     fn key(&self) -> Option<&PrivateKey> {
         self.key.and_then(|key| self.keys.get(key))
     }
@@ -158,6 +164,28 @@ impl Certificates {
         let intermediates = intermediates.iter().map(|certificate| certificate.to_vec()).collect();
         Self::Chain { leaf: leaf.to_vec(), intermediates, top }
     }
+
+    /// Returns the approximate size in memory beside the value itself, in bytes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Chain { leaf, intermediates, top } => {
+                let top = match top {
+                    Top::Root(root) => root.capacity(),
+                    Top::SelfSigned | Top::Open => 0,
+                };
+                leaf.capacity() + ders_bytes(intermediates) + top
+            }
+            Self::Authorities { stored, chained } => ders_bytes(stored) + ders_bytes(chained),
+        }
+    }
+}
+
+/// What an allocator adds to a block of memory, in bytes.
+const HEAP_BLOCK_BYTES: usize = 16;
+
+fn ders_bytes(ders: &[Vec<u8>]) -> usize {
+    ders.iter().map(|der| size_of::<Vec<u8>>() + HEAP_BLOCK_BYTES + der.capacity()).sum()
 }
 
 #[cfg(test)]

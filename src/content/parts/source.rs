@@ -6,7 +6,7 @@ use crate::content::{
     pem::{self, CERTIFICATE, PRIVATE_KEY},
     pkcs12::{Archive, MAX_KEYS, Pkcs12Error},
     private_key::{EC_PRIVATE_KEY, PrivateKey, RSA_PRIVATE_KEY},
-    work::Work,
+    work::{TooMuchTogether, Work},
 };
 
 /// The keys and certificates of a source, in its order.
@@ -18,8 +18,9 @@ pub(super) struct Source {
 }
 
 pub(super) fn read(value: &str, password: &str, work: &mut Work) -> Result<Source, PartsError> {
+    spend(work, (value.len() / BYTES_PER_HASH) as u64)?;
     if pem::is_pem(value) {
-        return of_pem(value);
+        return of_pem(value, work);
     }
     let pfx = encoding::base64(value.trim().as_bytes()).map_err(|_| PartsError::NoCertificateForm)?;
     // A SEQUENCE: other values that happen to be base64 are no archives.
@@ -30,20 +31,25 @@ pub(super) fn read(value: &str, password: &str, work: &mut Work) -> Result<Sourc
         Pkcs12Error::WrongPassword(_) | Pkcs12Error::Undecryptable(_) => PartsError::Password(error),
         _ => PartsError::Pkcs12(error),
     })?;
+    spend(work, HASHES_PER_KEY * archive.keys.len() as u64)?;
     let keys = archive.keys.iter().map(|key| PrivateKey::from_pkcs8(key.expose()));
     let keys = keys.collect::<Result<_, _>>().map_err(PartsError::PrivateKey)?;
     Ok(Source { form: Form::Pkcs12, keys, certificates: archive.certificates })
 }
 
 /// Reads the blocks of certificates and private keys. Others are skipped, such as the `EC PARAMETERS` of OpenSSL.
-fn of_pem(text: &str) -> Result<Source, PartsError> {
+fn of_pem(text: &str, work: &mut Work) -> Result<Source, PartsError> {
     // Editors of Windows begin a text with a mark, and the first block would not begin its line.
     let text = text.trim_start_matches('\u{feff}');
     let mut source = Source { form: Form::Pem, keys: Vec::new(), certificates: Vec::new() };
     let mut complete = 0;
     for block in pem::blocks(text) {
         complete += 1;
-        let key = match block.label() {
+        let label = block.label();
+        if matches!(label, PRIVATE_KEY | RSA_PRIVATE_KEY | EC_PRIVATE_KEY) {
+            spend(work, HASHES_PER_KEY)?;
+        }
+        let key = match label {
             CERTIFICATE | X509_CERTIFICATE | X_509_CERTIFICATE => {
                 source.certificates.push(block.content().to_vec());
                 continue;
@@ -69,6 +75,18 @@ fn of_pem(text: &str) -> Result<Source, PartsError> {
     }
     Ok(source)
 }
+
+/// Spends the work of a value and its keys. A value is taken apart again where entries alternate between more values
+/// than are kept.
+fn spend(work: &mut Work, hashes: u64) -> Result<(), PartsError> {
+    work.spend_hashes(hashes).map_err(|TooMuchTogether| PartsError::Pkcs12(Pkcs12Error::TooMuchWorkTogether))
+}
+
+/// This many bytes of a value are read in the time of a hash.
+const BYTES_PER_HASH: usize = 64;
+
+/// A multiplication on the slowest curve, which gives the public key, takes as long as this many hashes.
+const HASHES_PER_KEY: u64 = 2_000;
 
 /// RFC 7468, section 5.1: labels of old tools.
 const X509_CERTIFICATE: &str = "X509 CERTIFICATE";

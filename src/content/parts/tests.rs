@@ -268,3 +268,11 @@ fn a_text_that_is_split_and_joined_has_the_same_parts() {
         assert_eq!(text(&whole, &wanted), text(&joined, &wanted));
     }
 }
+
+#[test]
+fn a_value_that_was_taken_apart_counts_its_keys_and_certificates() {
+    let Stored { key, chain } = stored();
+    let length: usize = chain.iter().map(Vec::len).sum();
+    let bytes = open(&archive("shuffled-chain.pfx")).unwrap().bytes();
+    assert!((2 * length + key.len()..2 * length + 2_048).contains(&bytes), "{bytes} bytes of {length}");
+}

@@ -49,7 +49,8 @@ fn pbes1<C: KeyInit + BlockCipherDecrypt>(
     let parameters = scheme.parameters.ok_or(Pkcs12Error::Malformed(PART))?;
     let parameters = parameters.decode_as::<Pbes1Parameters<'_>>().map_err(malformed(PART))?;
     let rounds = work::iterations(parameters.iterations)?;
-    work.spend(rounds, key_length.div_ceil(SHA1_LENGTH) as u64 + 1)?;
+    let hashes = key_length.div_ceil(SHA1_LENGTH) as u64 + 1;
+    work.spend(rounds, hashes, parameters.salt.as_bytes(), password.utf16())?;
     let rounds = i32::try_from(rounds).map_err(|_| Pkcs12Error::TooMuchWork)?;
 
     let derive = |purpose, length| {
@@ -86,7 +87,7 @@ fn pbes2(
         return Err(Pkcs12Error::Iterations);
     }
     // An HMAC takes two hashes, and a key of 32 bytes takes two blocks if the hash has 20 or 28 bytes.
-    work.spend(derivation.iteration_count, 4)?;
+    work.spend(derivation.iteration_count, 4, derivation.salt.as_bytes(), password.utf8())?;
 
     let mut buffer = Zeroizing::new(data.to_vec());
     let length = parameters

@@ -45,7 +45,7 @@ impl MacData<'_> {
                 return Err(Pkcs12Error::UnsupportedAlgorithm { purpose: "MAC", algorithm });
             }
         };
-        work.spend(rounds, 1)?;
+        work.spend(rounds, 1, self.salt.as_bytes(), password.utf16())?;
         let rounds = i32::try_from(rounds).map_err(|_| Pkcs12Error::TooMuchWork)?;
         let length = hmac.digest_algorithm().output_len();
         let key = derive(password.utf16(), self.salt.as_bytes(), Pkcs12KeyType::Mac, rounds, length);

@@ -222,7 +222,7 @@ fn work_is_bounded_for_the_archive_and_not_for_each_bag() {
     let parameters = AlgorithmIdentifier::from_der(&scheme).unwrap();
     let mut of_mount = Work::of_mount();
     let mut work = ArchiveWork::granted(&mut of_mount);
-    work.spend(7_990_000, 1).unwrap();
+    work.spend(7_990_000, 1, &[], &[]).unwrap();
     let mut spent = 0;
     let error = loop {
         match cipher::decrypt(&parameters, &[0; 16], &Password::new(""), &mut work) {
@@ -231,4 +231,26 @@ fn work_is_bounded_for_the_archive_and_not_for_each_bag() {
         }
     };
     assert_eq!((spent, error), (2, Err(Pkcs12Error::TooMuchWork)));
+}
+
+/// Hundreds of safes with one iteration each once took almost no work, and many seconds.
+#[test]
+fn an_archive_of_many_safes_under_a_long_password_is_refused() {
+    // pbeWithSHAAnd3-KeyTripleDES-CBC, and a MAC of 300 iterations. The work that remains is enough for two of either.
+    let parameters = der(SEQUENCE, &[der(OCTETS, &[7; 8]), vec![0x02, 1, 1]].concat());
+    let scheme = der(SEQUENCE, &[oid(&[0x0c, 0x01, 0x03]), parameters].concat());
+    let scheme = AlgorithmIdentifier::from_der(&scheme).unwrap();
+    let text = "x".repeat(25_000);
+    let password = Password::new(&text);
+    let mac = mac::compute(b"content", &password, mac::MacAlgorithm::Sha1, &[7; 8], 300).unwrap();
+    let mac = MacData::from_der(&mac).unwrap();
+    let refused_after = |left: u32, derive: &dyn Fn(&mut ArchiveWork<'_>) -> Result<(), Pkcs12Error>| {
+        let mut of_mount = Work::of_mount();
+        let mut work = ArchiveWork::granted(&mut of_mount);
+        work.spend(8_000_000 - left, 1, &[], &[]).unwrap();
+        (0..10).position(|_| derive(&mut work) == Err(Pkcs12Error::TooMuchWork))
+    };
+    let safes = refused_after(10_000, &|work| cipher::decrypt(&scheme, &[0; 16], &password, work).map(drop));
+    assert_eq!(safes, Some(2));
+    assert_eq!(refused_after(4_000, &|work| mac.verify(b"content", &password, work)), Some(2));
 }

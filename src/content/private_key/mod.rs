@@ -54,6 +54,11 @@ impl PrivateKey {
         &self.public_key
     }
 
+    /// Returns the approximate size in memory, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.pkcs8.expose().capacity() + self.public_key.capacity()
+    }
+
     fn assemble(
         algorithm: AlgorithmIdentifier<'_>,
         private_key: &[u8],

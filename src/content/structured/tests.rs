@@ -249,6 +249,23 @@ fn aliases_of_a_small_text_take_little_memory() {
     assert_eq!(document.get(&path).map(|value| document.text(value)), Some(Sensitive::new("1".to_owned())));
 }
 
+/// A control character has six bytes in JSON. Room for that was once taken for each character.
+#[test]
+fn a_text_takes_no_more_memory_than_its_length() {
+    let yaml =
+        r#"{a: "\x01\x1f\x7f\n\r\t\"\\é", b: [], c: {}, d: [1, ~, [true, x]], "\x02": {e: &s "\0", f: *s}}"#;
+    let json = r#"{"a":"\u0001","b":[ ],"c":{ "d" : 1.0 }}"#;
+    for (text, syntax) in [(yaml, Syntax::Yaml), (json, Syntax::Json), ("A=1\nB='\"'", Syntax::Dotenv)] {
+        let document = document(text, syntax);
+        let values = document.entries().unwrap().map(|(_, value)| value).chain([&document.root]);
+        for value in values {
+            let text = document.text(value);
+            let (length, capacity) = (text.expose().len(), text.expose().capacity());
+            assert_eq!((document.text_bytes(value), capacity), (length, length));
+        }
+    }
+}
+
 #[test]
 fn an_error_and_a_parsed_value_show_nothing_of_the_text() {
     for syntax in [Syntax::Json, Syntax::Yaml, Syntax::Dotenv] {

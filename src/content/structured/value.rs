@@ -88,6 +88,14 @@ impl Value {
         }
     }
 
+    /// Returns the text of a string, a number or a boolean. Other values become JSON.
+    pub fn as_text(&self) -> Option<&str> {
+        match self.resolved() {
+            Self::Text(text) | Self::Scalar(text) => Some(text.expose()),
+            _ => None,
+        }
+    }
+
     /// Returns the value as the text of a file. `source` is the document's text.
     pub(super) fn text(&self, source: &str) -> Sensitive<String> {
         match self.resolved() {
@@ -98,6 +106,11 @@ impl Value {
                 Sensitive::new(mem::take(&mut *json))
             }
         }
+    }
+
+    /// Returns the length of [`Self::text`], in bytes.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.as_text().map_or_else(|| self.json_bytes(), str::len)
     }
 
     /// Writes the value's JSON: as written where it was JSON, otherwise without blanks.
@@ -136,7 +149,7 @@ impl Value {
         }
     }
 
-    /// Returns an upper bound of the JSON's length, so that the text never moves and leaves no copy behind.
+    /// Returns the JSON's length, so that the text never moves and leaves no copy behind.
     fn json_bytes(&self) -> usize {
         match self {
             Self::Null => 4,
@@ -145,11 +158,13 @@ impl Value {
             Self::List(List { written: Some(written), .. })
             | Self::Map(Map { written: Some(written), .. }) => written.len(),
             Self::List(List { items, .. }) => {
-                2 + items.iter().map(|item| item.json_bytes() + 1).sum::<usize>()
+                let commas = items.len().saturating_sub(1);
+                2 + commas + items.iter().map(Self::json_bytes).sum::<usize>()
             }
             Self::Map(Map { entries, .. }) => {
-                let entry = |(key, value): &(_, Self)| json_string_bytes(key) + value.json_bytes() + 2;
-                2 + entries.iter().map(entry).sum::<usize>()
+                let entry = |(key, value): &(_, Self)| json_string_bytes(key) + 1 + value.json_bytes();
+                let commas = entries.len().saturating_sub(1);
+                2 + commas + entries.iter().map(entry).sum::<usize>()
             }
             Self::Shared(shared) => shared.json_bytes(),
         }
@@ -185,9 +200,16 @@ fn text_heap_bytes(text: &Sensitive<String>) -> usize {
     HEAP_BLOCK_BYTES + text.expose().capacity()
 }
 
-/// An escape has six bytes.
+/// Returns the length of what [`write_json_string`] writes, in bytes.
 fn json_string_bytes(text: &Sensitive<String>) -> usize {
-    2 + 6 * text.expose().len()
+    let escaped = |byte: u8| -> usize {
+        match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+            control if control < 0x20 => 6,
+            _ => 1,
+        }
+    };
+    2 + text.expose().bytes().map(escaped).sum::<usize>()
 }
 
 /// Writes a JSON string (RFC 8259, section 7).

@@ -95,14 +95,40 @@ impl Builder<'_> {
             return Err(ObjectError::NoSuchKey { missing });
         }
         for item in items {
-            let contents = match (document.get(&item.key), &item.if_absent) {
-                (Some(value), _) => decoded(document, value, item)?,
-                (None, IfAbsent::Write(default)) => default.bytes(),
-                (None, IfAbsent::Omit | IfAbsent::Fail) => continue,
-            };
-            self.add(owner, item.path.clone(), item.mode, contents);
+            let path = item.path.clone();
+            match (document.get(&item.key), &item.if_absent) {
+                (Some(value), _) if item.encoding == SecretEncoding::Utf8 || self.draft.is_full() => {
+                    self.add_text(owner, document, value, path, item.mode);
+                }
+                (Some(value), _) => self.add(owner, path, item.mode, decoded(value, item)?),
+                (None, IfAbsent::Write(default)) => self.add(owner, path, item.mode, default.bytes()),
+                (None, IfAbsent::Omit | IfAbsent::Fail) => {}
+            }
         }
         Ok(())
+    }
+
+    /// Adds a file with the text of a value. The text of a map or a list is made only if there is room for it: a few
+    /// kilobytes of YAML have megabytes of JSON.
+    fn add_text(
+        &mut self,
+        owner: Owner<'_>,
+        document: &Document,
+        value: &Value,
+        path: RelativePath,
+        mode: Option<FileMode>,
+    ) {
+        if self.draft.is_full() {
+            self.draft.add_size(&path, document.approximate_text_bytes(value));
+            return;
+        }
+        let length = document.text_bytes(value);
+        if length > self.layout.largest_volume || !self.draft.reserve(length) {
+            self.draft.add_size(&path, length);
+        } else {
+            let text = document.text(value).into_exposed();
+            self.add(owner, path, mode, Sensitive::new(text.into_bytes()));
+        }
     }
 
     fn all_keys(
@@ -115,16 +141,15 @@ impl Builder<'_> {
         let entries = document.entries().ok_or(ContentError::NoKeys)?;
         for (key, value) in entries.filter(|(_, value)| !value.is_null()) {
             let path = RelativePath::of_key(directory, key).map_err(|_| ContentError::KeyTooLong)?;
-            let mut text = document.text(value).into_exposed();
-            self.add(owner, path, mode, Sensitive::new(std::mem::take(&mut text).into_bytes()));
+            self.add_text(owner, document, value, path, mode);
         }
         Ok(())
     }
 }
 
-fn decoded(document: &Document, value: &Value, item: &KeyFile) -> Result<Sensitive<Vec<u8>>, ContentError> {
-    let text = document.text(value);
-    encoding::decode(text.expose(), item.encoding)
+fn decoded(value: &Value, item: &KeyFile) -> Result<Sensitive<Vec<u8>>, ContentError> {
+    // The JSON of a map or a list begins with a bracket, which is neither base64 nor hex.
+    encoding::decode(value.as_text().unwrap_or("["), item.encoding)
         .map_err(|source| ContentError::KeyEncoding { key: Excerpt::of(item.key.as_str()), source })
 }
 

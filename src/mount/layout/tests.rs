@@ -13,7 +13,7 @@ use crate::{
             KeyEncoding, Output, Outputs, OutputsShape, Part, PartFormat, SecretOutput, Store, StoreProfile,
         },
         rendering::{Rendering, SecretEncoding, SecretFormat},
-        shape::{FileShape, KeysShape},
+        shape::{FileShape, KeyFile, KeysShape},
         syntax::Syntax,
     },
     vault::{KeyBundle, Properties, SecretBundle},
@@ -133,6 +133,28 @@ fn an_archive_under_many_outputs_is_opened_once() {
     assert_eq!(build([&one, &other, &one, &other]).taken_apart, 2, "two answers are two archives");
 }
 
+/// PEM has no password, and each further object with one once kept another copy of its parts.
+#[test]
+fn pem_under_many_password_objects_is_taken_apart_once() {
+    let password = |index: usize| format!("p{index}").parse::<ObjectName>().unwrap();
+    let entry = |index: usize| {
+        let parts = [Part::Leaf(PartFormat::Pem), Part::Key(KeyEncoding::Pkcs8, PartFormat::Pem)];
+        let mut object = wanted_outputs(index, parts.map(SecretOutput::Part));
+        if let Shape::Outputs(OutputsShape { outputs: Outputs::Secret { source_password, .. }, .. }) =
+            &mut object.shape
+        {
+            *source_password = Some(password(index));
+        }
+        object
+    };
+    let secrets = (0..50).map(|index| ObjectSpec::password(None, password(index)));
+    let objects: Vec<_> = (0..50).map(entry).chain(secrets).collect();
+    let pem = secret(&String::from_utf8(fixture("shuffled-chain.pem")).unwrap());
+    let fetched = objects.iter().map(|_| read(&pem)).collect();
+    let volume = build_volume(&objects, &[], fetched, layout(4 << 20), memory(), || false).unwrap();
+    assert_eq!((volume.files.len(), volume.taken_apart), (100, 1));
+}
+
 #[test]
 fn thousands_of_keys_count_as_a_slow_conversion() {
     let key = |_| {
@@ -177,6 +199,34 @@ fn a_volume_over_the_drivers_limit_makes_no_further_keys() {
         panic!("too much is laid out");
     };
     assert!(size < (2 << 20) + 1_000 * bundle.content_bytes(), "{size} bytes of a million files");
+}
+
+/// A few kilobytes of YAML have megabytes of JSON, which once were written for each key, also beyond the limit.
+#[test]
+fn a_volume_over_the_drivers_limit_makes_no_further_json() {
+    let text = r"\x01".repeat(200);
+    let (texts, lists) = (["*t"; 50].join(","), ["*l"; 99].join(","));
+    let yaml = format!("t: &t \"{text}\"\nl: &l [{texts}]\nall: [{lists}]\n");
+    let bundle = secret(&yaml);
+    let key = |index: usize| KeyFile {
+        key: "all".parse().unwrap(),
+        path: format!("f{index}").parse().unwrap(),
+        mode: None,
+        encoding: if index.is_multiple_of(2) { SecretEncoding::Utf8 } else { SecretEncoding::Hex },
+        if_absent: IfAbsent::Fail,
+    };
+    let keys = KeySelection::Listed((0..1_000).map(key).collect());
+    let (encoding, syntax, presence) = (SecretEncoding::Utf8, Syntax::Yaml, Presence::Required);
+    let shape = Shape::Keys(KeysShape { encoding, syntax, keys, presence });
+    let objects = [ObjectSpec { shape, ..wanted("a") }];
+    let Err(NoVolume::TooLarge(TooLarge { size, largest })) =
+        build_volume(&objects, &[], vec![read(&bundle)], layout(4 << 20), memory(), || false)
+    else {
+        panic!("too much is laid out");
+    };
+    let json = 99 * (50 * (2 + 6 * 200) + 49 + 2) + 98 + 2;
+    assert!((json..json + 1_000 * (yaml.len() + 256)).contains(&size), "{size}");
+    assert!(largest.unwrap().to_string().starts_with(&format!("f0 ({json} bytes)")));
 }
 
 #[test]
