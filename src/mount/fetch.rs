@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -39,6 +39,9 @@ pub(super) use self::size::found_bytes;
 /// Concurrent reads of one mount, and of the versions of each object. The limiter decides how many requests are sent;
 /// this limit bounds how many reads wait there.
 const MAX_CONCURRENT_READS: usize = 64;
+
+/// The most failed reads of one history. The log shows no more reasons, and each error is in memory until the mount ends.
+const MAX_FAILED_VERSIONS: usize = 100;
 
 /// The result of reading one object.
 pub(super) type Fetched = Result<Versions, ObjectError>;
@@ -92,7 +95,8 @@ pub(super) enum Stopped {
 /// # Errors
 /// The volume is larger than `largest_volume`, or than `memory` allows now. The first is known as soon as the names of
 /// all files are too long together, or what was read exceeds twice `largest_volume`. Hex decoding halves a value; no
-/// other conversion of a value in real use shrinks it more. A key shrinks more, but its size in memory does not.
+/// other conversion of a value in real use shrinks it more. A key shrinks more, but its size in memory does not. Errors
+/// count as read.
 pub(super) async fn fetch(
     clients: &VaultClients,
     objects: &[ObjectSpec],
@@ -125,6 +129,9 @@ pub(super) async fn fetch(
             Some(fetched) => fetched,
             None => reads.object(object).await,
         };
+        if let Err(ObjectError::Vault(error)) = &fetched {
+            reads.size.add_error(error);
+        }
         progress.done(index, failover::stands(object, &fetched));
         (index, fetched)
     };
@@ -147,6 +154,17 @@ pub(super) async fn fetch(
 fn in_order<T>(mut results: Vec<(usize, T)>) -> Vec<T> {
     results.sort_unstable_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Returns the versions of a history up to its last failure that is reported. The reads behind it differ from try to try.
+fn up_to_last_failure(versions: Vec<VersionRead>) -> Vec<VersionRead> {
+    let mut failed = 0;
+    let is_reported = |read: &VersionRead| {
+        let is_reported = failed < MAX_FAILED_VERSIONS;
+        failed += usize::from(read.bundle.is_err());
+        is_reported
+    };
+    versions.into_iter().take_while(is_reported).collect()
 }
 
 /// Returns why the vault refused the token, for any of the objects. Of several refusals, the most specific wins.
@@ -211,7 +229,8 @@ struct Reads<'a> {
 }
 
 impl Reads<'_> {
-    /// Reads one object. The versions of a history are read as soon as that object's list has arrived.
+    /// Reads one object. The versions of a history are read as soon as that object's list has arrived, in their order,
+    /// and no more of them after [`MAX_FAILED_VERSIONS`] have failed.
     async fn object(&self, object: &ObjectSpec) -> Fetched {
         match &object.versions {
             VersionSelector::Newest => Ok(Versions::Single(self.version(object, None).await)),
@@ -220,13 +239,24 @@ impl Reads<'_> {
             }
             VersionSelector::Chosen(choice) => self.chosen(object, *choice).await,
             VersionSelector::History { from, depth } => {
-                let listed = self.clients.of(object).versions(&read(object, None)).await?;
-                let selected = versions::select(&listed, from.as_ref(), *depth)?;
+                // The list is dropped here: a vault that hangs must not keep the lists of all histories in memory.
+                let selected = {
+                    let listed = self.clients.of(object).versions(&read(object, None)).await?;
+                    versions::select(&listed, from.as_ref(), *depth)?
+                };
                 self.size.add_history(object, &selected);
                 let mut remaining = selected.into_iter().enumerate();
+                let failed = &AtomicUsize::new(0);
                 let begin_next = || {
+                    if failed.load(Ordering::Relaxed) >= MAX_FAILED_VERSIONS {
+                        return None;
+                    }
                     let (index, version) = remaining.next()?;
-                    Some(async move { (index, self.version(object, Some(version)).await) })
+                    Some(async move {
+                        let read = self.version(object, Some(version)).await;
+                        failed.fetch_add(usize::from(read.bundle.is_err()), Ordering::Relaxed);
+                        (index, read)
+                    })
                 };
                 let mut reads =
                     stream::iter(std::iter::from_fn(begin_next)).buffer_unordered(MAX_CONCURRENT_READS);
@@ -237,7 +267,7 @@ impl Reads<'_> {
                 {
                     versions.push(version);
                 }
-                Ok(Versions::History(in_order(versions)))
+                Ok(Versions::History(up_to_last_failure(in_order(versions))))
             }
         }
     }
@@ -253,8 +283,10 @@ impl Reads<'_> {
             Err(error) if versions::passes_over(choice, error) => {}
             Err(_) => return Ok(Versions::Single(newest)),
         }
-        let listed = self.clients.of(object).versions(&read(object, None)).await?;
-        let version = versions::choose(&listed, choice, self.now)?.clone();
+        let version = {
+            let listed = self.clients.of(object).versions(&read(object, None)).await?;
+            versions::choose(&listed, choice, self.now)?.clone()
+        };
         match &newest.bundle {
             Ok(bundle) if *bundle.version() == version => Ok(Versions::Single(newest)),
             _ => Ok(Versions::Single(self.version(object, Some(version)).await)),
@@ -297,10 +329,29 @@ fn read(object: &ObjectSpec, version: Option<ObjectVersion>) -> Read {
 
 #[cfg(test)]
 mod tests {
+    use crate::vault::Properties;
+
     use super::*;
 
     #[test]
     fn results_keep_the_users_order() {
         assert_eq!(in_order(vec![(2, 'c'), (0, 'a'), (1, 'b')]), ['a', 'b', 'c']);
+    }
+
+    #[test]
+    fn a_history_reports_the_same_hundred_failures_however_many_reads_have_ended() {
+        fn every_second_fails(index: usize) -> VersionRead {
+            match index % 2 {
+                0 => size::tests::read("x", Properties::default()),
+                _ => VersionRead { asked: None, bundle: Err(Arc::new(VaultError::Incomplete("id"))) },
+            }
+        }
+        for ended in [200, 201, 263] {
+            let reported = up_to_last_failure((0..ended).map(every_second_fails).collect());
+            assert_eq!(reported.len(), 200, "{ended} reads");
+            assert!(reported.last().is_some_and(|read| read.bundle.is_err()));
+        }
+        let fewer = up_to_last_failure((0..199).map(every_second_fails).collect());
+        assert_eq!(fewer.len(), 199, "fewer failures end no history");
     }
 }

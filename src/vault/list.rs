@@ -134,6 +134,11 @@ impl Listing {
         }
     }
 
+    /// Returns the size in memory so far, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Returns whether the list is beyond its bounds.
     fn is_full(&self) -> bool {
         self.objects.len() > self.list.max_objects || self.bytes > MAX_LIST_BYTES

@@ -36,7 +36,7 @@ use tracing::Instrument;
 
 use crate::{
     metrics::Metrics,
-    permits_by_name::PermitsOfName,
+    permits_by_name::{Permit, PermitsOfName},
     spec::object::{ObjectName, ObjectType},
     transport::header,
 };
@@ -58,6 +58,17 @@ const MAX_VERSIONS: usize = 20_000;
 
 /// The most pages of a list. A full page of Key Vault has 25 versions.
 const MAX_PAGES: usize = 800;
+
+/// What a listed version takes while its list is read, in bytes.
+const VERSION_BYTES: usize = 250;
+
+/// The most memory of a list of versions that waits for a permit with its first page, in bytes: a full page of Key Vault
+/// with its link. A vault may send a thousand times as much, and a mount has 64 of these lists.
+const MAX_WAITING_VERSIONS_BYTES: usize = 8 << 10;
+
+/// The same for a list of objects: a full page of Key Vault with a few tags on each object. A mount has at most 24 of
+/// these lists.
+const MAX_WAITING_OBJECTS_BYTES: usize = 64 << 10;
 
 /// The SDK's three clients for one vault.
 pub(super) struct Sdk {
@@ -171,55 +182,67 @@ impl Sdk {
         // The models of the three crates are alike, but no trait says so.
         macro_rules! list {
             ($pager:expr, $id:ident) => {{
-                let (mut pages, mut versions) = ($pager.into_pages().enumerate(), Vec::new());
-                let (mut listed, mut permit) = (HashSet::new(), None);
-                while let Some((before, page)) = pages.next().await {
-                    let page = page?.into_model()?;
-                    if before == MAX_PAGES || versions.len() + page.value.len() > MAX_VERSIONS {
-                        return Err(VaultError::Endless { versions: MAX_VERSIONS, pages: MAX_PAGES });
-                    }
-                    // Compat: an entry without attributes is skipped.
-                    for item in page.value {
-                        let Some(attributes) = item.attributes else { continue };
-                        let Identifier { version, .. } = identifier::accept(read, item.$id)?;
-                        // The page belongs to another request, or the same page came again.
-                        if !listed.insert(version.clone()) {
-                            return Err(VaultError::RepeatedVersion(version));
+                let mut permit = None;
+                'list: loop {
+                    let (mut pages, mut versions) = ($pager.into_pages().enumerate(), Vec::new());
+                    let mut listed = HashSet::new();
+                    while let Some((before, page)) = pages.next().await {
+                        let page = page?.into_model()?;
+                        if before == MAX_PAGES || versions.len() + page.value.len() > MAX_VERSIONS {
+                            return Err(VaultError::Endless { versions: MAX_VERSIONS, pages: MAX_PAGES });
                         }
-                        versions.push(VersionProperties {
-                            version,
-                            enabled: attributes.enabled.unwrap_or(true),
-                            created: attributes.created.unwrap_or(OffsetDateTime::UNIX_EPOCH),
-                            not_before: attributes.not_before,
-                            expires: attributes.expires,
-                        });
+                        // Compat: an entry without attributes is skipped.
+                        for item in page.value {
+                            let Some(attributes) = item.attributes else { continue };
+                            let Identifier { version, .. } = identifier::accept(read, item.$id)?;
+                            // The page belongs to another request, or the same page came again.
+                            if !listed.insert(version.clone()) {
+                                return Err(VaultError::RepeatedVersion(version));
+                            }
+                            versions.push(VersionProperties {
+                                version,
+                                enabled: attributes.enabled.unwrap_or(true),
+                                created: attributes.created.unwrap_or(OffsetDateTime::UNIX_EPOCH),
+                                not_before: attributes.not_before,
+                                expires: attributes.expires,
+                            });
+                        }
+                        if permit.is_none() && has_next(page.next_link.as_deref()) {
+                            let held = versions.len() * VERSION_BYTES + link_bytes(page.next_link.as_deref());
+                            permit = self.permit_beside(held, MAX_WAITING_VERSIONS_BYTES).await;
+                            if permit.is_none() {
+                                drop((pages, versions, listed, page.next_link));
+                                permit = Some(self.long_lists.acquire().await);
+                                continue 'list;
+                            }
+                        }
                     }
-                    if permit.is_none() && has_next(page.next_link.as_deref()) {
-                        permit = Some(self.long_lists.acquire().await);
-                    }
+                    break 'list Ok(versions);
                 }
-                Ok(versions)
             }};
         }
         let name = read.name.as_str();
-        let method_options = paging(ask);
         match read.object_type {
             ObjectType::Secret => {
-                let options =
-                    SecretClientListSecretPropertiesVersionsOptions { method_options, ..Default::default() };
-                list!(self.secrets.list_secret_properties_versions(name, Some(options))?, id)
-            }
-            ObjectType::Key => {
-                let options =
-                    KeyClientListKeyPropertiesVersionsOptions { method_options, ..Default::default() };
-                list!(self.keys.list_key_properties_versions(name, Some(options))?, kid)
-            }
-            ObjectType::Certificate => {
-                let options = CertificateClientListCertificatePropertiesVersionsOptions {
-                    method_options,
+                let options = || SecretClientListSecretPropertiesVersionsOptions {
+                    method_options: paging(&ask),
                     ..Default::default()
                 };
-                list!(self.certificates.list_certificate_properties_versions(name, Some(options))?, id)
+                list!(self.secrets.list_secret_properties_versions(name, Some(options()))?, id)
+            }
+            ObjectType::Key => {
+                let options = || KeyClientListKeyPropertiesVersionsOptions {
+                    method_options: paging(&ask),
+                    ..Default::default()
+                };
+                list!(self.keys.list_key_properties_versions(name, Some(options()))?, kid)
+            }
+            ObjectType::Certificate => {
+                let options = || CertificateClientListCertificatePropertiesVersionsOptions {
+                    method_options: paging(&ask),
+                    ..Default::default()
+                };
+                list!(self.certificates.list_certificate_properties_versions(name, Some(options()))?, id)
             }
         }
     }
@@ -230,58 +253,79 @@ impl Sdk {
         list: &List,
         ask: Arc<AdmittedRequest>,
     ) -> Result<ObjectList, VaultError> {
-        let (begin, sent) = (tokio::time::Instant::now(), ask.clone());
-        let asked = || sent.queued().sent_at().unwrap_or(begin);
+        let begin = tokio::time::Instant::now();
+        let asked = || ask.queued().sent_at().unwrap_or(begin);
         // The models of the three crates are alike, but no trait says so.
         macro_rules! list {
             ($pager:expr, $id:ident, |$item:ident, $properties:ident| $more:expr) => {{
-                let (mut pages, mut listing) = ($pager.into_pages(), Listing::new(*list));
                 let mut permit = None;
-                while let Some(page) = pages.next().await {
-                    let page = page?.into_model()?;
-                    for mut $item in page.value {
-                        let id = $item.$id.take();
-                        listing.add(id, |id| {
-                            let $properties = Properties::new(id, $item.attributes, $item.tags);
-                            $more
-                        })?;
+                'list: loop {
+                    let (mut pages, mut listing) = ($pager.into_pages(), Listing::new(*list));
+                    while let Some(page) = pages.next().await {
+                        let page = page?.into_model()?;
+                        for mut $item in page.value {
+                            let id = $item.$id.take();
+                            listing.add(id, |id| {
+                                let $properties = Properties::new(id, $item.attributes, $item.tags);
+                                $more
+                            })?;
+                        }
+                        if let Some(extent) = listing.end_page(page.next_link.as_deref()) {
+                            return Ok(listing.into_list(extent, asked()));
+                        }
+                        if permit.is_none() {
+                            let held = listing.bytes() + link_bytes(page.next_link.as_deref());
+                            permit = self.permit_beside(held, MAX_WAITING_OBJECTS_BYTES).await;
+                            if permit.is_none() {
+                                drop((pages, listing, page.next_link));
+                                permit = Some(self.long_lists.acquire().await);
+                                continue 'list;
+                            }
+                        }
                     }
-                    if let Some(extent) = listing.end_page(page.next_link.as_deref()) {
-                        return Ok(listing.into_list(extent, asked()));
-                    }
-                    if permit.is_none() {
-                        permit = Some(self.long_lists.acquire().await);
-                    }
+                    break 'list Ok(listing.into_list(Extent::Whole, asked()));
                 }
-                Ok(listing.into_list(Extent::Whole, asked()))
             }};
         }
-        let method_options = paging(ask);
         match list.object_type {
             ObjectType::Secret => {
-                let options =
-                    SecretClientListSecretPropertiesOptions { method_options, ..Default::default() };
-                list!(self.secrets.list_secret_properties(Some(options))?, id, |secret, properties| {
+                let options = || SecretClientListSecretPropertiesOptions {
+                    method_options: paging(&ask),
+                    ..Default::default()
+                };
+                list!(self.secrets.list_secret_properties(Some(options()))?, id, |secret, properties| {
                     properties.with_content_type(secret.content_type.as_deref()).with_managed(secret.managed)
                 })
             }
             ObjectType::Key => {
-                let options = KeyClientListKeyPropertiesOptions { method_options, ..Default::default() };
-                list!(self.keys.list_key_properties(Some(options))?, kid, |key, properties| {
+                let options = || KeyClientListKeyPropertiesOptions {
+                    method_options: paging(&ask),
+                    ..Default::default()
+                };
+                list!(self.keys.list_key_properties(Some(options()))?, kid, |key, properties| {
                     properties.with_managed(key.managed)
                 })
             }
             ObjectType::Certificate => {
-                let options = CertificateClientListCertificatePropertiesOptions {
-                    method_options,
+                let options = || CertificateClientListCertificatePropertiesOptions {
+                    method_options: paging(&ask),
                     ..Default::default()
                 };
                 list!(
-                    self.certificates.list_certificate_properties(Some(options))?,
+                    self.certificates.list_certificate_properties(Some(options()))?,
                     id,
                     |certificate, properties| properties
                 )
             }
+        }
+    }
+
+    /// Returns a permit for a list of more than one page. Waits for it if the list holds at most `most` bytes so far.
+    /// Otherwise returns `None` if no permit is free: the list must drop what it `held`, wait, and begin again.
+    async fn permit_beside(&self, held: usize, most: usize) -> Option<Permit> {
+        match self.long_lists.try_acquire() {
+            None if held <= most => Some(self.long_lists.acquire().await),
+            free => free,
         }
     }
 }
@@ -291,14 +335,19 @@ fn has_next(next_link: Option<&str>) -> bool {
     next_link.is_some_and(|link| !link.is_empty())
 }
 
+/// Returns what a page's link takes in memory: the pager has it as well.
+fn link_bytes(next_link: Option<&str>) -> usize {
+    next_link.map_or(0, |link| 2 * link.len())
+}
+
 /// Returns the time at which the vault answered, by its own clock (RFC 9110, section 6.6.1).
 fn date(headers: &Headers) -> Option<OffsetDateTime> {
     parse_rfc7231(header(headers, &HeaderName::from_static("date"))?).ok()
 }
 
 /// Returns options that pass the turn of a list's first page to the limiter.
-fn paging(ask: Arc<AdmittedRequest>) -> PagerOptions<'static> {
-    PagerOptions { context: asking(ask).context, ..Default::default() }
+fn paging(ask: &Arc<AdmittedRequest>) -> PagerOptions<'static> {
+    PagerOptions { context: asking(ask.clone()).context, ..Default::default() }
 }
 
 /// Returns options that pass the request's turn to the limiter.

@@ -103,7 +103,7 @@ async fn expressions_with_many_groups_do_not_fill_the_memory() {
     assert!(status.message().contains("too many groups for its size"), "{status}");
 
     // As many groups as are taken: all searches together would take 20 MiB.
-    driver.mount(&finds("()()()a{1000}")).await.unwrap();
+    driver.mount(&finds(&format!("{}a{{200}}", "()".repeat(15)))).await.unwrap();
     let after = process.memory("VmHWM");
     assert!(after < before + 12, "from {before} to {after} MiB");
 }
@@ -221,6 +221,108 @@ async fn a_few_long_lists_are_read_at_once_and_short_ones_do_not_wait() {
     let status = provider.driver().mount(&call.of_another_pod()).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound, "there is no version v: {status}");
     assert_eq!(azure.journal().count(&next), 4 + 19, "all lists end");
+}
+
+/// Each error would otherwise be in memory until the mount ends, of up to 20,000 versions.
+#[tokio::test]
+async fn a_history_of_refused_versions_ends_after_a_hundred_of_them() {
+    let azure = Azure::with_secrets(&[]).await;
+    for _ in 0..400 {
+        azure.vaults().put_secret("lab", "a", "x");
+    }
+    let reads = Route::vault("lab").credentials(true).matching(|head| !head.path.ends_with("/versions"));
+    azure.faults().inject(reads.clone(), Fault::Status { code: 400, retry_after: None, body: None });
+    let provider = Provider::start(&azure);
+    let call = MountCall::of("- {objectName: a, objectType: secret, objectVersionHistory: 400}\n");
+    let call = call.workload(&azure);
+    let first = provider.driver().mount(&call).await.unwrap_err();
+    let sent = azure.journal().count(&reads);
+    assert!((100..200).contains(&sent), "{sent} reads");
+    assert!(first.message().contains(" and 99 more from vault lab"), "{first}");
+    let second = provider.driver().mount(&call.of_another_pod()).await.unwrap_err();
+    assert_eq!(first.message(), second.message(), "each try has the same message");
+}
+
+/// Returns a page of 4,000 versions of a secret, of about 400 KB, with a link to the next page.
+fn long_page(name: &str, next: Option<&str>) -> Fault {
+    let version = |number| {
+        format!(r#"{{"id":"https://lab.vault.azure.net/secrets/{name}/{number:032}","attributes":{{}}}}"#)
+    };
+    let versions: Vec<String> = (0..4_000).map(version).collect();
+    let link = next.map(|next| format!(r#","nextLink":"{next}""#)).unwrap_or_default();
+    let body = format!(r#"{{"value":[{}]{link}}}"#, versions.join(",")).into();
+    Fault::InvalidBody { content_type: "application/json".to_owned(), body }
+}
+
+/// Returns a mount of a history of each of these secrets.
+fn histories(azure: &Azure, names: &[String]) -> MountCall {
+    let history =
+        |name: &String| format!("- {{objectName: {name}, objectType: secret, objectVersionHistory: 2}}\n");
+    MountCall::of(&names.iter().map(history).collect::<String>()).workload(azure)
+}
+
+/// A vault may send a first page as long as forty of Key Vault's, for each of 64 lists of a mount.
+#[tokio::test]
+async fn long_first_pages_of_lists_that_wait_do_not_fill_the_memory() {
+    let azure = Azure::with_secrets(&[("short", "x")]).await;
+    let next = Route::vault("lab").path_prefix("/secrets/next");
+    let hang = azure.faults().inject(next.clone(), Fault::Hang);
+    let names: Vec<String> = (0..72).map(|index| format!("s{index}")).collect();
+    let (names, others) = names.split_at(64);
+    for name in names.iter().chain(others) {
+        let page = long_page(name, Some("https://lab.vault.azure.net/secrets/next/versions?x=y"));
+        azure.faults().inject(Route::vault("lab").path_prefix(&format!("/secrets/{name}/versions")), page);
+    }
+    let process = Process::start_with(&azure, &[]).await;
+    let short = MountCall::of_secrets(&azure, &["short"]);
+    process.driver().mount(&short).await.unwrap();
+    let before = process.memory("VmHWM");
+
+    let (driver, call) = (process.driver(), histories(&azure, names));
+    let long = tokio::spawn(async move { driver.mount(&call).await.map(drop) });
+    let lists = Route::vault("lab").path_suffix("/versions").credentials(true);
+    azure.journal().wait_until(|journal| journal.count(&lists) == 64 + 4 && journal.in_flight() == 4).await;
+    process.driver().mount(&short.of_another_pod()).await.unwrap();
+    let after = process.memory("VmHWM");
+    // All of the pages would be 45 MiB.
+    assert!(after < before + 30, "from {before} to {after} MiB");
+    assert!(!long.is_finished());
+    long.abort();
+
+    // Eight lists for four permits: those that wait are requested again.
+    azure.faults().remove(hang);
+    let last =
+        Fault::InvalidBody { content_type: "application/json".to_owned(), body: r#"{"value":[]}"#.into() };
+    azure.faults().inject(next.clone(), last);
+    let status = process.driver().mount(&histories(&azure, others).of_another_pod()).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound, "there are no such versions: {status}");
+    assert_eq!(azure.journal().count(&next), 4 + 8, "all lists end");
+}
+
+/// A list ends before the versions of its history are read, and the reads may hang.
+#[tokio::test]
+async fn lists_of_histories_whose_reads_hang_do_not_fill_the_memory() {
+    let azure = Azure::with_secrets(&[("short", "x")]).await;
+    let names: Vec<String> = (0..64).map(|index| format!("s{index}")).collect();
+    let process = Process::start_with(&azure, &[]).await;
+    process.driver().mount(&MountCall::of_secrets(&azure, &["short"])).await.unwrap();
+    let reads = Route::vault("lab").credentials(true).matching(|head| !head.path.ends_with("/versions"));
+    azure.faults().inject(reads, Fault::Hang);
+    for name in &names {
+        let list = Route::vault("lab").path_prefix(&format!("/secrets/{name}/versions"));
+        azure.faults().inject(list, long_page(name, None));
+    }
+    let before = process.memory("VmHWM");
+
+    let (driver, call) = (process.driver(), histories(&azure, &names));
+    let mount = tokio::spawn(async move { driver.mount(&call).await.map(drop) });
+    let lists = Route::vault("lab").path_suffix("/versions").credentials(true);
+    azure.journal().wait_until(|journal| journal.count(&lists) == 64 && journal.in_flight() == 64).await;
+    let after = process.memory("VmHWM");
+    // All of the lists would be 38 MiB, beside the buffers of 64 connections.
+    assert!(after < before + 30, "from {before} to {after} MiB");
+    assert!(!mount.is_finished());
+    mount.abort();
 }
 
 /// Returns a mount of a volume that needs a permit for large volumes, with this secret as its last object.

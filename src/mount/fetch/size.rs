@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::spec::{
-    absence::{IfAbsent, Presence},
-    file::RelativePath,
-    object::{ObjectSpec, ObjectVersion, VersionSelector},
-    output::OutputsShape,
-    shape::{KeySelection, KeysShape, Shape},
+use crate::{
+    spec::{
+        absence::{IfAbsent, Presence},
+        file::RelativePath,
+        object::{ObjectSpec, ObjectVersion, VersionSelector},
+        output::OutputsShape,
+        shape::{KeySelection, KeysShape, Shape},
+    },
+    vault::{VaultError, VaultErrorResponse},
 };
 
 use super::{super::volume::FILE_OVERHEAD_BYTES, VersionRead};
@@ -16,13 +19,16 @@ use super::{super::volume::FILE_OVERHEAD_BYTES, VersionRead};
 /// of its read.
 const BUNDLE_OVERHEAD_BYTES: usize = 512;
 
+/// What a failed read takes in memory beside the vault's texts: the error, the shared answer, and the key of the read.
+const ERROR_OVERHEAD_BYTES: usize = 512;
+
 /// The size of a volume, as far as it is known, in bytes.
 pub(super) struct Size {
     /// The names of the objects that finds chose: they are in memory before anything is read.
     found: usize,
     /// The names and versions of its files in the driver's answer.
     names: AtomicUsize,
-    /// What was read from the vault, in memory.
+    /// What was read from the vault, in memory, errors included.
     read: AtomicUsize,
     /// What its files hold, at most; more than was read if several files have the same content.
     volume: AtomicUsize,
@@ -46,12 +52,21 @@ impl Size {
 
     /// Adds a version for the files of one object. An answer counts as read where it `is_new`.
     pub(super) fn add(&self, object: &ObjectSpec, version: &VersionRead, is_new: bool) {
-        let Ok(bundle) = &version.bundle else { return };
+        let bundle = match &version.bundle {
+            Ok(bundle) => bundle,
+            Err(error) if is_new => return self.add_error(error),
+            Err(_) => return,
+        };
         self.volume.fetch_add(bundle.content_bytes() * copies(object), Ordering::Relaxed);
         if is_new {
             let bytes = bundle.content_bytes() + bundle.properties().heap_bytes() + BUNDLE_OVERHEAD_BYTES;
             self.read.fetch_add(bytes, Ordering::Relaxed);
         }
+    }
+
+    /// Adds the error of a read. It is in memory until the mount ends.
+    pub(super) fn add_error(&self, error: &VaultError) {
+        self.read.fetch_add(error_bytes(error), Ordering::Relaxed);
     }
 
     /// Returns the size of the names so far.
@@ -119,6 +134,20 @@ fn history_bytes(object: &ObjectSpec, versions: &[ObjectVersion]) -> usize {
     versions.iter().map(|version| path + id + version.as_str().len() + FILE_OVERHEAD_BYTES).sum()
 }
 
+/// Returns about what the error of a read takes in memory.
+fn error_bytes(error: &VaultError) -> usize {
+    // A text grows to twice its length, and that of a foreign answer is there twice.
+    let of_texts =
+        |answer: &VaultErrorResponse| 2 * (answer.words().len() + answer.request_id().map_or(0, str::len));
+    let of_claims = match error {
+        VaultError::MoreClaims { challenge, .. } => {
+            challenge.claims.as_ref().map_or(0, |claims| claims.len())
+        }
+        _ => 0,
+    };
+    ERROR_OVERHEAD_BYTES + error.answer().map_or(0, of_texts) + of_claims
+}
+
 /// Returns how many files may each hold as much as the object.
 fn copies(object: &ObjectSpec) -> usize {
     match &object.shape {
@@ -141,7 +170,7 @@ pub(in crate::mount) mod tests {
             sensitive::Sensitive,
             shape::FileShape,
         },
-        vault::{Bundle, Properties, SecretBundle},
+        vault::{Bundle, ClaimsChallenge, Properties, SecretBundle},
     };
 
     use super::*;
@@ -159,7 +188,8 @@ pub(in crate::mount) mod tests {
         }
     }
 
-    fn read(value: &str, properties: Properties) -> VersionRead {
+    /// Returns the read of a secret with this value.
+    pub(in crate::mount) fn read(value: &str, properties: Properties) -> VersionRead {
         let bundle = SecretBundle {
             version: "0".repeat(32).parse().unwrap(),
             properties,
@@ -194,6 +224,38 @@ pub(in crate::mount) mod tests {
         assert!(once > 15 << 10 && size.whole() > 15 << 10, "{once}");
         size.add(&optional, &read("x", Properties::default()), false);
         assert_eq!(size.in_hand(), once, "an answer counts once");
+    }
+
+    /// Returns a read that the vault refused with this message.
+    fn refused(message: &str, error: impl FnOnce(VaultErrorResponse) -> VaultError) -> VersionRead {
+        let body = format!(r#"{{"error":{{"code":"Forbidden","message":"{message}"}}}}"#);
+        let answer = VaultErrorResponse::parse(403, body.as_bytes());
+        VersionRead { asked: None, bundle: Err(Arc::new(error(answer))) }
+    }
+
+    #[test]
+    fn refused_reads_count_while_a_mount_reads() {
+        let optional = object("a", IfAbsent::Omit);
+        let size = Size::of(std::slice::from_ref(&optional));
+        let forbidden = refused(&"x".repeat(400), VaultError::Forbidden);
+        size.add(&optional, &forbidden, true);
+        let once = size.in_hand();
+        assert!(once > 900 && size.whole() > 900, "{once}");
+        size.add(&optional, &forbidden, false);
+        assert_eq!(size.in_hand(), once, "an error counts once");
+        let challenge = ClaimsChallenge { claims: Some("x".repeat(4_096).into()) };
+        size.add(&optional, &refused("x", |answer| VaultError::MoreClaims { answer, challenge }), true);
+        assert!(size.in_hand() > once + 4_096, "{}", size.in_hand());
+    }
+
+    /// Such a mount reports why the objects are refused.
+    #[test]
+    fn four_thousand_refused_objects_are_not_too_large() {
+        let required = object("a", IfAbsent::Fail);
+        let size = Size::of(std::slice::from_ref(&required));
+        let forbidden = refused(&"x".repeat(450), VaultError::Forbidden);
+        (0..4_000).for_each(|_| size.add(&required, &forbidden, true));
+        assert!(size.read() < 2 * (4 << 20), "{}", size.read());
     }
 
     #[test]
