@@ -1,6 +1,12 @@
 //! Probes that check what the driver would find: gRPC health over the real socket, within a time limit.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, http::StatusCode, routing::get};
 use tonic::transport::{Channel, Endpoint as Target};
@@ -17,8 +23,8 @@ use super::HealthzSettings;
 pub(super) fn routes(settings: &HealthzSettings, endpoint: Endpoint) -> Router {
     let timeout = settings.timeout;
     let probe = move |service: &'static str| {
-        let endpoint = endpoint.clone();
-        get(async move || answer(check(&endpoint, service, timeout).await))
+        let (endpoint, is_failing) = (endpoint.clone(), Arc::new(AtomicBool::new(false)));
+        get(async move || answer(check(&endpoint, service, timeout).await, &is_failing))
     };
     let routes = Router::new().route(&settings.path, probe(""));
     if settings.path == READYZ { routes } else { routes.route(READYZ, probe(SERVICE_NAME)) }
@@ -39,12 +45,17 @@ enum Unhealthy {
     NotServing(ServingStatus),
 }
 
-fn answer(result: Result<(), Unhealthy>) -> (StatusCode, String) {
+/// Returns the answer to a probe. `is_failing` is whether the probe before failed.
+fn answer(result: Result<(), Unhealthy>, is_failing: &AtomicBool) -> (StatusCode, String) {
+    let was_failing = is_failing.swap(result.is_err(), Ordering::Relaxed);
     match result {
         Ok(()) => (StatusCode::OK, "ok".to_owned()),
         Err(error) => {
             let reason = Report(&error).to_string();
-            tracing::warn!(reason, "a probe failed");
+            // Any pod can send probes, so the log has the change alone.
+            if !was_failing {
+                tracing::warn!(reason, "a probe failed; it is logged again once it has succeeded");
+            }
             (StatusCode::SERVICE_UNAVAILABLE, reason)
         }
     }
@@ -73,4 +84,56 @@ async fn connect(endpoint: &Endpoint) -> Result<Channel, tonic::transport::Error
         Endpoint::Tcp(address) => format!("http://{address}"),
     };
     Target::try_from(uri)?.connect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Mutex};
+
+    use super::*;
+
+    /// A log in memory.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(line)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_probe_that_keeps_failing_is_logged_once_and_again_after_it_succeeded() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        // While there is one subscriber, a thread without one may switch a log line off for all threads.
+        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
+        let lines = || {
+            let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            log.matches("a probe failed").count()
+        };
+        let is_failing = AtomicBool::new(false);
+        let fails = || {
+            let unhealthy = Unhealthy::NotServing(ServingStatus::NotServing);
+            let (code, reason) = answer(Err(unhealthy), &is_failing);
+            assert_eq!(
+                (code, reason.as_str()),
+                (StatusCode::SERVICE_UNAVAILABLE, "the provider is NotServing")
+            );
+        };
+        for _ in 0..100 {
+            fails();
+        }
+        assert_eq!(lines(), 1);
+        assert_eq!(answer(Ok(()), &is_failing).0, StatusCode::OK);
+        fails();
+        fails();
+        assert_eq!(lines(), 2);
+    }
 }
