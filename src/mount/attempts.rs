@@ -19,13 +19,25 @@ use super::{
     vaults::MountVaults,
 };
 
-/// The time of a mount.
+/// The end of a mount's time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
-    /// The moment of the call.
-    pub(super) began: Instant,
-    pub(super) until: Instant,
-    pub(super) budget: Budget,
+pub struct Deadline {
+    /// The moment at which the mount times out.
+    pub until: Instant,
+    /// What sets the moment.
+    pub budget: Budget,
+}
+
+impl Deadline {
+    /// Returns the deadline of a call that began to arrive at `received`, with `timeout` as the limit of a mount and a
+    /// caller that waits for `time_left`. The wait for the request and for memory counts.
+    pub fn new(received: Instant, timeout: Duration, time_left: Option<Duration>) -> Self {
+        let (limit, budget) = match time_left {
+            Some(left) if left < timeout => (left, Budget::Caller),
+            _ => (timeout, Budget::Configured(timeout)),
+        };
+        Self { until: received + limit, budget }
+    }
 }
 
 /// The attempts at one mount.
@@ -35,8 +47,10 @@ pub(super) struct Attempts<'a> {
     pub(super) spec: MountSpec,
     pub(super) cloud: CloudEnvironment,
     pub(super) kind: MountKind,
-    /// The time of the whole mount.
+    /// The time that is left for all attempts.
     pub(super) limit: Duration,
+    /// The moment of the call.
+    pub(super) began: Instant,
     pub(super) deadline: Deadline,
     pub(super) memory: &'a MountMemory,
 }
@@ -48,7 +62,7 @@ impl Attempts<'_> {
         requested: Requested,
         patience: Option<&Patience>,
     ) -> Result<Volume, MountError> {
-        let Self { mounter, spec, cloud, kind, deadline: Deadline { began, until, budget }, .. } = self;
+        let Self { mounter, spec, cloud, kind, began, deadline: Deadline { until, budget }, .. } = self;
         let vaults = MountVaults::of(&requested, &spec.vault, cloud);
         let vault = vaults.first().name.clone();
         let hosts = vaults.iter().map(|vault| vault.endpoint.name());
@@ -97,6 +111,8 @@ impl Attempts<'_> {
                 Err(error) if failover::is_due(&error) => {
                     let (code, cause) = (error.code(|_| 0), error.to_string());
                     tracing::warn!(vault, failover, %code, cause, "reading failoverVault in place of the vault");
+                    // Mounts that have a permit to run may wait for it.
+                    drop(self.memory.take());
                 }
                 mounted => return mounted,
             }

@@ -82,9 +82,12 @@ impl MountMemory {
         Ok(())
     }
 
-    /// Waits for a permit, within a namespace first come, first served. The mount must hold nothing meanwhile.
+    /// Gives back the permit that the mount may have, and waits for one, within a namespace first come, first served. The
+    /// mount must hold nothing meanwhile.
     pub(super) async fn wait(&self) {
         let _waiting = self.metrics.waiting();
+        // With a permit in hand it would wait for itself, or for a mount that waits for it.
+        drop(self.take());
         let permit = self.permits.acquire().await;
         *self.lock() = Some(LargeVolumePermit { _permit: permit });
     }
@@ -169,6 +172,23 @@ mod tests {
         drop(honest.take());
         assert!(of_second.now_or_never().is_some());
         assert!(of_third.now_or_never().is_none());
+    }
+
+    #[test]
+    fn a_large_volume_that_is_read_again_gives_its_permit_to_the_next_and_does_not_wait_for_itself() {
+        let all = memory(0, 4 << 20);
+        let [first, second] = ["shop", "bank"].map(|namespace| all.of_mount(namespace));
+        assert_eq!(first.hold(LARGE), Ok(()));
+        assert!(first.wait().now_or_never().is_some(), "nobody else waits");
+
+        let mut of_second = Box::pin(second.wait());
+        assert!(of_second.as_mut().now_or_never().is_none());
+        let mut of_first = Box::pin(first.wait());
+        assert!(of_first.as_mut().now_or_never().is_none());
+        assert!(of_second.now_or_never().is_some());
+        assert!(of_first.as_mut().now_or_never().is_none());
+        drop(second.take());
+        assert!(of_first.now_or_never().is_some());
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod versions;
 mod volume;
 
 pub use self::{
+    attempts::Deadline,
     failure::{
         AskedVault, Budget, Caller, FailedOutput, LogDetails, MissingKey, MountError, MountQueue, Names,
         ObjectError, ObjectFailure, TimeoutCause, listed,
@@ -47,7 +48,7 @@ use crate::{
 };
 
 use self::{
-    attempts::{Attempts, Deadline},
+    attempts::Attempts,
     concurrency::MountLimiter,
     failover::Failovers,
     memory::VolumeMemory,
@@ -130,8 +131,8 @@ impl Mounter {
         }
     }
 
-    /// Fetches everything that `spec` requests, within the operator's budget and the caller's `time_left`. The volume's
-    /// mount point is `target_path`. The call came at `began`, so answers to reads that were sent later are new enough.
+    /// Fetches everything that `spec` requests, until the deadline of its call. The volume's mount point is `target_path`.
+    /// The call came at `began`, so answers to reads that were sent later are new enough.
     ///
     /// # Errors
     /// Every object that could not be read, or why no object could. An error comes without files: half a volume may
@@ -141,10 +142,10 @@ impl Mounter {
         mut spec: MountSpec,
         target_path: &str,
         began: Instant,
-        time_left: Option<Duration>,
+        deadline: Deadline,
     ) -> Result<Mounted, MountError> {
-        let (limit, budget) = self.limit(time_left);
-        let until = Instant::now() + limit;
+        let Deadline { until, budget } = deadline;
+        let limit = until.saturating_duration_since(Instant::now());
         let volume = VolumeRef::new(&spec.pod, target_path);
         let kind = match volume {
             Some(volume) if self.served.contains(volume) => MountKind::Republish,
@@ -157,8 +158,7 @@ impl Mounter {
         let in_own_vault = requested.vaults().any(|vault| vault.is_none());
         let second = spec.failover.take().filter(|_| in_own_vault && kind == MountKind::Initial);
         let memory = self.memory.of_mount(&spec.pod.namespace);
-        let deadline = Deadline { began, until, budget };
-        let attempts = Attempts { mounter: self, spec, cloud, kind, limit, deadline, memory: &memory };
+        let attempts = Attempts { mounter: self, spec, cloud, kind, limit, began, deadline, memory: &memory };
         let mut mounted = match second {
             None => attempts.once(requested, None).await,
             Some(second) => attempts.with_failover(requested, &second).await,
@@ -170,12 +170,9 @@ impl Mounter {
         Ok(Mounted { volume: mounted, receipt: Receipt { served, _memory: memory.take() } })
     }
 
-    /// Returns the time limit of a mount whose caller waits for `time_left`, and what sets the limit.
-    pub(crate) fn limit(&self, time_left: Option<Duration>) -> (Duration, Budget) {
-        match time_left {
-            Some(left) if left < self.settings.budget => (left, Budget::Caller),
-            _ => (self.settings.budget, Budget::Configured(self.settings.budget)),
-        }
+    /// Returns the time limit of one mount.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.settings.budget
     }
 
     /// Returns the endpoints of a cloud. They are known before the mount gets its permit, since they make the host that

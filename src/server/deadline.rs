@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use tonic::metadata::MetadataMap;
+use tonic::codegen::http::HeaderMap;
 
 /// How long before the caller's deadline the answer is due. At the deadline the caller's own side reports
 /// `DeadlineExceeded`, one of the codes that leave a pod with an empty volume.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
 
-/// Returns how long a mount may take for this caller; `None` if the caller has no deadline.
-pub(super) fn time_left(metadata: &MetadataMap) -> Option<Duration> {
-    let timeout = parse(metadata.get("grpc-timeout")?.to_str().ok()?)?;
+/// Returns how long a call with these headers may take; `None` if its caller has no deadline.
+pub(super) fn time_left(headers: &HeaderMap) -> Option<Duration> {
+    let timeout = parse(headers.get("grpc-timeout")?.to_str().ok()?)?;
     Some(timeout.saturating_sub(DEADLINE_MARGIN).max(timeout / 2))
 }
 
@@ -60,10 +60,10 @@ mod tests {
     #[test]
     fn the_caller_is_answered_before_its_deadline() {
         for (timeout, expected) in [("2M", 119_500), ("1S", 500), ("600m", 300), ("0m", 0)] {
-            let mut metadata = MetadataMap::new();
-            metadata.insert("grpc-timeout", timeout.parse().unwrap());
-            assert_eq!(time_left(&metadata), Some(Duration::from_millis(expected)), "{timeout}");
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", timeout.parse().unwrap());
+            assert_eq!(time_left(&headers), Some(Duration::from_millis(expected)), "{timeout}");
         }
-        assert_eq!(time_left(&MetadataMap::new()), None);
+        assert_eq!(time_left(&HeaderMap::new()), None);
     }
 }

@@ -62,7 +62,7 @@ pub async fn serve(
         .initial_connection_window_size(receive::CONNECTION_WINDOW)
         .layer(ObserveLayer { metrics: metrics.clone() })
         .layer(DeliveryLayer)
-        .layer(ReceiveLayer::new())
+        .layer(ReceiveLayer::new(mounter.timeout(), metrics.clone()))
         .add_service(health_service)
         .add_service(CsiDriverProviderServer::new(Provider::new(mounter, metrics, drain.clone())));
 

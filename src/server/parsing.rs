@@ -1,18 +1,30 @@
 //! Parses requests without delaying the thread that serves other calls.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     blocking::OneAtATime,
     parameters::{self, MountTexts, ObjectsCache, ParametersError},
+    permits_by_name::{Permit, PermitsByName},
     proto::MountRequest,
     spec::{MountSpec, sensitive::Sensitive, vault::VaultName},
 };
 
 use super::{
-    receive::MAX_MEDIUM_BYTES,
+    receive::{MAX_MEDIUM_BYTES, MAX_SMALL_BYTES},
     spec_memory::{SpecMemory, SpecShare},
 };
+
+/// Texts of medium size that are kept over all mounts that wait for memory, and of one namespace.
+const MAX_WAITING_MEDIUM: [usize; 2] = [64, 16];
+
+/// Large texts that are kept over all mounts that wait for memory, and of one namespace.
+const MAX_WAITING_LARGE: [usize; 2] = [4, 1];
 
 /// The texts of a request. They may hold tokens and client secrets, so they are redacted and wiped.
 pub(super) struct RequestTexts {
@@ -27,7 +39,20 @@ pub(super) struct RequestParser {
     /// One large request at a time, so that parsing takes one core and the memory of one.
     large: OneAtATime,
     specs: SpecMemory,
+    waiting: WaitingTexts,
     objects: Arc<ObjectsCache>,
+}
+
+/// The texts of mounts that wait for memory. Clones share the limits.
+#[derive(Debug, Clone)]
+struct WaitingTexts {
+    medium: PermitsByName,
+    large: PermitsByName,
+}
+
+/// A permit to keep texts while their mount waits. Small texts need none.
+struct TextsPermit {
+    _permit: Option<Permit>,
 }
 
 /// Why a request becomes no mount.
@@ -37,6 +62,8 @@ pub(super) enum Refusal {
     Parameters(ParametersError),
     /// There was no memory for its specification in time.
     Late(VaultName),
+    /// There is no memory for its specification, and too many large texts wait for some.
+    Crowded,
 }
 
 impl RequestTexts {
@@ -65,18 +92,25 @@ impl RequestTexts {
 impl RequestParser {
     /// Creates a parser.
     pub(super) fn new() -> Self {
-        Self { large: OneAtATime::new(), specs: SpecMemory::new(), objects: Arc::default() }
+        Self {
+            large: OneAtATime::new(),
+            specs: SpecMemory::new(),
+            waiting: WaitingTexts::new(),
+            objects: Arc::default(),
+        }
     }
 
-    /// Parses the texts, and waits up to `limit` for the memory of a large specification. `waits` is called before it
-    /// waits, and its result is dropped afterwards.
+    /// Parses the texts, and waits until `until` for the memory of a large specification. `waits` is called before it
+    /// waits, and its result is dropped afterwards. `room` is the permit of a large request. It is dropped before the
+    /// wait, so that the next large request arrives meanwhile.
     ///
     /// # Errors
-    /// All mistakes of the request, or there was no memory in time.
+    /// All mistakes of the request, or there was no memory in time, or too many large texts wait for it.
     pub(super) async fn admit<T>(
         &self,
         texts: RequestTexts,
-        limit: Duration,
+        room: Option<OwnedSemaphorePermit>,
+        until: Instant,
         waits: impl FnOnce() -> T,
     ) -> Result<(MountSpec, SpecShare), Refusal> {
         let texts = Arc::new(texts);
@@ -88,11 +122,17 @@ impl RequestParser {
         let (vault, namespace) = (spec.vault.clone(), spec.pod.namespace.clone());
         // The mount waits with its texts, and parses them again: aliases may have made megabytes of kilobytes.
         drop(spec);
+        let kept = self.waiting.try_acquire(&namespace, texts.as_texts().len());
+        let _kept = kept.ok_or(Refusal::Crowded)?;
+        drop(room);
         let waiting = waits();
-        let share = tokio::time::timeout(limit, self.specs.acquire(&namespace, bytes)).await;
-        drop(waiting);
-        let share = share.map_err(|_| Refusal::Late(vault))?;
-        Ok((self.parse(texts).await.map_err(Refusal::Parameters)?, share))
+        let admitted = timeout_at(until, async {
+            let share = self.specs.acquire(&namespace, bytes).await;
+            drop(waiting);
+            (self.parse(texts).await, share)
+        });
+        let (spec, share) = admitted.await.map_err(|_| Refusal::Late(vault))?;
+        Ok((spec.map_err(Refusal::Parameters)?, share))
     }
 
     /// Parses the texts. Small ones are parsed on this thread, since that takes a few milliseconds. Texts
@@ -109,11 +149,29 @@ impl RequestParser {
     }
 }
 
+impl WaitingTexts {
+    fn new() -> Self {
+        let limits = |[all, of_each]: [usize; 2]| PermitsByName::new(all, of_each);
+        Self { medium: limits(MAX_WAITING_MEDIUM), large: limits(MAX_WAITING_LARGE) }
+    }
+
+    /// Returns a permit for texts of this size of a pod of `namespace`; `None` if too many wait.
+    fn try_acquire(&self, namespace: &str, bytes: usize) -> Option<TextsPermit> {
+        if bytes <= MAX_SMALL_BYTES {
+            return Some(TextsPermit { _permit: None });
+        }
+        let texts = if bytes <= MAX_MEDIUM_BYTES { &self.medium } else { &self.large };
+        let permit = texts.of(&namespace.into()).try_acquire()?;
+        Some(TextsPermit { _permit: Some(permit) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::{sync::mpsc, time::Duration};
 
-    use futures::FutureExt;
+    use futures::{FutureExt, future};
+    use tokio::sync::Semaphore;
 
     use super::*;
 
@@ -166,9 +224,18 @@ mod tests {
     }
 
     fn class_of(namespace: &str, entries: usize) -> RequestTexts {
+        class_with(namespace, &objects_of(entries))
+    }
+
+    /// Returns the texts of a class that needs a share, longer than this many bytes.
+    fn long_class(namespace: &str, bytes: usize) -> RequestTexts {
+        class_with(namespace, &format!("{}# {}", objects_of(12), "x".repeat(bytes)))
+    }
+
+    fn objects_of(entries: usize) -> String {
         let items: String = (0..80).map(|item| format!("{{path: k, objectAlias: d/{item}}},")).collect();
         let first = format!("- &e {{objectName: a, objectType: secret, jmesPath: [{items}]}}\n");
-        class_with(namespace, &(first + &"- *e\n".repeat(entries - 1)))
+        first + &"- *e\n".repeat(entries - 1)
     }
 
     fn class_with(namespace: &str, objects: &str) -> RequestTexts {
@@ -188,14 +255,14 @@ mod tests {
     async fn mounts_of_large_classes_wait_for_memory_and_those_of_small_ones_do_not() {
         let parser = RequestParser::new();
         let second = Duration::from_secs(1);
-        let admit = async |entries| parser.admit(class(entries), second, || ()).await;
+        let admit = async |entries| parser.admit(class(entries), None, Instant::now() + second, || ()).await;
         let all = parser.specs.acquire("shop", usize::MAX).await;
         let (small, _share) = admit(1).await.unwrap();
         assert!(small.estimated_bytes() <= 64 << 10, "{} bytes", small.estimated_bytes());
         let refusal = admit(12).await.unwrap_err();
         assert!(matches!(&refusal, Refusal::Late(vault) if vault.as_str() == "lab"), "{refusal:?}");
 
-        let mut waits = Box::pin(parser.admit(class(12), second, || ()));
+        let mut waits = Box::pin(parser.admit(class(12), None, Instant::now() + second, || ()));
         assert!((&mut waits).now_or_never().is_none());
         drop(all);
         let (large, _share) = waits.await.unwrap();
@@ -210,13 +277,56 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn large_classes_of_a_namespace_leave_memory_for_those_of_others() {
         let parser = RequestParser::new();
-        let admit =
-            async |namespace| parser.admit(class_of(namespace, 12), Duration::from_secs(1), || ()).await;
+        let admit = async |namespace| {
+            let until = Instant::now() + Duration::from_secs(1);
+            parser.admit(class_of(namespace, 12), None, until, || ()).await
+        };
         let mut hostile = Vec::new();
         while let Ok((_, share)) = admit("hostile").await {
             hostile.push(share);
         }
         assert!(hostile.len() > 1);
         assert!(admit("honest").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_large_request_that_waits_for_memory_lets_the_next_one_arrive() {
+        let (parser, room) = (RequestParser::new(), Arc::new(Semaphore::new(1)));
+        let _all = parser.specs.acquire("shop", usize::MAX).await;
+        let permit = room.clone().try_acquire_owned().unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        let texts = long_class("shop", MAX_SMALL_BYTES);
+        let mut waits = Box::pin(parser.admit(texts, Some(permit), until, || ()));
+        assert!((&mut waits).now_or_never().is_none());
+        assert_eq!(room.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_namespace_keeps_few_long_texts_while_they_wait_and_leaves_room_to_others() {
+        let parser = RequestParser::new();
+        let _all = parser.specs.acquire("shop", usize::MAX).await;
+        let until = Instant::now() + Duration::from_secs(60);
+        let admit = |texts| Box::pin(parser.admit(texts, None, until, || ()));
+        let mut waiting = Vec::new();
+        for namespace in ["shop", "bank", "desk", "mail"] {
+            for _ in 0..MAX_WAITING_MEDIUM[1] {
+                let mut waits = admit(long_class(namespace, MAX_SMALL_BYTES));
+                assert!((&mut waits).now_or_never().is_none(), "{namespace}");
+                waiting.push(waits);
+            }
+            let refused = admit(long_class(namespace, MAX_SMALL_BYTES)).now_or_never();
+            assert!(matches!(refused, Some(Err(Refusal::Crowded))), "{refused:?}");
+        }
+        assert_eq!(waiting.len(), MAX_WAITING_MEDIUM[0]);
+        let refused = admit(long_class("sixth", MAX_SMALL_BYTES)).now_or_never();
+        assert!(matches!(refused, Some(Err(Refusal::Crowded))), "{refused:?}");
+        assert!(admit(class(12)).now_or_never().is_none(), "a small text waits");
+        drop(waiting.pop());
+        assert!(admit(long_class("mail", MAX_SMALL_BYTES)).now_or_never().is_none());
+
+        // Large ones are parsed on another thread.
+        let large = || admit(long_class("shop", MAX_MEDIUM_BYTES));
+        let (refused, _waits) = future::select(large(), large()).await.factor_first();
+        assert!(matches!(refused, Err(Refusal::Crowded)), "{refused:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! The gRPC methods `Version` and `Mount`: they convert between protocol and domain types, and decide nothing.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 use tokio::time::Instant;
@@ -10,7 +10,7 @@ use tracing::Instrument;
 use crate::{
     build::Build,
     metrics::Metrics,
-    mount::{Expiry, LogDetails, MountError, MountQueue, Mounted, Mounter, Names, Volume, listed},
+    mount::{Deadline, Expiry, LogDetails, MountError, MountQueue, Mounted, Mounter, Names, Volume, listed},
     proto::{
         File, MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse,
         csi_driver_provider_server::CsiDriverProvider,
@@ -19,7 +19,6 @@ use crate::{
 };
 
 use super::{
-    deadline,
     drain::Drain,
     parsing::{Refusal, RequestParser, RequestTexts},
     receive::Received,
@@ -62,35 +61,28 @@ impl Provider {
     async fn mount_one(
         &self,
         mut request: MountRequest,
-        received: Option<Received>,
-        time_left: Option<Duration>,
+        received: Received,
     ) -> Result<Response<MountResponse>, Status> {
         // The mount shares reads that are sent from now on.
         let began = Instant::now();
         let texts = RequestTexts::of(&mut request);
-        // The next large request arrives when the texts of this one are gone, and there is memory for what they ask for.
-        let permit = received.as_ref().and_then(Received::take_permit);
-        let left = || {
-            let waited = received.as_ref().map_or(Duration::ZERO, |received| received.at.elapsed());
-            time_left.map(|left| left.saturating_sub(waited))
-        };
+        // The next large request arrives when the texts of this one are gone, or wait for memory.
+        let (room, deadline) = (received.take_permit(), received.deadline);
         // Few have a permit at once, and others wait for it.
-        if permit.is_none() {
+        if room.is_none() {
             self.starts.pass().await;
         }
-        let (limit, budget) = self.mounter.limit(left());
-        let admitted = self.parser.admit(texts, limit, || self.metrics.waiting()).await;
-        drop(permit);
-        let time_left = left();
+        let admitted = self.parser.admit(texts, room, deadline.until, || self.metrics.waiting()).await;
         let MountRequest { target_path, .. } = request;
         let (spec, _share) = admitted.map_err(|refusal| {
             let Failed { code, status, details } = match refusal {
                 Refusal::Parameters(error) => status::from_parameters(&error),
                 Refusal::Late(vault) => status::from_mount(&MountError::QueueTimeout {
                     vault,
-                    budget,
+                    budget: deadline.budget,
                     queue: MountQueue::LargeClasses,
                 }),
+                Refusal::Crowded => status::crowded(),
             };
             self.metrics.failure(code);
             tracing::warn!(
@@ -103,7 +95,7 @@ impl Provider {
             "mount", pod = %spec.pod, vault = %spec.vault, identity_mode = spec.identity.name(),
         );
         // In a box, so that a request that waits for memory does not hold the space of a mount as well.
-        Box::pin(self.mount_spec(spec, &target_path, began, time_left).instrument(span)).await
+        Box::pin(self.mount_spec(spec, &target_path, began, deadline).instrument(span)).await
     }
 
     async fn mount_spec(
@@ -111,9 +103,9 @@ impl Provider {
         spec: MountSpec,
         target_path: &str,
         began: Instant,
-        time_left: Option<Duration>,
+        deadline: Deadline,
     ) -> Result<Response<MountResponse>, Status> {
-        let mounted = self.mounter.mount(spec, target_path, began, time_left).await;
+        let mounted = self.mounter.mount(spec, target_path, began, deadline).await;
         let Mounted { volume, receipt } = mounted.map_err(|error| {
             let Failed { code, status, details: LogDetails { all, request_ids, seen } } =
                 status::from_mount(&error);
@@ -170,11 +162,12 @@ impl CsiDriverProvider for Provider {
             return Err(self.refuse(&request.get_ref().target_path));
         };
         let _in_flight = (running, self.metrics.mount());
-        let time_left = deadline::time_left(request.metadata());
-        let received = request.extensions().get().cloned();
+        // A call within the process has no extension, and no deadline.
+        let received = request.extensions().get::<Received>().cloned();
+        let received = received.unwrap_or_else(|| Received::now(self.mounter.timeout(), None));
         let request = request.into_inner();
         // A panic would end the connection, and with it every other mount on it.
-        let result = AssertUnwindSafe(self.mount_one(request, received, time_left)).catch_unwind().await;
+        let result = AssertUnwindSafe(self.mount_one(request, received)).catch_unwind().await;
         result.unwrap_or_else(|_| {
             let Failed { code, status, .. } = status::panicked();
             self.metrics.panic();

@@ -1,23 +1,33 @@
 //! Receives large requests a few at a time. A request is in memory as a whole before it is parsed, and the driver sends
-//! any number at once.
+//! any number at once. A large request that finds no room in time is answered before its caller's deadline.
 
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
-    time::Instant,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use hyper::body::{Frame, SizeHint};
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
 use tonic::{Status, body::Body, codegen::http::Request};
 use tower::{Layer, Service};
 
+use crate::{metrics::Metrics, mount::Deadline};
+
+use super::{
+    deadline,
+    status::{self, Failed},
+};
+
 /// The largest request that is received at once with any number of others, in bytes. A request of twenty objects has
 /// less than ten KiB.
-const MAX_SMALL_BYTES: usize = 16 << 10;
+pub(super) const MAX_SMALL_BYTES: usize = 16 << 10;
 
 /// The largest request of medium size, in bytes: of several hundred objects.
 pub(super) const MAX_MEDIUM_BYTES: usize = 64 << 10;
@@ -42,6 +52,9 @@ pub(super) const CONNECTION_WINDOW: u32 = i32::MAX as u32;
 #[derive(Debug, Clone)]
 pub(super) struct ReceiveLayer {
     rooms: Rooms,
+    /// `--mount-timeout`.
+    timeout: Duration,
+    metrics: Metrics,
 }
 
 /// The room for requests that wait. Large ones do not delay those of medium size.
@@ -55,23 +68,25 @@ struct Rooms {
 #[derive(Debug, Clone)]
 pub(super) struct Receive<S> {
     below: S,
-    rooms: Rooms,
+    layer: ReceiveLayer,
 }
 
-/// An extension of each request: when it began to arrive, and the permit of a large one.
+/// An extension of each request: its deadline, and the permit of a large one.
 #[derive(Debug, Clone)]
 pub(super) struct Received {
-    pub(super) at: Instant,
+    /// The deadline of the mount. The time to receive the request counts.
+    pub(super) deadline: Deadline,
     permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
 
 impl ReceiveLayer {
-    pub(super) fn new() -> Self {
+    /// Creates a layer for mounts of this time limit, which counts refused requests in `metrics`.
+    pub(super) fn new(timeout: Duration, metrics: Metrics) -> Self {
         let rooms = Rooms {
             medium: Arc::new(Semaphore::new(MAX_MEDIUM)),
             large: Arc::new(Semaphore::new(MAX_LARGE)),
         };
-        Self { rooms }
+        Self { rooms, timeout, metrics }
     }
 }
 
@@ -79,7 +94,7 @@ impl<S> Layer<S> for ReceiveLayer {
     type Service = Receive<S>;
 
     fn layer(&self, below: S) -> Receive<S> {
-        Receive { below, rooms: self.rooms.clone() }
+        Receive { below, layer: self.clone() }
     }
 }
 
@@ -94,14 +109,19 @@ impl<S: Service<Request<Body>>> Service<Request<Body>> for Receive<S> {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        let received = Received { at: Instant::now(), permit: Arc::default() };
+        let received = Received::now(self.layer.timeout, deadline::time_left(&head.headers));
         head.extensions.insert(received.clone());
-        let body = ReceivedBody { body, rooms: self.rooms.clone(), received, state: State::First };
+        let body = ReceivedBody { body, layer: self.layer.clone(), received, state: State::First };
         self.below.call(Request::from_parts(head, Body::new(body)))
     }
 }
 
 impl Received {
+    /// Returns the extension of a request that begins to arrive now, and whose caller waits for `time_left`.
+    pub(super) fn now(timeout: Duration, time_left: Option<Duration>) -> Self {
+        Self { deadline: Deadline::new(Instant::now(), timeout, time_left), permit: Arc::default() }
+    }
+
     /// Takes the permit of a large request. The request is in memory until it is dropped.
     pub(super) fn take_permit(&self) -> Option<OwnedSemaphorePermit> {
         self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -115,18 +135,25 @@ impl Received {
 /// The body of a request, of which a large one waits after its first frame.
 struct ReceivedBody {
     body: Body,
-    rooms: Rooms,
+    layer: ReceiveLayer,
     received: Received,
     state: State,
 }
 
 enum State {
     First,
-    Waiting {
-        first: Option<Frame<Bytes>>,
-        permit: BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>,
-    },
+    Waiting { first: Option<Frame<Bytes>>, permit: BoxFuture<'static, Option<OwnedSemaphorePermit>> },
     Arriving,
+}
+
+impl ReceivedBody {
+    /// Returns the answer to a request that found no room in time.
+    fn refuse(&self) -> Status {
+        let Failed { code, status, .. } = status::not_received(self.received.deadline.budget);
+        self.layer.metrics.failure(code);
+        tracing::warn!(code = ?status.code(), error = ?status.message(), "large request refused");
+        status
+    }
 }
 
 impl hyper::body::Body for ReceivedBody {
@@ -143,9 +170,9 @@ impl hyper::body::Body for ReceivedBody {
                 State::First => {
                     let first = ready!(Pin::new(&mut this.body).poll_frame(context));
                     let data = first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref());
-                    match (data.and_then(|data| this.rooms.of(data)), first) {
+                    match (data.and_then(|data| this.layer.rooms.of(data)), first) {
                         (Some(room), Some(Ok(first))) => {
-                            let permit = Box::pin(room.acquire_owned());
+                            let permit = Box::pin(permit_of(room, this.received.deadline.until));
                             this.state = State::Waiting { first: Some(first), permit };
                         }
                         (_, first) => {
@@ -155,9 +182,13 @@ impl hyper::body::Body for ReceivedBody {
                     }
                 }
                 State::Waiting { first, permit } => {
-                    this.received.set_permit(ready!(permit.as_mut().poll(context)).ok());
+                    let permit = ready!(permit.as_mut().poll(context));
                     let first = first.take().map(Ok);
                     this.state = State::Arriving;
+                    if permit.is_none() {
+                        return Poll::Ready(Some(Err(this.refuse())));
+                    }
+                    this.received.set_permit(permit);
                     return Poll::Ready(first);
                 }
                 State::Arriving => return Pin::new(&mut this.body).poll_frame(context),
@@ -172,6 +203,12 @@ impl hyper::body::Body for ReceivedBody {
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
     }
+}
+
+/// Waits for a permit of a room; `None` if there is none in time.
+async fn permit_of(room: Arc<Semaphore>, until: Instant) -> Option<OwnedSemaphorePermit> {
+    let permit = timeout_at(until, room.acquire_owned()).await.ok()?;
+    Some(permit.expect("the semaphore is never closed"))
 }
 
 impl Rooms {
@@ -198,23 +235,39 @@ impl Rooms {
 mod tests {
     use futures::FutureExt;
     use http_body_util::{BodyExt, Full};
+    use tonic::Code;
 
     use super::*;
 
+    const TIMEOUT: Duration = Duration::from_secs(90);
+
+    fn layer() -> ReceiveLayer {
+        ReceiveLayer::new(TIMEOUT, Metrics::new(false))
+    }
+
     /// Returns a body of a message of this length, and what its handler gets.
     fn message(layer: &ReceiveLayer, length: usize) -> (ReceivedBody, Received) {
+        message_within(layer, length, None)
+    }
+
+    /// Like [`message`], of a caller that waits for `time_left`.
+    fn message_within(
+        layer: &ReceiveLayer,
+        length: usize,
+        time_left: Option<Duration>,
+    ) -> (ReceivedBody, Received) {
         let mut bytes = vec![0];
         bytes.extend((length as u32).to_be_bytes());
         bytes.resize(5 + length, b'x');
-        let received = Received { at: Instant::now(), permit: Arc::default() };
+        let received = Received::now(layer.timeout, time_left);
         let body = Body::new(Full::new(Bytes::from(bytes)).map_err(|never| match never {}));
-        let (rooms, state) = (layer.rooms.clone(), State::First);
-        (ReceivedBody { body, rooms, received: received.clone(), state }, received)
+        let (layer, state) = (layer.clone(), State::First);
+        (ReceivedBody { body, layer, received: received.clone(), state }, received)
     }
 
-    #[test]
-    fn large_requests_arrive_two_at_a_time_and_small_ones_at_once() {
-        let layer = ReceiveLayer::new();
+    #[tokio::test]
+    async fn large_requests_arrive_two_at_a_time_and_small_ones_at_once() {
+        let layer = layer();
         let large = || message(&layer, MAX_MEDIUM_BYTES + 1);
         let mut arrived = Vec::new();
         for _ in 0..MAX_LARGE {
@@ -237,9 +290,9 @@ mod tests {
         assert!(waits.take_permit().is_some() && waits.take_permit().is_none());
     }
 
-    #[test]
-    fn requests_of_medium_size_arrive_eight_at_a_time() {
-        let layer = ReceiveLayer::new();
+    #[tokio::test]
+    async fn requests_of_medium_size_arrive_eight_at_a_time() {
+        let layer = layer();
         let medium = || message(&layer, MAX_SMALL_BYTES + 1);
         let mut arrived: Vec<_> = std::iter::from_fn(|| {
             let (body, received) = medium();
@@ -255,14 +308,41 @@ mod tests {
         assert!((&mut body).now_or_never().is_some());
     }
 
-    #[test]
-    fn a_large_request_whose_caller_goes_away_makes_room() {
-        let layer = ReceiveLayer::new();
+    #[tokio::test]
+    async fn a_large_request_whose_caller_goes_away_makes_room() {
+        let layer = layer();
         let requests: Vec<_> = (0..20).map(|_| message(&layer, 1 << 20)).collect();
         for (body, received) in requests {
             assert!(body.collect().now_or_never().is_some());
             drop(received);
         }
         assert_eq!(layer.rooms.large.available_permits(), MAX_LARGE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_request_that_finds_no_room_is_answered_before_its_callers_deadline() {
+        let layer = layer();
+        for (length, number) in [(MAX_MEDIUM_BYTES + 1, MAX_LARGE), (MAX_MEDIUM_BYTES, MAX_MEDIUM)] {
+            let mut arrived = Vec::new();
+            for _ in 0..number {
+                let (body, received) = message(&layer, length);
+                assert!(body.collect().now_or_never().unwrap().is_ok());
+                arrived.push(received);
+            }
+            for (seconds, limit, text) in [
+                (30, Duration::from_secs(30), "timed out at the caller's deadline in the queue"),
+                (119, TIMEOUT, "timed out after 90s in the queue"),
+            ] {
+                let begun = Instant::now();
+                let (body, received) = message_within(&layer, length, Some(Duration::from_secs(seconds)));
+                let status = body.collect().await.unwrap_err();
+                assert!((limit..limit + Duration::from_millis(100)).contains(&begun.elapsed()));
+                assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+                assert!(status.message().contains(text), "{status}");
+                assert!(received.take_permit().is_none());
+            }
+        }
+        let page = layer.metrics.page();
+        assert!(page.contains("akv_failures_total{code=\"AKV-TimeoutQueued\"} 4"), "{page}");
     }
 }

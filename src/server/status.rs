@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use crate::{
     failure::FailureCode,
-    mount::{LogDetails, MountError},
+    mount::{Budget, LogDetails, MountError},
     parameters::{Fault, ParametersError},
 };
 
@@ -65,6 +65,26 @@ pub fn stopping() -> Failed {
     let message = format!(
         "[{code}] the provider on the node is stopping: it takes no new mounts; kubelet tries again, and reaches the \
          provider's next pod"
+    );
+    Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
+}
+
+/// Returns the answer to a large request that was not read in time. Its vault is not known.
+pub(super) fn not_received(budget: Budget) -> Failed {
+    let code = FailureCode::TimeoutQueued;
+    let message = format!(
+        "[{code}] timed out {budget} in the queue of large requests, since other SecretProviderClasses of more than 16 \
+         KiB were read all the time; kubelet tries again"
+    );
+    Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
+}
+
+/// Returns the answer to a large request that may not wait for memory, since too many others do.
+pub(super) fn crowded() -> Failed {
+    let code = FailureCode::TimeoutQueued;
+    let message = format!(
+        "[{code}] too many other large SecretProviderClasses wait for memory, those of the pod's namespace above all; \
+         kubelet tries again, and the log says what kept the mounts before it"
     );
     Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
 }
@@ -168,7 +188,7 @@ mod tests {
     use crate::{
         cloud::CloudError,
         identity::{IdentityError, TokenRequestInfo, TokenSource},
-        mount::{Budget, Caller, MissingKey, MountQueue, ObjectError, ObjectFailure, TimeoutCause},
+        mount::{Caller, MissingKey, MountQueue, ObjectError, ObjectFailure, TimeoutCause},
         parameters::{self, MountTexts},
         spec::{excerpt::Excerpt, object::ObjectType},
         vault::VaultError,
@@ -295,6 +315,10 @@ mod tests {
             assert!(failed.status.message().starts_with(&format!("[{}] ", failed.code)), "{error}");
         }
         assert_eq!(panicked().status.code(), Code::Internal);
+        for failed in [not_received(Budget::Caller), crowded()] {
+            assert_eq!(failed.status.code(), Code::FailedPrecondition);
+            assert!(failed.status.message().starts_with("[AKV-TimeoutQueued] "), "{}", failed.status);
+        }
         for code in FailureCode::ALL {
             assert!(!FORBIDDEN.contains(&answered(*code)), "{code}");
         }

@@ -242,3 +242,47 @@ async fn a_mount_that_waits_for_another_vault_moves_no_other_pod_to_the_second_v
     assert_eq!(["a", "b"].map(|path| mounted.text(path)), ["lab", "lab"]);
     assert_eq!(azure.journal().count(&Route::vault("spare")), 0);
 }
+
+#[tokio::test]
+async fn a_mount_that_waits_to_read_the_second_vault_keeps_no_memory_from_the_mounts_before_it() {
+    let azure = Azure::with_secrets(&[]).await;
+    let names: Vec<String> = (0..12).map(|number| format!("large-{number}")).collect();
+    for vault in ["lab", "spare"] {
+        for name in &names {
+            azure.vaults().put_secret(vault, name, &"x".repeat(25_000));
+        }
+        azure.vaults().put_secret(vault, "last", vault);
+    }
+    let budget = Duration::from_secs(24);
+    let timeouts = Timeouts { read_idle: Duration::from_secs(60), ..Timeouts::within(budget) };
+    let provider = Provider::start_over_changed(&azure, azure.transports_with(timeouts), |config| {
+        config.admin.metrics_port = Some(0);
+        config.mounts.budget = budget;
+        // Memory for one large volume.
+        config.mounts.large_volume_memory = 0;
+    });
+    let objects: String = names
+        .iter()
+        .map(String::as_str)
+        .chain(["last"])
+        .map(|name| format!("- {{objectName: {name}, objectType: secret}}\n"))
+        .collect();
+    let large = MountCall::of(&objects).workload(&azure);
+    let mount = |call: MountCall| {
+        let driver = provider.driver();
+        tokio::spawn(async move { driver.mount(&call).await })
+    };
+    // It has the memory when its vault stops answering.
+    azure.faults().inject(reads("lab").path_prefix("/secrets/last"), Fault::Hang);
+    let moves = mount(large.clone().with("failoverVault", "spare").of_another_pod());
+    let journal = azure.journal();
+    journal.wait_until(|journal| journal.count(&reads("lab")) == 13 && journal.in_flight() == 1).await;
+    // More than a namespace may mount from one vault at once. Some wait for the memory, others for a permit to run.
+    let at_spare = large.with("keyvaultName", "spare");
+    let before: Vec<_> = (0..55).map(|_| mount(at_spare.of_another_pod())).collect();
+    provider.wait_for_metric("akv_mounts_waiting 55").await;
+    assert_eq!(moves.await.unwrap().unwrap().text("last"), "spare");
+    for mount in before {
+        mount.abort();
+    }
+}

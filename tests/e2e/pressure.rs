@@ -337,3 +337,35 @@ async fn a_namespace_that_fills_a_vaults_queue_does_not_delay_another() {
     provider.wait_for_metric("akv_mounts_waiting 10").await;
     abort(&hostile);
 }
+
+/// Returns a mount of one secret with a comment of this many bytes, at least 10,000, so that its aliases are taken. A
+/// namespace has memory for about ten classes like this one.
+fn of_large_class(azure: &Azure, namespace: &str, comment: usize) -> MountCall {
+    let items: String = (0..80).map(|item| format!("{{path: k, objectAlias: d/{item}}},")).collect();
+    let first = format!("- &e {{objectName: hangs, objectType: secret, jmesPath: [{items}]}}\n");
+    let objects = first + &"- *e\n".repeat(39);
+    commented(azure, namespace, &objects, comment)
+}
+
+fn commented(azure: &Azure, namespace: &str, objects: &str, comment: usize) -> MountCall {
+    let objects = format!("{objects}# {}", "x".repeat(comment));
+    MountCall::of(&objects).workload(azure).with("csi.storage.k8s.io/pod.namespace", namespace)
+}
+
+#[tokio::test]
+async fn a_namespace_whose_classes_wait_for_memory_does_not_delay_long_classes_of_another() {
+    let azure = Azure::with_secrets(&[("db-password", "x"), ("hangs", "x")]).await;
+    let provider = Provider::start_changed(&azure, |config| config.admin.metrics_port = Some(0));
+    // Such a request is not received with any number of others.
+    let long = 20_000;
+    let objects = "- {objectName: db-password, objectType: secret}\n";
+    let honest = commented(&azure, "honest", objects, long);
+    provider.driver().mount(&honest.of_another_pod()).await.unwrap();
+    azure.faults().inject(Route::vault("lab").path_prefix("/secrets/hangs"), Fault::Hang);
+    let hostile = mounts(&provider.driver(), &of_large_class(&azure, "hostile", long), 30);
+    provider.wait_for_metric("akv_mounts_waiting 16").await;
+    let (driver, call) = (provider.driver(), honest.of_another_pod());
+    let mounted = tokio::time::timeout(Duration::from_secs(20), driver.mount(&call)).await;
+    mounted.expect("it does not wait for the other namespace").unwrap();
+    abort(&hostile);
+}
