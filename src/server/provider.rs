@@ -82,6 +82,7 @@ impl Provider {
                     budget: deadline.budget,
                     queue: MountQueue::LargeClasses,
                 }),
+                Refusal::Unread => status::not_received(deadline.budget),
                 Refusal::Crowded => status::crowded(),
             };
             self.metrics.failure(code);

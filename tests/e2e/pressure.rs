@@ -362,8 +362,8 @@ async fn a_namespace_whose_classes_wait_for_memory_does_not_delay_long_classes_o
     let honest = commented(&azure, "honest", objects, long);
     provider.driver().mount(&honest.of_another_pod()).await.unwrap();
     azure.faults().inject(Route::vault("lab").path_prefix("/secrets/hangs"), Fault::Hang);
-    let hostile = mounts(&provider.driver(), &of_large_class(&azure, "hostile", long), 30);
-    provider.wait_for_metric("akv_mounts_waiting 16").await;
+    let hostile = mounts(&provider.driver(), &of_large_class(&azure, "hostile", long), 48);
+    provider.wait_for_metric("akv_mounts_waiting 32").await;
     let (driver, call) = (provider.driver(), honest.of_another_pod());
     let mounted = tokio::time::timeout(Duration::from_secs(20), driver.mount(&call)).await;
     mounted.expect("it does not wait for the other namespace").unwrap();

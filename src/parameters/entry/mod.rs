@@ -73,8 +73,11 @@ impl Entry {
         self.combine.is_absent() && !self.find.is_absent()
     }
 
-    /// Returns the number of objects that it becomes, if it finds none.
+    /// Returns the number of objects that it names.
     pub(super) fn objects(&self) -> usize {
+        if self.is_find() {
+            return 0;
+        }
         self.combine.fields().map_or(1, |combine| combine.items().max(1))
     }
 
