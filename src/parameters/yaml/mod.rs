@@ -28,6 +28,8 @@ pub(super) struct Wanted {
 /// What aliases may still add to the texts of a class, beyond what each text may have by its own length.
 pub(super) struct AliasBudget {
     nodes: usize,
+    /// Events that the parser copies for anchors, once more for each anchor around them.
+    events: usize,
     /// Bytes of scalars.
     bytes: usize,
 }
@@ -35,7 +37,7 @@ pub(super) struct AliasBudget {
 impl AliasBudget {
     /// Returns that of a class: a map of fields that a few hundred entries share.
     pub(super) fn of_class() -> Self {
-        Self { nodes: SHARED_NODES, bytes: SHARED_BYTES }
+        Self { nodes: SHARED_NODES, events: SHARED_NODES, bytes: SHARED_BYTES }
     }
 }
 
@@ -50,8 +52,8 @@ pub(super) fn read<T: DeserializeOwned>(
     aliases: &mut AliasBudget,
 ) -> Result<T, String> {
     let (own_nodes, own_bytes) = (text.len() + LEAST_NODES, 4 * text.len());
-    let recorded = (text.len() / 2 + SHARED_NODES).min(MAX_NODES);
-    let used = Rc::new(Cell::new((0, 0)));
+    let own_events = text.len() / 2;
+    let used = Rc::new(Cell::new((0, 0, 0)));
     let options = serde_saphyr::options! {
         with_snippet: false,
         // An expanded alias counts each time it is used.
@@ -59,19 +61,20 @@ pub(super) fn read<T: DeserializeOwned>(
             max_depth: MAX_DEPTH,
             max_nodes: (own_nodes + aliases.nodes).min(MAX_NODES),
             max_total_scalar_bytes: (own_bytes + aliases.bytes).min(2 * MAX_BYTES),
-            // The parser copies what an anchor names, once more for each anchor around it.
-            max_recorded_anchor_events: recorded,
+            max_recorded_anchor_events: (own_events + aliases.events).min(MAX_NODES),
             max_recorded_anchor_bytes: (own_bytes + SHARED_BYTES).min(2 * MAX_BYTES),
             // A hundred entries may share one anchor. The bounds above count what that makes of the text.
             enforce_alias_anchor_ratio: false,
         },
     };
     let report = used.clone();
-    let options =
-        options.with_budget_report(move |budget| report.set((budget.nodes, budget.total_scalar_bytes)));
+    let options = options.with_budget_report(move |budget| {
+        report.set((budget.nodes, budget.recorded_anchor_events, budget.total_scalar_bytes));
+    });
     let parsed = serde_saphyr::from_str_with_options(text, options);
-    let (nodes, bytes) = used.get();
+    let (nodes, events, bytes) = used.get();
     aliases.nodes = aliases.nodes.saturating_sub(nodes.saturating_sub(own_nodes));
+    aliases.events = aliases.events.saturating_sub(events.saturating_sub(own_events));
     aliases.bytes = aliases.bytes.saturating_sub(bytes.saturating_sub(own_bytes));
     parsed.map_err(|error| {
         use serde_saphyr::Error::{Budget, DuplicateMappingKey};
