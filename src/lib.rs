@@ -12,6 +12,7 @@ pub mod build;
 pub mod cli;
 pub mod cloud;
 pub mod content;
+mod digest;
 pub mod failure;
 pub mod hardening;
 pub mod identity;

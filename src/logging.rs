@@ -1,5 +1,8 @@
 //! Logging to stderr.
 
+#[cfg(test)]
+pub(crate) mod captured_log;
+
 use std::io::{self, IsTerminal};
 
 use tracing::level_filters::LevelFilter;

@@ -88,36 +88,14 @@ async fn connect(endpoint: &Endpoint) -> Result<Channel, tonic::transport::Error
 
 #[cfg(test)]
 mod tests {
-    use std::{io, sync::Mutex};
+    use crate::logging::captured_log::CapturedLog;
 
     use super::*;
 
-    /// A log in memory.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(line)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn a_probe_that_keeps_failing_is_logged_once_and_again_after_it_succeeded() {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
-        // While there is one subscriber, a thread without one may switch a log line off for all threads.
-        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
-        let lines = || {
-            let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-            log.matches("a probe failed").count()
-        };
+        let log = CapturedLog::begin();
+        let lines = || log.count("a probe failed");
         let is_failing = AtomicBool::new(false);
         let fails = || {
             let unhealthy = Unhealthy::NotServing(ServingStatus::NotServing);

@@ -1,9 +1,8 @@
 //! The cache key of a credential: what the pod proved, and nothing else.
 
-use aws_lc_rs::digest::{Context, SHA256};
-
 use crate::{
     cloud::CloudEnvironment,
+    digest,
     spec::{
         identity::{ClientId, IdentityMode, TenantId},
         service_principal::{ClientCertificate, ClientProof, SentChain},
@@ -38,7 +37,10 @@ impl CredentialKey {
             cloud.authority().as_str(),
             &scope,
         ];
-        Some(Self { hash: hash(request.iter().chain(&proof)), proof_bytes: bytes(&proof) })
+        Some(Self {
+            hash: digest::of_parts(request.into_iter().chain(proof.iter().copied())),
+            proof_bytes: bytes(&proof),
+        })
     }
 
     /// Returns the key that pods of one proven subject share, for the client and tenant of `identity`.
@@ -58,7 +60,7 @@ impl CredentialKey {
             cloud.authority().as_str(),
             &cloud.vault_scope(),
         ];
-        Self { hash: hash(parts.iter()), proof_bytes: 0 }
+        Self { hash: digest::of_parts(parts), proof_bytes: 0 }
     }
 
     /// Returns the length of what the pod proved, in bytes; 0 for the key of a subject.
@@ -90,18 +92,6 @@ fn proof(identity: &IdentityMode) -> Option<Vec<&str>> {
 
 fn bytes(proof: &[&str]) -> usize {
     proof.iter().map(|part| part.len()).sum()
-}
-
-fn hash<'a>(parts: impl Iterator<Item = &'a &'a str>) -> [u8; 32] {
-    let mut hash = Context::new(&SHA256);
-    for part in parts {
-        // Each part follows its length, so that no part can run into the next.
-        hash.update(&(part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    let mut key = [0; 32];
-    key.copy_from_slice(hash.finish().as_ref());
-    key
 }
 
 #[cfg(test)]

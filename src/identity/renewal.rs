@@ -137,14 +137,14 @@ impl Identities {
             TokenRefusal::MoreClaims(claims) => Some(claims.clone()),
             TokenRefusal::Forbidden | TokenRefusal::Unauthorized => None,
         };
+        let kept_as = CredentialKey::of(&request.identity, &request.cloud);
         // Without a principal, as with AD FS, no other mount shares the token.
         let Some(principal) = refused.principal.clone() else {
             let helps = refused.reused || refusal != TokenRefusal::Forbidden;
-            return helps.then(|| self.begin_renewal(request, refused, claims, None));
+            return helps.then(|| self.begin_renewal(request, refused, kept_as, claims, None));
         };
         let key = RenewalKey { principal, scope: request.cloud.vault_scope(), claims: claims.clone() };
-        let proof = CredentialKey::of(&request.identity, &request.cloud);
-        let renewal = self.renewals.of(&key, proof.map_or(0, |proof| proof.proof_bytes()));
+        let renewal = self.renewals.of(&key, kept_as.as_ref().map_or(0, CredentialKey::proof_bytes));
         if let Some(newer) = renewal.renewed_since(refused) {
             return Some(self.known(request, newer));
         }
@@ -162,7 +162,7 @@ impl Identities {
             *renewal.lock() = Some(refused.clone());
             return shared.then(|| self.known(request, refused.clone()));
         }
-        Some(self.begin_renewal(request, refused, claims, Some(renewal)))
+        Some(self.begin_renewal(request, refused, kept_as, claims, Some(renewal)))
     }
 
     /// Requests a new token, unless a request for the same principal is in flight.
@@ -170,14 +170,14 @@ impl Identities {
         &self,
         request: &Arc<TokenRequest>,
         refused: &Authenticated,
+        kept_as: Option<CredentialKey>,
         claims: Option<Arc<str>>,
         renewal: Option<Arc<Renewal>>,
     ) -> Authentication {
         let begin = || {
-            let key = CredentialKey::of(&request.identity, &request.cloud);
-            let join = |kept| self.join(request, key.clone(), kept, claims);
+            let join = |kept| self.join(request, kept_as.clone(), kept, claims);
             // Joined through the entry, so that a mount that begins meanwhile waits for the same token.
-            let Joined { call, progress, .. } = match &key {
+            let Joined { call, progress, .. } = match &kept_as {
                 Some(key) => self.kept.replace(key, &refused.kept, join),
                 None => join(Arc::default()),
             };

@@ -96,7 +96,7 @@ pub(super) enum Stopped {
 /// The volume is larger than `largest_volume`, or than `memory` allows now. The first is known as soon as the names of
 /// all files are too long together, or what was read exceeds twice `largest_volume`. Hex decoding halves a value; no
 /// other conversion of a value in real use shrinks it more. A key shrinks more, but its size in memory does not. Errors
-/// count as read.
+/// count as read, except for the first half MiB of them.
 pub(super) async fn fetch(
     clients: &VaultClients,
     objects: &[ObjectSpec],

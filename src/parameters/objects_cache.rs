@@ -5,13 +5,15 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{Context, SHA256};
 use quick_cache::{
     DefaultHashBuilder, OptionsBuilder, Weighter,
     sync::{Cache, DefaultLifecycle},
 };
 
-use crate::spec::{object::ObjectSpec, size, vault::VaultName};
+use crate::{
+    digest,
+    spec::{object::ObjectSpec, size, vault::VaultName},
+};
 
 use super::{error::Problems, objects::Requested};
 
@@ -85,15 +87,8 @@ impl fmt::Debug for ObjectsCache {
 
 impl Key {
     fn of(text: &str, own: &VaultName, failover: Option<&VaultName>) -> Self {
-        let mut hash = Context::new(&SHA256);
         // No vault has an empty name.
-        for part in [text, own.as_str(), failover.map_or("", VaultName::as_str)] {
-            hash.update(&(part.len() as u64).to_le_bytes());
-            hash.update(part.as_bytes());
-        }
-        let mut key = [0; 32];
-        key.copy_from_slice(hash.finish().as_ref());
-        Self(key)
+        Self(digest::of_parts([text, own.as_str(), failover.map_or("", VaultName::as_str)]))
     }
 }
 

@@ -56,7 +56,7 @@ pub fn panicked() -> Failed {
     let code = FailureCode::InternalError;
     let message =
         format!("[{code}] the provider failed at this mount by a bug of its own; its log says where");
-    Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
+    without_details(code, message)
 }
 
 /// Returns the answer to a mount that begins while the server stops.
@@ -66,7 +66,7 @@ pub fn stopping() -> Failed {
         "[{code}] the provider on the node is stopping: it takes no new mounts; kubelet tries again, and reaches the \
          provider's next pod"
     );
-    Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
+    without_details(code, message)
 }
 
 /// Returns the answer to a large request that was not read in time. Its vault is not known.
@@ -76,7 +76,7 @@ pub(super) fn not_received(budget: Budget) -> Failed {
         "[{code}] timed out {budget} in the queue of large requests, since other SecretProviderClasses of more than 16 \
          KiB were read all the time; kubelet tries again"
     );
-    Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
+    without_details(code, message)
 }
 
 /// Returns the answer to a large request that may not wait for memory, since too many others do.
@@ -86,6 +86,11 @@ pub(super) fn crowded() -> Failed {
         "[{code}] too many other large SecretProviderClasses wait for memory, those of the pod's namespace above all; \
          kubelet tries again, and the log says what kept the mounts before it"
     );
+    without_details(code, message)
+}
+
+/// Returns a failure of which the log says nothing more than its message.
+fn without_details(code: FailureCode, message: String) -> Failed {
     Failed { code, status: Status::new(answered(code), message), details: LogDetails::default() }
 }
 

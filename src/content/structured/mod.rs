@@ -81,11 +81,6 @@ impl Document {
         value.text(self.source.expose())
     }
 
-    /// Returns the length of [`Self::text`] in bytes, without making the text.
-    pub fn text_bytes(&self, value: &Value) -> usize {
-        value.text_bytes()
-    }
-
     /// Returns about the length of [`Self::text`] in bytes, at no cost: of a map or a list that of the whole document.
     pub fn approximate_text_bytes(&self, value: &Value) -> usize {
         value.as_text().map_or(self.source.expose().len(), str::len)

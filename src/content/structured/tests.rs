@@ -261,7 +261,7 @@ fn a_text_takes_no_more_memory_than_its_length() {
         for value in values {
             let text = document.text(value);
             let (length, capacity) = (text.expose().len(), text.expose().capacity());
-            assert_eq!((document.text_bytes(value), capacity), (length, length));
+            assert_eq!((value.text_bytes(), capacity), (length, length));
         }
     }
 }

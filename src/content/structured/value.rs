@@ -108,8 +108,8 @@ impl Value {
         }
     }
 
-    /// Returns the length of [`Self::text`], in bytes.
-    pub(super) fn text_bytes(&self) -> usize {
+    /// Returns the length of the value's text in a file, in bytes, without making the text.
+    pub fn text_bytes(&self) -> usize {
         self.as_text().map_or_else(|| self.json_bytes(), str::len)
     }
 

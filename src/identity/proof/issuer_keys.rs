@@ -140,9 +140,11 @@ impl IssuerKeys {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, io, rc::Rc, sync::Mutex};
+    use std::{cell::RefCell, rc::Rc};
 
     use serde_json::json;
+
+    use crate::logging::captured_log::CapturedLog;
 
     use super::{super::signer::Signer, *};
 
@@ -220,28 +222,9 @@ mod tests {
         .await;
     }
 
-    /// A log in memory.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(line)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_failure_to_fetch_keys_is_logged_once_and_so_is_its_end() {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
-        // While there is one subscriber, a thread without one may switch a log line off for all threads.
-        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
+        let log = CapturedLog::begin();
         on_local_set(async {
             let fixture = Fixture::start();
             *fixture.is_down.borrow_mut() = true;
@@ -250,9 +233,9 @@ mod tests {
             fixture.pass(6_000).await;
         })
         .await;
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        let count = |text: &str| log.matches(text).count();
-        assert_eq!((count("cannot fetch the issuer's keys"), count("are fetched again")), (1, 1), "{log}");
+        let counts = (log.count("cannot fetch the issuer's keys"), log.count("are fetched again"));
+        let log = log.text();
+        assert_eq!(counts, (1, 1), "{log}");
         assert!(log.contains("https://oidc.example") && log.contains("no answer within 30s"), "{log}");
     }
 

@@ -1,9 +1,6 @@
 //! Places keys of a structured value, one file for each.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use crate::{
     content::{
@@ -31,6 +28,7 @@ use super::{
         volume::MountedVersion,
     },
     Builder, NoVolume, Owner,
+    kept::Kept,
 };
 
 impl Builder<'_> {
@@ -122,7 +120,7 @@ impl Builder<'_> {
             self.draft.add_size(&path, document.approximate_text_bytes(value));
             return;
         }
-        let length = document.text_bytes(value);
+        let length = value.text_bytes();
         if length > self.layout.largest_volume || !self.draft.reserve(length) {
             self.draft.add_size(&path, length);
         } else {
@@ -153,14 +151,9 @@ fn decoded(value: &Value, item: &KeyFile) -> Result<Sensitive<Vec<u8>>, ContentE
         .map_err(|source| ContentError::KeyEncoding { key: Excerpt::of(item.key.as_str()), source })
 }
 
-/// Parsed values, up to a bound. One value can be requested by thousands of entries.
+/// Parsed values, up to a bound. Others are parsed again when another entry needs them.
 #[derive(Default)]
-pub(super) struct Documents {
-    parsed: HashMap<ValueKey, Parsed>,
-    /// The keys of the parsed values, the oldest first.
-    order: VecDeque<ValueKey>,
-    bytes: usize,
-}
+pub(super) struct Documents(Kept<ValueKey, Parsed>);
 
 /// The address of a bundle, and how its value is read.
 type ValueKey = (usize, SecretEncoding, Syntax);
@@ -169,12 +162,7 @@ struct Parsed {
     /// Keeps the allocation alive, so that no other bundle gets its address, which is part of the map's key.
     _bundle: Arc<Bundle>,
     document: Result<Arc<Document>, ContentError>,
-    bytes: usize,
 }
-
-/// The most memory of a mount's parsed values, in bytes; the last one is kept whatever its size. Others are parsed
-/// again when another entry needs them.
-const MAX_PARSED_BYTES: usize = 2 << 20;
 
 /// What a parsed value takes beside the document, in bytes.
 const PARSED_OVERHEAD_BYTES: usize = 256;
@@ -188,7 +176,7 @@ impl Documents {
         work: &mut Work,
     ) -> Result<Arc<Document>, ContentError> {
         let key = (Arc::as_ptr(bundle).addr(), encoding, syntax);
-        if let Some(parsed) = self.parsed.get(&key) {
+        if let Some(parsed) = self.0.get(&key) {
             return parsed.document.clone();
         }
         work.spend_parsed(bundle.content_bytes()).map_err(|TooMuchTogether| ContentError::ParsedTooOften)?;
@@ -196,14 +184,7 @@ impl Documents {
         let bytes = PARSED_OVERHEAD_BYTES
             + bundle.content_bytes()
             + document.as_ref().map_or(0, |document| document.bytes());
-        self.bytes += bytes;
-        while self.bytes > MAX_PARSED_BYTES
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.bytes -= self.parsed.remove(&oldest).map_or(0, |parsed| parsed.bytes);
-        }
-        self.order.push_back(key);
-        self.parsed.insert(key, Parsed { _bundle: bundle.clone(), document: document.clone(), bytes });
+        self.0.insert(key, Parsed { _bundle: bundle.clone(), document: document.clone() }, bytes);
         document
     }
 }
@@ -244,11 +225,7 @@ mod tests {
         let mut work = Work::of_mount();
         let mut parse = |bundle: &Arc<Bundle>| {
             let document = documents.parse(bundle, SecretEncoding::Utf8, Syntax::Json, &mut work).unwrap();
-            let held: usize = documents.parsed.values().map(|parsed| parsed.bytes).sum();
-            assert_eq!((held, documents.parsed.len()), (documents.bytes, documents.order.len()));
-            let most =
-                MAX_PARSED_BYTES.max(documents.parsed.values().map(|parsed| parsed.bytes).max().unwrap());
-            assert!(documents.bytes <= most, "{} bytes", documents.bytes);
+            documents.0.assert_bounded();
             document
         };
         let large = |number: usize| {

@@ -5,9 +5,11 @@ mod clash;
 mod combined;
 mod conversion;
 mod file;
+mod kept;
 mod keys;
 mod outputs;
 mod passwords;
+mod sources;
 
 use std::collections::HashSet;
 
@@ -31,8 +33,8 @@ use crate::{
 pub(super) use self::passwords::password_reads;
 
 use self::{
-    absence::Fallback, combined::Values, conversion::Conversions, keys::Documents, outputs::Sources,
-    passwords::Passwords,
+    absence::Fallback, combined::Values, conversion::Conversions, keys::Documents, passwords::Passwords,
+    sources::Sources,
 };
 
 use super::{
