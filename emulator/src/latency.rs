@@ -42,15 +42,16 @@ impl Latency {
 
     /// Sets the round-trip time between the emulator and the clients of its HTTPS listener and its proxy.
     ///
-    /// The delay is in the connection, below TLS. All bytes arrive half a round trip later, in order, at any bandwidth.
-    /// A TLS handshake therefore costs its usual round trips, resumed or not, and a request on an open connection costs
-    /// one. Opening a connection costs one more, as TCP's handshake does. For a tunnel, the proxy's answer is delayed;
-    /// for a direct connection, the client's first bytes are. The connection to the proxy itself has no delay. Nor do
-    /// IMDS and NMI, which are on the node.
+    /// The delay is in the connection, below TLS. All bytes of the emulator arrive a round trip later, in order, at any
+    /// bandwidth, and those of the client at once: a server only reacts, so that its client sees the same times as if
+    /// both ways took half of it. A TLS handshake therefore costs its usual round trips, resumed or not, and a request
+    /// on an open connection costs one. Opening a connection costs one more, as TCP's handshake does. For a tunnel, the
+    /// proxy's answer is delayed; for a direct connection, the first answer is. The connection to the proxy itself has
+    /// no delay. Nor do IMDS and NMI, which are on the node.
     ///
     /// The setting takes effect at once, for open connections too. The timers are finer than tokio's, which count in
-    /// milliseconds. The time that waking up costs on the way in is subtracted on the way out. On two idle processors a
-    /// request takes 0.1 to 0.2 ms more than its round trip and its time without one.
+    /// milliseconds. On two idle processors a request takes 0.1 to 0.2 ms more than its round trip and its time without
+    /// one.
     pub fn set_round_trip(&self, round_trip: Duration) {
         self.round_trip.set(round_trip);
     }

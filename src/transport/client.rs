@@ -7,7 +7,6 @@ use azure_core::{
     error::{Error, ErrorKind},
     http::{
         AsyncRawResponse, Context, HttpClient, Request, Transport,
-        headers::Headers,
         policies::{Policy, PolicyResult},
         request::Body,
     },
@@ -24,6 +23,7 @@ use super::{
     answer::{AnswerReader, ResponseError, lost},
     connect::{ConnectPhase, Connector, MountGuard, Route, Uses, authority},
     dispatch::Dispatch,
+    header::headers,
     observe::{Observer, RequestLine},
     pools::Pools,
     timeouts::MAX_DEAD_CONNECTIONS,
@@ -83,7 +83,7 @@ impl Client {
         let exchanged = self.exchange_inner(request, dispatch).await;
         watched.end(&exchanged);
         let (head, body) = exchanged?;
-        Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers(&head.headers), body))
+        Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers(head.status, &head.headers), body))
     }
 
     async fn exchange_inner(
@@ -143,23 +143,6 @@ impl Client {
     }
 }
 
-/// Returns the headers as the SDK stores them, one value for a name. Repeated headers are a list (RFC 9110, section
-/// 5.3), such as two challenges in two lines. `Set-Cookie` cannot be a list, and equal values in a row count once.
-fn headers(of: &http::HeaderMap) -> Headers {
-    let mut headers = Headers::new();
-    for name in of.keys() {
-        let mut values: Vec<&str> = of.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-        values.dedup();
-        if name == http::header::SET_COOKIE {
-            values.truncate(1);
-        }
-        if !values.is_empty() {
-            headers.insert(name.as_str().to_owned(), values.join(", "));
-        }
-    }
-    headers
-}
-
 /// Returns a request of the SDK as hyper sends it.
 fn outgoing(request: &Request) -> azure_core::Result<http::Request<Full<Bytes>>> {
     let Body::Bytes(body) = request.body().clone() else {
@@ -202,38 +185,5 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Client")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use azure_core::http::headers::HeaderName;
-    use http::{HeaderMap, HeaderValue};
-
-    use super::*;
-
-    #[test]
-    fn a_challenge_in_the_first_of_two_lines_is_seen() {
-        let mut answer = HeaderMap::new();
-        for (name, value) in [
-            ("www-authenticate", "Bearer authorization=\"https://login.example/t\""),
-            ("retry-after", "7"),
-            ("www-authenticate", "Basic realm=\"r\""),
-            ("retry-after", "7"),
-            ("set-cookie", "a=1"),
-            ("set-cookie", "b=2"),
-        ] {
-            answer.append(name, HeaderValue::from_static(value));
-        }
-        answer.append("x-odd", HeaderValue::from_bytes(b"\xff").unwrap());
-        let seen = headers(&answer);
-        let value = |name: &'static str| seen.get_optional_str(&HeaderName::from_static(name));
-        assert_eq!(
-            value("www-authenticate"),
-            Some("Bearer authorization=\"https://login.example/t\", Basic realm=\"r\"")
-        );
-        assert_eq!(value("retry-after"), Some("7"), "a repetition adds nothing");
-        assert_eq!(value("set-cookie"), Some("a=1"));
-        assert_eq!(value("x-odd"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! A bound on the values in an answer: a megabyte of JSON can be tens of megabytes once it is parsed.
 
 use azure_core::error::{Error, ErrorKind};
+use memchr::memchr2;
 
 /// The most values of an answer. A page of Key Vault has 25 objects of at most 15 tags, less than a thousand values.
 const MAX_VALUES: usize = 20_000;
@@ -15,18 +16,31 @@ pub(super) struct TooManyValues;
 /// # Errors
 /// There are too many.
 pub(super) fn check(body: &[u8]) -> Result<(), TooManyValues> {
-    let (mut left, mut in_text, mut is_escaped) = (MAX_VALUES, false, false);
-    for byte in body {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if in_text => is_escaped = true,
-            b'"' => in_text = !in_text,
+    let (mut left, mut rest) = (MAX_VALUES, body);
+    while let Some((byte, after)) = rest.split_first() {
+        rest = match byte {
+            b'"' => after_text(after),
             // Before each value but the first of all is one of these.
-            b',' | b'[' | b'{' if !in_text => left = left.checked_sub(1).ok_or(TooManyValues)?,
-            _ => {}
-        }
+            b',' | b'[' | b'{' => {
+                left = left.checked_sub(1).ok_or(TooManyValues)?;
+                after
+            }
+            _ => after,
+        };
     }
     Ok(())
+}
+
+/// Returns what follows the text that `rest` begins in.
+fn after_text(mut rest: &[u8]) -> &[u8] {
+    while let Some(place) = memchr2(b'"', b'\\', rest) {
+        if rest[place] == b'"' {
+            return &rest[place + 1..];
+        }
+        // What is escaped ends no text.
+        rest = rest.get(place + 2..).unwrap_or_default();
+    }
+    &[]
 }
 
 impl From<TooManyValues> for Error {
@@ -49,6 +63,9 @@ mod tests {
         assert!(check(nested.as_bytes()).is_err());
         let text = format!("{{\"value\":\"\\\"{}\"}}", ",[{".repeat(10_000));
         assert!(check(text.as_bytes()).is_ok(), "a secret may be JSON");
+        for unfinished in [r#"["a\"#, r#"["a"#, r#"["\""#, r#"["\\",1"#] {
+            assert!(check(unfinished.as_bytes()).is_ok(), "{unfinished}");
+        }
         assert!(check(b"<html>").is_ok() && check(b"").is_ok());
     }
 }

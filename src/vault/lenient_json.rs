@@ -14,6 +14,7 @@ use azure_core::{
         policies::{Policy, PolicyResult},
     },
 };
+use memchr::memchr;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -72,7 +73,7 @@ fn surrogates(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut repaired: Option<Zeroizing<Vec<u8>>> = None;
     let mut place = 0;
     // A backslash in JSON begins an escape of two or six bytes.
-    while let Some(next) = text.get(place..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\')) {
+    while let Some(next) = text.get(place..).and_then(|rest| memchr(b'\\', rest)) {
         place += next;
         let unit = |place: usize| escaped_unit(text.get(place..)?);
         place += match (unit(place), unit(place + 6)) {

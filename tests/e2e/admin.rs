@@ -182,7 +182,9 @@ async fn a_cpu_profile_is_in_the_format_of_pprof() {
 
 #[tokio::test]
 async fn an_occupied_port_does_not_delay_mounts() {
-    let taken = std::net::TcpListener::bind("[::]:0").unwrap();
+    // Below those that the system gives out: another test would take it once it is free.
+    let mut ports = 20_000..30_000;
+    let taken = ports.find_map(|port| std::net::TcpListener::bind(("::", port)).ok()).unwrap();
     let port = taken.local_addr().unwrap();
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let (provider, ports) =

@@ -365,7 +365,8 @@ async fn a_namespace_whose_classes_wait_for_memory_does_not_delay_long_classes_o
     let hostile = mounts(&provider.driver(), &of_large_class(&azure, "hostile", long), 48);
     provider.wait_for_metric("akv_mounts_waiting 32").await;
     let (driver, call) = (provider.driver(), honest.of_another_pod());
-    let mounted = tokio::time::timeout(Duration::from_secs(20), driver.mount(&call)).await;
+    // Far longer than needed, and shorter than those of the other namespace wait.
+    let mounted = tokio::time::timeout(Duration::from_secs(60), driver.mount(&call)).await;
     mounted.expect("it does not wait for the other namespace").unwrap();
     abort(&hostile);
 }

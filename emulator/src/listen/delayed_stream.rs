@@ -1,11 +1,10 @@
-//! A stream whose bytes arrive half a round trip later in each direction.
+//! A stream whose answers arrive a round trip later.
 
 use std::{
     io,
-    mem::{self, MaybeUninit},
     pin::Pin,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -20,25 +19,22 @@ use crate::{
 /// Whether the delay of TCP's own handshake has already passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opening {
-    /// It has not: the client's first bytes wait for it.
+    /// It has not: the first answer waits for it.
     Ahead,
     /// It has: the proxy waited before it answered for the tunnel.
     Done,
 }
 
-/// A stream whose other end is half a round trip away in each direction. Bandwidth is not limited.
+/// A stream whose other end is a round trip away. Bandwidth is not limited.
+///
+/// The whole round trip is spent on the way back. A server only reacts, so to its client it makes no difference in which
+/// direction the time passes, and one timer costs half as much as two.
 #[derive(Debug)]
 pub(crate) struct Distant<S> {
     near: S,
     round_trip: RoundTrip,
-    /// The earliest time of the client's first byte; `None` once the byte was received.
+    /// The earliest time at which the client's first byte can have been sent; `None` once it was answered.
     opens: Option<Instant>,
-    inbound: Flight,
-    arrival: Alarm,
-    ended: bool,
-    /// The delay between the last piece's arrival and its read. The next answer is sent that much earlier, so that a
-    /// round trip does not include the wake-up time twice.
-    late: Duration,
     outbound: Flight,
     departure: Alarm,
 }
@@ -51,10 +47,6 @@ impl<S> Distant<S> {
             near,
             round_trip,
             opens: ahead.then(|| Instant::now() + handshake),
-            inbound: Flight::default(),
-            arrival: alarms.alarm(),
-            ended: false,
-            late: Duration::ZERO,
             outbound: Flight::default(),
             departure: alarms.alarm(),
         }
@@ -65,33 +57,8 @@ impl<S> Distant<S> {
         &self.near
     }
 
-    /// Returns whether reads need no delay now.
-    fn reads_at_once(&self) -> bool {
-        self.inbound.is_empty() && self.opens.is_none() && self.round_trip.get().is_zero()
-    }
-
     fn writes_at_once(&self) -> bool {
-        self.outbound.is_empty() && self.round_trip.get().is_zero()
-    }
-}
-
-impl<S: AsyncRead + Unpin> Distant<S> {
-    /// Receives everything that the client has sent by now.
-    fn receive(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        while !self.ended && self.inbound.size() < MAX_BUFFERED_BYTES {
-            let mut space = [const { MaybeUninit::uninit() }; PIECE];
-            let mut piece = ReadBuf::uninit(&mut space);
-            match Pin::new(&mut self.near).poll_read(cx, &mut piece) {
-                Poll::Ready(read) => read?,
-                Poll::Pending => break,
-            }
-            let now = Instant::now();
-            let sent = self.opens.take().map_or(now, |opens| opens.max(now));
-            // The end of the stream is an empty piece, so it is delayed like any other.
-            self.ended = piece.filled().is_empty();
-            self.inbound.send(Bytes::copy_from_slice(piece.filled()), sent + self.round_trip.get() / 2);
-        }
-        Ok(())
+        self.outbound.is_empty() && self.opens.is_none() && self.round_trip.get().is_zero()
     }
 }
 
@@ -112,18 +79,24 @@ impl<S: AsyncWrite + Unpin> Distant<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Delivers what has arrived, and does not wait for the rest. The next poll of either direction continues.
+    fn begin_delivery(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.deliver(cx) {
+            Poll::Ready(delivered) => delivered,
+            Poll::Pending => Ok(()),
+        }
+    }
+
     fn send(&mut self, cx: &mut Context<'_>, piece: Bytes) -> Poll<io::Result<usize>> {
         if self.outbound.size() >= MAX_BUFFERED_BYTES {
             ready!(self.deliver(cx))?;
         }
         let size = piece.len();
         if size > 0 {
-            let way = (self.round_trip.get() / 2).saturating_sub(mem::take(&mut self.late));
-            self.outbound.send(piece, Instant::now() + way);
-            // A flush is not required: the next poll of either direction continues the delivery.
-            if let Poll::Ready(Err(error)) = self.deliver(cx) {
-                return Poll::Ready(Err(error));
-            }
+            let now = Instant::now();
+            let asked = self.opens.take().map_or(now, |opens| opens.max(now));
+            self.outbound.send(piece, asked + self.round_trip.get());
+            self.begin_delivery(cx)?;
         }
         Poll::Ready(Ok(size))
     }
@@ -136,27 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Distant<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Poll::Ready(Err(error)) = this.deliver(cx) {
-            return Poll::Ready(Err(error));
-        }
-        if this.reads_at_once() {
-            return Pin::new(&mut this.near).poll_read(cx, buffer);
-        }
-        this.receive(cx)?;
-        loop {
-            let Some(arrival) = this.inbound.next() else { return Poll::Pending };
-            let now = Instant::now();
-            if let Some(piece) = this.inbound.arrived(now) {
-                let size = piece.len().min(buffer.remaining());
-                buffer.put_slice(&piece[..size]);
-                this.late = now - arrival;
-                if size > 0 {
-                    this.inbound.take(size);
-                }
-                return Poll::Ready(Ok(()));
-            }
-            ready!(this.arrival.poll(arrival, cx));
-        }
+        this.begin_delivery(cx)?;
+        Pin::new(&mut this.near).poll_read(cx, buffer)
     }
 }
 
@@ -186,9 +140,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Distant<S> {
         true
     }
 
+    /// Like a socket's, a flush does not wait for arrival: a server that waited would read its next request late.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.deliver(cx))?;
+        this.begin_delivery(cx)?;
         Pin::new(&mut this.near).poll_flush(cx)
     }
 
@@ -199,6 +154,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Distant<S> {
     }
 }
 
-const PIECE: usize = 16 * 1024;
-/// Bytes in transit in one direction: more than any test sends, and less than all memory.
+/// Bytes in transit: more than any test sends, and less than all memory.
 const MAX_BUFFERED_BYTES: usize = 64 * 1024 * 1024;

@@ -21,6 +21,15 @@ pub(super) struct Peer {
     pub(super) end: End,
 }
 
+impl Peer {
+    /// Waits as long as an answer is on its way.
+    pub(super) async fn way_back(&self) {
+        if matches!(self.entrance, Entrance::Https { .. }) {
+            self.azure.alarms.pass(self.azure.latency.round_trip().get()).await;
+        }
+    }
+}
+
 /// The listener that accepted a connection.
 #[derive(Debug)]
 pub(super) enum Entrance {

@@ -32,8 +32,11 @@ pub(super) async fn respond(
     peer.azure.latency.before_answer(&head).await;
     let fault = peer.azure.faults.take(&head);
     let (mut answer, shape) = match fault {
-        Some(Fault::Drop) => match peer.end.now(false).await {},
-        Some(Fault::Reset) => match peer.end.now(true).await {},
+        Some(fault @ (Fault::Drop | Fault::Reset)) => {
+            // The end of a connection arrives as late as an answer.
+            peer.way_back().await;
+            match peer.end.now(matches!(fault, Fault::Reset)).await {}
+        }
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Status { code, retry_after, body }) => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

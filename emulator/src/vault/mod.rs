@@ -54,14 +54,14 @@ pub(crate) struct KeyVault<'a> {
 
 /// The headers that the vaults read.
 #[derive(Debug, Default)]
-pub(crate) struct VaultHeaders {
-    pub(crate) authorization: Option<String>,
+pub(crate) struct VaultHeaders<'a> {
+    pub(crate) authorization: Option<&'a str>,
     pub(crate) client_request_id: Option<HeaderValue>,
 }
 
 impl KeyVault<'_> {
-    pub(crate) fn answer(&self, head: &RequestHead, headers: VaultHeaders) -> Answer {
-        let answer = match self.respond(head, headers.authorization.as_deref()) {
+    pub(crate) fn answer(&self, head: &RequestHead, headers: VaultHeaders<'_>) -> Answer {
+        let answer = match self.respond(head, headers.authorization) {
             Ok(answer) => answer,
             Err(error) => self.refusal(head, &error),
         };

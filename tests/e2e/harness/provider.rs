@@ -93,7 +93,7 @@ impl Provider {
             }
         };
         // Far longer than needed, so that the test fails instead of hanging.
-        let there = tokio::time::timeout(std::time::Duration::from_secs(30), there).await;
+        let there = tokio::time::timeout(std::time::Duration::from_secs(120), there).await;
         there.unwrap_or_else(|_| panic!("no {line}"));
     }
 
