@@ -30,6 +30,8 @@ struct State {
     permits: Permits,
     /// The mounts that wait.
     waiting: HashMap<Ticket, oneshot::Sender<()>>,
+    /// The number of vaults that had accepted a token when the permits were given last.
+    accepted: u64,
 }
 
 /// A permit for one mount, or its place in the queue. It is given back when it is dropped.
@@ -62,7 +64,7 @@ impl MountLimiter {
             let ticket = state.permits.enter(&key, kind, self.standing(&key));
             let (grant, granted) = oneshot::channel();
             state.waiting.insert(ticket, grant);
-            state.grant();
+            self.grant(&mut state);
             (MountPermit { limiter: self.clone(), key, kind, ticket }, granted)
         };
         // Only a dropped permit drops its sender, and this permit is not dropped.
@@ -79,20 +81,23 @@ impl MountLimiter {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
     /// Grants each permit that may be granted now.
-    fn grant(&mut self) {
-        while let Some(ticket) = self.permits.start() {
-            if let Some(waiting) = self.waiting.remove(&ticket) {
+    fn grant(&self, state: &mut State) {
+        let accepted = self.authenticated.accepted();
+        // A mount of one namespace shows it for those of all others.
+        if std::mem::replace(&mut state.accepted, accepted) != accepted {
+            state.permits.update_all(|key| self.standing(key));
+        }
+        while let Some(ticket) = state.permits.start() {
+            if let Some(waiting) = state.waiting.remove(&ticket) {
                 // If the mount is ending, its permit gives back what it gets here.
                 let _ = waiting.send(());
             }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,7 +107,7 @@ impl Drop for MountPermit {
         let mut state = self.limiter.lock();
         state.waiting.remove(&self.ticket);
         state.permits.leave(&self.key, self.kind, self.ticket, standing);
-        state.grant();
+        self.limiter.grant(&mut state);
     }
 }
 
@@ -181,5 +186,18 @@ mod tests {
         held.extend(std::iter::from_fn(|| wait().now_or_never()));
         assert!((&mut waiting).now_or_never().is_some());
         assert!(held.len() > 3 * before, "{} after {before}", held.len());
+    }
+
+    #[test]
+    fn a_vault_that_accepts_a_token_of_one_namespace_gets_more_permits_for_all() {
+        let limiter = limiter();
+        let wait = |namespace| Box::pin(limiter.acquire(["lab"].into_iter(), namespace, MountKind::Initial));
+        let mut held: Vec<MountPermit> = std::iter::from_fn(|| wait("one").now_or_never()).collect();
+        let mut waiting: Vec<_> = (0..40).map(|_| wait("other")).collect();
+        assert!(waiting.iter_mut().all(|waiting| waiting.now_or_never().is_none()));
+        limiter.authenticated.add(&"lab".into());
+        held.pop();
+        let granted = waiting.iter_mut().filter_map(|waiting| waiting.now_or_never()).collect::<Vec<_>>();
+        assert!(granted.len() > 3 * held.len(), "{} beside {}", granted.len(), held.len());
     }
 }

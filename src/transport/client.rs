@@ -83,7 +83,11 @@ impl Client {
         let exchanged = self.exchange_inner(request, dispatch).await;
         watched.end(&exchanged);
         let (head, body) = exchanged?;
-        Ok(AsyncRawResponse::from_bytes(head.status.as_u16().into(), headers(head.status, &head.headers), body))
+        Ok(AsyncRawResponse::from_bytes(
+            head.status.as_u16().into(),
+            headers(head.status, &head.headers),
+            body,
+        ))
     }
 
     async fn exchange_inner(

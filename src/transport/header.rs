@@ -85,7 +85,9 @@ mod tests {
     #[test]
     fn of_a_success_only_what_is_read_is_kept() {
         let mut answer = HeaderMap::new();
-        for name in ["date", "pragma", "content-type", "x-ms-keyvault-region", "x-ms-request-id", "set-cookie"] {
+        for name in
+            ["date", "pragma", "content-type", "x-ms-keyvault-region", "x-ms-request-id", "set-cookie"]
+        {
             answer.append(name, HeaderValue::from_static("1"));
         }
         let names = |status| {

@@ -1,6 +1,9 @@
 //! Remembers the vaults that accepted a token of this process.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use quick_cache::sync::Cache;
 
@@ -19,13 +22,14 @@ const MAX_VAULTS: usize = 1_000;
 #[derive(Clone)]
 pub struct AuthenticatedVaults {
     hosts: Arc<Cache<Arc<str>, ()>>,
+    accepted: Arc<AtomicU64>,
     metrics: Metrics,
 }
 
 impl AuthenticatedVaults {
     /// Creates an empty set. `metrics` then names the vaults of the set before others.
     pub fn new(metrics: Metrics) -> Self {
-        Self { hosts: Arc::new(Cache::new(MAX_VAULTS)), metrics }
+        Self { hosts: Arc::new(Cache::new(MAX_VAULTS)), accepted: Arc::default(), metrics }
     }
 
     /// Returns the standing of the vault at `host`, which has its port, as in
@@ -37,10 +41,16 @@ impl AuthenticatedVaults {
         }
     }
 
+    /// Returns how many vaults were added. The standing of a vault is better than before only if this is.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
     /// Adds the vault at `host`.
     pub fn add(&self, host: &Arc<str>) {
         if self.standing(host) == VaultStanding::Unauthenticated {
             self.hosts.insert(host.clone(), ());
+            self.accepted.fetch_add(1, Ordering::Relaxed);
             self.metrics.vault_authenticated(host);
         }
     }

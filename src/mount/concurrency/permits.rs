@@ -20,11 +20,15 @@ const RESERVED: usize = 10;
 /// The last permits of vaults that accepted no token yet, which only those that have none get.
 const RESERVED_OF_UNAUTHENTICATED: usize = 2;
 
+/// The very last permits, which only namespaces that have [`FEW`] get. Otherwise one namespace that names enough vaults
+/// which hang could take all.
+const LAST: usize = 3;
+
 /// The last permits of a vault, which only namespaces that have [`FEW`] of it get. A pod author can name a vault without
 /// any right on it, and such mounts hold its permits until they are refused.
 const RESERVED_FOR_NAMESPACES: usize = 10;
 
-/// So many permits of a vault are few for a namespace.
+/// A namespace with fewer permits than this, of a vault or of all, has few.
 const FEW: usize = 5;
 
 /// The number of a mount in order of arrival.
@@ -36,8 +40,8 @@ pub(super) struct Ticket(u64);
 /// A vault may hold as many permits as are free: a dynamic threshold, as switches share a buffer among ports
 /// (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998). One vault gets
 /// about half of all permits, a second one half of the rest, and a third one still finds some free. The last ones are for
-/// vaults that have none, so that several that hang leave one to each further vault. The last ones of a vault are for
-/// namespaces that have few of it.
+/// vaults that have none, so that several that hang leave one to each further vault. The very last ones, and the last ones
+/// of a vault, are for namespaces that have few.
 ///
 /// Mounts of the same vaults and namespace have a queue together. One of several vaults counts for each of them. Of the
 /// mounts that may run, that of the namespace with the fewest permits goes first, and of several the oldest.
@@ -45,6 +49,8 @@ pub(super) struct Ticket(u64);
 pub(super) struct Permits {
     queues: HashMap<Arc<QueueKey>, Queue>,
     vaults: HashMap<Arc<str>, Running>,
+    /// The number of each namespace's running mounts.
+    namespaces: HashMap<Arc<str>, usize>,
     /// The oldest waiting mount of each queue and kind, by the standing of its vaults. So a search meets each queue at
     /// most twice.
     heads: [BTreeMap<Ticket, (Arc<QueueKey>, MountKind)>; 2],
@@ -117,6 +123,7 @@ impl Permits {
             Err(_) => {
                 queue.running[kind as usize] -= 1;
                 self.running[standing as usize] -= 1;
+                decrement(&mut self.namespaces, &key.namespace);
                 for vault in &key.vaults {
                     let Some(running) = self.vaults.get_mut(vault) else { continue };
                     running.remove(&key.namespace, kind);
@@ -156,6 +163,7 @@ impl Permits {
             self.vaults.entry(vault.clone()).or_default().add(&key.namespace, kind);
         }
         self.running[standing as usize] += 1;
+        *self.namespaces.entry(key.namespace.clone()).or_default() += 1;
         let heads = &mut self.heads[standing as usize];
         heads.remove(&ticket);
         if let Some(next) = next {
@@ -168,8 +176,10 @@ impl Permits {
     fn may_start(&self, key: &QueueKey, kind: MountKind) -> bool {
         let Some(queue) = self.queues.get(key) else { return false };
         let (free, reserved) = (self.free(queue.standing), reserved(queue.standing));
+        let has_few = self.namespaces.get(&key.namespace).is_none_or(|running| *running < FEW);
+        let last = if has_few { 0 } else { LAST.min(reserved) };
         key.vaults.iter().all(|vault| {
-            let Some(running) = self.vaults.get(vault) else { return free > 0 };
+            let Some(running) = self.vaults.get(vault) else { return free > last };
             let for_others = match queue.standing {
                 VaultStanding::Authenticated if running.of(&key.namespace) >= FEW => RESERVED_FOR_NAMESPACES,
                 // All of these vaults have few permits as it is.
@@ -191,6 +201,7 @@ impl Permits {
         let running = self.running.iter().sum::<usize>();
         self.queues.is_empty()
             && self.vaults.is_empty()
+            && self.namespaces.is_empty()
             && running == 0
             && self.heads.iter().all(BTreeMap::is_empty)
     }
@@ -210,6 +221,14 @@ impl Permits {
                     0
                 }
             }
+        }
+    }
+
+    /// Moves the mounts of all queues whose vaults' standing has changed.
+    pub(super) fn update_all(&mut self, standing: impl Fn(&QueueKey) -> VaultStanding) {
+        let keys: Vec<_> = self.queues.keys().cloned().collect();
+        for key in keys {
+            self.update(&key, standing(&key));
         }
     }
 
@@ -282,11 +301,16 @@ impl Running {
 
     fn remove(&mut self, namespace: &Arc<str>, kind: MountKind) {
         self.by_kind[kind as usize] -= 1;
-        if let Entry::Occupied(mut running) = self.by_namespace.entry(namespace.clone()) {
-            *running.get_mut() -= 1;
-            if *running.get() == 0 {
-                running.remove();
-            }
+        decrement(&mut self.by_namespace, namespace);
+    }
+}
+
+/// Lowers the number of a namespace's running mounts. A namespace without any has no entry.
+fn decrement(running: &mut HashMap<Arc<str>, usize>, namespace: &Arc<str>) {
+    if let Entry::Occupied(mut running) = running.entry(namespace.clone()) {
+        *running.get_mut() -= 1;
+        if *running.get() == 0 {
+            running.remove();
         }
     }
 }

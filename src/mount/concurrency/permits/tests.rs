@@ -88,6 +88,17 @@ fn many_vaults_that_hang_leave_permits_for_others() {
 }
 
 #[test]
+fn a_namespace_with_any_number_of_vaults_that_hang_leaves_permits_for_others() {
+    let mut node = Node::default();
+    for number in 0..40 {
+        node.mount_in("hostile", &format!("hangs-{number}"), Initial, 200);
+    }
+    assert_eq!(node.running.len(), MAX_MOUNTS - LAST);
+    assert_eq!(node.mount_in("honest", "healthy", Initial, 1), 1);
+    assert_eq!(node.mount_in("other", "healthy-2", Initial, 1), 1);
+}
+
+#[test]
 fn a_vault_that_hangs_gets_no_more_permits_together_with_others() {
     let mut node = Node::default();
     let alone = node.mount("hangs", Initial, 200);
@@ -103,6 +114,9 @@ fn vaults_that_accepted_no_token_share_a_quarter() {
     for number in 0..1_000 {
         node.mount(&format!("invented-{number}"), Initial, 64);
     }
+    assert_eq!(node.running.len(), MAX_MOUNTS_OF_UNAUTHENTICATED - 2);
+    assert_eq!(node.mount_in("other", "invented-honest", Initial, 64), 1);
+    assert_eq!(node.mount_in("third", "invented-honest-2", Initial, 64), 1);
     assert_eq!(node.running.len(), MAX_MOUNTS_OF_UNAUTHENTICATED);
     // Of the others one vault has half, as if the quarter were the only load.
     assert_eq!(node.mount("lab", Initial, 70), 38);
