@@ -19,6 +19,7 @@ pub mod identity;
 pub mod logging;
 pub mod metrics;
 pub mod mount;
+mod one_shard;
 pub mod parameters;
 mod permits_by_name;
 pub mod proto;

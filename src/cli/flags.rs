@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use crate::spec::cloud::CloudKeyword;
 
 use super::{
-    duration,
     settings::{LogFormat, Settings},
     value::{
         age, boolean, budget, bytes, header, host, https, issuer, optional, path, port, republish_check,
+        timeout,
     },
 };
 
@@ -194,7 +194,7 @@ pub const FLAGS: &[Flag] = &[
         kind: Kind::Value("DURATION"),
         default: "5s",
         help: "timeout of a probe",
-        set: |settings, _, value| duration::parse(value).map(|timeout| settings.healthz.timeout = timeout),
+        set: |settings, _, value| timeout(value).map(|timeout| settings.healthz.timeout = timeout),
     },
     Flag {
         name: "metrics-backend",

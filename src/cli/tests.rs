@@ -205,6 +205,7 @@ fn a_command_line_that_cannot_be_followed_is_refused() {
         (&["--healthz-path=healthz"], &["--healthz-path", "/healthz"]),
         (&["--healthz-path=/{x}"], &["--healthz-path"]),
         (&["--healthz-timeout=5"], &["--healthz-timeout", "5s"]),
+        (&["--healthz-timeout=0s"], &["--healthz-timeout", "no time"]),
         (&["--mount-timeout=110.001s"], &["--mount-timeout", "110s", "kubelet"]),
         (&["--mount-timeout=0"], &["--mount-timeout", "1s"]),
         (&["--mount-timeout=60"], &["--mount-timeout", "duration"]),

@@ -35,6 +35,12 @@ pub(super) fn republish_check(value: &str) -> Result<RepublishCheck, String> {
     }
 }
 
+/// Parses a timeout. Without any time each try would fail.
+pub(super) fn timeout(value: &str) -> Result<Duration, String> {
+    let timeout = duration::parse(value)?;
+    if timeout.is_zero() { Err("is no time at all; use 5s".to_owned()) } else { Ok(timeout) }
+}
+
 /// Parses the mount timeout. Kubelet waits two minutes, and the answer takes some time too.
 pub(super) fn budget(value: &str) -> Result<Duration, String> {
     let budget = duration::parse(value)?;

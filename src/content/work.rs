@@ -6,6 +6,9 @@
 /// takes about 10,000, and one with 100,000 iterations about 300,000.
 const MAX_HASHES: u64 = 24_000_000;
 
+/// A multiplication on the slowest curve, which gives the public key of a private key, takes as long as this many hashes.
+const HASHES_PER_KEY: u64 = 2_000;
+
 /// The most signature checks to order all certificates of a mount: a few seconds with the slowest algorithm. A chain
 /// of three takes less than 20.
 const MAX_SIGNATURES: usize = 8_000;
@@ -35,6 +38,11 @@ impl Work {
     pub(super) fn spend_hashes(&mut self, hashes: u64) -> Result<(), TooMuchTogether> {
         self.hashes = self.hashes.checked_sub(hashes).ok_or(TooMuchTogether)?;
         Ok(())
+    }
+
+    /// Spends the work to read this many private keys.
+    pub(super) fn spend_keys(&mut self, keys: usize) -> Result<(), TooMuchTogether> {
+        self.spend_hashes(HASHES_PER_KEY * keys as u64)
     }
 
     /// Spends the work to parse a text of this length.

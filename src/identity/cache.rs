@@ -18,7 +18,9 @@ use azure_core::credentials::TokenCredential;
 use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
 
-use crate::{singleflight::Singleflight, spec::principal::TokenGeneration, transport::LastExchange};
+use crate::{
+    one_shard, singleflight::Singleflight, spec::principal::TokenGeneration, transport::LastExchange,
+};
 
 use super::{Authenticated, IdentityError, key::CredentialKey};
 
@@ -166,7 +168,7 @@ impl Kept {
 
 impl CredentialCache {
     pub(super) fn new() -> Self {
-        let by_key = Cache::with_weighter(MAX_CREDENTIALS, MAX_BYTES, Memory);
+        let by_key = one_shard::cache(MAX_CREDENTIALS, MAX_BYTES, Memory);
         Self(Arc::new(Entries { by_key, subjects: Mutex::default() }))
     }
 

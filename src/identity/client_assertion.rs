@@ -93,7 +93,7 @@ impl ClientAssertion for CertificateAssertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> Result<String> {
         let signer = self.signer().await.map_err(unusable)?;
         let now = OffsetDateTime::now_utc().unix_timestamp();
-        let claims = Claims {
+        let claims = encoded(&Claims {
             aud: self.audience.as_str(),
             iss: self.client.as_str(),
             sub: self.client.as_str(),
@@ -101,8 +101,9 @@ impl ClientAssertion for CertificateAssertion {
             iat: now,
             nbf: now,
             exp: now + LIFETIME,
-        };
-        signer.sign(&claims).map_err(unusable)
+        });
+        // With the longest keys it takes as long as a hundred mounts.
+        self.computations.run(move || signer.sign(&claims)).await.map_err(unusable)
     }
 }
 
@@ -164,8 +165,8 @@ impl Signer {
         Self { key, encoding, header }
     }
 
-    fn sign(&self, claims: &Claims<'_>) -> std::result::Result<String, ClientKeyError> {
-        let mut token = format!("{}.{}", self.header, encoded(claims));
+    fn sign(&self, claims: &str) -> std::result::Result<String, ClientKeyError> {
+        let mut token = format!("{}.{claims}", self.header);
         let pair = &self.key.pair;
         let mut signature = vec![0; pair.public_modulus_len()];
         pair.sign(self.encoding, &SystemRandom::new(), token.as_bytes(), &mut signature)

@@ -8,7 +8,7 @@ use azure_core::http::{
 };
 use quick_cache::sync::Cache;
 
-use crate::{permits_by_name::PermitsByName, transport::below};
+use crate::{one_shard, permits_by_name::PermitsByName, transport::below};
 
 /// The most concurrent token requests to one host for one tenant. Each request has a connection, and a connection costs
 /// memory and a handshake. A node that fills up gets its tokens sooner over a few connections than over one for each pod.
@@ -26,7 +26,7 @@ pub(super) struct ConcurrencyLimit(Arc<Cache<String, PermitsByName>>);
 
 impl ConcurrencyLimit {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Cache::new(MAX_HOSTS)))
+        Self(Arc::new(one_shard::of_items(MAX_HOSTS)))
     }
 
     /// Returns the pipeline policy that each token request passes. `sent_to` is the host and port of a transport that
@@ -58,8 +58,8 @@ struct ConcurrencyLimitPolicy {
 impl Policy for ConcurrencyLimitPolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let host = self.sent_to.as_deref().unwrap_or(request.url().authority());
-        // The path begins with the tenant, and is otherwise the same for all.
-        let tenant = self.limit.of(host).of(&request.url().path().into());
+        // The path begins with the tenant, in any case of letters, and is otherwise the same for all.
+        let tenant = self.limit.of(host).of(&request.url().path().to_ascii_lowercase().into());
         let _permit = tenant.acquire().await;
         below(ctx, request, next).await
     }

@@ -4,6 +4,7 @@ mod attempt;
 mod cache;
 mod client_assertion;
 mod concurrency_limit;
+mod echo;
 mod entra;
 mod error;
 mod error_response;

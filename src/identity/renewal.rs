@@ -15,6 +15,7 @@ use futures::FutureExt;
 use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
+    one_shard,
     singleflight::{Joined, Singleflight},
     spec::{identity::IdentityMode, principal::Principal},
     transport::LastExchange,
@@ -102,7 +103,7 @@ impl Renewal {
 
 impl Renewals {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Cache::with_weighter(MAX_PRINCIPALS, MAX_BYTES, Memory)))
+        Self(Arc::new(one_shard::cache(MAX_PRINCIPALS, MAX_BYTES, Memory)))
     }
 
     /// Returns the renewal of `key`. A new one is for a proof of this many bytes.

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     TokenProxySettings, TokenRequest, TokenRequestInfo, TokenSource, UnverifiedClaims,
-    concurrency_limit::ConcurrencyLimit, entra, error_status::ErrorStatusPolicy, managed,
+    concurrency_limit::ConcurrencyLimit, echo::EchoPolicy, entra, error_status::ErrorStatusPolicy, managed,
     more_claims::MoreClaimsPolicy, pod_identity, token_proxy::TokenProxy,
     token_response::TokenResponsePolicy,
 };
@@ -46,6 +46,7 @@ impl Sources {
             options.per_try_policies.insert(0, concurrency.policy(sent_to));
             options.per_call_policies.insert(0, Arc::new(ErrorStatusPolicy));
             options.per_call_policies.push(Arc::new(MoreClaimsPolicy));
+            options.per_call_policies.push(Arc::new(EchoPolicy));
             options.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
             options
         };

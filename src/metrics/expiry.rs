@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use prometheus::{
@@ -10,11 +11,16 @@ use prometheus::{
     core::{Collector, Desc},
     proto::MetricFamily,
 };
+use tokio::time::Instant;
 
 use crate::spec::object::ObjectType;
 
 /// The most objects whose expiry is known. Beyond them, those that expire last are forgotten.
 const MAX_OBJECTS: usize = 1_000;
+
+/// How long an expiry counts after the object was mounted. A pod that has gone would otherwise keep that of an object
+/// which was renewed since.
+const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A gauge of expiries. Clones share it.
 #[derive(Clone)]
@@ -23,8 +29,15 @@ pub(super) struct ExpiryGauge(Arc<Inner>);
 struct Inner {
     by_name: bool,
     gauge: IntGaugeVec,
-    /// The expiry of each object, in seconds since 1970.
-    objects: Mutex<HashMap<ExpiringObject, i64>>,
+    objects: Mutex<HashMap<ExpiringObject, Expiry>>,
+}
+
+/// The expiry of an object, as it was mounted last.
+#[derive(Clone, Copy)]
+struct Expiry {
+    /// In seconds since 1970.
+    at: i64,
+    mounted: Instant,
 }
 
 /// An object with an expiry.
@@ -58,13 +71,13 @@ impl ExpiryGauge {
         };
         if objects.len() >= MAX_OBJECTS && !objects.contains_key(&object) {
             // What expires first matters most.
-            let last = objects.iter().max_by_key(|(_, expires)| **expires);
-            match last.map(|(object, expires)| (object.clone(), *expires)) {
+            let last = objects.iter().max_by_key(|(_, expiry)| expiry.at);
+            match last.map(|(object, expiry)| (object.clone(), expiry.at)) {
                 Some((last, latest)) if latest > expires => objects.remove(&last),
                 _ => return,
             };
         }
-        objects.insert(object, expires);
+        objects.insert(object, Expiry { at: expires, mounted: Instant::now() });
     }
 }
 
@@ -76,9 +89,10 @@ impl Collector for ExpiryGauge {
     fn collect(&self) -> Vec<MetricFamily> {
         let Inner { by_name, gauge, objects } = &*self.0;
         // Held until the end, so that a concurrent scrape sees whole values.
-        let objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.retain(|_, expiry| expiry.mounted.elapsed() < MAX_AGE);
         let mut earliest: HashMap<(&str, ObjectType, &str), i64> = HashMap::new();
-        for (object, expires) in objects.iter() {
+        for (object, Expiry { at: expires, .. }) in objects.iter() {
             let name = if *by_name { object.name.as_str() } else { "" };
             let known = earliest.entry((&object.vault, object.object_type, name)).or_insert(*expires);
             *known = (*known).min(*expires);
@@ -90,5 +104,34 @@ impl Collector for ExpiryGauge {
             gauge.with_label_values(labels).set(expires);
         }
         gauge.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate(name: &str) -> ExpiringObject {
+        let (vault, object_type) = ("lab".to_owned(), ObjectType::Certificate);
+        ExpiringObject { vault, object_type, name: name.to_owned() }
+    }
+
+    fn values(gauge: &ExpiryGauge) -> Vec<f64> {
+        let families = gauge.collect();
+        families[0].get_metric().iter().map(|metric| metric.get_gauge().get_value()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_certificate_that_no_pod_mounts_any_more_is_forgotten_after_a_day() {
+        let gauge = ExpiryGauge::new(false);
+        gauge.record(certificate("moved"), Some(1_000));
+        gauge.record(certificate("mounted"), Some(2_000));
+        tokio::time::advance(MAX_AGE / 2).await;
+        gauge.record(certificate("mounted"), Some(2_000));
+        assert_eq!(values(&gauge), [1_000.0]);
+        tokio::time::advance(MAX_AGE / 2).await;
+        assert_eq!(values(&gauge), [2_000.0]);
+        tokio::time::advance(MAX_AGE).await;
+        assert!(values(&gauge).is_empty());
     }
 }

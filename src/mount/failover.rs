@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     cloud::VaultEndpoint,
+    one_shard,
     spec::object::ObjectSpec,
     transport::NetworkFailure,
     vault::{TenantError, VaultError},
@@ -53,7 +54,7 @@ pub(super) struct Pair {
 
 impl Failovers {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Cache::new(MAX_PAIRS)))
+        Self(Arc::new(one_shard::of_items(MAX_PAIRS)))
     }
 
     /// Returns whether the second vault of the pair is read at once.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use quick_cache::sync::Cache;
 
-use crate::spec::pod::PodRef;
+use crate::{one_shard, spec::pod::PodRef};
 
 /// Remembered volumes: several for each pod that a node can run.
 const MAX_VOLUMES: usize = 4_096;
@@ -35,7 +35,7 @@ impl VolumeRef {
 
 impl ServedVolumes {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Cache::new(MAX_VOLUMES)))
+        Self(Arc::new(one_shard::of_items(MAX_VOLUMES)))
     }
 
     pub(super) fn contains(&self, volume: VolumeRef) -> bool {

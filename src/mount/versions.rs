@@ -59,7 +59,8 @@ pub(super) fn admits(choice: VersionChoice, lifecycle: &Lifecycle, now: OffsetDa
     let is_enabled = lifecycle.enabled != Some(false);
     is_in_time
         && match choice.policy {
-            VersionPolicy::Latest => true,
+            // Compat: a plain entry mounts a disabled certificate or key.
+            VersionPolicy::Latest => is_enabled || choice.not_after.is_none(),
             VersionPolicy::LatestEnabled => is_enabled,
             VersionPolicy::LatestValid => {
                 is_enabled && is_valid(lifecycle.not_before, lifecycle.expires, now)
@@ -82,7 +83,7 @@ pub(super) fn passes_over(choice: VersionChoice, error: &VaultError) -> bool {
 /// sorts last.
 ///
 /// # Errors
-/// There is no such version.
+/// There is no such version, or it is disabled.
 pub(super) fn choose(
     listed: &[VersionProperties],
     choice: VersionChoice,
@@ -102,7 +103,8 @@ pub(super) fn choose(
             }
     };
     let newest = listed.iter().filter(fits).max_by_key(|version| (version.created, &version.version));
-    newest.map(|version| &version.version).ok_or(ObjectError::NoFittingVersion)
+    let newest = newest.ok_or(ObjectError::NoFittingVersion)?;
+    if newest.enabled { Ok(&newest.version) } else { Err(ObjectError::ChosenDisabled) }
 }
 
 /// Returns whether a version is valid at `now`.
@@ -193,7 +195,7 @@ mod tests {
     fn the_newest_version_that_fits_is_chosen() {
         use VersionPolicy::{Latest, LatestEnabled, LatestValid};
         for (policy, not_after, now, expected) in [
-            (Latest, Some("1970-01-01T00:00:40Z"), 500, Ok("e")),
+            (Latest, Some("1970-01-01T00:00:40Z"), 500, Err("ChosenDisabled")),
             (Latest, Some("1970-01-01T00:00:39Z"), 500, Ok("d")),
             (Latest, Some("1970-01-01T00:00Z"), 500, Err("NoFittingVersion")),
             (LatestEnabled, None, 500, Ok("d")),
@@ -243,6 +245,8 @@ mod tests {
                 "{policy:?} of a certificate"
             );
         }
+        let chosen = choice(Latest, Some("1970-01-01T00:00:20Z"));
+        assert!(!admits(chosen, &disabled, at(35)), "it fails as disabled");
         let unknown = Lifecycle::default();
         assert!(!admits(choice(Latest, Some("2100-01-01T00:00Z")), &unknown, at(0)));
         assert!(admits(choice(LatestValid, None), &unknown, at(0)));

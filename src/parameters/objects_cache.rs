@@ -5,13 +5,10 @@
 
 use std::fmt;
 
-use quick_cache::{
-    DefaultHashBuilder, OptionsBuilder, Weighter,
-    sync::{Cache, DefaultLifecycle},
-};
+use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
-    digest,
+    digest, one_shard,
     spec::{object::ObjectSpec, size, vault::VaultName},
 };
 
@@ -41,14 +38,7 @@ impl ObjectsCache {
     /// Returns an empty cache.
     pub fn new() -> Self {
         let most = usize::try_from(MAX_CACHE_BYTES / ENTRY_OVERHEAD_BYTES).unwrap_or(usize::MAX);
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(most)
-            .weight_capacity(MAX_CACHE_BYTES)
-            // Each shard has its part of the memory, and a list must fit into one.
-            .shards(1)
-            .build()
-            .expect("both capacities are given");
-        Self(Cache::with_options(options, BySize, DefaultHashBuilder::default(), DefaultLifecycle::default()))
+        Self(one_shard::cache(most, MAX_CACHE_BYTES, BySize))
     }
 
     /// Returns the objects of a list that is in the cache. Otherwise those that `parse` returns. `own` and `failover`

@@ -156,6 +156,17 @@ impl ObjectName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the name in lower case. Key Vault's names ignore case.
+    #[must_use]
+    pub fn to_lowercase(&self) -> Self {
+        Self(self.0.to_ascii_lowercase())
+    }
+
+    /// Returns whether both name the same object.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
 }
 
 impl fmt::Display for ObjectName {

@@ -7,7 +7,7 @@ use std::sync::{
 
 use quick_cache::sync::Cache;
 
-use crate::{metrics::Metrics, spec::vault::VaultStanding};
+use crate::{metrics::Metrics, one_shard, spec::vault::VaultStanding};
 
 use super::{error::VaultError, error_response::Reason};
 
@@ -29,7 +29,7 @@ pub struct AuthenticatedVaults {
 impl AuthenticatedVaults {
     /// Creates an empty set. `metrics` then names the vaults of the set before others.
     pub fn new(metrics: Metrics) -> Self {
-        Self { hosts: Arc::new(Cache::new(MAX_VAULTS)), accepted: Arc::default(), metrics }
+        Self { hosts: Arc::new(one_shard::of_items(MAX_VAULTS)), accepted: Arc::default(), metrics }
     }
 
     /// Returns the standing of the vault at `host`, which has its port, as in

@@ -187,9 +187,10 @@ impl Reason {
             (403, "ForbiddenByRbac") => Self::Rbac,
             (403, "ForbiddenByFirewall") => Self::Firewall,
             (403, "ForbiddenByConnection") => Self::PrivateConnection,
-            (403, _) if code.ends_with("Disabled") => Self::Disabled,
-            (403, _) if code.ends_with("NotYetValid") => Self::NotYetValid,
-            (403, _) if code.ends_with("Expired") => Self::Expired,
+            // Exactly these: another code with such an end would say nothing of the object, and hide a file.
+            (403, "SecretDisabled" | "KeyDisabled" | "CertificateDisabled") => Self::Disabled,
+            (403, "SecretNotYetValid" | "KeyNotYetValid" | "CertificateNotYetValid") => Self::NotYetValid,
+            (403, "SecretExpired" | "KeyExpired" | "CertificateExpired") => Self::Expired,
             (403, _) if words.starts_with("Client address is not authorized") => Self::Firewall,
             (403, _) if words.starts_with("Public network access is disabled") => Self::PrivateConnection,
             (403, "AccessDenied" | "ForbiddenByPolicy") => Self::Policy,
@@ -340,6 +341,8 @@ mod tests {
             (403, "ForbiddenByConnection", "", Reason::PrivateConnection),
             (403, "Forbidden", "Public network access is disabled and", Reason::PrivateConnection),
             (403, "KeyDisabled", "", Reason::Disabled),
+            (403, "VaultDisabled", "", Reason::Unsaid),
+            (403, "SubscriptionExpired", "", Reason::Unsaid),
             (403, "SecretNotYetValid", "", Reason::NotYetValid),
             (403, "SecretExpired", "", Reason::Expired),
             (

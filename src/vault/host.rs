@@ -3,9 +3,9 @@
 use std::{convert::Infallible, sync::Arc};
 
 use azure_core::http::policies::Policy;
-use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
 
-use crate::{cloud::VaultEndpoint, metrics::Metrics, transport::Timeouts};
+use crate::{cloud::VaultEndpoint, metrics::Metrics, one_shard, transport::Timeouts};
 
 use super::{
     auth::ChallengeCachePolicy,
@@ -48,15 +48,9 @@ pub(super) struct VaultHost {
 
 impl VaultHosts {
     pub(super) fn new(metrics: Metrics, timeouts: Timeouts) -> Self {
-        let limiters = OptionsBuilder::new()
-            .estimated_items_capacity(MAX_HOSTS)
-            .weight_capacity(MAX_HOSTS as u64)
-            .build()
-            .expect("both capacities are given");
-        let limiters =
-            Cache::with_options(limiters, UnitWeighter, DefaultHashBuilder::default(), KeepsLimits);
+        let limiters = one_shard::with_lifecycle(MAX_HOSTS, MAX_HOSTS as u64, UnitWeighter, KeepsLimits);
         Self {
-            probes: Arc::new(Cache::new(MAX_HOSTS)),
+            probes: Arc::new(one_shard::of_items(MAX_HOSTS)),
             limiters: Arc::new(limiters),
             room: SharedRoom::new(),
             metrics,

@@ -74,6 +74,20 @@ async fn a_vault_that_is_down_is_replaced_as_a_whole() {
 }
 
 #[tokio::test]
+async fn an_optional_item_that_is_absent_does_not_keep_the_mount_at_a_vault_that_hangs() {
+    let azure = azure().await;
+    let provider = provider(&azure);
+    azure.faults().inject(reads("lab"), Fault::Hang);
+    let items = "[{key: A, objectName: nope, optional: true}, {key: B, objectName: a}]";
+    let objects = format!(
+        "- {{objectName: b, objectType: secret}}\n- {{objectAlias: f, keyvaultName: other, combine: {{format: json, items: {items}}}}}\n"
+    );
+    let call = MountCall::of(&objects).workload(&azure).with("failoverVault", "spare");
+    let mounted = provider.driver().mount(&call).await.unwrap();
+    assert_eq!((mounted.text("b"), mounted.text("f")), ("spare", "{\"B\":\"other\"}"));
+}
+
+#[tokio::test]
 async fn a_vault_that_gives_no_challenge_is_replaced_without_a_tenant() {
     let azure = azure().await;
     azure.faults().inject(Route::vault("lab"), Fault::Hang);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use akv_emulator::{Fault, Route, Service};
 use akv_provider::transport::Timeouts;
+use serde_json::json;
 use tonic::Code;
 
 use crate::harness::{Azure, MountCall, Provider};
@@ -134,6 +135,27 @@ async fn a_wrong_client_secret_is_not_repeated() {
     assert!(status.message().contains("as service principal dddddddd"), "{status}");
     assert!(status.message().contains("AADSTS7000215"), "{status}");
     assert!(!status.message().contains("canary"), "{status}");
+}
+
+#[tokio::test]
+async fn a_client_secret_that_a_gateway_repeats_is_not_in_the_message() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    let said = "cannot parse client_id=dddddddd-0000-0000-0000-000000000003&client_secret=canary%2Bcanary";
+    for (code, what) in [(400, "error_description"), (200, "error_description")] {
+        let body =
+            json!({ "error": "invalid_request", what: format!("{said} or canary+canary") }).to_string();
+        let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        azure.faults().clear();
+        azure.faults().inject(Route::token_endpoint(), Fault::Answer { code, headers, body });
+        let call = MountCall::of(OBJECTS).with_secrets(&[
+            ("clientid", "dddddddd-0000-0000-0000-000000000003"),
+            ("clientsecret", "canary+canary"),
+        ]);
+        let status = provider.driver().mount(&call).await.unwrap_err();
+        assert!(status.message().contains("client_secret=(removed)"), "{status}");
+        assert!(!status.message().contains("canary"), "{status}");
+    }
 }
 
 #[tokio::test]

@@ -78,6 +78,12 @@ fn dependencies_can_be_compiled_without_the_sources() {
         fs::create_dir_all(root.join(source).parent().unwrap()).unwrap();
         fs::write(root.join(source), "").unwrap();
     }
+    // Unlike `metadata`, a build refuses a manifest with a target whose file is not there. It ends before it compiles.
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["check", "--offline", "--locked", "--package=akv-provider", "--bin=nothing"]);
+    let build = cargo.current_dir(root).output().unwrap();
+    let said = String::from_utf8_lossy(&build.stderr);
+    assert!(said.contains("no bin target named `nothing`"), "{said}");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--offline", "--locked", "--no-deps", "--format-version=1"]).current_dir(root);
     let metadata: serde_json::Value = serde_json::from_str(&run(&mut cargo).unwrap()).unwrap();

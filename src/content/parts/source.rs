@@ -31,7 +31,7 @@ pub(super) fn read(value: &str, password: &str, work: &mut Work) -> Result<Sourc
         Pkcs12Error::WrongPassword(_) | Pkcs12Error::Undecryptable(_) => PartsError::Password(error),
         _ => PartsError::Pkcs12(error),
     })?;
-    spend(work, HASHES_PER_KEY * archive.keys.len() as u64)?;
+    work.spend_keys(archive.keys.len()).map_err(too_much)?;
     let keys = archive.keys.iter().map(|key| PrivateKey::from_pkcs8(key.expose()));
     let keys = keys.collect::<Result<_, _>>().map_err(PartsError::PrivateKey)?;
     Ok(Source { form: Form::Pkcs12, keys, certificates: archive.certificates })
@@ -47,7 +47,7 @@ fn of_pem(text: &str, work: &mut Work) -> Result<Source, PartsError> {
         complete += 1;
         let label = block.label();
         if matches!(label, PRIVATE_KEY | RSA_PRIVATE_KEY | EC_PRIVATE_KEY) {
-            spend(work, HASHES_PER_KEY)?;
+            work.spend_keys(1).map_err(too_much)?;
         }
         let key = match label {
             CERTIFICATE | X509_CERTIFICATE | X_509_CERTIFICATE => {
@@ -76,17 +76,18 @@ fn of_pem(text: &str, work: &mut Work) -> Result<Source, PartsError> {
     Ok(source)
 }
 
-/// Spends the work of a value and its keys. A value is taken apart again where entries alternate between more values
+/// Spends the work to read a value. A value is taken apart again where entries alternate between more values
 /// than are kept.
 fn spend(work: &mut Work, hashes: u64) -> Result<(), PartsError> {
-    work.spend_hashes(hashes).map_err(|TooMuchTogether| PartsError::Pkcs12(Pkcs12Error::TooMuchWorkTogether))
+    work.spend_hashes(hashes).map_err(too_much)
+}
+
+fn too_much(_: TooMuchTogether) -> PartsError {
+    PartsError::Pkcs12(Pkcs12Error::TooMuchWorkTogether)
 }
 
 /// This many bytes of a value are read in the time of a hash.
 const BYTES_PER_HASH: usize = 64;
-
-/// A multiplication on the slowest curve, which gives the public key, takes as long as this many hashes.
-const HASHES_PER_KEY: u64 = 2_000;
 
 /// RFC 7468, section 5.1: labels of old tools.
 const X509_CERTIFICATE: &str = "X509 CERTIFICATE";

@@ -161,7 +161,8 @@ fn a_broken_block_is_not_a_missing_one() {
     let Stored { chain, key, .. } = stored();
     let key = blocks([(PRIVATE_KEY, key.as_slice())]);
     let whole = certificates(&chain[..1]);
-    for broken in [whole.replacen("MII", "M!I", 1), whole[..whole.len() / 2].to_owned()] {
+    let indented = format!(" {whole}");
+    for broken in [whole.replacen("MII", "M!I", 1), whole[..whole.len() / 2].to_owned(), indented] {
         assert_eq!(open(&(key.clone() + &broken)).unwrap_err(), PartsError::BrokenBlock, "{broken}");
     }
 }

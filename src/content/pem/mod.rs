@@ -40,9 +40,10 @@ pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     })
 }
 
-/// Returns how many blocks of `text` begin, also those that cannot be parsed.
+/// Returns how many blocks of `text` begin, also those that cannot be parsed, such as indented ones.
 pub(super) fn begun(text: &str) -> usize {
-    text.lines().filter(|line| line.starts_with(BEGIN)).count()
+    let before_begin = |c: char| c.is_whitespace() || c == '\u{feff}';
+    text.lines().filter(|line| line.trim_start_matches(before_begin).starts_with(BEGIN)).count()
 }
 
 /// Returns whether a text looks like PEM, even if no block in it can be parsed.

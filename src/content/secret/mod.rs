@@ -5,9 +5,9 @@ use super::{
     encoding::{self, EncodingError},
     error::ContentError,
     pem::{self, CERTIFICATE, CertificatesAndKeys, PRIVATE_KEY, PemText},
-    pkcs12::Archive,
+    pkcs12::{Archive, Pkcs12Error},
     private_key::PrivateKey,
-    work::Work,
+    work::{TooMuchTogether, Work},
 };
 use crate::spec::{
     excerpt::Excerpt,
@@ -144,6 +144,8 @@ fn pkcs12_to_pem(value: &str, order: ChainOrder, work: &mut Work) -> Result<PemT
         false => ContentError::Pkcs12Text(error),
     })?;
     let archive = Archive::open(&pfx, "", work).map_err(ContentError::Pkcs12)?;
+    let too_much = |TooMuchTogether| ContentError::Pkcs12(Pkcs12Error::TooMuchWorkTogether);
+    work.spend_keys(archive.keys.len()).map_err(too_much)?;
     let keys = archive
         .keys
         .iter()

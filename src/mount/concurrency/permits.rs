@@ -44,13 +44,14 @@ pub(super) struct Ticket(u64);
 /// of a vault, are for namespaces that have few.
 ///
 /// Mounts of the same vaults and namespace have a queue together. One of several vaults counts for each of them. Of the
-/// mounts that may run, that of the namespace with the fewest permits goes first, and of several the oldest.
+/// mounts that may run, that of the namespace with the fewest permits goes first, whatever vaults it names, and of several
+/// the oldest.
 #[derive(Default)]
 pub(super) struct Permits {
     queues: HashMap<Arc<QueueKey>, Queue>,
     vaults: HashMap<Arc<str>, Running>,
-    /// The number of each namespace's running mounts.
-    namespaces: HashMap<Arc<str>, usize>,
+    /// The number of each namespace's running mounts, by the standing of their vaults.
+    namespaces: [HashMap<Arc<str>, usize>; 2],
     /// The oldest waiting mount of each queue and kind, by the standing of its vaults. So a search meets each queue at
     /// most twice.
     heads: [BTreeMap<Ticket, (Arc<QueueKey>, MountKind)>; 2],
@@ -123,7 +124,7 @@ impl Permits {
             Err(_) => {
                 queue.running[kind as usize] -= 1;
                 self.running[standing as usize] -= 1;
-                decrement(&mut self.namespaces, &key.namespace);
+                decrement(&mut self.namespaces[standing as usize], &key.namespace, 1);
                 for vault in &key.vaults {
                     let Some(running) = self.vaults.get_mut(vault) else { continue };
                     running.remove(&key.namespace, kind);
@@ -139,7 +140,7 @@ impl Permits {
     }
 
     /// Returns the mount that starts now, if one may: of those of whose vaults none has reached its threshold, the oldest
-    /// of the namespace that has the fewest permits of them.
+    /// of the namespace that has the fewest permits.
     pub(super) fn start(&mut self) -> Option<Ticket> {
         let startable = |standing| {
             if self.free(standing) == 0 {
@@ -147,8 +148,8 @@ impl Permits {
             }
             let heads = self.heads[standing as usize].iter();
             let startable = heads.filter(|(_, (key, kind))| self.may_start(key, *kind));
-            let found =
-                startable.map(|(ticket, (key, kind))| (self.held(key), *ticket, standing, key, *kind));
+            let found = startable
+                .map(|(ticket, (key, kind))| (self.held(key, standing), *ticket, standing, key, *kind));
             found.min_by_key(|(held, ticket, ..)| (*held, *ticket))
         };
         let [one, other] = [VaultStanding::Authenticated, VaultStanding::Unauthenticated].map(startable);
@@ -163,7 +164,7 @@ impl Permits {
             self.vaults.entry(vault.clone()).or_default().add(&key.namespace, kind);
         }
         self.running[standing as usize] += 1;
-        *self.namespaces.entry(key.namespace.clone()).or_default() += 1;
+        *self.namespaces[standing as usize].entry(key.namespace.clone()).or_default() += 1;
         let heads = &mut self.heads[standing as usize];
         heads.remove(&ticket);
         if let Some(next) = next {
@@ -176,8 +177,7 @@ impl Permits {
     fn may_start(&self, key: &QueueKey, kind: MountKind) -> bool {
         let Some(queue) = self.queues.get(key) else { return false };
         let (free, reserved) = (self.free(queue.standing), reserved(queue.standing));
-        let has_few = self.namespaces.get(&key.namespace).is_none_or(|running| *running < FEW);
-        let last = if has_few { 0 } else { LAST.min(reserved) };
+        let last = if self.held(key, queue.standing) < FEW { 0 } else { LAST.min(reserved) };
         key.vaults.iter().all(|vault| {
             let Some(running) = self.vaults.get(vault) else { return free > last };
             let for_others = match queue.standing {
@@ -189,10 +189,9 @@ impl Permits {
         })
     }
 
-    /// Returns the most permits that the namespace of a queue holds of one of its vaults.
-    fn held(&self, key: &QueueKey) -> usize {
-        let of_vault = |vault| self.vaults.get(vault).map_or(0, |running| running.of(&key.namespace));
-        key.vaults.iter().map(of_vault).max().unwrap_or_default()
+    /// Returns the number of permits that the namespace of a queue holds, of all vaults of this standing.
+    fn held(&self, key: &QueueKey, standing: VaultStanding) -> usize {
+        self.namespaces[standing as usize].get(&key.namespace).copied().unwrap_or_default()
     }
 
     /// Returns whether no mount runs or waits.
@@ -201,7 +200,7 @@ impl Permits {
         let running = self.running.iter().sum::<usize>();
         self.queues.is_empty()
             && self.vaults.is_empty()
-            && self.namespaces.is_empty()
+            && self.namespaces.iter().all(HashMap::is_empty)
             && running == 0
             && self.heads.iter().all(BTreeMap::is_empty)
     }
@@ -241,6 +240,10 @@ impl Permits {
         let running: usize = queue.running.iter().sum();
         self.running[before as usize] -= running;
         self.running[standing as usize] += running;
+        if running > 0 {
+            decrement(&mut self.namespaces[before as usize], &key.namespace, running);
+            *self.namespaces[standing as usize].entry(key.namespace.clone()).or_default() += running;
+        }
         for head in queue.waiting.iter().filter_map(|queue| queue.front()) {
             let moved = self.heads[before as usize].remove(head);
             self.heads[standing as usize].extend(moved.map(|moved| (*head, moved)));
@@ -301,14 +304,14 @@ impl Running {
 
     fn remove(&mut self, namespace: &Arc<str>, kind: MountKind) {
         self.by_kind[kind as usize] -= 1;
-        decrement(&mut self.by_namespace, namespace);
+        decrement(&mut self.by_namespace, namespace, 1);
     }
 }
 
 /// Lowers the number of a namespace's running mounts. A namespace without any has no entry.
-fn decrement(running: &mut HashMap<Arc<str>, usize>, namespace: &Arc<str>) {
+fn decrement(running: &mut HashMap<Arc<str>, usize>, namespace: &Arc<str>, ended: usize) {
     if let Entry::Occupied(mut running) = running.entry(namespace.clone()) {
-        *running.get_mut() -= 1;
+        *running.get_mut() -= ended;
         if *running.get() == 0 {
             running.remove();
         }

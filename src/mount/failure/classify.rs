@@ -232,7 +232,7 @@ impl ObjectError {
             Self::Path { .. } | Self::RewrittenPath { .. } => Code::BadParameters,
             Self::NoVersions | Self::NoSuchVersion => Code::NotFound,
             Self::NoFittingVersion => Code::NoFittingVersion,
-            Self::AllDisabled | Self::StartDisabled => Code::ObjectDisabled,
+            Self::AllDisabled | Self::StartDisabled | Self::ChosenDisabled => Code::ObjectDisabled,
         }
     }
 }

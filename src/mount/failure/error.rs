@@ -248,6 +248,9 @@ pub enum ObjectError {
     /// Every version of the object is disabled.
     #[error("every version is disabled; enable one or ask for another")]
     AllDisabled,
+    /// The version that the entry's conditions choose is disabled.
+    #[error("the version that objectNotAfter chooses is disabled; enable it or choose another")]
+    ChosenDisabled,
     /// No version meets the entry's conditions.
     #[error("no version fits objectVersionPolicy and objectNotAfter")]
     NoFittingVersion,
@@ -332,6 +335,7 @@ impl ObjectError {
             | Self::NoSuchVersion
             | Self::AllDisabled
             | Self::StartDisabled
+            | Self::ChosenDisabled
             | Self::NoFittingVersion => true,
             Self::Content(_)
             | Self::Clash { .. }

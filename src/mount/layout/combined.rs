@@ -168,7 +168,7 @@ impl Builder<'_> {
 }
 
 /// Returns whether the file can do without the object of an item.
-fn is_optional(item: &CombineItem) -> bool {
+pub(super) fn is_optional(item: &CombineItem) -> bool {
     item.if_absent != IfAbsent::Fail || item.file.presence == Presence::Optional
 }
 

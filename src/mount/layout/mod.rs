@@ -70,7 +70,8 @@ pub(super) enum NoVolume {
 
 /// Returns whether the mount goes on without the object.
 pub(super) fn may_be_absent(object: &ObjectSpec) -> bool {
-    object.is_found() || Fallback::of(object).is_some()
+    let is_optional_item = matches!(&object.shape, Shape::Item(item) if combined::is_optional(item));
+    object.is_found() || is_optional_item || Fallback::of(object).is_some()
 }
 
 /// Builds the volume of `objects`, those of `finds` included, from what was read for each of them, in the same order.

@@ -12,9 +12,12 @@ use std::{
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use crate::spec::{
-    object::{ObjectName, ObjectType},
-    principal::Principal,
+use crate::{
+    one_shard,
+    spec::{
+        object::{ObjectName, ObjectType},
+        principal::Principal,
+    },
 };
 
 /// The most objects of which the record says that a principal has read them.
@@ -23,10 +26,15 @@ const MAX_READ_OBJECTS: usize = 4_096;
 /// The most principals whose last refusal is recorded.
 const MAX_REFUSED_PRINCIPALS: usize = 1_000;
 
+/// The most objects of which the record says that the vault did not have them.
+const MAX_ABSENT_OBJECTS: usize = 1_000;
+
 /// A record of reads and refusals.
 pub(super) struct AccessRecord {
     read: Cache<ReadObject, ()>,
     refused: Cache<Access, Instant>,
+    /// When the vault last said that an object is missing or disabled, whatever principal asked.
+    absent: Cache<VaultObject, Instant>,
     /// Held while an answer is stored or answers are dropped, so that an answer is stored before a refusal and then
     /// dropped, or compared with it.
     storing: Mutex<()>,
@@ -44,9 +52,12 @@ pub(super) struct Access {
 pub(super) struct ReadObject {
     pub(super) access: Access,
     pub(super) object_type: ObjectType,
-    /// The name of the object; `None` stands for the lists.
+    /// The name of the object in lower case; `None` stands for the lists.
     pub(super) name: Option<ObjectName>,
 }
+
+/// An object, whatever principal reads it.
+type VaultObject = (Arc<str>, ObjectType, Option<ObjectName>);
 
 /// What a vault refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,17 +73,19 @@ pub(super) enum Refusal {
 impl AccessRecord {
     pub(super) fn new() -> Self {
         Self {
-            read: Cache::new(MAX_READ_OBJECTS),
-            refused: Cache::new(MAX_REFUSED_PRINCIPALS),
+            read: one_shard::of_items(MAX_READ_OBJECTS),
+            refused: one_shard::of_items(MAX_REFUSED_PRINCIPALS),
+            absent: one_shard::of_items(MAX_ABSENT_OBJECTS),
             storing: Mutex::default(),
         }
     }
 
-    /// Records that `object` was read, and calls `store`, unless the principal was refused since the read was sent at
-    /// `asked`.
+    /// Records that `object` was read, and calls `store`, unless the principal was refused, or the object was absent,
+    /// since the read was sent at `asked`.
     pub(super) fn read(&self, object: ReadObject, asked: Instant, store: impl FnOnce()) {
         let _storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.refused.get(&object.access).is_some_and(|refused| asked <= refused) {
+        let refused = self.refused.get(&object.access).max(self.absent.get(&object.in_vault()));
+        if refused.is_some_and(|refused| asked <= refused) {
             return;
         }
         let _: Result<(), Infallible> = self.read.get_or_insert_with(&object, || Ok(()));
@@ -97,6 +110,19 @@ impl AccessRecord {
             self.refused.insert(object.access.clone(), now);
             drop_all();
         }
+    }
+
+    /// Records that the vault did not have `object` at `now`, and calls `drop_all` for what was read of it.
+    pub(super) fn absent(&self, object: Option<&ReadObject>, now: Instant, drop_all: impl FnOnce()) {
+        let _storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
+        object.into_iter().for_each(|object| self.absent.insert(object.in_vault(), now));
+        drop_all();
+    }
+}
+
+impl ReadObject {
+    fn in_vault(&self) -> VaultObject {
+        (self.access.vault.clone(), self.object_type, self.name.clone())
     }
 }
 
@@ -148,6 +174,17 @@ mod tests {
         );
         assert!(stores(&record, object("q", "b"), begin), "another principal was not refused");
         assert!(stores(&record, object("p", "b"), begin + 2 * second));
+    }
+
+    #[test]
+    fn a_read_that_was_sent_before_its_object_was_gone_is_not_stored() {
+        let (record, begin) = (AccessRecord::new(), Instant::now());
+        let second = Duration::from_secs(1);
+        record.absent(Some(&object("p", "a")), begin + second, || {});
+        assert!(!stores(&record, object("p", "a"), begin));
+        assert!(!stores(&record, object("q", "a"), begin), "the object is gone for all");
+        assert!(stores(&record, object("p", "b"), begin), "another object is there");
+        assert!(stores(&record, object("p", "a"), begin + 2 * second), "it was created again");
     }
 
     #[test]

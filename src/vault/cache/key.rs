@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::spec::principal::{Principal, TokenGeneration};
+use crate::spec::{
+    object::ObjectName,
+    principal::{Principal, TokenGeneration},
+};
 
 use super::{
     super::request::Request,
@@ -23,6 +26,7 @@ pub(super) type ReadKey = (Key, Option<TokenGeneration>);
 impl Key {
     pub(super) fn object(&self) -> ReadObject {
         let access = Access { vault: self.vault.clone(), principal: self.principal.clone() };
-        ReadObject { access, object_type: self.request.object_type(), name: self.request.name().cloned() }
+        let name = self.request.name().map(ObjectName::to_lowercase);
+        ReadObject { access, object_type: self.request.object_type(), name }
     }
 }

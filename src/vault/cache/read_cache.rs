@@ -240,20 +240,28 @@ impl ReadCache {
                 self.drop_refused(failed, Refusal::KeptObject);
             }
             VaultError::Forbidden(_) => self.drop_refused(failed, Refusal::Object),
-            VaultError::NotFound(_) | VaultError::Disabled(_) | VaultError::NotValidNow(_) => self
-                .invalidate_where(|key| {
-                    let (Request::Object(this), Request::Object(that)) = (&key.request, &failed.request)
-                    else {
-                        return false;
-                    };
-                    key.vault == failed.vault
-                        && (this.object_type, &this.name) == (that.object_type, &that.name)
-                        && (that.version.is_none()
-                            || this.version == that.version
-                            || this.version.is_none() && !matches!(error, VaultError::NotFound(_)))
-                }),
+            VaultError::NotFound(_) | VaultError::Disabled(_) | VaultError::NotValidNow(_) => {
+                self.drop_absent(failed, matches!(error, VaultError::NotFound(_)));
+            }
             _ => {}
         }
+    }
+
+    fn drop_absent(&self, failed: &Key, is_missing: bool) {
+        let Request::Object(that) = &failed.request else { return };
+        let is_concerned = |key: &Key| {
+            let Request::Object(this) = &key.request else { return false };
+            key.vault == failed.vault
+                && this.object_type == that.object_type
+                && this.name.is_same(&that.name)
+                && (that.version.is_none()
+                    || this.version == that.version
+                    || this.version.is_none() && !is_missing)
+        };
+        // A named version that is missing says nothing of the others.
+        let is_of_object = that.version.is_none() || !is_missing;
+        let gone = is_of_object.then(|| failed.object());
+        self.access.absent(gone.as_ref(), Instant::now(), || self.invalidate_where(is_concerned));
     }
 
     fn drop_refused(&self, failed: &Key, refusal: Refusal) {

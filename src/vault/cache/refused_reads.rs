@@ -9,6 +9,8 @@ use std::{hash::Hash, sync::Arc, time::Duration};
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
+use crate::one_shard;
+
 use super::super::error::VaultError;
 
 /// The most refused reads that are kept.
@@ -29,7 +31,7 @@ struct Refused {
 
 impl<K: Eq + Hash + Clone> RefusedReads<K> {
     pub(super) fn new() -> Self {
-        Self(Cache::new(MAX_REFUSED_READS))
+        Self(one_shard::of_items(MAX_REFUSED_READS))
     }
 
     /// Returns the refusal of a read that was sent at or after `began`.

@@ -9,6 +9,8 @@ use std::{
 use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
 
+use crate::one_shard;
+
 /// The most that the cache holds, in bytes.
 const MAX_CACHE_BYTES: u64 = 4 << 20;
 
@@ -61,7 +63,7 @@ impl<K: Eq + Hash + Clone, V: MemorySize> TtlCache<K, V> {
     /// Returns an empty cache.
     pub fn new() -> Self {
         let most = MAX_CACHE_BYTES / ENTRY_OVERHEAD_BYTES;
-        Self(Cache::with_weighter(usize::try_from(most).unwrap_or(usize::MAX), MAX_CACHE_BYTES, BySize))
+        Self(one_shard::cache(usize::try_from(most).unwrap_or(usize::MAX), MAX_CACHE_BYTES, BySize))
     }
 
     /// Returns the answer to `key`, if it was requested within `max_age` before `now`.
@@ -178,6 +180,17 @@ mod tests {
         memory.insert("a", Arc::new(Value(2)), begin + Duration::from_secs(1), MINUTE);
         memory.insert("a", Arc::new(Value(1)), begin, MINUTE);
         assert_eq!(memory.get(&"a", MINUTE, begin).unwrap().0, 2);
+    }
+
+    /// The number of processors does not matter: each could have its part of the memory.
+    #[test]
+    fn a_long_list_is_kept() {
+        let (memory, begin) = (TtlCache::new(), Instant::now());
+        memory.insert("short", Arc::new(Value(1)), begin, MINUTE);
+        memory.insert("long", Arc::new(Value(1 << 20)), begin, MINUTE);
+        assert!(
+            memory.get(&"long", MINUTE, begin).is_some() && memory.get(&"short", MINUTE, begin).is_some()
+        );
     }
 
     #[test]

@@ -123,6 +123,26 @@ fn vaults_that_accepted_no_token_share_a_quarter() {
     assert_eq!(node.mount("lab-2", Initial, 10), 10);
 }
 
+/// After a start of the provider no vault has accepted a token yet.
+#[test]
+fn a_namespace_that_names_a_new_vault_for_each_mount_goes_after_others() {
+    let mut node = Node::default();
+    for number in 0..200 {
+        node.mount_in("hostile", &format!("invented-{number}"), Initial, 1);
+    }
+    assert_eq!(node.mount_in("honest", "invented-lab", Initial, 5), 1);
+    assert_eq!(node.mount_in("other", "invented-lab", Initial, 5), 0);
+    let of = |namespace: &str, mounts: &[Mount]| {
+        mounts.iter().filter(|(_, _, key, _)| *key.namespace == *namespace).count()
+    };
+    for _ in 0..8 {
+        let ended = node.running.iter().position(|(_, _, key, _)| *key.namespace == *"hostile").unwrap();
+        let ended = node.running.remove(ended);
+        node.end(ended);
+    }
+    assert_eq!((of("honest", &node.running), of("other", &node.running)), (5, 5));
+}
+
 #[test]
 fn new_names_do_not_take_the_last_permits() {
     let mut node = Node::default();

@@ -123,7 +123,9 @@ impl<'a> Objects<'a> {
         let cause = Report(&failure.error).to_string();
         let action = match failure.error {
             // The error text names the action.
-            ObjectError::AllDisabled | ObjectError::StartDisabled => String::new(),
+            ObjectError::AllDisabled | ObjectError::StartDisabled | ObjectError::ChosenDisabled => {
+                String::new()
+            }
             _ if depends_on_identity(code) => {
                 with_misspellings(remediation::of(code, &self.about(failure)), &self.caller.misspellings)
             }

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use crate::spec::{object::ObjectType, principal::Principal};
+use crate::{
+    one_shard,
+    spec::{object::ObjectType, principal::Principal},
+};
 
 use super::super::super::{
     error::VaultError,
@@ -51,7 +54,7 @@ enum Pages {
 impl KnownLists {
     /// Creates an empty record.
     pub fn new() -> Self {
-        Self { pages: Cache::new(MAX_KNOWN), refused: Cache::new(MAX_KNOWN) }
+        Self { pages: one_shard::of_items(MAX_KNOWN), refused: one_shard::of_items(MAX_KNOWN) }
     }
 
     /// Returns the list to request, if it may have at most `budget` pages; `None` if the list has more, or the vault
