@@ -102,7 +102,7 @@ impl Series {
             throttles: counter("akv_upstream_throttled_total", "HTTP requests answered 429", &["upstream"]),
             vault_calls: counter(
                 "akv_vault_calls_total",
-                "Calls of a vault that mounts needed, by vault, kind and result (miss, shared or hit)",
+                "Calls of a vault that mounts needed, by vault, kind and result (miss, shared, hit or unchanged)",
                 &["vault", "kind", "result"],
             ),
             vault_throttles: counter(

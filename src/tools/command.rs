@@ -82,10 +82,11 @@ pub(crate) struct ClassAndPod {
     #[arg(long, value_name = "NAME", default_value = "azure")]
     pub(crate) provider_name: String,
     /// A file with the pod's service-account token; "-" is standard input. `kubectl create token` makes one. The file
-    /// of the class may have it too, as a TokenRequest: `kubectl create token -o yaml` prints one.
+    /// of the class may have it too, as a TokenRequest: `kubectl create token -o yaml` prints one. Classes with workload
+    /// identity or identity binding need it.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// The audience of the token.
+    /// The audience of the token; api://AKSIdentityBinding for a class with identity binding.
     #[arg(long, value_name = "AUDIENCE", default_value = "api://AzureADTokenExchange")]
     pub(crate) audience: String,
     /// The client id of a service principal: `clientid` in the Secret of nodePublishSecretRef.
@@ -132,7 +133,7 @@ pub(crate) struct Try {
 pub(crate) struct Compare {
     #[command(flatten)]
     pub(crate) mount: ClassAndPod,
-    /// The other provider's socket, such as unix:///provider/azure.sock.
+    /// The other provider's socket on the node, such as unix:///var/run/secrets-store-csi-providers/azure.sock.
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) with: String,
     /// The format of the result.

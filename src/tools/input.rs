@@ -42,13 +42,17 @@ pub(crate) enum InputError {
 /// # Errors
 /// The file cannot be read, is too large, or is not text.
 pub(crate) fn source(path: &Path) -> Result<Source, InputError> {
-    let name = if is_stdin(path) { "<stdin>".to_owned() } else { path.display().to_string() };
     let bytes = read(path, MAX_SOURCE)?;
     let text = String::from_utf8(bytes).map_err(|_| InputError::Binary { path: path.to_owned() })?;
     if text.contains('\0') {
         return Err(InputError::Binary { path: path.to_owned() });
     }
-    Ok(Source::new(name, text))
+    Ok(Source::new(name(path), text))
+}
+
+/// Returns the name of an input in messages.
+pub(crate) fn name(path: &Path) -> String {
+    if is_stdin(path) { "<stdin>".to_owned() } else { path.display().to_string() }
 }
 
 /// Reads a token or a secret without the line end behind it; `-` is standard input.

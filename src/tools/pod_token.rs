@@ -42,8 +42,13 @@ impl PodToken {
     /// Returns the command that makes a new token.
     fn renew(&self) -> String {
         let (namespace, name) = self.service_account().unwrap_or(("NAMESPACE", "SERVICE-ACCOUNT"));
-        format!("kubectl create token {name} --namespace {namespace} --audience {}", self.audience)
+        create(namespace, name, &self.audience)
     }
+}
+
+/// Returns the command that makes a token of a service account.
+pub(crate) fn create(namespace: &str, service_account: &str, audience: &str) -> String {
+    format!("kubectl create token {service_account} --namespace {namespace} --audience {audience}")
 }
 
 /// A token that has expired.

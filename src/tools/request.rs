@@ -5,8 +5,12 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    parameters::{self, MountTexts},
     proto::MountRequest,
-    spec::{identity::ServiceAccountToken, sensitive::Sensitive},
+    spec::{
+        identity::{BINDING_AUDIENCE, ENTRA_AUDIENCE, ServiceAccountToken},
+        sensitive::Sensitive,
+    },
 };
 
 use super::{
@@ -17,7 +21,7 @@ use super::{
     },
     command::ClassAndPod,
     input::{self, InputError, is_stdin},
-    pod_token::PodToken,
+    pod_token::{self, PodToken},
 };
 
 /// A class that cannot be mounted, or a pod that cannot be built.
@@ -85,6 +89,27 @@ pub(crate) enum RequestError {
         /// The parameter.
         key: String,
     },
+    /// The class needs a token that no option gives.
+    #[error(
+        "cannot mount class {class}: it needs a service-account token for audience {audience}; give {options}"
+    )]
+    NoToken {
+        /// The class.
+        class: String,
+        /// The audience of its identity mode.
+        audience: &'static str,
+        /// The options to give.
+        options: String,
+    },
+    /// The class needs the Secret of nodePublishSecretRef, and no option gives it.
+    #[error(
+        "cannot mount class {class}: it has no clientID and no managed identity, so it needs the Secret of \
+         nodePublishSecretRef; give --client-id and --client-secret-file"
+    )]
+    NoSecret {
+        /// The class.
+        class: String,
+    },
 }
 
 /// A class with the request for it.
@@ -101,7 +126,7 @@ pub(crate) struct ClassRequest {
 /// Builds the call that the driver would make for a new pod.
 ///
 /// # Errors
-/// The class cannot be read or chosen.
+/// The class cannot be read or chosen, or it needs a credential that no option gives.
 pub(crate) fn build(options: &ClassAndPod) -> Result<ClassRequest, RequestError> {
     let files = [Some(&options.file), options.token_file.as_ref(), options.client_secret_file.as_ref()];
     if files.into_iter().flatten().filter(|path| is_stdin(path)).count() > 1 {
@@ -117,8 +142,7 @@ pub(crate) fn build(options: &ClassAndPod) -> Result<ClassRequest, RequestError>
     };
     let mut claims = None;
     if let Some((path, token)) = token {
-        let tokens = json!({ &options.audience: { "token": token.expose() } }).to_string();
-        attributes.insert("csi.storage.k8s.io/serviceAccount.tokens".to_owned(), tokens.into());
+        attributes.insert(TOKENS.to_owned(), tokens(&options.audience, token.expose()));
         let not_a_token = || RequestError::NotAToken { path: path.clone() };
         claims = Some(PodToken::of(&ServiceAccountToken::new(token)).ok_or_else(not_a_token)?);
     }
@@ -138,20 +162,96 @@ pub(crate) fn build(options: &ClassAndPod) -> Result<ClassRequest, RequestError>
     ] {
         attributes.insert(key.to_owned(), value.into());
     }
+    let (attributes, secrets) = (Value::Object(attributes), secrets(options)?);
+    let class = class.name().unwrap_or("(unnamed)").to_owned();
+    match missing(&attributes, &secrets, options, claims.is_some()) {
+        None => {}
+        Some(Missing::Secret) => return Err(RequestError::NoSecret { class }),
+        Some(Missing::Token(audience)) => {
+            let account = options.service_account.as_deref().or(account.map(|(_, name)| name));
+            let command = pod_token::create(namespace, account.unwrap_or("SERVICE-ACCOUNT"), audience);
+            return Err(RequestError::NoToken {
+                class,
+                audience,
+                options: for_token(audience, &command, options),
+            });
+        }
+    }
     let request = MountRequest {
-        attributes: Value::Object(attributes).to_string(),
-        secrets: secrets(options)?,
+        attributes: attributes.to_string(),
+        secrets,
         // Two providers must not take the mount for a republish of each other's volume.
         target_path: PathBuf::from("/").join(POD).display().to_string(),
-        permission: "420".to_owned(),
+        permission: PERMISSION.to_owned(),
         current_object_version: Vec::new(),
     };
-    Ok(ClassRequest { class: class.name().unwrap_or("(unnamed)").to_owned(), request, token: claims })
+    Ok(ClassRequest { class, request, token: claims })
 }
 
 /// The pod's name and uid. No cluster knows them.
 const POD: &str = "akv-provider-tool";
 const POD_UID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// The driver's default mode, 0644.
+const PERMISSION: &str = "420";
+
+/// The attribute with the pod's tokens.
+const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
+
+/// The field of problems with the Secret.
+const SECRET: &str = "nodePublishSecretRef";
+
+/// Returns the attribute of one token, as kubelet makes it.
+fn tokens(audience: &str, token: &str) -> Value {
+    json!({ audience: { "token": token } }).to_string().into()
+}
+
+/// A credential that a class needs, and that no option gives.
+enum Missing {
+    /// A service-account token for an audience.
+    Token(&'static str),
+    /// The Secret of nodePublishSecretRef.
+    Secret,
+}
+
+/// Returns the missing credential. In a mount without it, the provider would report a fault of the cluster, which the
+/// tools have not asked.
+fn missing(attributes: &Value, secrets: &str, options: &ClassAndPod, has_token: bool) -> Option<Missing> {
+    if options.client_id.is_none() && has_problem(SECRET, attributes, secrets) {
+        return Some(Missing::Secret);
+    }
+    if !has_problem(TOKENS, attributes, secrets) {
+        return None;
+    }
+    let suffices = |audience: &&'static str| {
+        let mut attributes = attributes.clone();
+        attributes[TOKENS] = tokens(audience, "any");
+        !has_problem(TOKENS, &attributes, secrets)
+    };
+    let audience = [ENTRA_AUDIENCE, BINDING_AUDIENCE].into_iter().find(suffices)?;
+    // The provider tells what is wrong with a token that was given.
+    (!has_token || audience != options.audience).then_some(Missing::Token(audience))
+}
+
+/// Returns the options that give a token for this audience. `command` makes one.
+fn for_token(audience: &str, command: &str, options: &ClassAndPod) -> String {
+    let mut wanted = format!("--token-file, with the output of `{command}`");
+    if options.audience != audience {
+        wanted += &format!(", and --audience {audience}");
+    }
+    if options.client_id.is_some() && options.client_secret_file.is_none() {
+        wanted += "; or --client-secret-file, if the class is for a service principal";
+    }
+    wanted
+}
+
+/// Returns whether the provider finds a problem in this field.
+fn has_problem(field: &str, attributes: &Value, secrets: &str) -> bool {
+    let attributes = attributes.to_string();
+    let texts = MountTexts { attributes: &attributes, secrets, permission: PERMISSION };
+    let error = parameters::parse(texts).err();
+    error.is_some_and(|error| error.problems().iter().any(|problem| problem.field == field))
+}
 
 /// What a stream of YAML has for a mount.
 struct Stream {
@@ -234,4 +334,100 @@ fn secrets(options: &ClassAndPod) -> Result<String, RequestError> {
         secrets.insert("clientsecret".to_owned(), input::secret(file)?.expose().as_str().into());
     }
     Ok(Value::Object(secrets).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{
+        super::command::{CommandLine, Tool},
+        *,
+    };
+
+    /// Builds the call of `try` with these options, for a class of these parameters.
+    fn build_for(parameters: &str, options: &[&str]) -> Result<ClassRequest, RequestError> {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let class = write(
+            "class.yaml",
+            &format!(
+                "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {{name: web, namespace: shop}}\n\
+                 spec:\n  provider: azure\n  parameters:\n    keyvaultName: lab\n    {parameters}\n    \
+                 objects: '[{{objectName: one, objectType: secret}}]'\n"
+            ),
+        );
+        let secret = write("secret", "s3cr3t\n");
+        let mut arguments = vec!["akv-provider", "try", "-f", &class];
+        arguments
+            .extend(options.iter().map(|option| if *option == "SECRET" { secret.as_str() } else { *option }));
+        let Tool::Try(options) = CommandLine::try_parse_from(arguments).unwrap().tool else { panic!() };
+        build(&options.mount)
+    }
+
+    const ID: &str = "cccccccc-0000-0000-0000-000000000002";
+    const NONE: &[&str] = &[];
+
+    #[test]
+    fn classes_that_need_no_token_are_mounted_without_one() {
+        for (parameters, options) in [
+            ("useVMManagedIdentity: \"true\"", NONE),
+            ("usePodIdentity: \"true\"", NONE),
+            ("tenantID: adfs", &["--client-id", ID, "--client-secret-file", "SECRET"]),
+            // Its mistake hides whether it needs a token.
+            ("useVMManagedIdentity: \"maybe\"", NONE),
+        ] {
+            let built = build_for(parameters, options);
+            assert!(built.is_ok_and(|built| built.token.is_none()), "{parameters}");
+        }
+    }
+
+    #[test]
+    fn a_credential_that_no_option_gives_is_asked_for_by_its_option() {
+        let workload = format!("clientID: {ID}");
+        let (workload, two_mistakes) = (workload.as_str(), format!("{workload}\n    cloudName: MoonCloud"));
+        let binding = format!("{workload}\n    useAzureTokenProxy: \"true\"");
+        let token = |service_account: &str, audience: &str| {
+            format!(
+                "cannot mount class web: it needs a service-account token for audience {audience}; give --token-file, with \
+                 the output of `kubectl create token {service_account} --namespace shop --audience {audience}`"
+            )
+        };
+        let or_secret = "; or --client-secret-file, if the class is for a service principal";
+        for (parameters, options, expected) in [
+            (workload, NONE, token("SERVICE-ACCOUNT", ENTRA_AUDIENCE)),
+            (workload, &["--service-account=app"], token("app", ENTRA_AUDIENCE)),
+            // A mistake in another parameter changes nothing.
+            (two_mistakes.as_str(), NONE, token("SERVICE-ACCOUNT", ENTRA_AUDIENCE)),
+            (
+                binding.as_str(),
+                NONE,
+                token("SERVICE-ACCOUNT", BINDING_AUDIENCE) + ", and --audience api://AKSIdentityBinding",
+            ),
+            (
+                binding.as_str(),
+                &["--audience=api://AKSIdentityBinding"],
+                token("SERVICE-ACCOUNT", BINDING_AUDIENCE),
+            ),
+            (
+                "tenantID: adfs",
+                &["--client-id", ID],
+                token("SERVICE-ACCOUNT", ENTRA_AUDIENCE) + or_secret,
+            ),
+            (
+                "tenantID: adfs",
+                NONE,
+                "cannot mount class web: it has no clientID and no managed identity, so it needs the Secret of \
+                 nodePublishSecretRef; give --client-id and --client-secret-file"
+                    .to_owned(),
+            ),
+        ] {
+            let error = build_for(parameters, options).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
 }

@@ -5,7 +5,14 @@ pub(crate) mod node;
 pub(crate) mod offsets;
 pub(crate) mod source;
 
+use std::fmt;
+
+use crate::text::one_line;
+
 use self::node::Node;
+
+/// The API group of the driver's classes.
+pub(crate) const GROUP: &str = "secrets-store.csi.x-k8s.io";
 
 /// A SecretProviderClass in a document, not yet checked.
 #[derive(Debug, Clone)]
@@ -17,15 +24,33 @@ pub(crate) struct Class {
 impl Class {
     /// Returns the classes of a document: the document itself, or items of a list as kubectl prints it.
     pub(crate) fn all_of(document: Node) -> Vec<Self> {
+        let mut classes = Self::of_any_group(document);
+        classes.retain(Self::is_of_driver);
+        classes
+    }
+
+    /// Returns the classes of a document, and the objects of kind SecretProviderClass that the driver does not read.
+    pub(crate) fn of_any_group(document: Node) -> Vec<Self> {
         let kind = document.get("kind").and_then(Node::scalar).unwrap_or_default();
-        if kind == "SecretProviderClass" && is_of_driver(&document) {
+        if kind == "SecretProviderClass" {
             return vec![Self { node: document }];
         }
         if !kind.ends_with("List") {
             return Vec::new();
         }
         let items = document.get("items").map(Node::items).unwrap_or_default();
-        items.iter().cloned().flat_map(Self::all_of).collect()
+        items.iter().cloned().flat_map(Self::of_any_group).collect()
+    }
+
+    /// Returns whether the object is of the driver's API group.
+    pub(crate) fn is_of_driver(&self) -> bool {
+        let version = self.node.get("apiVersion").and_then(Node::scalar).unwrap_or_default();
+        version.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// Returns namespace and name.
+    pub(crate) fn qualified_name(&self) -> ClassName {
+        ClassName { namespace: self.namespace().map(str::to_owned), name: self.name().map(str::to_owned) }
     }
 
     /// Returns `metadata.name`.
@@ -58,10 +83,28 @@ impl Class {
     }
 }
 
-fn is_of_driver(document: &Node) -> bool {
-    let version = document.get("apiVersion").and_then(Node::scalar).unwrap_or_default();
-    version.starts_with("secrets-store.csi.x-k8s.io/")
+/// The namespace and the name of a class, as far as its object has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClassName {
+    /// `metadata.namespace`
+    pub(crate) namespace: Option<String>,
+    /// `metadata.name`
+    pub(crate) name: Option<String>,
 }
+
+impl fmt::Display for ClassName {
+    /// Writes `shop/web`, or `web` without a namespace; on one line, since nothing has checked the names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{}/", one_line(namespace, MAX_NAME))?;
+        }
+        f.write_str(&one_line(self.name.as_deref().unwrap_or("(unnamed)"), MAX_NAME))
+    }
+}
+
+/// The longest name that Kubernetes accepts, in characters
+/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>).
+const MAX_NAME: usize = 253;
 
 #[cfg(test)]
 mod tests {
@@ -87,6 +130,20 @@ mod tests {
         let [three] = &classes(&list)[..] else { panic!("{list}") };
         assert_eq!((three.provider(), three.namespace()), (Some("azure"), Some("web")));
         assert_eq!(three.parameters().len(), 1);
+    }
+
+    #[test]
+    fn names_have_their_namespace_and_fit_on_one_line() {
+        for (metadata, expected) in [
+            ("{name: web, namespace: shop}", "shop/web"),
+            ("{name: web}", "web"),
+            ("{namespace: shop}", "shop/(unnamed)"),
+            ("{name: \"web\\n\\e[31m\", namespace: shop}", "shop/web [31m"),
+        ] {
+            let text = format!("apiVersion: {GROUP}/v1\nkind: SecretProviderClass\nmetadata: {metadata}\n");
+            let [class] = &classes(&text)[..] else { panic!("{text}") };
+            assert_eq!(class.qualified_name().to_string(), expected);
+        }
     }
 
     #[test]

@@ -49,6 +49,31 @@ impl Node {
         }
     }
 
+    /// Returns the node as the text that its author probably means: the value of a scalar, and the YAML of a list or map.
+    pub(crate) fn to_text(&self) -> String {
+        self.scalar().map_or_else(|| self.flow(), str::to_owned)
+    }
+
+    /// Returns the node in YAML of one line. Texts are quoted, and other scalars are as written.
+    fn flow(&self) -> String {
+        match &self.content {
+            Content::Scalar { value, .. } if value.is_empty() && !self.is_text() => "null".to_owned(),
+            // Without characters that mean something within a list or map.
+            Content::Scalar { value, .. } if !self.is_text() && value.bytes().all(is_plain) => value.clone(),
+            // JSON's notation of a text is one of YAML's.
+            Content::Scalar { value, .. } => serde_json::Value::from(value.as_str()).to_string(),
+            Content::List(items) => {
+                let items: Vec<String> = items.iter().map(Self::flow).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Content::Map(entries) => {
+                let entry = |(key, value): &(Self, Self)| format!("{}: {}", key.flow(), value.flow());
+                let entries: Vec<String> = entries.iter().map(entry).collect();
+                format!("{{{}}}", entries.join(", "))
+            }
+        }
+    }
+
     /// Returns the items of a list; none if the node is not a list.
     pub(crate) fn items(&self) -> &[Node] {
         match &self.content {
@@ -82,6 +107,11 @@ fn is_typed(value: &str) -> bool {
     WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
         || value.parse::<f64>().is_ok()
         || ["0x", "0o", "0b"].iter().any(|prefix| value.starts_with(prefix))
+}
+
+/// Returns whether a byte is one of numbers, booleans and null.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+-._~".contains(&byte)
 }
 
 /// An iterator over the documents of a YAML text. It ends at the first syntax error.
@@ -274,6 +304,23 @@ mod tests {
         }
         let error = Documents::of(&bomb).next().unwrap().unwrap_err();
         assert!(error.message.contains("more than"), "{error}");
+    }
+
+    #[test]
+    fn lists_and_maps_become_texts_of_the_same_yaml() {
+        for (value, expected) in [
+            ("true", "true"),
+            ("'a: b'", "a: b"),
+            ("[a, 0600, \"true\", ~, 0x]", r#"["a", 0600, "true", ~, 0x]"#),
+            ("{array: [{k: 'v, \"w\"', on: false}]}", r#"{"array": [{"k": "v, \"w\"", on: false}]}"#),
+            ("\n  - |\n    k: v\n  - 0x, b]", r#"["k: v\n", "0x, b]"]"#),
+        ] {
+            let text = one(&format!("a: {value}")).get("a").unwrap().to_text();
+            assert_eq!(text, expected, "{value}");
+            if text.starts_with(['[', '{']) {
+                assert_eq!(one(&text).to_text(), text, "{value}");
+            }
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::{
     command::Explain,
     input::{self, InputError},
     output::Output,
-    validate::check,
+    validate::check::{self, Checked},
 };
 
 /// A class that could not be explained.
@@ -101,9 +101,9 @@ fn explain(
     let namespace = class.namespace().map(|name| format!(" in namespace {name}")).unwrap_or_default();
     writeln!(out, "SecretProviderClass {}{namespace}", class.name().unwrap_or("(unnamed)"))?;
     let spec = match check::check(class, source) {
-        Ok(spec) => spec,
-        Err(findings) => {
-            for finding in findings {
+        Checked { spec: Some(spec), errors } if errors.is_empty() => spec,
+        Checked { errors, .. } => {
+            for finding in errors {
                 writeln!(out, "  error: {}", finding.text())?;
             }
             writeln!(out, "  a pod with this class does not start; akv-provider validate shows the places")?;

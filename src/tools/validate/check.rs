@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     parameters::{self, Fault, MountTexts, ParametersError},
     spec::MountSpec,
-    tools::class::{Class, source::Source},
+    tools::class::{Class, node::Content, source::Source},
 };
 
 use super::{
@@ -13,28 +13,37 @@ use super::{
     locate,
 };
 
-/// Returns what the provider says of a class: its spec, or the findings.
+/// A class as the API server and the provider see it.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// The provider's reading of the parameters, where it accepts them as texts.
+    pub(crate) spec: Option<MountSpec>,
+    /// The mistakes. A class with a spec has some if a parameter is not a text.
+    pub(crate) errors: Vec<Finding>,
+}
+
+/// Checks a class. A parameter that is not a text is a mistake, and then counts as the text that it would be in quotes: so
+/// it hides no other mistake.
 ///
 /// A pod's token and the Secret of nodePublishSecretRef are not part of a class. So a class is as good as it can be with
 /// both of them.
-pub(crate) fn check(class: &Class, source: &Source) -> Result<MountSpec, Vec<Finding>> {
-    let not_texts = not_texts(class);
-    if !not_texts.is_empty() {
-        return Err(not_texts);
-    }
+pub(crate) fn check(class: &Class, source: &Source) -> Checked {
+    let mut errors = not_texts(class);
     let attributes = attributes(class);
     let with_secret = json!({ "clientid": ANY_ID, "clientsecret": "any" }).to_string();
     // A class that needs a Secret is wrong with a Secret only in ways that are the class's own.
     let attempts = ["{}", with_secret.as_str()]
         .map(|secrets| parameters::parse(MountTexts { attributes: &attributes, secrets, permission: "420" }));
     let [without, with] = attempts;
-    match (without, with) {
-        (Ok(spec), _) | (Err(_), Ok(spec)) => Ok(spec),
+    let spec = match (without, with) {
+        (Ok(spec), _) | (Err(_), Ok(spec)) => Some(spec),
         (Err(without), Err(with)) => {
             let error = if without.fault() == Fault::Request { without } else { with };
-            Err(findings(&error, class, source))
+            errors.extend(findings(&error, class, source));
+            None
         }
-    }
+    };
+    Checked { spec, errors }
 }
 
 /// Any client id: only its form matters here.
@@ -43,12 +52,9 @@ const ANY_ID: &str = "00000000-0000-0000-0000-000000000001";
 fn findings(error: &ParametersError, class: &Class, source: &Source) -> Vec<Finding> {
     let of_class = error.problems().iter().filter(|problem| problem.fault == Fault::Request);
     of_class
-        .map(|problem| Finding {
-            rule: Rule::BadParameters,
-            offset: locate::offset(&problem.field, class, &source.text),
-            class: class.name().map(str::to_owned),
-            path: problem.field.clone(),
-            message: problem.reason.clone(),
+        .map(|problem| {
+            let offset = locate::offset(&problem.field, class, &source.text);
+            Finding::about(class, Rule::BadParameters, offset, &problem.field, &problem.reason)
         })
         .collect()
 }
@@ -56,22 +62,24 @@ fn findings(error: &ParametersError, class: &Class, source: &Source) -> Vec<Find
 fn not_texts(class: &Class) -> Vec<Finding> {
     let wrong = class.parameters().iter().filter(|(_, value)| !value.is_text());
     wrong
-        .map(|(key, value)| Finding {
-            rule: Rule::NotText,
-            offset: value.span.start,
-            class: class.name().map(str::to_owned),
-            path: key.scalar().unwrap_or_default().to_owned(),
-            message: "is not a text, so the API server refuses the class; put it in quotes".to_owned(),
+        .map(|(key, value)| {
+            let action = match value.content {
+                Content::Scalar { .. } => "put it in quotes",
+                Content::List(_) | Content::Map(_) => "write its YAML as a text, in quotes or below |",
+            };
+            let message = format!("is not a text, so the API server refuses the class; {action}");
+            let path = key.scalar().unwrap_or_default();
+            Finding::about(class, Rule::NotText, value.span.start, path, message)
         })
         .collect()
 }
 
-/// Returns the class's parameters with those that the driver adds for a pod.
+/// Returns the class's parameters as texts, with those that the driver adds for a pod.
 fn attributes(class: &Class) -> String {
     let mut attributes: Map<String, Value> = class
         .parameters()
         .iter()
-        .filter_map(|(key, value)| Some((key.scalar()?.to_owned(), Value::from(value.scalar()?))))
+        .filter_map(|(key, value)| Some((key.scalar()?.to_owned(), Value::from(value.to_text()))))
         .collect();
     let token = json!({ "token": "any" });
     let tokens = json!({ "api://AzureADTokenExchange": token, "api://AKSIdentityBinding": token });

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::tools::class::{Class, ClassName};
+
 /// How severe a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
@@ -30,6 +32,10 @@ pub(crate) enum Rule {
     NotYaml,
     /// A parameter is not a text, which the API server refuses.
     NotText,
+    /// A class without a provider, or of a provider whose name differs in case or blanks.
+    UnknownProvider,
+    /// An object of kind SecretProviderClass in a group that the driver does not read.
+    UnknownGroup,
     /// A parameter that the provider ignores.
     UnknownParameter,
     /// A field of an entry that the provider ignores.
@@ -52,10 +58,12 @@ pub(crate) enum Rule {
 
 impl Rule {
     /// All rules.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::BadParameters,
         Self::NotYaml,
         Self::NotText,
+        Self::UnknownProvider,
+        Self::UnknownGroup,
         Self::UnknownParameter,
         Self::UnknownField,
         Self::HiddenParameter,
@@ -73,6 +81,8 @@ impl Rule {
             Self::BadParameters => "AKV-BadParameters",
             Self::NotYaml => "not-yaml",
             Self::NotText => "not-text",
+            Self::UnknownProvider => "unknown-provider",
+            Self::UnknownGroup => "unknown-group",
             Self::UnknownParameter => "unknown-parameter",
             Self::UnknownField => "unknown-field",
             Self::HiddenParameter => "hidden-parameter",
@@ -91,6 +101,8 @@ impl Rule {
             Self::BadParameters => "The provider refuses the parameters.",
             Self::NotYaml => "The text is not YAML.",
             Self::NotText => "A parameter is not a text, which the API server refuses.",
+            Self::UnknownProvider => "A class has no provider, or the provider's name in another case.",
+            Self::UnknownGroup => "A SecretProviderClass is in a group that the driver does not read.",
             Self::UnknownParameter => "The provider ignores a parameter.",
             Self::UnknownField => "The provider ignores a field of an entry.",
             Self::HiddenParameter => "Another spelling of a parameter takes precedence.",
@@ -125,8 +137,8 @@ pub(crate) struct Finding {
     pub(crate) rule: Rule,
     /// The place in the file, in bytes.
     pub(crate) offset: usize,
-    /// The class's name, if the finding is about a class.
-    pub(crate) class: Option<String>,
+    /// The class, if the finding is about one.
+    pub(crate) class: Option<ClassName>,
     /// The path of the parameter or field, such as `objects[2].objectAlias (web)`; may be empty.
     pub(crate) path: String,
     /// The cause and the action.
@@ -134,8 +146,27 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
+    /// Creates a finding about a class.
+    pub(crate) fn about(
+        class: &Class,
+        rule: Rule,
+        offset: usize,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { rule, offset, class: Some(class.qualified_name()), path: path.into(), message: message.into() }
+    }
+
     /// Returns the path and the message.
     pub(crate) fn text(&self) -> String {
         if self.path.is_empty() { self.message.clone() } else { format!("{}: {}", self.path, self.message) }
+    }
+
+    /// Returns the class, the path and the message.
+    pub(crate) fn text_with_class(&self) -> String {
+        match &self.class {
+            Some(class) => format!("{class}: {}", self.text()),
+            None => self.text(),
+        }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{harness::Azure, process::Process};
 
-use super::{class_and_token, run_with, stderr, stdout};
+use super::{class_and_token, run, run_with, stderr, stdout};
 
 #[tokio::test]
 async fn two_providers_with_the_same_files_are_the_same() {
@@ -58,6 +58,13 @@ async fn failures_of_both_are_shown_with_their_messages() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(stdout(&output).matches("[AKV-NotFound]").count(), 2, "{output:?}");
     assert!(stdout(&output).contains("both providers fail"), "{output:?}");
+}
+
+#[tokio::test]
+async fn the_help_shows_a_socket_that_a_node_has() {
+    let help = run(&["compare", "--help"]).await;
+    assert!(stdout(&help).contains("unix:///var/run/secrets-store-csi-providers/azure.sock"), "{help:?}");
+    assert!(!stdout(&help).contains("unix:///provider/"), "{help:?}");
 }
 
 #[tokio::test]

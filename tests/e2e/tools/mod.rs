@@ -13,7 +13,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::harness::Azure;
 
@@ -21,6 +21,17 @@ use crate::harness::Azure;
 async fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_akv-provider"));
     command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap()
+}
+
+/// Runs the binary with this text on its standard input, as behind a pipe.
+async fn run_reading(arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_akv-provider"));
+    command.args(arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    child.wait_with_output().await.unwrap()
 }
 
 /// Runs the binary with the way to an emulated Azure in its environment. `dir` is for the emulator's CA.

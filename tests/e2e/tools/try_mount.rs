@@ -280,6 +280,49 @@ async fn inputs_without_a_result_end_with_one_sentence_and_ask_nothing() {
 }
 
 #[tokio::test]
+async fn a_credential_that_nobody_gave_is_not_blamed_on_the_cluster() {
+    const NONE: &[&str] = &[];
+    let trial = Trial::of(&["one"]).await;
+    let class = std::fs::read_to_string(&trial.class).unwrap();
+    let id = "    clientID: cccccccc-0000-0000-0000-000000000002\n";
+    let variant = |name: &str, parameters: &str| {
+        let path = trial.path(name);
+        std::fs::write(&path, class.replace(id, parameters)).unwrap();
+        path.display().to_string()
+    };
+    let binding = variant("binding.yaml", &format!("{id}    useAzureTokenProxy: \"true\"\n"));
+    let service_principal = variant("service-principal.yaml", "");
+    for (class, token, option) in [
+        (
+            &trial.class,
+            NONE,
+            "give --token-file, with the output of `kubectl create token SERVICE-ACCOUNT --namespace default --audience \
+             api://AzureADTokenExchange`",
+        ),
+        (
+            &binding,
+            &["--token-file", &trial.token],
+            "give --token-file, with the output of `kubectl create token app --namespace default --audience \
+             api://AKSIdentityBinding`, and --audience api://AKSIdentityBinding",
+        ),
+        (&service_principal, NONE, "give --client-id and --client-secret-file"),
+    ] {
+        let with = ["--with", "unix:///no/such/socket"];
+        for (tool, options) in [("try", NONE), ("compare", &with)] {
+            let arguments = [&[tool, "-f", class][..], token, options].concat();
+            let output = run_with(&trial.azure, trial.dir.path(), &arguments).await;
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            assert!(stdout(&output).is_empty(), "{output:?}");
+            assert_eq!(stderr(&output).lines().count(), 1, "{output:?}");
+            assert!(stderr(&output).starts_with("akv-provider: cannot mount class web: it "), "{output:?}");
+            assert!(stderr(&output).ends_with(&format!("; {option}\n")), "no {option:?} in {output:?}");
+            assert!(!stderr(&output).contains("CSIDriver"), "{output:?}");
+        }
+    }
+    assert_eq!(trial.azure.journal().total(), 0, "nothing is asked of Azure");
+}
+
+#[tokio::test]
 async fn a_token_on_standard_input_is_read_as_kubectl_exec_sends_it() {
     let trial = Trial::of(&["one"]).await;
     let (class, token) =

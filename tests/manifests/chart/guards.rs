@@ -1,5 +1,6 @@
 //! What the chart rejects before anything is changed, with Helm that can ask a cluster, and Helm that cannot.
 
+use akv_provider::cli::{self, Environment};
 use serde_json::{Value, json};
 
 use crate::{
@@ -198,7 +199,10 @@ fn settings_that_fail_on_the_host_network_are_rejected_there() {
             json!({"linux": {"updateStrategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}}),
             "maxSurge",
         ),
-        (json!({"linux": {"updateStrategy": {"rollingUpdate": {"maxSurge": "10%"}}}}), "maxSurge"),
+        (
+            json!({"linux": {"updateStrategy": {"rollingUpdate": {"maxSurge": "10%", "maxUnavailable": 0}}}}),
+            "maxSurge",
+        ),
         (json!({"networkPolicy": {"enabled": true}}), "networkPolicy.enabled"),
         (json!({"providerName": "akv"}), "the ports 8989 and 8898"),
         (json!({"providerName": "akv", "metricsAddr": "9898"}), "the ports 8989 and 8898"),
@@ -219,4 +223,95 @@ fn a_pod_monitor_without_metrics_is_rejected() {
     let Some(helm) = Helm::find() else { return };
     let error = problem(&helm, &json!({"podMonitor": {"enabled": true}, "metricsAddr": "0"}));
     assert!(error.contains("podMonitor.enabled: metricsAddr turns metrics off"), "{error}");
+}
+
+/// The provider ends with exit code 2 on each of these values.
+#[test]
+fn values_that_the_provider_rejects_are_rejected_in_a_sentence() {
+    let Some(helm) = Helm::find() else { return };
+    for (name, flag, value) in [
+        ("identityProofMaxAge", "identity-proof-max-age", "1441m"),
+        ("republishMaxAge", "republish-max-age", "48h"),
+        ("objectCacheTtl", "object-cache-ttl", "24h1ms"),
+        ("tokenProxyUrl", "token-proxy-url", "https://"),
+        ("tokenProxyUrl", "token-proxy-url", "https://user@proxy.example.com"),
+        ("tokenProxyUrl", "token-proxy-url", "https://proxy.example.com:65536"),
+        ("serviceAccountIssuer", "service-account-issuer", "https://"),
+        ("serviceAccountIssuer", "service-account-issuer", "https:///"),
+    ] {
+        let parsed = cli::parse([format!("--{flag}={value}")], Environment::default());
+        assert!(parsed.is_err(), "the provider accepts --{flag}={value}");
+        let error = problem(&helm, &json!({name: value}));
+        assert!(error.contains(&format!("\n- {name}: ")) && error.contains(value), "{value}: {error}");
+    }
+    let error = problem(&helm, &json!({"serviceAccountIssuer": ["https://oidc.example.com", "https:///"]}));
+    assert!(error.contains("\n- serviceAccountIssuer: https:/// has no valid host"), "{error}");
+    for values in [
+        json!({"identityProofMaxAge": "24h", "republishMaxAge": "1440m", "objectCacheTtl": "23h59m60s"}),
+        json!({"identityProofMaxAge": "0s", "republishMaxAge": "0s", "objectCacheTtl": "86400000ms"}),
+        json!({"tokenProxyUrl": "https://[fd00::1]:8443/token?a@b", "serviceAccountIssuer": "https://10.0.0.1:443"}),
+    ] {
+        kubernetes::check_all(&values.to_string(), &helm.render(&values).unwrap());
+    }
+}
+
+#[test]
+fn endpoints_of_a_cloud_without_a_host_are_rejected() {
+    let Some(helm) = Helm::find() else { return };
+    let error = problem(
+        &helm,
+        &json!({"cloudName": "AzureStackCloud", "cloudEnvironment": {
+            "activeDirectoryEndpoint": "https://", "keyVaultEndpoint": "https:///", "keyVaultDNSSuffix": "c"}}),
+    );
+    for name in ["activeDirectoryEndpoint", "keyVaultEndpoint"] {
+        assert!(error.contains(&format!("\n- cloudEnvironment.{name}: ")), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_probe_that_has_no_time_is_rejected() {
+    let Some(helm) = Helm::find() else { return };
+    for timeout in ["0s", "0.0h", "999us", "500µs"] {
+        let error = problem(&helm, &json!({"linux": {"healthzTimeout": timeout}}));
+        assert!(error.contains("\n- linux.healthzTimeout: every probe fails with"), "{timeout}: {error}");
+    }
+    assert!(helm.render(&json!({"linux": {"healthzTimeout": "0s", "healthzPort": 0}})).is_ok());
+}
+
+/// Kubernetes takes one of the two values, and 1 for a `maxUnavailable` that is not given.
+#[test]
+fn an_update_is_one_that_kubernetes_accepts_or_is_rejected() {
+    let Some(helm) = Helm::find() else { return };
+    let render =
+        |rolling: &Value| helm.render(&json!({"linux": {"updateStrategy": {"rollingUpdate": rolling}}}));
+    for (rolling, said) in [
+        (json!({"maxSurge": 1}), "rejects maxSurge (1) together with maxUnavailable (1, by default 1)"),
+        (json!({"maxSurge": "10%"}), "rejects maxSurge (10%) together with maxUnavailable (1, by default 1)"),
+        (json!({"maxSurge": 1, "maxUnavailable": "10%"}), "together with maxUnavailable (10%, by default 1)"),
+        (json!({"maxSurge": 1, "maxUnavailable": null}), "Set maxUnavailable to 0 for a surge"),
+        (json!({"maxUnavailable": 0}), "rejects 0 for both maxSurge and maxUnavailable"),
+        (json!({"maxSurge": "0%", "maxUnavailable": "0"}), "Set maxUnavailable to 1, or maxSurge to 1"),
+        (json!({"maxUnavailable": "101%"}), "at '/linux/updateStrategy/rollingUpdate/maxUnavailable'"),
+        (json!({"maxSurge": -1}), "at '/linux/updateStrategy/rollingUpdate/maxSurge'"),
+    ] {
+        let error = render(&rolling).expect_err(&rolling.to_string());
+        assert!(error.contains(said), "{rolling}: {error}");
+    }
+    for (rolling, rendered) in [
+        (json!({"maxSurge": 1, "maxUnavailable": 0}), json!({"maxSurge": 1, "maxUnavailable": 0})),
+        (json!({"maxSurge": "1", "maxUnavailable": "0"}), json!({"maxSurge": 1, "maxUnavailable": 0})),
+        (
+            json!({"maxSurge": "25%", "maxUnavailable": "0%"}),
+            json!({"maxSurge": "25%", "maxUnavailable": "0%"}),
+        ),
+        (json!({"maxSurge": "0%"}), json!({"maxSurge": "0%", "maxUnavailable": 1})),
+        (json!({"maxUnavailable": "100%"}), json!({"maxUnavailable": "100%"})),
+    ] {
+        let objects = render(&rolling).unwrap();
+        let update = &kubernetes::one(&objects, "DaemonSet")["spec"]["updateStrategy"];
+        assert_eq!(*update, json!({"type": "RollingUpdate", "rollingUpdate": rendered}), "{rolling}");
+    }
+    let deleted =
+        json!({"linux": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": {"maxUnavailable": 0}}}});
+    assert!(helm.render(&deleted).is_ok(), "Kubernetes ignores the values");
 }

@@ -19,8 +19,12 @@ fn rules() -> Vec<Value> {
     alerts()["groups"][0]["rules"].as_array().unwrap().clone()
 }
 
-/// Returns the expressions of all panels and variables of the dashboard.
-fn queries() -> Vec<String> {
+fn dashboard() -> Value {
+    serde_json::from_str(&text(&format!("{CHART}/files/dashboard.json"))).unwrap()
+}
+
+/// Returns the expressions of all panels and variables in the dashboard, or in a part of it.
+fn queries(dashboard: &Value) -> Vec<String> {
     fn walk(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(map) => {
@@ -35,9 +39,8 @@ fn queries() -> Vec<String> {
             _ => {}
         }
     }
-    let dashboard: Value = serde_json::from_str(&text(&format!("{CHART}/files/dashboard.json"))).unwrap();
     let mut found = Vec::new();
-    walk(&dashboard, &mut found);
+    walk(dashboard, &mut found);
     // The kind of data source, which is no expression.
     found.retain(|query| query != "prometheus");
     found
@@ -62,7 +65,7 @@ fn every_metric_of_alerts_dashboard_and_documentation_exists() {
     };
     let rules: Vec<String> = rules().iter().map(|rule| rule["expr"].as_str().unwrap().to_owned()).collect();
     let mut named = 0;
-    for expression in rules.iter().chain(&queries()) {
+    for expression in rules.iter().chain(&queries(&dashboard())) {
         // The labels of a query may have any name, but a metric comes before them.
         let found: Vec<&str> =
             metrics(expression).into_iter().filter(|word| *word != "grpc_method").collect();
@@ -78,6 +81,45 @@ fn every_metric_of_alerts_dashboard_and_documentation_exists() {
     for line in exported.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let metric = line.split(' ').next().unwrap();
         assert!(known(metric), "{metric} is exported and not in docs/metrics.md");
+    }
+}
+
+/// The metrics of the page's tables. Those of the process have no table.
+#[test]
+fn every_metric_of_the_provider_has_a_panel() {
+    let page = text("docs/metrics.md");
+    let (tables, _) = page.split_once("\n## Alerts\n").unwrap();
+    let documented: BTreeSet<&str> =
+        tables.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(documented.len() > 15, "{documented:?}");
+    let queries = queries(&dashboard()["panels"]);
+    let shown: BTreeSet<&str> = queries
+        .iter()
+        .flat_map(|query| metrics(query))
+        .map(|metric| {
+            let histogram =
+                ["_count", "_sum", "_bucket"].iter().find_map(|suffix| metric.strip_suffix(suffix));
+            histogram.unwrap_or(metric)
+        })
+        .collect();
+    let missing: Vec<_> = documented.difference(&shown).collect();
+    assert!(missing.is_empty(), "no panel shows {missing:?}");
+}
+
+#[test]
+fn panels_have_ids_of_their_own_and_do_not_overlap() {
+    let dashboard = dashboard();
+    let (mut ids, mut taken) = (BTreeSet::new(), BTreeSet::new());
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let title = &panel["title"];
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title} has the id of another panel");
+        let at = |key: &str| panel["gridPos"][key].as_u64().unwrap();
+        assert!(at("x") + at("w") <= 24, "{title} is beside the grid");
+        for x in at("x")..at("x") + at("w") {
+            for y in at("y")..at("y") + at("h") {
+                assert!(taken.insert((x, y)), "{title} overlaps another panel");
+            }
+        }
     }
 }
 
@@ -124,7 +166,7 @@ fn prometheus_accepts_every_rule_and_each_fires_when_it_should() {
 #[test]
 fn prometheus_accepts_every_expression_of_the_dashboard() {
     let Some(promtool) = program("promtool", "PROMTOOL") else { return };
-    let expressions = queries().into_iter().filter(|query| !query.starts_with("label_values("));
+    let expressions = queries(&dashboard()).into_iter().filter(|query| !query.starts_with("label_values("));
     let rules: Vec<Value> = expressions
         .enumerate()
         .map(|(i, query)| {

@@ -1,5 +1,6 @@
 //! values.schema.json: it has every value, and no other.
 
+use akv_provider::cli::{self, Environment};
 use serde_json::{Value, json};
 
 use crate::repository::text;
@@ -119,4 +120,27 @@ fn a_value_that_the_provider_would_refuse_is_refused_by_the_chart() {
     ] {
         assert!(error.contains(&format!("at '{field}'")), "{field} is not in {error}");
     }
+}
+
+#[test]
+fn a_path_or_verbosity_that_the_provider_would_refuse_is_refused_by_the_chart() {
+    let Some(helm) = Helm::find() else { return };
+    for (flag, value, values, field) in [
+        ("healthz-path", "/a?b", json!({"linux": {"healthzPath": "/a?b"}}), "/linux/healthzPath"),
+        ("healthz-path", "/{a}", json!({"linux": {"healthzPath": "/{a}"}}), "/linux/healthzPath"),
+        ("healthz-path", "/a:b", json!({"linux": {"healthzPath": "/a:b"}}), "/linux/healthzPath"),
+        ("v", "2147483648", json!({"logVerbosity": 2_147_483_648_u64}), "/logVerbosity"),
+        (
+            "service-account-issuer",
+            "https://oidc.example.com/é",
+            json!({"serviceAccountIssuer": "https://oidc.example.com/é"}),
+            "/serviceAccountIssuer",
+        ),
+    ] {
+        let parsed = cli::parse([format!("--{flag}={value}")], Environment::default());
+        assert!(parsed.is_err(), "the provider accepts --{flag}={value}");
+        let error = helm.render(&values).expect_err(value);
+        assert!(error.contains(&format!("at '{field}'")), "{value}: {error}");
+    }
+    assert!(helm.render(&json!({"linux": {"healthzPath": "/a-b_c.d~e!$&'()+,;=@%20"}})).is_ok());
 }

@@ -7,6 +7,9 @@ this, since Helm renders them in an order of its own. */}}
   (include "akv.driverProblems" . | fromYamlArray)
   (include "akv.foreignProblems" . | fromYamlArray)
   (include "akv.networkProblems" . | fromYamlArray)
+  (include "akv.updateProblems" . | fromYamlArray)
+  (include "akv.durationProblems" . | fromYamlArray)
+  (include "akv.urlProblems" . | fromYamlArray)
 -}}
 {{- if and .Values.caBundle.configMap .Values.caBundle.pem -}}
 {{- $problems = append $problems "caBundle: configMap and pem are both set; set one of them." -}}
@@ -90,10 +93,6 @@ this, since Helm renders them in an order of its own. */}}
 {{- if and (eq (toString .Values.hostNetwork) "") (not (include "akv.asksCluster" .)) -}}
 {{- $problems = append $problems "hostNetwork is not set, and Helm cannot ask the cluster here (helm template, --dry-run=client, Argo CD). Set it to true to stay on the host network, as provider-azure is, or to false: docs/install.md lists what changes." -}}
 {{- else if eq (include "akv.hostNetwork" .) "true" -}}
-{{- $surge := dig "rollingUpdate" "maxSurge" 0 .Values.linux.updateStrategy | toString | trimSuffix "%" -}}
-{{- if ne $surge "0" -}}
-{{- $problems = append $problems "linux.updateStrategy.rollingUpdate.maxSurge: two pods cannot share a node's ports on the host network. Set maxSurge to 0 and maxUnavailable to 1, or hostNetwork=false." -}}
-{{- end -}}
 {{- if include "akv.true" .Values.networkPolicy.enabled -}}
 {{- $problems = append $problems "networkPolicy.enabled: a NetworkPolicy has no effect on pods of the host network. Set networkPolicy.enabled=false, or hostNetwork=false." -}}
 {{- end -}}
@@ -103,6 +102,67 @@ this, since Helm renders them in an order of its own. */}}
 {{- end -}}
 {{- if and (include "akv.true" .Values.podMonitor.enabled) (eq (include "akv.metricsPort" .) "0") -}}
 {{- $problems = append $problems "podMonitor.enabled: metricsAddr turns metrics off. Set a port, or podMonitor.enabled=false." -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{/* Kubernetes accepts exactly one of the two values: ValidateRollingUpdateDaemonSet in pkg/apis/apps/validation. It
+ignores both where the type is OnDelete. */}}
+{{- define "akv.updateProblems" -}}
+{{- $problems := list -}}
+{{- $strategy := .Values.linux.updateStrategy | default dict -}}
+{{- $rolling := $strategy.rollingUpdate | default dict -}}
+{{- $surge := $rolling.maxSurge | default 0 | toString -}}
+{{- $unavailable := kindIs "invalid" $rolling.maxUnavailable | ternary 1 $rolling.maxUnavailable | toString -}}
+{{- $hasSurge := ne (trimSuffix "%" $surge) "0" -}}
+{{- $hasUnavailable := ne (trimSuffix "%" $unavailable) "0" -}}
+{{- if eq ($strategy.type | default "RollingUpdate") "RollingUpdate" -}}
+{{- if and $hasSurge (eq (include "akv.hostNetwork" .) "true") -}}
+{{- $problems = append $problems "linux.updateStrategy.rollingUpdate.maxSurge: two pods cannot share a node's ports on the host network. Set maxSurge to 0 and maxUnavailable to 1, or hostNetwork=false." -}}
+{{- else if and $hasSurge $hasUnavailable -}}
+{{- $problems = append $problems (printf "linux.updateStrategy.rollingUpdate: Kubernetes rejects maxSurge (%s) together with maxUnavailable (%s, by default 1). Set maxUnavailable to 0 for a surge, or maxSurge to 0." $surge $unavailable) -}}
+{{- else if not (or $hasSurge $hasUnavailable) -}}
+{{- $problems = append $problems "linux.updateStrategy.rollingUpdate: Kubernetes rejects 0 for both maxSurge and maxUnavailable, since no pod could be replaced. Set maxUnavailable to 1, or maxSurge to 1 for a surge." -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{/* The schema checks the form of durations. */}}
+{{- define "akv.durationProblems" -}}
+{{- $problems := list -}}
+{{- range list "identityProofMaxAge" "republishMaxAge" "objectCacheTtl" -}}
+{{- $age := index $.Values . | toString -}}
+{{- if gt (include "akv.seconds" $age | float64) 86400.0 -}}
+{{- $problems = append $problems (printf "%s: the provider rejects %s, since it is longer than a day. Set it to 24h or less." . $age) -}}
+{{- end -}}
+{{- end -}}
+{{- $timeout := .Values.linux.healthzTimeout | toString -}}
+{{- if and (int .Values.linux.healthzPort) (lt (include "akv.seconds" $timeout | float64) 0.001) -}}
+{{- $problems = append $problems (printf "linux.healthzTimeout: every probe fails with %s, since the provider has no time to answer. Set it to a time such as 5s, or linux.healthzPort to 0 for no probes." $timeout) -}}
+{{- end -}}
+{{- toYaml $problems -}}
+{{- end -}}
+
+{{/* The schema checks only that a URL begins with https://. */}}
+{{- define "akv.urlProblems" -}}
+{{- $problems := list -}}
+{{- $hasHost := `^https://([^\[\]/?#@:<>^|%\\\s]+|\[[0-9A-Fa-f:.]+\])(:([0-9]{0,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?([/?#]|$)` -}}
+{{- with .Values.tokenProxyUrl -}}
+{{- if not (regexMatch $hasHost .) -}}
+{{- $problems = append $problems (printf "tokenProxyUrl: %s has no valid host. Set an https URL without a user, such as https://proxy.example.com, or leave the value empty for the API server." .) -}}
+{{- end -}}
+{{- end -}}
+{{- range (kindIs "slice" .Values.serviceAccountIssuer | ternary .Values.serviceAccountIssuer (list .Values.serviceAccountIssuer)) -}}
+{{- if and . (not (regexMatch $hasHost .)) -}}
+{{- $problems = append $problems (printf "serviceAccountIssuer: %s has no valid host. Set the issuer letter by letter as in the cluster's tokens, or leave the value empty." .) -}}
+{{- end -}}
+{{- end -}}
+{{- range list "activeDirectoryEndpoint" "keyVaultEndpoint" -}}
+{{- $url := get $.Values.cloudEnvironment . -}}
+{{- if and $url (not (regexMatch $hasHost $url)) -}}
+{{- $problems = append $problems (printf "cloudEnvironment.%s: %s has no valid host. Set the https URL of the cloud's endpoint." . $url) -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $problems -}}
 {{- end -}}

@@ -15,6 +15,28 @@
 {{- $given | default (add (mul 60 $minutes) $seconds 10) -}}
 {{- end -}}
 
+{{/* The seconds of a duration in Go's format: 90 for 1m30s. */}}
+{{- define "akv.seconds" -}}
+{{- $units := dict "h" 3600 "m" 60 "s" 1 "ms" 0.001 "us" 0.000001 "µs" 0.000001 "ns" 0.000000001 -}}
+{{- $seconds := 0.0 -}}
+{{- range regexFindAll "[0-9.]+[^0-9.]+" . -1 -}}
+{{- $number := regexFind "^[0-9.]+" . -}}
+{{- $seconds = addf $seconds (mulf $number (get $units (trimPrefix $number .))) -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end -}}
+
+{{/* Kubernetes takes a number only as a number, and `--set-string` gives a text. */}}
+{{- define "akv.updateStrategy" -}}
+{{- $strategy := deepCopy .Values.linux.updateStrategy -}}
+{{- range $name, $value := $strategy.rollingUpdate -}}
+{{- if regexMatch "^[0-9]+$" (toString $value) -}}
+{{- $_ := set $strategy.rollingUpdate $name (int $value) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $strategy -}}
+{{- end -}}
+
 {{/* "true" where Helm can ask an API server, and "" in `helm template`, `--dry-run=client` and Argo CD. Every cluster has
 the namespace kube-system. */}}
 {{- define "akv.asksCluster" -}}

@@ -22,7 +22,8 @@ pub(crate) fn print(reports: &[Report], out: &mut dyn Write) -> io::Result<()> {
                 "column": position.column,
                 "severity": finding.rule.severity().as_str(),
                 "code": finding.rule.as_str(),
-                "class": finding.class,
+                "namespace": finding.class.as_ref().and_then(|class| class.namespace.as_deref()),
+                "class": finding.class.as_ref().and_then(|class| class.name.as_deref()),
                 "path": finding.path,
                 "message": finding.message,
             })

@@ -52,7 +52,7 @@ fn result(report: &Report, finding: &Finding) -> Value {
         "ruleId": finding.rule.as_str(),
         "ruleIndex": Rule::ALL.iter().position(|rule| *rule == finding.rule),
         "level": finding.rule.severity().as_str(),
-        "message": { "text": finding.text() },
+        "message": { "text": finding.text_with_class() },
         "locations": [{
             "physicalLocation": {
                 "artifactLocation": { "uri": uri(&report.source.name) },

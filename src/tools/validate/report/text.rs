@@ -28,7 +28,7 @@ pub(crate) fn print(report: &Report, on_terminal: bool, out: &mut dyn Write) -> 
             report.source.name,
             report.source.position(finding.offset),
             severity.as_str(),
-            finding.text(),
+            finding.text_with_class(),
             finding.rule
         )?;
         if on_terminal {

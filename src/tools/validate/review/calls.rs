@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{cli, spec::MountSpec, tools::class::Class};
 
-use super::{Finding, Rule, finding};
+use super::{Finding, Rule};
 
 /// The pods of a class, and how often the driver asks for each.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,5 +45,5 @@ pub(super) fn review(class: &Class, spec: &MountSpec, load: Load, findings: &mut
     );
     let offset = class.parameters().iter().find(|(key, _)| key.scalar() == Some("objects"));
     let offset = offset.map_or(class.node.span.start, |(key, _)| key.span.start);
-    findings.push(finding(Rule::TooManyCalls, class, offset, "objects", message));
+    findings.push(Finding::about(class, Rule::TooManyCalls, offset, "objects", message));
 }

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-use super::{Finding, Rule, finding};
+use super::{Finding, Rule};
 
 pub(super) fn review(class: &Class, source: &Source, findings: &mut Vec<Finding>) {
     for (index, entry) in locate::entries(class, &source.text).iter().enumerate() {
@@ -73,7 +73,7 @@ impl Review<'_> {
             Some(name) => format!("{path} ({name})"),
             None => path.to_owned(),
         };
-        self.findings.push(finding(rule, self.class, self.entry.offset_of(node), path, message));
+        self.findings.push(Finding::about(self.class, rule, self.entry.offset_of(node), path, message));
     }
 }
 

@@ -27,19 +27,3 @@ pub(crate) fn spec(class: &Class, spec: &MountSpec, load: Option<Load>, findings
         calls::review(class, spec, load, findings);
     }
 }
-
-fn finding(
-    rule: Rule,
-    class: &Class,
-    offset: usize,
-    path: impl Into<String>,
-    message: impl Into<String>,
-) -> Finding {
-    Finding {
-        rule,
-        offset,
-        class: class.name().map(str::to_owned),
-        path: path.into(),
-        message: message.into(),
-    }
-}

@@ -2,7 +2,7 @@
 
 use crate::{parameters::PARAMETERS, spec::misspelling::nearest, tools::class::Class};
 
-use super::{Finding, Rule, finding};
+use super::{Finding, Rule};
 
 pub(super) fn review(class: &Class, findings: &mut Vec<Finding>) {
     for (key, value) in class.parameters() {
@@ -14,16 +14,16 @@ pub(super) fn review(class: &Class, findings: &mut Vec<Finding>) {
                 Some(known) => format!("is unknown, and has no effect; did you mean {known}?"),
                 None => "is unknown, and has no effect".to_owned(),
             };
-            findings.push(finding(Rule::UnknownParameter, class, offset, name, message));
+            findings.push(Finding::about(class, Rule::UnknownParameter, offset, name, message));
         }
         let is_on = value.scalar().is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
         if name == "usePodIdentity" && is_on {
             let message = "Azure has retired AAD pod identity; use workload identity instead";
-            findings.push(finding(Rule::DeprecatedIdentity, class, offset, name, message));
+            findings.push(Finding::about(class, Rule::DeprecatedIdentity, offset, name, message));
         }
         if name == "tenantId" && class.parameters().iter().any(|(key, _)| key.scalar() == Some("tenantID")) {
             let message = "has no effect, since tenantID is set as well; remove one of them";
-            findings.push(finding(Rule::HiddenParameter, class, offset, name, message));
+            findings.push(Finding::about(class, Rule::HiddenParameter, offset, name, message));
         }
     }
 }

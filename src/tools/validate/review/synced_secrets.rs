@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-use super::{Finding, Rule, finding};
+use super::{Finding, Rule};
 
 pub(super) fn review(class: &Class, spec: &MountSpec, findings: &mut Vec<Finding>) {
     let found = spec.finds.iter().map(files::of_found);
@@ -27,12 +27,12 @@ pub(super) fn review(class: &Class, spec: &MountSpec, findings: &mut Vec<Finding
                     "{name} is no file of this class, so the Secret cannot be made; {}",
                     suggestion(name, &files)
                 );
-                findings.push(finding(Rule::NoSuchFile, class, node.span.start, path, message));
+                findings.push(Finding::about(class, Rule::NoSuchFile, node.span.start, path, message));
             } else if matching.all(|file| file.may_miss) {
                 let message = format!(
                     "{name} may be absent, and then the Secret is not updated any more; give the object a default"
                 );
-                findings.push(finding(Rule::OptionalFile, class, node.span.start, path, message));
+                findings.push(Finding::about(class, Rule::OptionalFile, node.span.start, path, message));
             }
         }
     }
