@@ -11,6 +11,8 @@ use std::{
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::one_shard;
+
 /// The most names that are kept while they are not in use.
 const MAX_NAMES: usize = 100;
 
@@ -57,8 +59,7 @@ pub(crate) struct Permit {
 impl PermitsByName {
     /// Creates this many permits, of which one name gets `of_each` at most.
     pub(crate) fn new(all: usize, of_each: usize) -> Self {
-        let hasher = DefaultHashBuilder::default();
-        let names = Cache::with(MAX_NAMES, MAX_NAMES as u64, UnitWeighter, hasher, KeepsThoseInUse);
+        let names = one_shard::with_lifecycle(MAX_NAMES, MAX_NAMES as u64, UnitWeighter, KeepsThoseInUse);
         Self { all: Permits::new(limited(all)), of_each: limited(of_each), names: Arc::new(names) }
     }
 

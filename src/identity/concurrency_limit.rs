@@ -17,16 +17,35 @@ const MAX_REQUESTS_OF_TENANT: usize = 16;
 /// The most concurrent token requests to one host: three tenants that hang leave connections for the others.
 const MAX_REQUESTS: usize = 64;
 
+/// The most concurrent token requests to IMDS, which answers 429 to more
+/// (<https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#rate-limiting>). The path is the same
+/// for all identities.
+const MAX_REQUESTS_OF_IMDS: usize = 5;
+
 /// The most hosts with a limit of their own.
 const MAX_HOSTS: usize = 100;
 
 /// Permits for each host, so that a host that hangs does not delay the others, nor a tenant the others of its host.
 #[derive(Clone)]
-pub(super) struct ConcurrencyLimit(Arc<Cache<String, PermitsByName>>);
+pub(super) struct ConcurrencyLimit {
+    hosts: Arc<Cache<String, PermitsByName>>,
+    all: usize,
+    of_tenant: usize,
+}
 
 impl ConcurrencyLimit {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(one_shard::of_items(MAX_HOSTS)))
+    /// Creates the limit of hosts that know tenants.
+    pub(super) fn of_entra() -> Self {
+        Self::new(MAX_REQUESTS, MAX_REQUESTS_OF_TENANT)
+    }
+
+    /// Creates the limit of the node's IMDS.
+    pub(super) fn of_imds() -> Self {
+        Self::new(MAX_REQUESTS_OF_IMDS, MAX_REQUESTS_OF_IMDS)
+    }
+
+    fn new(all: usize, of_tenant: usize) -> Self {
+        Self { hosts: Arc::new(one_shard::of_items(MAX_HOSTS)), all, of_tenant }
     }
 
     /// Returns the pipeline policy that each token request passes. `sent_to` is the host and port of a transport that
@@ -36,8 +55,8 @@ impl ConcurrencyLimit {
     }
 
     fn of(&self, host: &str) -> PermitsByName {
-        let make = || Ok::<_, Infallible>(PermitsByName::new(MAX_REQUESTS, MAX_REQUESTS_OF_TENANT));
-        let Ok(permits) = self.0.get_or_insert_with(host, make);
+        let make = || Ok::<_, Infallible>(PermitsByName::new(self.all, self.of_tenant));
+        let Ok(permits) = self.hosts.get_or_insert_with(host, make);
         permits
     }
 }

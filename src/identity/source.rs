@@ -39,7 +39,7 @@ impl Sources {
         token_proxy: TokenProxySettings,
         computations: Computations,
     ) -> Self {
-        let concurrency = ConcurrencyLimit::new();
+        let concurrency = ConcurrencyLimit::of_entra();
         let options = |upstream, sent_to| {
             let mut options = clients.client_options(upstream);
             // Above the policy that counts requests: a request that waits is not sent yet.
@@ -53,6 +53,7 @@ impl Sources {
         let nmi = clients.client_options(Upstream::Node);
         let mut imds = nmi.clone();
         imds.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
+        imds.per_try_policies.insert(0, ConcurrencyLimit::of_imds().policy(None));
         let token_proxy = Arc::new(TokenProxy::new(token_proxy, &clients.transports));
         Self {
             entra: options(Upstream::Entra, None),

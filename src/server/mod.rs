@@ -38,8 +38,9 @@ use self::{
     socket::{Listener, SocketFile},
 };
 
-/// How long connections may take to close after the last mount has ended.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+/// How long connections may take to close after the last mount has ended. A driver without CPU time takes its answer
+/// late, and one that breaks off is `Unavailable`: docs/errors.md.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// Serves mounts and gRPC health until `shutdown`, then lets running mounts finish.
 ///

@@ -329,15 +329,17 @@ async fn a_tenant_for_which_entra_hangs_does_not_delay_another() {
     let provider = Provider::start_over_changed(&azure, azure.transports_with(timeouts), |_| {});
     // The vault has then accepted a token, so that as many mounts run as one vault may have.
     provider.driver().mount(&service_principal()).await.unwrap();
-    let tenant = "99999999-2222-3333-4444-555555555555";
-    let hanging = Route::service(Service::Entra).path_prefix(&format!("/{tenant}/"));
+    // In any case of letters it is one tenant.
+    let tenants = ["abcdefab-2222-3333-4444-555555555555", "ABCDEFAB-2222-3333-4444-555555555555"];
+    let is_hanging = |path: &str| path.to_ascii_lowercase().starts_with("/abcdefab-");
+    let hanging = Route::service(Service::Entra).matching(move |head| is_hanging(&head.path));
     azure.faults().inject(hanging.clone(), Fault::Hang);
     // More than the 16 token requests that may be sent for one tenant at once.
     let mounts: Vec<_> = (0..20)
         .map(|pod| {
             let client = format!("eeeeeeee-0000-0000-0000-{pod:012}");
-            let call =
-                MountCall::of(OBJECTS).workload(&azure).with("clientID", &client).with("tenantId", tenant);
+            let call = MountCall::of(OBJECTS).workload(&azure).with("clientID", &client);
+            let call = call.with("tenantId", tenants[pod % 2]);
             let (driver, call) = (provider.driver(), call.of_another_pod());
             tokio::spawn(async move { driver.mount(&call).await.map(drop) })
         })
@@ -346,6 +348,29 @@ async fn a_tenant_for_which_entra_hangs_does_not_delay_another() {
     provider.driver().mount(&MountCall::of(OBJECTS).workload(&azure)).await.unwrap();
     // If the other tenant's request had waited for one of them, the others would have been sent by now.
     assert_eq!(azure.journal().count(&hanging), 16);
+    mounts.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// IMDS answers 429 to more, and pods can name any number of identities.
+#[tokio::test]
+async fn imds_gets_five_token_requests_at_once() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let provider = Provider::start(&azure);
+    provider.driver().mount(&service_principal()).await.unwrap();
+    let imds = Route::service(Service::Imds);
+    azure.faults().inject(imds.clone(), Fault::Hang);
+    let mounts: Vec<_> = (0..12)
+        .map(|pod| {
+            let identity = format!("eeeeeeee-0000-0000-0000-{pod:012}");
+            let call = MountCall::of(OBJECTS).with("useVMManagedIdentity", "true");
+            let call = call.with("userAssignedIdentityID", &identity).of_another_pod();
+            let driver = provider.driver();
+            tokio::spawn(async move { driver.mount(&call).await.map(drop) })
+        })
+        .collect();
+    azure.journal().wait_for_route(5, &imds).await;
+    provider.driver().mount(&MountCall::of(OBJECTS).workload(&azure)).await.unwrap();
+    assert_eq!(azure.journal().count(&imds), 5);
     mounts.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
