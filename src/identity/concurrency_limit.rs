@@ -25,7 +25,8 @@ const MAX_REQUESTS_OF_IMDS: usize = 5;
 /// The most hosts with a limit of their own.
 const MAX_HOSTS: usize = 100;
 
-/// Permits for each host, so that a host that hangs does not delay the others, nor a tenant the others of its host.
+/// Permits for each host, so that a host that hangs does not delay the others, nor a tenant the others of its host. IMDS
+/// knows no tenants.
 #[derive(Clone)]
 pub(super) struct ConcurrencyLimit {
     hosts: Arc<Cache<String, PermitsByName>>,
@@ -77,7 +78,7 @@ struct ConcurrencyLimitPolicy {
 impl Policy for ConcurrencyLimitPolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let host = self.sent_to.as_deref().unwrap_or(request.url().authority());
-        // The path begins with the tenant, in any case of letters, and is otherwise the same for all.
+        // Entra's path begins with the tenant, in any case of letters, and is otherwise the same for all.
         let tenant = self.limit.of(host).of(&request.url().path().to_ascii_lowercase().into());
         let _permit = tenant.acquire().await;
         below(ctx, request, next).await

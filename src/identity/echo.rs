@@ -48,10 +48,7 @@ fn without_proofs(form: &[u8], answer: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         if proof.len() < SHORTEST {
             continue;
         }
-        let in_form: String = form_urlencoded::byte_serialize(proof.as_bytes()).collect();
-        let in_json = serde_json::to_string(&*proof).unwrap_or_default();
-        let spellings = [&*proof, &in_form, in_json.trim_matches('"')];
-        for spelling in spellings {
+        for spelling in spellings(proof) {
             let text = cleaned.as_deref().map_or(answer, Vec::as_slice);
             if let Cow::Owned(replaced) = without(text, spelling.as_bytes()) {
                 cleaned = Some(Zeroizing::new(replaced));
@@ -59,6 +56,32 @@ fn without_proofs(form: &[u8], answer: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         }
     }
     cleaned
+}
+
+/// Returns the proof as it is, in JSON, and as forms and URLs have it, with either case of hexadecimal digits.
+fn spellings(proof: Zeroizing<String>) -> Vec<Zeroizing<String>> {
+    let in_json = Zeroizing::new(serde_json::to_string(&*proof).unwrap_or_default());
+    let in_json = in_json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
+    let mut spellings = vec![Zeroizing::new(in_json.to_owned())];
+    let in_form: String = form_urlencoded::byte_serialize(proof.as_bytes()).collect();
+    for in_form in [Zeroizing::new(in_form.replace('+', "%20")), Zeroizing::new(in_form)] {
+        spellings.push(Zeroizing::new(with_lower_digits(&in_form)));
+        spellings.push(in_form);
+    }
+    spellings.push(proof);
+    spellings.retain(|spelling| !spelling.is_empty());
+    spellings
+}
+
+/// Returns the text with the digits of `%7E` in lower case.
+fn with_lower_digits(text: &str) -> String {
+    let mut digits = 0_u8;
+    let lower = |character: char| {
+        let is_digit = digits > 0;
+        digits = if character == '%' { 2 } else { digits.saturating_sub(1) };
+        if is_digit { character.to_ascii_lowercase() } else { character }
+    };
+    text.chars().map(lower).collect()
 }
 
 /// Replaces each occurrence of `secret`.
@@ -88,11 +111,15 @@ mod tests {
             (r#"{"error":"a+b\" canary, c-1"}"#, r#"{"error":"(removed), c-1"}"#),
             ("client_id=c-1&client_secret=a%2Bb%22+canary&x", "client_id=c-1&client_secret=(removed)&x"),
             (r#"<p>a+b" canary</p>a+b" canary"#, "<p>(removed)</p>(removed)"),
+            ("client_secret=a%2bb%22%20canary&x", "client_secret=(removed)&x"),
             ("not eyJ.canary.x but", "not (removed) but"),
         ] {
             let cleaned = without_proofs(form, answer.as_bytes()).expect(answer);
             assert_eq!(std::str::from_utf8(&cleaned), Ok(expected));
         }
+        let cleaned =
+            without_proofs(b"client_secret=canary%22", br#"{"error":"canary\""}"#).expect("it is there");
+        assert_eq!(*cleaned, br#"{"error":"(removed)"}"#);
         assert_eq!(without_proofs(form, br#"{"access_token":"canary"}"#), None);
         assert_eq!(without_proofs(b"client_secret=error", b"error"), None, "too short to be one");
     }

@@ -46,7 +46,8 @@ impl Sources {
             options.per_try_policies.insert(0, concurrency.policy(sent_to));
             options.per_call_policies.insert(0, Arc::new(ErrorStatusPolicy));
             options.per_call_policies.push(Arc::new(MoreClaimsPolicy));
-            options.per_call_policies.push(Arc::new(EchoPolicy));
+            // Below the policy that makes an error of an answer.
+            options.per_try_policies.push(Arc::new(EchoPolicy));
             options.per_call_policies.insert(0, Arc::new(TokenResponsePolicy));
             options
         };

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,8 +21,8 @@ use crate::spec::object::ObjectType;
 /// The most objects whose expiry is known. Beyond them, those that expire last are forgotten.
 const MAX_OBJECTS: usize = 1_000;
 
-/// How long an expiry counts after the object was mounted. A pod that has gone would otherwise keep that of an object
-/// which was renewed since.
+/// How long an expiry counts after the object was mounted, where pods are republished. One that has gone would otherwise
+/// keep that of an object which was renewed since. A pod that is never republished has the object until it ends.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A gauge of expiries. Clones share it.
@@ -30,6 +33,8 @@ struct Inner {
     by_name: bool,
     gauge: IntGaugeVec,
     objects: Mutex<HashMap<ExpiringObject, Expiry>>,
+    /// True once a volume was republished.
+    rotates: AtomicBool,
 }
 
 /// The expiry of an object, as it was mounted last.
@@ -59,7 +64,12 @@ impl ExpiryGauge {
         let labels: &[&str] =
             if by_name { &["vault", "object_type", "object_name"] } else { &["vault", "object_type"] };
         let gauge = IntGaugeVec::new(options, labels).expect("names of metrics and labels are constants");
-        Self(Arc::new(Inner { by_name, gauge, objects: Mutex::default() }))
+        Self(Arc::new(Inner { by_name, gauge, objects: Mutex::default(), rotates: AtomicBool::new(false) }))
+    }
+
+    /// Records that volumes are republished.
+    pub(super) fn rotates(&self) {
+        self.0.rotates.store(true, Ordering::Relaxed);
     }
 
     /// Records the expiry of an object that was mounted; `None` if it does not expire.
@@ -87,10 +97,12 @@ impl Collector for ExpiryGauge {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let Inner { by_name, gauge, objects } = &*self.0;
+        let Inner { by_name, gauge, objects, rotates } = &*self.0;
         // Held until the end, so that a concurrent scrape sees whole values.
         let mut objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
-        objects.retain(|_, expiry| expiry.mounted.elapsed() < MAX_AGE);
+        if rotates.load(Ordering::Relaxed) {
+            objects.retain(|_, expiry| expiry.mounted.elapsed() < MAX_AGE);
+        }
         let mut earliest: HashMap<(&str, ObjectType, &str), i64> = HashMap::new();
         for (object, Expiry { at: expires, .. }) in objects.iter() {
             let name = if *by_name { object.name.as_str() } else { "" };
@@ -125,6 +137,10 @@ mod tests {
     async fn a_certificate_that_no_pod_mounts_any_more_is_forgotten_after_a_day() {
         let gauge = ExpiryGauge::new(false);
         gauge.record(certificate("moved"), Some(1_000));
+        tokio::time::advance(2 * MAX_AGE).await;
+        assert_eq!(values(&gauge), [1_000.0], "without rotation its pod has it until it ends");
+        gauge.record(certificate("moved"), Some(1_000));
+        gauge.rotates();
         gauge.record(certificate("mounted"), Some(2_000));
         tokio::time::advance(MAX_AGE / 2).await;
         gauge.record(certificate("mounted"), Some(2_000));

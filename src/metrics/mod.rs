@@ -155,6 +155,11 @@ impl Metrics {
         self.0.expiries.record(ExpiringObject { vault, object_type, name: name.to_owned() }, expires);
     }
 
+    /// Records that volumes are republished: the driver's rotation is on.
+    pub fn rotates(&self) {
+        self.0.expiries.rotates();
+    }
+
     /// Counts a mount as waiting in the queue until the guard is dropped.
     pub fn waiting(&self) -> MountInFlight {
         self.0.mounts_waiting.inc();

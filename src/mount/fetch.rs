@@ -276,6 +276,9 @@ impl Reads<'_> {
     async fn chosen(&self, object: &ObjectSpec, choice: VersionChoice) -> Fetched {
         let newest = self.version(object, None).await;
         match &newest.bundle {
+            Ok(bundle) if versions::chooses_disabled(choice, &bundle.properties().lifecycle, self.now) => {
+                return Err(ObjectError::ChosenDisabled);
+            }
             Ok(bundle) if versions::admits(choice, &bundle.properties().lifecycle, self.now) => {
                 return Ok(Versions::Single(newest));
             }

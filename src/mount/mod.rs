@@ -167,7 +167,7 @@ impl Mounter {
             mounted.left_out.clear();
         }
         let served = volume.map(|volume| (self.served.clone(), volume));
-        Ok(Mounted { volume: mounted, receipt: Receipt { served, _memory: memory.take() } })
+        Ok(Mounted { volume: mounted, kind, receipt: Receipt { served, _memory: memory.take() } })
     }
 
     /// Returns the time limit of one mount.

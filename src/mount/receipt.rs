@@ -1,5 +1,7 @@
 //! What happens once a volume has reached its caller.
 
+use crate::spec::mount_kind::MountKind;
+
 use super::{
     Volume,
     memory::LargeVolumePermit,
@@ -11,6 +13,8 @@ use super::{
 pub struct Mounted {
     /// The files and versions.
     pub volume: Volume,
+    /// Whether the pod had the volume before.
+    pub kind: MountKind,
     /// Keep it until the volume has been sent.
     pub receipt: Receipt,
 }

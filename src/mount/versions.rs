@@ -59,13 +59,22 @@ pub(super) fn admits(choice: VersionChoice, lifecycle: &Lifecycle, now: OffsetDa
     let is_enabled = lifecycle.enabled != Some(false);
     is_in_time
         && match choice.policy {
-            // Compat: a plain entry mounts a disabled certificate or key.
-            VersionPolicy::Latest => is_enabled || choice.not_after.is_none(),
+            VersionPolicy::Latest => true,
             VersionPolicy::LatestEnabled => is_enabled,
             VersionPolicy::LatestValid => {
                 is_enabled && is_valid(lifecycle.not_before, lifecycle.expires, now)
             }
         }
+}
+
+/// Returns whether the newest version, which could be read, is the chosen one and disabled.
+///
+/// Compat: without `objectNotAfter` a disabled certificate or key is mounted.
+pub(super) fn chooses_disabled(choice: VersionChoice, lifecycle: &Lifecycle, now: OffsetDateTime) -> bool {
+    choice.policy == VersionPolicy::Latest
+        && choice.not_after.is_some()
+        && lifecycle.enabled == Some(false)
+        && admits(choice, lifecycle, now)
 }
 
 /// Returns whether another version may fit although the newest cannot be read.
@@ -246,7 +255,10 @@ mod tests {
             );
         }
         let chosen = choice(Latest, Some("1970-01-01T00:00:20Z"));
-        assert!(!admits(chosen, &disabled, at(35)), "it fails as disabled");
+        assert!(chooses_disabled(chosen, &disabled, at(35)));
+        let too_early = choice(Latest, Some("1970-01-01T00:00:19Z"));
+        assert!(!chooses_disabled(too_early, &disabled, at(35)), "an older one is chosen");
+        assert!(!chooses_disabled(choice(Latest, None), &disabled, at(35)));
         let unknown = Lifecycle::default();
         assert!(!admits(choice(Latest, Some("2100-01-01T00:00Z")), &unknown, at(0)));
         assert!(admits(choice(LatestValid, None), &unknown, at(0)));

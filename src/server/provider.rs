@@ -15,7 +15,7 @@ use crate::{
         File, MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse,
         csi_driver_provider_server::CsiDriverProvider,
     },
-    spec::MountSpec,
+    spec::{MountSpec, mount_kind::MountKind},
 };
 
 use super::{
@@ -107,7 +107,7 @@ impl Provider {
         deadline: Deadline,
     ) -> Result<Response<MountResponse>, Status> {
         let mounted = self.mounter.mount(spec, target_path, began, deadline).await;
-        let Mounted { volume, receipt } = mounted.map_err(|error| {
+        let Mounted { volume, kind, receipt } = mounted.map_err(|error| {
             let Failed { code, status, details: LogDetails { all, request_ids, seen } } =
                 status::from_mount(&error);
             self.metrics.failure(code);
@@ -135,6 +135,9 @@ impl Provider {
             tracing::warn!(
                 objects = ?listed(objects, Names::UpTo(MAX_NAMED)), "mounted objects that are not valid at this time"
             );
+        }
+        if kind == MountKind::Republish {
+            self.metrics.rotates();
         }
         for Expiry { vault, object_type, name, expires } in &volume.validity.expiries {
             self.metrics.expires(vault, *object_type, name, *expires);

@@ -142,10 +142,12 @@ async fn a_client_secret_that_a_gateway_repeats_is_not_in_the_message() {
     let azure = Azure::with_secrets(&[("db-password", "x")]).await;
     let provider = Provider::start(&azure);
     let said = "cannot parse client_id=dddddddd-0000-0000-0000-000000000003&client_secret=canary%2Bcanary";
-    for (code, what) in [(400, "error_description"), (200, "error_description")] {
-        let body =
-            json!({ "error": "invalid_request", what: format!("{said} or canary+canary") }).to_string();
-        let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    // The last one is put off for longer than a mount waits.
+    for (code, wait) in [(400, None), (200, None), (503, Some("3600"))] {
+        let description = format!("{said} or canary+canary");
+        let body = json!({ "error": "invalid_request", "error_description": description }).to_string();
+        let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        headers.extend(wait.map(|wait| ("Retry-After".to_owned(), wait.to_owned())));
         azure.faults().clear();
         azure.faults().inject(Route::token_endpoint(), Fault::Answer { code, headers, body });
         let call = MountCall::of(OBJECTS).with_secrets(&[

@@ -21,7 +21,7 @@ const RESERVED: usize = 10;
 const RESERVED_OF_UNAUTHENTICATED: usize = 2;
 
 /// The very last permits, which only namespaces that have [`FEW`] get. Otherwise one namespace that names enough vaults
-/// which hang could take all.
+/// which hang could take all. Of vaults that accepted no token yet they are the reserved ones.
 const LAST: usize = 3;
 
 /// The last permits of a vault, which only namespaces that have [`FEW`] of it get. A pod author can name a vault without
@@ -30,6 +30,8 @@ const RESERVED_FOR_NAMESPACES: usize = 10;
 
 /// A namespace with fewer permits than this, of a vault or of all, has few.
 const FEW: usize = 5;
+
+const STANDINGS: [VaultStanding; 2] = [VaultStanding::Authenticated, VaultStanding::Unauthenticated];
 
 /// The number of a mount in order of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,8 +46,8 @@ pub(super) struct Ticket(u64);
 /// of a vault, are for namespaces that have few.
 ///
 /// Mounts of the same vaults and namespace have a queue together. One of several vaults counts for each of them. Of the
-/// mounts that may run, that of the namespace with the fewest permits goes first, whatever vaults it names, and of several
-/// the oldest.
+/// mounts that may run, that of the namespace with the fewest permits of vaults of this standing goes first, and of
+/// several the oldest.
 #[derive(Default)]
 pub(super) struct Permits {
     queues: HashMap<Arc<QueueKey>, Queue>,
@@ -152,7 +154,7 @@ impl Permits {
                 .map(|(ticket, (key, kind))| (self.held(key, standing), *ticket, standing, key, *kind));
             found.min_by_key(|(held, ticket, ..)| (*held, *ticket))
         };
-        let [one, other] = [VaultStanding::Authenticated, VaultStanding::Unauthenticated].map(startable);
+        let [one, other] = STANDINGS.map(startable);
         let found = one.into_iter().chain(other).min_by_key(|(held, ticket, ..)| (*held, *ticket));
         let (_, ticket, standing, key, kind) = found?;
         let key = key.clone();
@@ -177,7 +179,8 @@ impl Permits {
     fn may_start(&self, key: &QueueKey, kind: MountKind) -> bool {
         let Some(queue) = self.queues.get(key) else { return false };
         let (free, reserved) = (self.free(queue.standing), reserved(queue.standing));
-        let last = if self.held(key, queue.standing) < FEW { 0 } else { LAST.min(reserved) };
+        let held: usize = STANDINGS.map(|standing| self.held(key, standing)).iter().sum();
+        let last = if held < FEW { 0 } else { LAST.min(reserved) };
         key.vaults.iter().all(|vault| {
             let Some(running) = self.vaults.get(vault) else { return free > last };
             let for_others = match queue.standing {

@@ -84,12 +84,15 @@ impl AccessRecord {
     /// since the read was sent at `asked`.
     pub(super) fn read(&self, object: ReadObject, asked: Instant, store: impl FnOnce()) {
         let _storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = self.refused.get(&object.access).max(self.absent.get(&object.in_vault()));
-        if refused.is_some_and(|refused| asked <= refused) {
+        let is_before = |moment: Option<Instant>| moment.is_some_and(|moment| asked <= moment);
+        if is_before(self.refused.get(&object.access)) {
             return;
         }
+        let is_gone = is_before(self.absent.get(&object.in_vault()));
         let _: Result<(), Infallible> = self.read.get_or_insert_with(&object, || Ok(()));
-        store();
+        if !is_gone {
+            store();
+        }
     }
 
     /// Records that the vault refused `object` at `now`, and calls `drop_all` if the principal's cached answers must

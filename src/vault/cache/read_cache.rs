@@ -219,7 +219,8 @@ impl ReadCache {
         self.lists.evict_expired(now);
     }
 
-    /// Stores the answer to a read that was sent at `asked`, unless the principal was refused since.
+    /// Stores the answer to a read that was sent at `asked`, unless the principal was refused, or the
+    /// object was absent, since.
     fn store<V: Cacheable>(&self, key: Key, value: &Arc<V>, asked: Instant) {
         let keep = V::keep(&self.settings, &key.request);
         self.access.read(key.object(), asked, || {
@@ -258,9 +259,8 @@ impl ReadCache {
                     || this.version == that.version
                     || this.version.is_none() && !is_missing)
         };
-        // A named version that is missing says nothing of the others.
-        let is_of_object = that.version.is_none() || !is_missing;
-        let gone = is_of_object.then(|| failed.object());
+        // A named version says nothing of the others.
+        let gone = that.version.is_none().then(|| failed.object());
         self.access.absent(gone.as_ref(), Instant::now(), || self.invalidate_where(is_concerned));
     }
 

@@ -11,17 +11,28 @@ struct Node {
     /// In order of arrival.
     waiting: Vec<Mount>,
     running: Vec<Mount>,
+    /// The invented vaults that have accepted a token.
+    accepted: HashSet<String>,
 }
 
 /// The vaults of a mount, separated by blanks, are beside its key.
 type Mount = (Ticket, String, Arc<QueueKey>, MountKind);
 
-/// Returns the standing of a vault by its name.
-fn standing(vault: &str) -> VaultStanding {
-    if vault.starts_with("invented") { VaultStanding::Unauthenticated } else { VaultStanding::Authenticated }
-}
-
 impl Node {
+    /// Returns the standing of vaults by their names, separated by blanks.
+    fn standing(&self, vaults: &str) -> VaultStanding {
+        standing(&self.accepted, vaults.split(' '))
+    }
+
+    /// Lets a vault accept a token, or makes it one that was forgotten.
+    fn toggle(&mut self, vault: &str) {
+        if !self.accepted.remove(vault) {
+            self.accepted.insert(vault.to_owned());
+        }
+        self.permits.update_all(|key| standing(&self.accepted, key.vaults()));
+        self.start();
+    }
+
     /// Starts this many mounts of one namespace, and returns how many run at once.
     fn mount(&mut self, vaults: &str, kind: MountKind, number: usize) -> usize {
         self.mount_in("default", vaults, kind, number)
@@ -31,7 +42,7 @@ impl Node {
         let before = self.running.len();
         for _ in 0..number {
             let key = Arc::new(QueueKey::new(vaults.split(' '), namespace));
-            let ticket = self.permits.enter(&key, kind, standing(vaults));
+            let ticket = self.permits.enter(&key, kind, self.standing(vaults));
             self.waiting.push((ticket, vaults.to_owned(), key, kind));
             self.start();
         }
@@ -47,13 +58,19 @@ impl Node {
     }
 
     fn end(&mut self, (ticket, vaults, key, kind): Mount) {
-        self.permits.leave(&key, kind, ticket, standing(&vaults));
+        let standing = self.standing(&vaults);
+        self.permits.leave(&key, kind, ticket, standing);
         self.start();
     }
 
     fn running(&self, of: impl Fn(&str) -> bool) -> usize {
         self.running.iter().filter(|(_, vault, ..)| of(vault)).count()
     }
+}
+
+fn standing<'a>(accepted: &HashSet<String>, mut vaults: impl Iterator<Item = &'a str>) -> VaultStanding {
+    let is_accepted = |vault: &str| !vault.starts_with("invented") || accepted.contains(vault);
+    if vaults.all(is_accepted) { VaultStanding::Authenticated } else { VaultStanding::Unauthenticated }
 }
 
 use MountKind::{Initial, Republish};
@@ -92,6 +109,7 @@ fn a_namespace_with_any_number_of_vaults_that_hang_leaves_permits_for_others() {
     let mut node = Node::default();
     for number in 0..40 {
         node.mount_in("hostile", &format!("hangs-{number}"), Initial, 200);
+        node.mount_in("hostile", &format!("invented-{number}"), Initial, 200);
     }
     assert_eq!(node.running.len(), MAX_MOUNTS - LAST);
     assert_eq!(node.mount_in("honest", "healthy", Initial, 1), 1);
@@ -209,7 +227,7 @@ proptest! {
     #[test]
     fn permits_are_never_lost_and_never_exceeded(
         steps in proptest::collection::vec(
-            (0..6_usize, 0..3_usize, any::<bool>(), any::<prop::sample::Index>(), 0..3_u8),
+            (0..6_usize, 0..3_usize, any::<bool>(), any::<prop::sample::Index>(), 0..8_u8),
             1..600,
         )
     ) {
@@ -217,25 +235,29 @@ proptest! {
         for (vault, namespace, republish, which, step) in steps {
             let vault = ["a", "b", "c", "a b", "invented-a", "invented-b c"][vault];
             match step {
-                0 if !node.running.is_empty() => {
+                0 | 1 if !node.running.is_empty() => {
                     let ended = node.running.remove(which.index(node.running.len()));
                     node.end(ended);
                 }
-                1 if !node.waiting.is_empty() => {
+                2 | 3 if !node.waiting.is_empty() => {
                     let gone = node.waiting.remove(which.index(node.waiting.len()));
                     node.end(gone);
                 }
+                4 => node.toggle(if republish { "invented-a" } else { "invented-b" }),
                 _ => {
                     let kind = if republish { Republish } else { Initial };
                     node.mount_in(["x", "y", "z"][namespace], vault, kind, 7);
                 }
             }
-            let unauthenticated = node.running(|vault| standing(vault) == VaultStanding::Unauthenticated);
             prop_assert!(node.running.len() <= MAX_MOUNTS);
-            prop_assert!(unauthenticated <= MAX_MOUNTS_OF_UNAUTHENTICATED);
+            for standing in STANDINGS {
+                let running = node.running(|vaults| node.standing(vaults) == standing);
+                let of_namespaces: usize = node.permits.namespaces[standing as usize].values().sum();
+                prop_assert_eq!((running, running), (node.permits.running[standing as usize], of_namespaces));
+            }
             let waiting: HashSet<_> = node.waiting.iter().map(|(_, vault, key, kind)| (vault, key, *kind as usize)).collect();
             for (vault, key, kind) in waiting {
-                let is_free = node.permits.free(standing(vault)) > 0;
+                let is_free = node.permits.free(node.standing(vault)) > 0;
                 let kind = [Initial, Republish][kind];
                 prop_assert!(!is_free || !node.permits.may_start(key, kind), "{vault} waits for nothing");
             }
