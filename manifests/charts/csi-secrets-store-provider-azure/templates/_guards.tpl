@@ -138,8 +138,8 @@ ignores both where the type is OnDelete. */}}
 {{- end -}}
 {{- end -}}
 {{- $timeout := .Values.linux.healthzTimeout | toString -}}
-{{- if and (int .Values.linux.healthzPort) (lt (include "akv.seconds" $timeout | float64) 0.001) -}}
-{{- $problems = append $problems (printf "linux.healthzTimeout: every probe fails with %s, since the provider has no time to answer. Set it to a time such as 5s, or linux.healthzPort to 0 for no probes." $timeout) -}}
+{{- if le (include "akv.seconds" $timeout | float64) 0.0 -}}
+{{- $problems = append $problems (printf "linux.healthzTimeout: the provider rejects %s, since no probe could succeed. Set it to a time such as 5s." $timeout) -}}
 {{- end -}}
 {{- toYaml $problems -}}
 {{- end -}}
