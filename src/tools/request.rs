@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    parameters::{self, MountTexts},
+    parameters::{self, MountTexts, ParametersError},
     proto::MountRequest,
     spec::{
+        MountSpec,
         identity::{BINDING_AUDIENCE, ENTRA_AUDIENCE, ServiceAccountToken},
         sensitive::Sensitive,
     },
@@ -198,9 +199,6 @@ const PERMISSION: &str = "420";
 /// The attribute with the pod's tokens.
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 
-/// The field of problems with the Secret.
-const SECRET: &str = "nodePublishSecretRef";
-
 /// Returns the attribute of one token, as kubelet makes it.
 fn tokens(audience: &str, token: &str) -> Value {
     json!({ audience: { "token": token } }).to_string().into()
@@ -214,23 +212,35 @@ enum Missing {
     Secret,
 }
 
-/// Returns the missing credential. In a mount without it, the provider would report a fault of the cluster, which the
-/// tools have not asked.
+/// Returns the credential that is all that a mount lacks. In a mount without it, the provider would report a fault of the
+/// cluster, which the tools have not asked.
+///
+/// A class with mistakes of its own lacks more than a credential. Its mount fails with all problems in one message.
 fn missing(attributes: &Value, secrets: &str, options: &ClassAndPod, has_token: bool) -> Option<Missing> {
-    if options.client_id.is_none() && has_problem(SECRET, attributes, secrets) {
-        return Some(Missing::Secret);
-    }
-    if !has_problem(TOKENS, attributes, secrets) {
+    if parse(attributes, secrets).is_ok() {
         return None;
     }
-    let suffices = |audience: &&'static str| {
+    // A misspelt parameter may be what selects another identity, so the credential is not what is missing.
+    let suffices = |attributes: &Value, secrets: &str| {
+        parse(attributes, secrets).is_ok_and(|spec| spec.misspellings.is_empty())
+    };
+    let any_secret = json!({ "clientid": "any", "clientsecret": "any" }).to_string();
+    if options.client_id.is_none() && suffices(attributes, &any_secret) {
+        return Some(Missing::Secret);
+    }
+    let token_suffices = |audience: &&'static str| {
         let mut attributes = attributes.clone();
         attributes[TOKENS] = tokens(audience, "any");
-        !has_problem(TOKENS, &attributes, secrets)
+        suffices(&attributes, secrets)
     };
-    let audience = [ENTRA_AUDIENCE, BINDING_AUDIENCE].into_iter().find(suffices)?;
+    let audience = [ENTRA_AUDIENCE, BINDING_AUDIENCE].into_iter().find(token_suffices)?;
     // The provider tells what is wrong with a token that was given.
     (!has_token || audience != options.audience).then_some(Missing::Token(audience))
+}
+
+fn parse(attributes: &Value, secrets: &str) -> Result<MountSpec, ParametersError> {
+    let attributes = attributes.to_string();
+    parameters::parse(MountTexts { attributes: &attributes, secrets, permission: PERMISSION })
 }
 
 /// Returns the options that give a token for this audience. `command` makes one.
@@ -243,14 +253,6 @@ fn for_token(audience: &str, command: &str, options: &ClassAndPod) -> String {
         wanted += "; or --client-secret-file, if the class is for a service principal";
     }
     wanted
-}
-
-/// Returns whether the provider finds a problem in this field.
-fn has_problem(field: &str, attributes: &Value, secrets: &str) -> bool {
-    let attributes = attributes.to_string();
-    let texts = MountTexts { attributes: &attributes, secrets, permission: PERMISSION };
-    let error = parameters::parse(texts).err();
-    error.is_some_and(|error| error.problems().iter().any(|problem| problem.field == field))
 }
 
 /// What a stream of YAML has for a mount.
@@ -378,8 +380,6 @@ mod tests {
             ("useVMManagedIdentity: \"true\"", NONE),
             ("usePodIdentity: \"true\"", NONE),
             ("tenantID: adfs", &["--client-id", ID, "--client-secret-file", "SECRET"]),
-            // Its mistake hides whether it needs a token.
-            ("useVMManagedIdentity: \"maybe\"", NONE),
         ] {
             let built = build_for(parameters, options);
             assert!(built.is_ok_and(|built| built.token.is_none()), "{parameters}");
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn a_credential_that_no_option_gives_is_asked_for_by_its_option() {
         let workload = format!("clientID: {ID}");
-        let (workload, two_mistakes) = (workload.as_str(), format!("{workload}\n    cloudName: MoonCloud"));
+        let workload = workload.as_str();
         let binding = format!("{workload}\n    useAzureTokenProxy: \"true\"");
         let token = |service_account: &str, audience: &str| {
             format!(
@@ -401,8 +401,6 @@ mod tests {
         for (parameters, options, expected) in [
             (workload, NONE, token("SERVICE-ACCOUNT", ENTRA_AUDIENCE)),
             (workload, &["--service-account=app"], token("app", ENTRA_AUDIENCE)),
-            // A mistake in another parameter changes nothing.
-            (two_mistakes.as_str(), NONE, token("SERVICE-ACCOUNT", ENTRA_AUDIENCE)),
             (
                 binding.as_str(),
                 NONE,
@@ -428,6 +426,24 @@ mod tests {
         ] {
             let error = build_for(parameters, options).unwrap_err();
             assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    /// Only a mount shows all problems of a class at once.
+    #[test]
+    fn a_class_with_mistakes_is_mounted_without_a_credential() {
+        let workload = format!("clientID: {ID}\n    ");
+        for parameters in [
+            "useVMManagedIdentity: \"maybe\"",
+            "useVmManagedIdentity: \"true\"",
+            &format!("clientId: {ID}"),
+            "clientID: my-app",
+            &format!("{workload}cloudName: MoonCloud"),
+            &format!("{workload}usePodidentity: \"true\""),
+            "useAzureTokenProxy: \"true\"",
+        ] {
+            let built = build_for(parameters, NONE);
+            assert!(built.as_ref().is_ok_and(|built| built.token.is_none()), "{parameters}: {built:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! SecretProviderClasses in YAML, with the places of their parts.
 
 pub(crate) mod files;
+mod merge;
 pub(crate) mod node;
 pub(crate) mod offsets;
 pub(crate) mod source;
@@ -9,7 +10,7 @@ use std::fmt;
 
 use crate::text::one_line;
 
-use self::node::Node;
+use self::node::{Content, Node};
 
 /// The API group of the driver's classes.
 pub(crate) const GROUP: &str = "secrets-store.csi.x-k8s.io";
@@ -17,7 +18,8 @@ pub(crate) const GROUP: &str = "secrets-store.csi.x-k8s.io";
 /// A SecretProviderClass in a document, not yet checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Class {
-    /// The whole object.
+    /// The whole object, as the API server would keep it: its own merge keys are expanded, and parameters that are null
+    /// are absent.
     pub(crate) node: Node,
 }
 
@@ -30,16 +32,35 @@ impl Class {
     }
 
     /// Returns the classes of a document, and the objects of kind SecretProviderClass that the driver does not read.
-    pub(crate) fn of_any_group(document: Node) -> Vec<Self> {
+    pub(crate) fn of_any_group(mut document: Node) -> Vec<Self> {
+        merge::expand(&mut document);
         let kind = document.get("kind").and_then(Node::scalar).unwrap_or_default();
         if kind == "SecretProviderClass" {
-            return vec![Self { node: document }];
+            return vec![Self::of(document)];
         }
         if !kind.ends_with("List") {
             return Vec::new();
         }
         let items = document.get("items").map(Node::items).unwrap_or_default();
         items.iter().cloned().flat_map(Self::of_any_group).collect()
+    }
+
+    /// Creates the class of an object whose merge keys are expanded at the top.
+    fn of(mut node: Node) -> Self {
+        for field in ["metadata", "spec"] {
+            if let Some(part) = node.get_mut(field) {
+                merge::expand(part);
+            }
+        }
+        if let Some(parameters) = node.get_mut("spec").and_then(|spec| spec.get_mut("parameters")) {
+            merge::expand(parameters);
+            if let Content::Map(entries) = &mut parameters.content {
+                // The API server drops each null that the schema does not allow
+                // (<https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>).
+                entries.retain(|(_, value)| !value.is_null());
+            }
+        }
+        Self { node }
     }
 
     /// Returns whether the object is of the driver's API group.
@@ -130,6 +151,38 @@ mod tests {
         let [three] = &classes(&list)[..] else { panic!("{list}") };
         assert_eq!((three.provider(), three.namespace()), (Some("azure"), Some("web")));
         assert_eq!(three.parameters().len(), 1);
+    }
+
+    #[test]
+    fn a_class_has_what_its_merge_keys_stand_for() {
+        let text = format!(
+            "all: &all {{apiVersion: {GROUP}/v1, kind: SecretProviderClass}}\nmeta: &meta {{name: web, namespace: shop}}\n\
+             other: &other {{provider: azure}}\ncommon: &common {{keyvaultName: lab, clientID: app}}\n<<: *all\n\
+             metadata: {{<<: *meta, name: own}}\nspec: {{<<: *other, parameters: {{<<: *common, clientID: own, objects: ''}}}}\n"
+        );
+        let [class] = &classes(&text)[..] else { panic!("{text}") };
+        assert_eq!(
+            (class.qualified_name().to_string().as_str(), class.provider()),
+            ("shop/own", Some("azure"))
+        );
+        let mut parameters: Vec<(&str, &str)> = class
+            .parameters()
+            .iter()
+            .filter_map(|(key, value)| Some((key.scalar()?, value.scalar()?)))
+            .collect();
+        parameters.sort_unstable();
+        assert_eq!(parameters, [("clientID", "own"), ("keyvaultName", "lab"), ("objects", "")]);
+    }
+
+    #[test]
+    fn a_parameter_that_is_null_is_absent() {
+        let text = format!(
+            "apiVersion: {GROUP}/v1\nkind: SecretProviderClass\ncommon: &common {{cloudName: x, tenantID: x}}\n\
+             spec: {{parameters: {{a: , b: ~, c: null, d: 'null', e: '', cloudName: , <<: *common}}}}\n"
+        );
+        let [class] = &classes(&text)[..] else { panic!("{text}") };
+        let keys: Vec<&str> = class.parameters().iter().filter_map(|(key, _)| key.scalar()).collect();
+        assert_eq!(keys, ["d", "e", "tenantID"]);
     }
 
     #[test]

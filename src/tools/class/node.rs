@@ -49,6 +49,14 @@ impl Node {
         }
     }
 
+    /// Returns whether a YAML reader takes the node as null: it is absent, or an unquoted word for null.
+    pub(crate) fn is_null(&self) -> bool {
+        match &self.content {
+            Content::Scalar { style: ScalarStyle::Plain, value, .. } => NULLS.contains(&value.as_str()),
+            Content::Scalar { .. } | Content::List(_) | Content::Map(_) => false,
+        }
+    }
+
     /// Returns the node as the text that its author probably means: the value of a scalar, and the YAML of a list or map.
     pub(crate) fn to_text(&self) -> String {
         self.scalar().map_or_else(|| self.flow(), str::to_owned)
@@ -58,8 +66,8 @@ impl Node {
     fn flow(&self) -> String {
         match &self.content {
             Content::Scalar { value, .. } if value.is_empty() && !self.is_text() => "null".to_owned(),
-            // Without characters that mean something within a list or map.
-            Content::Scalar { value, .. } if !self.is_text() && value.bytes().all(is_plain) => value.clone(),
+            // No number, boolean or null has a character that means something within a list or map.
+            Content::Scalar { value, .. } if !self.is_text() => value.clone(),
             // JSON's notation of a text is one of YAML's.
             Content::Scalar { value, .. } => serde_json::Value::from(value.as_str()).to_string(),
             Content::List(items) => {
@@ -99,19 +107,53 @@ impl Node {
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|(_, value)| value)
     }
+
+    /// Returns the value of the first entry with this key, to change it.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        let Content::Map(entries) = &mut self.content else { return None };
+        entries.iter_mut().find(|(name, _)| name.scalar() == Some(key)).map(|(_, value)| value)
+    }
 }
 
-/// Returns whether kubectl's YAML reader takes a plain scalar as a number, a boolean or null (YAML 1.1).
+/// Returns whether kubectl's YAML reader takes a plain scalar as a number, a boolean or null. It takes a timestamp as a
+/// text (<https://github.com/kubernetes-sigs/yaml/blob/master/goyaml.v2/resolve.go>).
 fn is_typed(value: &str) -> bool {
-    const WORDS: [&str; 11] = ["", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n"];
-    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
-        || value.parse::<f64>().is_ok()
-        || ["0x", "0o", "0b"].iter().any(|prefix| value.starts_with(prefix))
+    NULLS.contains(&value) || BOOLEANS.contains(&value) || SPECIAL_FLOATS.contains(&value) || is_number(value)
 }
 
-/// Returns whether a byte is one of numbers, booleans and null.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+-._~".contains(&byte)
+const NULLS: [&str; 5] = ["", "~", "null", "Null", "NULL"];
+
+const BOOLEANS: [&str; 22] = [
+    "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "n", "N", "no", "No", "NO",
+    "false", "False", "FALSE", "off", "Off", "OFF",
+];
+
+const SPECIAL_FLOATS: [&str; 12] =
+    [".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF"];
+
+fn is_number(value: &str) -> bool {
+    if !value.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
+        return false;
+    }
+    let value = value.replace('_', "");
+    let unsigned = value.strip_prefix(['+', '-']).unwrap_or(&value);
+    match unsigned.get(..2).map(str::to_ascii_lowercase).as_deref() {
+        Some("0x") => is_integer(&unsigned[2..], 16),
+        Some("0o") => is_integer(&unsigned[2..], 8),
+        Some("0b") => is_integer(&unsigned[2..], 2),
+        _ => is_decimal(&value),
+    }
+}
+
+fn is_integer(digits: &str, radix: u32) -> bool {
+    !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix))
+}
+
+/// Returns whether a value is a decimal integer or float.
+fn is_decimal(value: &str) -> bool {
+    // Rust also parses words such as `infinity`, and rounds to infinity what Go refuses and so takes as a text.
+    value.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte))
+        && value.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 /// An iterator over the documents of a YAML text. It ends at the first syntax error.
@@ -311,7 +353,7 @@ mod tests {
         for (value, expected) in [
             ("true", "true"),
             ("'a: b'", "a: b"),
-            ("[a, 0600, \"true\", ~, 0x]", r#"["a", 0600, "true", ~, 0x]"#),
+            ("[a, 0600, \"true\", ~, 0x1, .inf]", r#"["a", 0600, "true", ~, 0x1, .inf]"#),
             ("{array: [{k: 'v, \"w\"', on: false}]}", r#"{"array": [{"k": "v, \"w\"", on: false}]}"#),
             ("\n  - |\n    k: v\n  - 0x, b]", r#"["k: v\n", "0x, b]"]"#),
         ] {
@@ -324,11 +366,35 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_booleans_are_no_texts() {
-        for (value, text) in
-            [("yes", false), ("0644", false), ("\"0644\"", true), ("web", true), ("1e3", false)]
-        {
-            assert_eq!(one(&format!("a: {value}")).get("a").unwrap().is_text(), text, "{value}");
+    fn plain_scalars_have_the_types_that_kubectl_gives_them() {
+        let is_text = |value: &str| one(&format!("a: {value}")).get("a").unwrap().is_text();
+        let words = "~ null Null NULL yes No ON off y N True FALSE";
+        let integers = "0 0644 08 +1 -1 1_000 0x1F 0X1f -0x1f 0x_1f 0o17 0b101 -0b1_0";
+        let floats = "1e3 1. .5 -.5 +1.5E-3 1_0.5 .inf -.INF +.Inf .nan .NaN";
+        for typed in [words, integers, floats].into_iter().flat_map(|values| values.split(' ')).chain([""]) {
+            assert!(!is_text(typed), "{typed}");
+        }
+        let words = "web \"0644\" '~' yEs nULL tRUE infinity inf -inf nan NaN +.nan .iNF 2026-01-02 2026-01-02T03:04:05Z";
+        let ids = "0b1c2d3e-0000-4000-8000-000000000002 0x1c2d3e-0000-4000-8000-000000000002 \
+                   12345678-0000-4000-8000-000000000002 1e345678-0000-4000-8000-000000000002";
+        let numbers = "0x 0o 0b 0b12 0o8 0xg 0x1.8p3 1e 1e999 1.2.3 1-2 _1 e3 . + \u{661}";
+        for text in [words, ids, numbers].into_iter().flat_map(|values| values.split(' ')) {
+            assert!(is_text(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_an_unquoted_null_is_null() {
+        for (value, is_null) in [
+            ("", true),
+            ("~", true),
+            ("null", true),
+            ("''", false),
+            ("'null'", false),
+            ("[]", false),
+            ("no", false),
+        ] {
+            assert_eq!(one(&format!("a: {value}")).get("a").unwrap().is_null(), is_null, "{value}");
         }
     }
 }

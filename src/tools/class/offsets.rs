@@ -59,7 +59,8 @@ impl OffsetMap {
             runs.push(Run { value: run.value, source: outer.source(run.source) });
             let end =
                 self.runs.get(index + 1).map_or(usize::MAX, |next| run.source + (next.value - run.value));
-            let breaks = outer.runs.iter().filter(|outer| run.source < outer.value && outer.value < end);
+            let first = outer.runs.partition_point(|outer| outer.value <= run.source);
+            let breaks = outer.runs[first..].iter().take_while(|outer| outer.value < end);
             runs.extend(
                 breaks
                     .map(|outer| Run { value: run.value + (outer.value - run.source), source: outer.source }),

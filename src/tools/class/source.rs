@@ -1,14 +1,14 @@
 //! A text with a name, and places in it as people count them.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// A text and where it came from.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     /// The path, or `<stdin>`.
     pub(crate) name: String,
-    /// The text.
-    pub(crate) text: String,
+    /// The text. The places of each class in it share it.
+    pub(crate) text: Arc<str>,
     /// The offset of each line.
     lines: Vec<usize>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Position {
 impl Source {
     pub(crate) fn new(name: String, text: String) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect();
-        Self { name, text, lines }
+        Self { name, text: text.into(), lines }
     }
 
     /// Returns the position of an offset in bytes.

@@ -20,7 +20,10 @@ use super::{
     command::Explain,
     input::{self, InputError},
     output::Output,
-    validate::check::{self, Checked},
+    validate::{
+        check::{self, Checked},
+        locate::Locator,
+    },
 };
 
 /// A class that could not be explained.
@@ -100,7 +103,7 @@ fn explain(
     let out = output.result();
     let namespace = class.namespace().map(|name| format!(" in namespace {name}")).unwrap_or_default();
     writeln!(out, "SecretProviderClass {}{namespace}", class.name().unwrap_or("(unnamed)"))?;
-    let spec = match check::check(class, source) {
+    let spec = match check::check(class, &Locator::of(class, source)) {
         Checked { spec: Some(spec), errors } if errors.is_empty() => spec,
         Checked { errors, .. } => {
             for finding in errors {

@@ -5,12 +5,12 @@ use serde_json::{Map, Value, json};
 use crate::{
     parameters::{self, Fault, MountTexts, ParametersError},
     spec::MountSpec,
-    tools::class::{Class, node::Content, source::Source},
+    tools::class::{Class, node::Content},
 };
 
 use super::{
     finding::{Finding, Rule},
-    locate,
+    locate::Locator,
 };
 
 /// A class as the API server and the provider see it.
@@ -27,7 +27,7 @@ pub(crate) struct Checked {
 ///
 /// A pod's token and the Secret of nodePublishSecretRef are not part of a class. So a class is as good as it can be with
 /// both of them.
-pub(crate) fn check(class: &Class, source: &Source) -> Checked {
+pub(crate) fn check(class: &Class, locator: &Locator<'_>) -> Checked {
     let mut errors = not_texts(class);
     let attributes = attributes(class);
     let with_secret = json!({ "clientid": ANY_ID, "clientsecret": "any" }).to_string();
@@ -39,7 +39,7 @@ pub(crate) fn check(class: &Class, source: &Source) -> Checked {
         (Ok(spec), _) | (Err(_), Ok(spec)) => Some(spec),
         (Err(without), Err(with)) => {
             let error = if without.fault() == Fault::Request { without } else { with };
-            errors.extend(findings(&error, class, source));
+            errors.extend(findings(&error, class, locator));
             None
         }
     };
@@ -49,11 +49,11 @@ pub(crate) fn check(class: &Class, source: &Source) -> Checked {
 /// Any client id: only its form matters here.
 const ANY_ID: &str = "00000000-0000-0000-0000-000000000001";
 
-fn findings(error: &ParametersError, class: &Class, source: &Source) -> Vec<Finding> {
+fn findings(error: &ParametersError, class: &Class, locator: &Locator<'_>) -> Vec<Finding> {
     let of_class = error.problems().iter().filter(|problem| problem.fault == Fault::Request);
     of_class
         .map(|problem| {
-            let offset = locate::offset(&problem.field, class, &source.text);
+            let offset = locator.offset(&problem.field);
             Finding::about(class, Rule::BadParameters, offset, &problem.field, &problem.reason)
         })
         .collect()

@@ -1,11 +1,12 @@
 //! Finds the place of a parameter's path in a file, also within YAML that is a text of other YAML.
 
-use std::rc::Rc;
+use std::{cell::OnceCell, rc::Rc, sync::Arc};
 
 use crate::tools::class::{
     Class,
     node::{Documents, Node},
     offsets::OffsetMap,
+    source::Source,
 };
 
 /// A step of a path.
@@ -15,82 +16,146 @@ enum Step<'a> {
     Item(usize),
 }
 
-/// Returns the offset of `path` in `text`, the file of `class`. If a part of the path does not exist, the offset is that
-/// of the nearest part that does.
-pub(crate) fn offset(path: &str, class: &Class, text: &str) -> usize {
-    let mut steps = steps(path).into_iter();
-    let Some(Step::Field(parameter)) = steps.next() else { return class.node.span.start };
-    let Some((key, _)) = parameter_of(class, parameter) else {
-        let parameters = class.node.get("spec").and_then(|spec| spec.entry("parameters"));
-        return parameters.map_or(class.node.span.start, |(key, _)| key.span.start);
-    };
-    let Some(first) = steps.next() else { return key.span.start };
-    let Some(mut place) = Place::of_list(class, parameter, text) else { return key.span.start };
-    for step in std::iter::once(first).chain(steps) {
-        place.open();
-        let next = match step {
-            Step::Item(index) => place.node.items().get(index).cloned(),
-            Step::Field(field) => place.node.get(field).cloned(),
-        };
-        let Some(next) = next else { return place.offset() };
-        place.node = next;
+/// A finder of places in the parameters of one class.
+#[derive(Debug)]
+pub(crate) struct Locator<'a> {
+    class: &'a Class,
+    file: Text,
+    /// The parameter `objects`. It is parsed once, since a class can have thousands of findings about it.
+    objects: OnceCell<Option<Objects>>,
+}
+
+/// The entries of `objects`.
+#[derive(Debug)]
+struct Objects {
+    list: Place,
+    /// The items of the list, opened to their fields.
+    entries: Vec<Place>,
+}
+
+impl<'a> Locator<'a> {
+    /// Creates a locator for a class and its file.
+    pub(crate) fn of(class: &'a Class, source: &Source) -> Self {
+        Self { class, file: Text::of_file(&source.text), objects: OnceCell::new() }
     }
-    place.offset()
+
+    /// Returns the offset of `path` in the file. If a part of the path does not exist, the offset is that of the nearest
+    /// part that does.
+    pub(crate) fn offset(&self, path: &str) -> usize {
+        let begin = self.class.node.span.start;
+        let steps = steps(path);
+        let Some((Step::Field(parameter), rest)) = steps.split_first() else { return begin };
+        let Some((key, value)) = self.parameter(parameter) else {
+            let parameters = self.class.node.get("spec").and_then(|spec| spec.entry("parameters"));
+            return parameters.map_or(begin, |(key, _)| key.span.start);
+        };
+        if rest.is_empty() {
+            return key.span.start;
+        }
+        match self.objects().filter(|_| *parameter == OBJECTS) {
+            Some(objects) => objects.offset_of_part(rest),
+            None => self.file.list(value).offset_of_part(rest),
+        }
+    }
+
+    /// Returns the entries of `objects`, opened to their fields.
+    pub(crate) fn entries(&self) -> &[Place] {
+        self.objects().map(|objects| &objects.entries[..]).unwrap_or_default()
+    }
+
+    fn objects(&self) -> Option<&Objects> {
+        let open = || {
+            let (_, value) = self.parameter(OBJECTS)?;
+            let list = self.file.list(value);
+            let entries = list.node.items().iter().map(|item| list.text.opened(item)).collect();
+            Some(Objects { list, entries })
+        };
+        self.objects.get_or_init(open).as_ref()
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'a (Node, Node)> {
+        self.class.parameters().iter().find(|(key, _)| key.scalar() == Some(name))
+    }
 }
 
-/// Returns the entries of `objects`, opened to their fields.
-pub(crate) fn entries(class: &Class, text: &str) -> Vec<Place> {
-    let Some(list) = Place::of_list(class, "objects", text) else { return Vec::new() };
-    let items = list.node.items().iter();
-    items
-        .map(|item| {
-            let mut place = Place { node: item.clone(), map: list.map.clone(), text: list.text.clone() };
-            place.open();
-            place
-        })
-        .collect()
+/// The parameter with the entries.
+const OBJECTS: &str = "objects";
+
+impl Objects {
+    fn offset_of_part(&self, steps: &[Step<'_>]) -> usize {
+        if let [Step::Item(index), rest @ ..] = steps
+            && !rest.is_empty()
+            && let Some(entry) = self.entries.get(*index)
+        {
+            return entry.offset_of_part(rest);
+        }
+        self.list.offset_of_part(steps)
+    }
 }
 
-fn parameter_of<'a>(class: &'a Class, name: &str) -> Option<&'a (Node, Node)> {
-    class.parameters().iter().find(|(key, _)| key.scalar() == Some(name))
+/// A text, and the way from it to the file.
+#[derive(Debug, Clone)]
+struct Text {
+    text: Arc<str>,
+    map: Rc<OffsetMap>,
 }
 
-/// A node, and the way from its text to the file.
+impl Text {
+    fn of_file(text: &Arc<str>) -> Self {
+        Self { text: Arc::clone(text), map: Rc::new(OffsetMap::identity()) }
+    }
+
+    /// Returns the list in a parameter's value, which may be below the key `array`.
+    fn list(&self, value: &Node) -> Place {
+        let place = self.opened(value);
+        place.node.get("array").map(|list| place.text.opened(list)).unwrap_or(place)
+    }
+
+    /// Returns the YAML in the value of `node`, or `node` itself if it is no text of YAML.
+    fn opened(&self, node: &Node) -> Place {
+        self.inner(node).unwrap_or_else(|| Place { node: node.clone(), text: self.clone() })
+    }
+
+    fn inner(&self, node: &Node) -> Option<Place> {
+        let value = node.scalar()?;
+        let inner = Documents::of(value).next()?.ok()?;
+        let map = OffsetMap::of(node, &self.text).within(&self.map);
+        Some(Place { node: inner, text: Self { text: value.into(), map: Rc::new(map) } })
+    }
+}
+
+/// A node, and the text that it is in.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The node.
     pub(crate) node: Node,
-    map: OffsetMap,
-    text: Rc<str>,
+    text: Text,
 }
 
 impl Place {
-    /// Returns the list in a parameter's text, which may be below the key `array`.
-    fn of_list(class: &Class, parameter: &str, text: &str) -> Option<Self> {
-        let (_, value) = parameter_of(class, parameter)?;
-        let mut place = Self { node: value.clone(), map: OffsetMap::identity(), text: text.into() };
-        place.open();
-        if let Some(list) = place.node.get("array").cloned() {
-            place.node = list;
-        }
-        Some(place)
-    }
-
     /// Returns the place in the file of a node in the same text.
     pub(crate) fn offset_of(&self, node: &Node) -> usize {
-        self.map.source(node.span.start)
+        self.text.map.source(node.span.start)
     }
 
-    /// Replaces a scalar by the YAML in its value, if it is YAML.
-    fn open(&mut self) {
-        let Some(value) = self.node.scalar() else { return };
-        let Some(Ok(inner)) = Documents::of(value).next() else { return };
-        let map = OffsetMap::of(&self.node, &self.text).within(&self.map);
-        *self = Self { map, text: value.into(), node: inner };
-    }
-
-    fn offset(&self) -> usize {
-        self.offset_of(&self.node)
+    /// Returns the place in the file of the part that the steps lead to, or of the nearest part that exists.
+    fn offset_of_part(&self, steps: &[Step<'_>]) -> usize {
+        let mut node = &self.node;
+        for (index, step) in steps.iter().enumerate() {
+            let next = match step {
+                Step::Item(index) => node.items().get(*index),
+                Step::Field(field) => node.get(field),
+            };
+            let Some(next) = next else { return self.offset_of(node) };
+            let rest = &steps[index + 1..];
+            if !rest.is_empty()
+                && let Some(inner) = self.text.inner(next)
+            {
+                return inner.offset_of_part(rest);
+            }
+            node = next;
+        }
+        self.offset_of(node)
     }
 }
 
@@ -138,15 +203,12 @@ spec:
         - "objectName: three\nobjectType: cert\n"
 "#;
 
-    fn at(path: &str) -> &'static str {
-        let document = Documents::of(FILE).next().unwrap().unwrap();
-        let [class] = &Class::all_of(document)[..] else { panic!() };
-        let rest = &FILE[offset(path, class, FILE)..];
-        rest.lines().next().unwrap()
-    }
-
     #[test]
     fn paths_lead_into_yaml_within_yaml() {
+        let source = Source::new("a".to_owned(), FILE.to_owned());
+        let document = Documents::of(FILE).next().unwrap().unwrap();
+        let [class] = &Class::all_of(document)[..] else { panic!() };
+        let locator = Locator::of(class, &source);
         for (path, expected) in [
             ("keyvaultName", "keyvaultName: \"lab\""),
             ("tenantID", "parameters:"),
@@ -162,7 +224,14 @@ spec:
             ("csi.storage.k8s.io/pod.name", "parameters:"),
             ("", "apiVersion: secrets-store.csi.x-k8s.io/v1"),
         ] {
-            assert!(at(path).starts_with(expected) || at(path) == expected, "{path}: {:?}", at(path));
+            let found = &FILE[locator.offset(path)..];
+            assert!(found.starts_with(expected), "{path}: {found:?}");
         }
+        let names = locator.entries().iter().map(|entry| {
+            let name = entry.node.get("objectName").unwrap();
+            assert!(FILE[entry.offset_of(name)..].starts_with(name.scalar().unwrap()));
+            name.scalar().unwrap()
+        });
+        assert_eq!(names.collect::<Vec<_>>(), ["one", "two", "three"]);
     }
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod finding;
-mod locate;
+pub(crate) mod locate;
 mod near_miss;
 mod report;
 mod review;
@@ -18,6 +18,7 @@ use crate::text::one_line;
 use self::{
     check::Checked,
     finding::{Finding, Rule, Severity},
+    locate::Locator,
     report::Report,
     review::Load,
 };
@@ -129,7 +130,7 @@ pub(crate) fn run(options: &Validate, output: &mut Output) -> Result<bool, Valid
 struct Classes {
     /// The number of those that were checked, since they are of the provider.
     checked: usize,
-    /// The providers of those that were not.
+    /// The providers of those in the driver's group that were not.
     other_providers: BTreeSet<String>,
 }
 
@@ -166,16 +167,18 @@ fn examine(
         for class in Class::of_any_group(document) {
             if class.is_of_driver() && class.provider() == Some(provider) {
                 classes.checked += 1;
-                let Checked { spec, errors } = check::check(&class, source);
+                let locator = Locator::of(&class, source);
+                let Checked { spec, errors } = check::check(&class, &locator);
                 findings.extend(errors);
                 if let Some(spec) = spec {
                     review::spec(&class, &spec, load, findings);
                 }
-                review::text(&class, source, findings);
+                review::text(&class, &locator, findings);
                 continue;
             }
             let near_misses = near_miss::review(&class, provider);
-            if near_misses.is_empty() {
+            // The driver reads no other group, whichever provider is selected.
+            if near_misses.is_empty() && class.is_of_driver() {
                 classes.other_providers.extend(class.provider().map(str::to_owned));
             }
             findings.extend(near_misses);

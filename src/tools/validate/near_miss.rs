@@ -29,8 +29,10 @@ pub(super) fn review(class: &Class, provider: &str) -> Vec<Finding> {
         add(Rule::UnknownGroup, version, "apiVersion", format!("{message}{NOT_CHECKED}; use {GROUP}/v1"));
     }
     if name != Some(provider) {
+        let is_other_type = node.is_some_and(|node| !node.is_text() && !node.is_null());
         let message = match name {
             Some(name) => format!("{} is not {provider}", Excerpt::of(name)),
+            None if is_other_type => "is not a text".to_owned(),
             None => "is not set".to_owned(),
         };
         add(Rule::UnknownProvider, node, "spec.provider", format!("{message}{NOT_CHECKED}; use {provider}"));
@@ -59,6 +61,11 @@ mod tests {
             (group, "{provider: }", &[("spec.provider", "is not set")]),
             (group, "{provider: ' '}", &[("spec.provider", "is not set")]),
             (group, "{provider: null}", &[("spec.provider", "is not set")]),
+            (group, "{provider: 3}", &[("spec.provider", "is not a text")]),
+            (group, "{provider: true}", &[("spec.provider", "is not a text")]),
+            (group, "{provider: [azure]}", &[("spec.provider", "is not a text")]),
+            (group, "{provider: {azure: }}", &[("spec.provider", "is not a text")]),
+            (group, "{provider: ''}", &[("spec.provider", "is not set")]),
             (group, "{parameters: {}}", &[("spec.provider", "is not set")]),
             (group, "3", &[("spec.provider", "is not set")]),
             (

@@ -323,6 +323,40 @@ async fn a_credential_that_nobody_gave_is_not_blamed_on_the_cluster() {
 }
 
 #[tokio::test]
+async fn a_missing_credential_hides_no_mistake_of_the_class() {
+    let trial = Trial::of(&["one"]).await;
+    let class = std::fs::read_to_string(&trial.class).unwrap();
+    let id = "clientID: cccccccc-0000-0000-0000-000000000002";
+    for (class, parts) in [
+        (
+            class.replace("clientID: ", "clientId: "),
+            &["parameter \"clientId\" is unknown (did you mean clientID?)"][..],
+        ),
+        (
+            class.replace(id, "useVmManagedIdentity: \"true\""),
+            &["parameter \"useVmManagedIdentity\" is unknown (did you mean useVMManagedIdentity?)"],
+        ),
+        (
+            class.replace(id, "clientID: my-app").replace("objectType: secret", "objectType: secrt"),
+            &[
+                ": 3 problems: ",
+                "clientID: \"my-app\"",
+                "no service account token was passed",
+                "objects[0].objectType (one): \"secrt\" is unknown",
+            ],
+        ),
+    ] {
+        std::fs::write(&trial.class, class).unwrap();
+        let output = run_with(&trial.azure, trial.dir.path(), &["try", "-f", &trial.class]).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        for part in parts {
+            assert!(stdout(&output).contains(part), "no {part} in {output:?}");
+        }
+    }
+    assert_eq!(trial.azure.journal().total(), 0, "nothing is asked of Azure");
+}
+
+#[tokio::test]
 async fn a_token_on_standard_input_is_read_as_kubectl_exec_sends_it() {
     let trial = Trial::of(&["one"]).await;
     let (class, token) =

@@ -153,6 +153,8 @@ async fn files_without_a_class_of_the_provider_are_not_reported_as_green() {
     let empty = tempfile::tempdir().unwrap();
     let empty = empty.path().display().to_string();
     let (_dir, other) = file("kind: ConfigMap\n");
+    let (_dir_of_group, group) =
+        file("apiVersion: x/v1\nkind: SecretProviderClass\nmetadata: {name: web}\nspec: {provider: vault}\n");
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/examples");
     for (arguments, action) in [
         (&["validate", &empty][..], "directories are searched for *.yaml and *.yml"),
@@ -161,7 +163,11 @@ async fn files_without_a_class_of_the_provider_are_not_reported_as_green() {
             "a class has apiVersion secrets-store.csi.x-k8s.io/v1 and kind SecretProviderClass",
         ),
         (
-            &["validate", "--provider-name=akv", examples, &empty],
+            &["validate", &group],
+            "a class has apiVersion secrets-store.csi.x-k8s.io/v1 and kind SecretProviderClass",
+        ),
+        (
+            &["validate", "--provider-name=akv", examples, &group],
             "--provider-name selects another provider: azure",
         ),
     ] {
@@ -287,6 +293,71 @@ async fn an_unquoted_value_hides_no_other_mistake() {
     assert!(stdout(&output).contains("[not-text]"), "{output:?}");
     assert!(stdout(&output).contains("did you mean one? [no-such-file]"), "{output:?}");
     assert_eq!(stderr(&output), "1 class: 1 error, 1 warning\n");
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_null_counts_as_absent() {
+    let class = format!("{GOOD_VERSION}{REST}");
+    let tenant = "tenantID: 11111111-2222-3333-4444-555555555555";
+    // As an empty value of a Helm chart leaves it.
+    let (_dir, path) = file(&class.replace(tenant, "tenantID:\n    cloudName: null\n    unheardOf: ~"));
+    let output = run(&["validate", "--strict", &path]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(stderr(&output), "1 class: 0 errors, 0 warnings\n");
+
+    let (_dir, path) = file(&class.replace("keyvaultName: lab", "keyvaultName:"));
+    let output = run(&["validate", &path]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        stdout(&output).starts_with(&format!("{path}:6:3: error: web: keyvaultName: is not set")),
+        "{output:?}"
+    );
+    assert_eq!(stdout(&output).lines().count(), 1, "{output:?}");
+}
+
+#[tokio::test]
+async fn a_client_id_that_begins_like_a_number_is_a_text() {
+    let class = format!("{GOOD_VERSION}{REST}");
+    for id in ["0b1c2d3e-0000-4000-8000-000000000002", "0x1c2d3e-0000-4000-8000-000000000002"] {
+        let class =
+            class.replace("clientID: cccccccc-0000-0000-0000-000000000002", &format!("clientID: {id}"));
+        let (_dir, path) = file(&class);
+        let output = run(&["validate", &path]).await;
+        assert!(!stdout(&output).contains("[not-text]"), "{output:?}");
+    }
+    let (_dir, path) = file(&class.replace("keyvaultName: lab", "keyvaultName: 1_000"));
+    let output = run(&["validate", &path]).await;
+    assert!(stdout(&output).contains("keyvaultName: is not a text"), "{output:?}");
+}
+
+#[tokio::test]
+async fn parameters_of_a_merge_key_belong_to_the_class() {
+    let class = "\
+common: &common
+  keyvaultName: lab
+  clientID: cccccccc-0000-0000-0000-000000000002
+  clouName: AzureCloud
+  objects: '[{objectName: one, objectType: secrt}]'
+kind: SecretProviderClass
+metadata: {name: web}
+spec:
+  provider: azure
+  parameters:
+    <<: *common
+";
+    let class = format!("{GOOD_VERSION}{class}");
+    let (_dir, path) = file(&class);
+    let output = run(&["validate", &path]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let lines: Vec<&str> = stdout(&output).lines().collect();
+    let [warning, error] = lines[..] else { panic!("{output:?}") };
+    assert!(warning.starts_with(&format!("{path}:5:3: warning: web: clouName: is unknown")), "{warning}");
+    assert!(error.starts_with(&format!("{path}:6:44: error: web: objects[0].objectType (one): ")), "{error}");
+
+    let own = "\n    clouName:\n    objects: '[{objectName: one, objectType: secret}]'\n";
+    let (_dir, path) = file(&class.replace("*common\n", &format!("*common{own}")));
+    let output = run(&["validate", "--strict", &path]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 #[tokio::test]

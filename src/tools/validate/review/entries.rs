@@ -4,15 +4,15 @@ use crate::{
     parameters::ENTRY_FIELDS,
     spec::{file::FileMode, misspelling::nearest},
     tools::{
-        class::{Class, node::Node, source::Source},
-        validate::locate::{self, Place},
+        class::{Class, node::Node},
+        validate::locate::{Locator, Place},
     },
 };
 
 use super::{Finding, Rule};
 
-pub(super) fn review(class: &Class, source: &Source, findings: &mut Vec<Finding>) {
-    for (index, entry) in locate::entries(class, &source.text).iter().enumerate() {
+pub(super) fn review(class: &Class, locator: &Locator<'_>, findings: &mut Vec<Finding>) {
+    for (index, entry) in locator.entries().iter().enumerate() {
         let name = ["objectName", "objectAlias"].iter().find_map(|field| entry.node.get(field)?.scalar());
         let mut review = Review { class, entry, name, findings };
         let path = format!("objects[{index}]");

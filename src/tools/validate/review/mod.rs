@@ -7,17 +7,17 @@ mod synced_secrets;
 
 pub(crate) use self::calls::Load;
 
-use crate::{
-    spec::MountSpec,
-    tools::class::{Class, source::Source},
+use crate::{spec::MountSpec, tools::class::Class};
+
+use super::{
+    finding::{Finding, Rule},
+    locate::Locator,
 };
 
-use super::finding::{Finding, Rule};
-
 /// Adds what stands out in the text of a class, whether or not the provider takes it.
-pub(crate) fn text(class: &Class, source: &Source, findings: &mut Vec<Finding>) {
+pub(crate) fn text(class: &Class, locator: &Locator<'_>, findings: &mut Vec<Finding>) {
     parameters::review(class, findings);
-    entries::review(class, source, findings);
+    entries::review(class, locator, findings);
 }
 
 /// Adds what stands out in a class that the provider takes.
