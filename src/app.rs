@@ -5,6 +5,7 @@ use std::future::Future;
 use crate::{
     admin::Admin,
     cli::Config,
+    cloud::CloudError,
     metrics::Metrics,
     mount::{MountSettings, Mounter},
     server::{
@@ -23,12 +24,34 @@ pub struct App {
     mounts: MountSettings,
 }
 
+/// An error of a provider that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `--cloud-name` is `AzureStackCloud`, and no file describes it.
+    #[error(
+        "flag --cloud-name: AzureStackCloud needs a cloud environment file; set AZURE_ENVIRONMENT_FILEPATH"
+    )]
+    NoCloudFile,
+    /// `--cloud-name` is `AzureStackCloud`, and its file cannot be used.
+    #[error("flag --cloud-name: AzureStackCloud cannot be used")]
+    Cloud(#[source] CloudError),
+    /// The socket cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
 impl App {
-    /// Binds the socket, then the ports. Must be called within a tokio runtime.
+    /// Checks the default cloud, and binds the socket, then the ports. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The socket cannot be bound. A port that cannot be bound is logged, and tried again while serving.
-    pub fn bind(config: Config) -> Result<Self, BindError> {
+    /// The default cloud has no endpoints, or the socket cannot be bound. A port that cannot be bound is logged, and
+    /// tried again while serving.
+    pub fn bind(config: Config) -> Result<Self, StartError> {
+        // Before the socket, which would replace that of a provider that serves.
+        config.mounts.clouds.check().map_err(|error| match error {
+            CloudError::NoFile => StartError::NoCloudFile,
+            error => StartError::Cloud(error),
+        })?;
         let metrics = Metrics::new(config.object_names_in_metrics);
         Ok(Self {
             listener: Listener::bind(&config.endpoint)?,

@@ -1,13 +1,15 @@
 //! Calls that concurrent callers share: calls with equal keys run one at a time.
 //!
 //! The callers drive the call together. If a caller goes away, the others drive the call on; if the last one goes
-//! away, the call ends. Nothing is kept of a call that has ended, whatever its outcome.
+//! away, the call ends. If the call panics, each caller panics. Nothing is kept of a call that has ended, whatever its
+//! outcome.
 
 use std::{
     collections::HashMap,
     fmt,
     future::Future,
     hash::Hash,
+    panic::{AssertUnwindSafe, resume_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -18,6 +20,13 @@ use futures::{
 
 /// A call whose result any number of callers can await.
 pub(crate) type Call<V> = Shared<BoxFuture<'static, V>>;
+
+/// The future that all callers drive. If it panicked itself, `Shared` would leave all callers but one waiting.
+type Driven<V> = BoxFuture<'static, Result<V, Panicked>>;
+
+/// The outcome of a call that panicked. The panic's own text may hold a secret.
+#[derive(Clone, Copy)]
+struct Panicked;
 
 /// A group of calls by key. `P` is the progress of a call. Clones share the calls.
 pub(crate) struct Singleflight<K, V, P>(Arc<Mutex<HashMap<K, InFlight<V, P>>>>);
@@ -33,7 +42,7 @@ pub(crate) struct Joined<V, P> {
 }
 
 struct InFlight<V, P> {
-    call: WeakShared<BoxFuture<'static, V>>,
+    call: WeakShared<Driven<V>>,
     progress: P,
     id: Arc<()>,
 }
@@ -64,7 +73,7 @@ where
             && may_join(progress)
             && let Some(call) = call.upgrade()
         {
-            return Joined { call, progress: progress.clone(), is_shared: true };
+            return Joined { call: of_caller(call), progress: progress.clone(), is_shared: true };
         }
         let (progress, future) = begin();
         // Boxed before it is wrapped: the wrapper would keep room for it twice.
@@ -73,14 +82,23 @@ where
         let removal = RemoveOnDrop { calls: self.clone(), key: key.clone(), id: id.clone() };
         let call = async move {
             let _removal = removal;
-            future.await
+            AssertUnwindSafe(future).catch_unwind().await.map_err(|_| Panicked)
         };
         let call = call.boxed().shared();
         if let Some(weak) = call.downgrade() {
             calls.insert(key.clone(), InFlight { call: weak, progress: progress.clone(), id });
         }
-        Joined { call, progress, is_shared: false }
+        Joined { call: of_caller(call), progress, is_shared: false }
     }
+}
+
+/// Returns a caller's part in a call. It panics if the call has panicked, so that each caller fails as if the call were its
+/// own. The panic was logged where it began, and is not logged once more for each caller.
+fn of_caller<V: Clone + Send + Sync + 'static>(call: Shared<Driven<V>>) -> Call<V> {
+    let result = |outcome: Result<V, Panicked>| {
+        outcome.unwrap_or_else(|Panicked| resume_unwind(Box::new("a shared call panicked")))
+    };
+    call.map(result).boxed().shared()
 }
 
 impl<K: Eq + Hash, V, P> Singleflight<K, V, P> {
@@ -202,6 +220,31 @@ mod tests {
         assert!(first.await.unwrap_err().is_cancelled());
         end.send(7).unwrap();
         assert_eq!(second.await.unwrap(), Ok(7));
+    }
+
+    /// They would otherwise wait until their mounts time out.
+    #[tokio::test]
+    async fn callers_of_a_call_that_panics_end_at_once() {
+        let calls = Calls::new();
+        let (end, ended) = oneshot::channel();
+        let panics = async {
+            if ended.await.is_ok() {
+                panic!("this panic belongs to a test");
+            }
+            Ok(0)
+        };
+        let first = tokio::spawn(calls.join(&"a", any, || ((), panics)).call);
+        tokio::task::yield_now().await;
+        let others = [(); 2].map(|()| tokio::spawn(calls.join(&"a", any, never).call));
+        tokio::task::yield_now().await;
+        end.send(()).unwrap();
+        for caller in [first].into_iter().chain(others) {
+            let ended = tokio::time::timeout(Duration::from_secs(30), caller).await;
+            let panic = ended.expect("it waits for a call that has ended").unwrap_err().into_panic();
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&"a shared call panicked"));
+        }
+        let next = calls.join(&"a", any, || ok(3));
+        assert_eq!((next.is_shared, next.call.await), (false, Ok(3)));
     }
 
     /// A refusing caller that held the call could be its last holder, and would then wait for its own lock.

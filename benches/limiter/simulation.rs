@@ -9,7 +9,7 @@ use std::{
 use akv_provider::{
     spec::mount_kind::MountKind,
     transport::MAX_THROTTLED_TRIES,
-    vault::limiter::{InFlight, LimiterState, Next},
+    vault::limiter::{InFlight, LimiterState, Next, Ticket},
 };
 use fastrand::Rng;
 use tokio::time::Instant;
@@ -83,7 +83,7 @@ struct Node {
 struct Read {
     node: usize,
     tries: u32,
-    arrival: u64,
+    ticket: Ticket,
     request: InFlight,
 }
 
@@ -109,11 +109,12 @@ impl Simulation {
             arrivals: BTreeMap::new(),
             outcome: Outcome::default(),
         };
+        let namespace = "shop".into();
         for node in 0..load.nodes {
             // The value for a mount with the default timeout.
             let mut limiter = LimiterState::new(Duration::from_secs(1));
             for _ in 0..load.reads {
-                limiter.join(MountKind::Initial, None, 0);
+                limiter.join(MountKind::Initial, &namespace, None, 0);
             }
             simulation.nodes.push(Node { limiter, timer: None });
             let at = begin + MS.mul_f64(20.0 * simulation.random.f64());
@@ -154,7 +155,8 @@ impl Simulation {
                 if read.tries == MAX_THROTTLED_TRIES {
                     self.outcome.failed += 1;
                 } else {
-                    limiter.join(MountKind::Initial, Some(read.arrival), read.tries);
+                    let arrival = Some(read.ticket.arrival());
+                    limiter.join(read.ticket.kind(), read.ticket.namespace(), arrival, read.tries);
                 }
                 self.send(read.node, now);
             }
@@ -168,7 +170,7 @@ impl Simulation {
             match limiter.next(now) {
                 Next::Go(_) => {
                     let Some((ticket, tries, request)) = limiter.send(now) else { return };
-                    let read = Read { node, tries: tries + 1, arrival: ticket.arrival(), request };
+                    let read = Read { node, tries: tries + 1, ticket, request };
                     self.plan(now + ONE_WAY, Event::AtVault(read));
                 }
                 Next::At(moment) => {

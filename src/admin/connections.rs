@@ -40,14 +40,17 @@ enum Phase {
 
 impl Connections {
     /// Adds a connection. Returns it with the one that has to be closed for it, if there are too many: of its own
-    /// address, or of the address with the most connections. Of these it is the one that has waited longest.
+    /// address, or of the addresses with the most connections. Of these it is the one that has waited longest.
     pub(super) fn add(&mut self, source: IpAddr) -> (ConnectionId, Option<ConnectionId>) {
         let source = source.to_canonical();
         let of_source = self.open.values().filter(|connection| connection.source == source).count();
         let closed = if of_source >= MAX_CONNECTIONS_OF_SOURCE {
-            self.longest_waiting(source)
+            self.longest_waiting(|other| other == source)
         } else if self.open.len() >= MAX_CONNECTIONS {
-            self.largest_source().and_then(|source| self.longest_waiting(source))
+            let counts = self.counts();
+            let most = counts.values().max().copied();
+            // Of all of them, since no address says whether it is kubelet's.
+            self.longest_waiting(|source| counts.get(&source).copied() == most)
         } else {
             None
         };
@@ -70,18 +73,19 @@ impl Connections {
         self.open.remove(&id);
     }
 
-    fn longest_waiting(&self, source: IpAddr) -> Option<ConnectionId> {
-        let of_source = self.open.iter().filter(|(_, connection)| connection.source == source);
-        of_source.min_by_key(|(id, connection)| (connection.phase, **id)).map(|(id, _)| *id)
+    /// Returns the connection that has waited longest, of those whose address `is_concerned` accepts.
+    fn longest_waiting(&self, is_concerned: impl Fn(IpAddr) -> bool) -> Option<ConnectionId> {
+        let concerned = self.open.iter().filter(|(_, connection)| is_concerned(connection.source));
+        concerned.min_by_key(|(id, connection)| (connection.phase, **id)).map(|(id, _)| *id)
     }
 
-    /// Returns the address with the most connections.
-    fn largest_source(&self) -> Option<IpAddr> {
-        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+    /// Returns the number of connections of each address.
+    fn counts(&self) -> HashMap<IpAddr, usize> {
+        let mut counts = HashMap::new();
         for connection in self.open.values() {
             *counts.entry(connection.source).or_default() += 1;
         }
-        counts.into_iter().max_by_key(|(source, count)| (*count, *source)).map(|(source, _)| source)
+        counts
     }
 }
 
@@ -115,12 +119,34 @@ mod tests {
             }
         }
         assert_eq!(connections.open.len(), MAX_CONNECTIONS);
-        for source in 9..200 {
+        // As long as an address has more than one.
+        for source in 9..60 {
             let (_, closed) = connections.add(address(source));
             assert!(closed.is_some_and(|closed| closed != probe));
             assert_eq!(connections.open.len(), MAX_CONNECTIONS);
         }
         assert!(connections.open.contains_key(&probe), "the only connection of its address");
+    }
+
+    #[test]
+    fn a_probe_from_any_address_outlasts_pods_that_have_a_connection_each() {
+        for node in ["0.0.0.1", "10.0.0.255", "255.255.255.255", "::1", "ffff::1"] {
+            let mut connections = Connections::default();
+            for pod in 0..63 {
+                assert_eq!(connections.add(address(pod)).1, None);
+            }
+            let probe = connections.add(node.parse().unwrap()).0;
+            for pod in 63..120 {
+                let closed = connections.add(address(pod)).1;
+                assert!(closed.is_some_and(|closed| closed < probe), "{node}: {closed:?} before its request");
+            }
+            connections.answering(probe);
+            for pod in 120..250 {
+                let closed = connections.add(address(pod)).1;
+                assert!(closed.is_some_and(|closed| closed != probe), "{node}: {closed:?}");
+            }
+            assert_eq!(connections.open.len(), MAX_CONNECTIONS);
+        }
     }
 
     #[test]

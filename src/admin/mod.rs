@@ -2,18 +2,26 @@
 
 mod connections;
 mod healthz;
+mod metrics_pages;
 mod port;
 mod profile;
 mod serve;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::Instant};
 
 use crate::{metrics::Metrics, report::Report, server::endpoint::Endpoint};
 
-use self::port::{Port, Reach};
+use self::{
+    metrics_pages::MetricsPages,
+    port::{Port, Reach},
+};
 
 /// The settings of the HTTP servers; `None` turns one off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +79,11 @@ impl Admin {
             (port, healthz::routes(healthz, endpoint.clone()), healthz.timeout + READ_TIMEOUT)
         });
         let metrics = settings.metrics_port.map(|number| {
-            let metrics = metrics.clone();
-            let page = async move || ([(CONTENT_TYPE, metrics.content_type())], metrics.page());
+            let (metrics, pages) = (metrics.clone(), Arc::new(Mutex::new(MetricsPages::default())));
+            let page = async move || {
+                let mut pages = pages.lock().unwrap_or_else(PoisonError::into_inner);
+                ([(CONTENT_TYPE, metrics.content_type())], pages.get(Instant::now, || metrics.page()))
+            };
             let port = Port { what: "metrics", flag: "prometheus-port", number, reach: Reach::Everywhere };
             (port, Router::new().route("/metrics", get(page)), READ_TIMEOUT)
         });

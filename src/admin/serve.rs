@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     sync::oneshot,
-    task::JoinSet,
+    task::{JoinSet, yield_now},
     time::{sleep, timeout},
 };
 use tower::ServiceExt;
@@ -46,6 +46,8 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, exchange: Durat
                 tasks.spawn(async move {
                     let _ = timeout(exchange, answer(stream, connection, routes)).await;
                 });
+                // Its request may be there already. Connections that wait to be accepted would otherwise close it unread.
+                yield_now().await;
             }
             Err(error) => {
                 tracing::debug!(%error, "cannot accept a connection");

@@ -2,13 +2,13 @@
 
 use std::{
     collections::HashMap,
-    io,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use azure_core::http::Url;
 use serde::Deserialize;
-use tokio::io::AsyncReadExt;
 
 use crate::spec::cloud::CloudName;
 
@@ -97,9 +97,10 @@ impl CloudEnvironment {
                 "must be a domain name such as vault.local.azurestack.external",
             ));
         }
-        // Compat: provider-azure does not read keyVaultEndpoint. It requests a token for the audience in the vault's
-        // challenge, which is the second one.
+        // Compat: provider-azure takes the audience from the vault's challenge, which must name a domain above the
+        // vault. It reads keyVaultEndpoint for pod identity alone, so a file may have kept that of the public cloud.
         let audience = https(fields.text("keyVaultEndpoint"))
+            .filter(|endpoint| !is_left_over(endpoint, domain))
             .or_else(|| https(&format!("https://{domain}")))
             .ok_or_else(|| field("keyVaultDNSSuffix", "must be the end of an https URL's host"))?;
         // Compat: without an authority, provider-azure requests tokens from that of the public cloud.
@@ -115,6 +116,15 @@ impl CloudEnvironment {
             vault_audience: audience.as_str().trim_end_matches('/').to_owned(),
         })
     }
+}
+
+/// Returns whether `endpoint` is that of the public cloud, and vaults in `domain` are not the public cloud's.
+fn is_left_over(endpoint: &Url, domain: &str) -> bool {
+    let public = CloudEnvironment::named(CloudName::Public).vault_suffix;
+    let domain = domain.to_ascii_lowercase();
+    let below = domain.strip_suffix(public.as_str());
+    let is_public = below.is_some_and(|labels| labels.is_empty() || labels.ends_with('.'));
+    endpoint.host_str() == Some(public.as_str()) && !is_public
 }
 
 /// The fields of the file that Azure Stack's tools write.
@@ -145,12 +155,12 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// Reads a regular file up to [`MAX_FILE`]; its name comes from a SecretProviderClass. Returns `None` if it is
 /// longer.
-pub(super) async fn read(path: &Path) -> io::Result<Option<String>> {
-    if !tokio::fs::metadata(path).await?.is_file() {
+pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
+    if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     let mut bytes = Vec::new();
-    tokio::fs::File::open(path).await?.take(MAX_FILE + 1).read_to_end(&mut bytes).await?;
+    fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE {
         return Ok(None);
     }
@@ -205,6 +215,29 @@ mod tests {
         for endpoint in ["\"vault.elsewhere\"", "\"http://vault.elsewhere/\"", "\"https://\"", "5", "\"\""] {
             let cloud = parse(&STACK.replace("\"https://vault.local/\"", endpoint)).unwrap();
             assert_eq!(cloud.vault_scope(), "https://vault.local/.default", "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn the_public_clouds_vault_endpoint_is_ignored_for_vaults_elsewhere() {
+        for (endpoint, suffix, scope) in [
+            ("https://vault.azure.net/", "vault.local", "https://vault.local/.default"),
+            ("https://VAULT.azure.net", ".vault.local:8443", "https://vault.local/.default"),
+            ("https://vault.azure.net/", "managedhsm.azure.net", "https://managedhsm.azure.net/.default"),
+            ("https://vault.azure.net/", "myvault.azure.net", "https://myvault.azure.net/.default"),
+            ("https://vault.azure.net/", "vault.azure.net.local", "https://vault.azure.net.local/.default"),
+            ("https://vault.azure.net/", "Vault.azure.net", "https://vault.azure.net/.default"),
+            ("https://vault.azure.net/", "stamp.vault.azure.net", "https://vault.azure.net/.default"),
+            // The audience of an Azure Stack Hub is in the domain of its directory.
+            (
+                "https://vault.stamp.onmicrosoft.com/guid",
+                "vault.local",
+                "https://vault.stamp.onmicrosoft.com/guid/.default",
+            ),
+        ] {
+            let text = STACK.replace("https://vault.local/", endpoint);
+            let cloud = parse(&text.replace("\"vault.local\"", &format!("{suffix:?}"))).unwrap();
+            assert_eq!(cloud.vault_scope(), scope, "{endpoint} {suffix}");
         }
     }
 

@@ -4,13 +4,17 @@ mod endpoint;
 mod file;
 mod files;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use azure_core::{
     cloud::{CloudConfiguration, CustomConfiguration},
     http::Url,
 };
-use tokio::time::timeout;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::spec::{
     cloud::{CloudChoice, CloudName},
@@ -34,6 +38,25 @@ pub struct CloudDefaults {
     pub cloud: CloudChoice,
     /// The file of `AzureStackCloud` without `cloudEnvFileName`, from `AZURE_ENVIRONMENT_FILEPATH`.
     pub file: Option<PathBuf>,
+}
+
+impl CloudDefaults {
+    /// Checks that the default cloud has endpoints. Blocks while it reads a file.
+    ///
+    /// Compat: provider-azure reads the file of its default cloud at start, and ends if it cannot. So an update with a
+    /// wrong file stops at its first node.
+    ///
+    /// # Errors
+    /// Only for a cloud that a file describes.
+    pub fn check(&self) -> Result<(), CloudError> {
+        match &self.cloud {
+            CloudChoice::Default | CloudChoice::Named(_) => Ok(()),
+            CloudChoice::File(path) => {
+                let path = path.as_ref().or(self.file.as_ref()).ok_or(CloudError::NoFile)?;
+                CloudEnvironment::in_file(path, file::read(path)).map(drop)
+            }
+        }
+    }
 }
 
 /// The longest time that the file of a cloud may take, on a file system that hangs.
@@ -66,13 +89,25 @@ impl CloudEnvironment {
             CloudChoice::Named(cloud) => Ok(Self::named(*cloud)),
             CloudChoice::File(path) => {
                 let path = path.as_ref().or(defaults.file.as_ref()).ok_or(CloudError::NoFile)?;
-                let unreadable = |source| CloudError::Unreadable { path: path.clone(), source };
-                let text = timeout(FILE_TIMEOUT, file::read(path)).await;
-                match text.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(unreadable)? {
-                    Some(text) => Self::parse(path, &text),
-                    None => Err(CloudError::TooLong { path: path.clone() }),
-                }
+                let read = {
+                    let path = path.clone();
+                    spawn_blocking(move || file::read(&path))
+                };
+                let text = match timeout(FILE_TIMEOUT, read).await {
+                    Ok(read) => read.unwrap_or_else(|stopped| Err(stopped.into())),
+                    Err(_) => Err(io::ErrorKind::TimedOut.into()),
+                };
+                Self::in_file(path, text)
             }
+        }
+    }
+
+    /// Returns the endpoints in the text of the file at `path`.
+    fn in_file(path: &Path, text: io::Result<Option<String>>) -> Result<Self, CloudError> {
+        match text {
+            Ok(Some(text)) => Self::parse(path, &text),
+            Ok(None) => Err(CloudError::TooLong { path: path.to_owned() }),
+            Err(source) => Err(CloudError::Unreadable { path: path.to_owned(), source }),
         }
     }
 
@@ -130,6 +165,19 @@ mod tests {
         }
         let error = CloudEnvironment::resolve(&CloudChoice::File(None), &defaults).await.unwrap_err();
         assert!(matches!(error, CloudError::NoFile));
+    }
+
+    #[test]
+    fn the_default_cloud_is_checked_with_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (good, wrong) = (dir.path().join("good.json"), dir.path().join("wrong.json"));
+        std::fs::write(&good, r#"{"keyVaultDNSSuffix":"vault.local"}"#).unwrap();
+        std::fs::write(&wrong, "{}").unwrap();
+        let check = |cloud, file: Option<&PathBuf>| CloudDefaults { cloud, file: file.cloned() }.check();
+        assert!(check(CloudChoice::Named(CloudName::China), Some(&wrong)).is_ok());
+        assert!(check(CloudChoice::File(None), Some(&good)).is_ok());
+        assert!(matches!(check(CloudChoice::File(None), Some(&wrong)), Err(CloudError::Field { .. })));
+        assert!(matches!(check(CloudChoice::File(None), None), Err(CloudError::NoFile)));
     }
 
     #[tokio::test]

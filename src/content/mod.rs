@@ -34,3 +34,11 @@ mod asn1;
 pub(crate) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/data/pkcs12/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
+
+/// Returns the certificates of a PEM file of `tests/data/pkcs12`, as they are stored.
+#[cfg(test)]
+fn fixture_certificates(name: &str) -> Vec<Vec<u8>> {
+    let text = String::from_utf8(fixture(name)).unwrap();
+    let certificates = pem::blocks(&text).filter(|block| block.label() == pem::CERTIFICATE);
+    certificates.map(|block| block.content().to_vec()).collect()
+}

@@ -9,7 +9,7 @@ use azure_core::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::{spec::identity::IdentityMode, transport::LastExchange};
+use crate::{report::Report, spec::identity::IdentityMode, transport::LastExchange};
 
 use super::{
     Authenticated, Identities, IdentityError, LastAnswer, TokenProxyError, TokenRequest, TokenRequestInfo,
@@ -18,6 +18,10 @@ use super::{
     more_claims::MoreClaims,
     principal,
 };
+
+/// The shortest lifetime of a token that is used because its source issues no new one. The SDK asks for a new one five
+/// minutes before the end. If the token ends during a mount, the vault's 401 leads to a new request.
+const MIN_LAST_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The inputs of an attempt, owned, so that it can outlive the mount that began it.
 pub(super) struct Attempt {
@@ -42,12 +46,21 @@ impl Attempt {
     async fn authenticated(&self) -> Result<Authenticated, IdentityError> {
         let until = Instant::now() + self.identities.limit;
         let credential = self.credential(until).await?;
-        let token = self.token(credential.as_ref(), until).await?;
+        let requested = self.token(credential.as_ref(), until).await;
+        let (credential, token, reused) = match requested {
+            Ok(token) => {
+                self.kept.keep_token(&token);
+                (credential, token, self.last.status().is_none())
+            }
+            Err(error) => {
+                let token = self.last_token(&error).ok_or(error)?;
+                let held: Arc<dyn TokenCredential> = Arc::new(HeldToken(token.clone()));
+                (held, token, true)
+            }
+        };
         let TokenRequest { identity, cloud, .. } = &*self.request;
         let principal = principal::of(&token, identity, cloud.authority());
-        let reused = self.last.status().is_none();
-        let lifetime = Duration::try_from(token.expires_on - OffsetDateTime::now_utc()).unwrap_or_default();
-        let issued = self.kept.issued(!reused, lifetime, || self.identities.next_generation());
+        let issued = self.kept.issued(!reused, lifetime(&token), || self.identities.next_generation());
         Ok(Authenticated {
             credential,
             principal,
@@ -105,6 +118,32 @@ impl Attempt {
         }
     }
 
+    /// Returns the last token after a failure of its source, unless the token is about to expire or a vault refused it.
+    ///
+    /// The SDK's credential returns the error in its place, although vaults still accept the token.
+    fn last_token(&self, error: &IdentityError) -> Option<AccessToken> {
+        let is_outage = match error {
+            IdentityError::Unavailable { .. }
+            | IdentityError::Unreachable { .. }
+            | IdentityError::Foreign { .. }
+            | IdentityError::Timeout { .. } => true,
+            IdentityError::Refused { .. }
+            | IdentityError::Certificate { .. }
+            | IdentityError::TokenProxy { .. } => false,
+        };
+        // A vault that demands claims takes no token without them.
+        if !is_outage || self.claims.is_some() {
+            return None;
+        }
+        let token = self.kept.accepted_token().filter(|token| lifetime(token) >= MIN_LAST_LIFETIME)?;
+        tracing::warn!(
+            identity = %self.request.identity,
+            cause = %Report(error),
+            "the last token is used until it expires, since there is no new one"
+        );
+        Some(token)
+    }
+
     /// Drops the cached credential after a failure to reach the source: the token proxy may have moved.
     fn forget_on_failure(&self, error: &IdentityError) {
         if matches!(error, IdentityError::Unreachable { .. } | IdentityError::Timeout { .. }) {
@@ -135,6 +174,26 @@ impl Drop for Attempt {
         if !self.kept.has_got_a_token() {
             self.forget();
         }
+    }
+}
+
+/// Returns how long the token is still valid.
+fn lifetime(token: &AccessToken) -> Duration {
+    Duration::try_from(token.expires_on - OffsetDateTime::now_utc()).unwrap_or_default()
+}
+
+/// A credential that returns one token, and requests none.
+#[derive(Debug)]
+struct HeldToken(AccessToken);
+
+#[async_trait::async_trait]
+impl TokenCredential for HeldToken {
+    async fn get_token(
+        &self,
+        _: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        Ok(self.0.clone())
     }
 }
 

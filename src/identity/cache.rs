@@ -8,13 +8,13 @@
 use std::{
     convert::Infallible,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use azure_core::credentials::TokenCredential;
+use azure_core::credentials::{AccessToken, TokenCredential};
 use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
 
@@ -36,7 +36,7 @@ pub(super) const MAX_BYTES: u64 = MAX_CREDENTIALS as u64 * USUAL_BYTES;
 /// What a credential with an assertion of a usual length takes in memory, in bytes.
 const USUAL_BYTES: u64 = 8 << 10;
 
-/// What a credential takes beside what the pod proved, in bytes: the SDK's client and a token.
+/// What a credential takes beside what the pod proved, in bytes: the SDK's client, and a token twice.
 const CREDENTIAL_OVERHEAD: u64 = 6 << 10;
 
 /// What a credential takes for each byte that the pod proved: the text, and what is made of it. A certificate that is
@@ -86,10 +86,20 @@ pub(super) struct Kept {
     pub(super) attempt: Singleflight<(), Attempted, LastExchange>,
     used: Mutex<Instant>,
     issued: Mutex<Option<Issued>>,
+    /// The newest token, which outlives a failure of its source.
+    last_token: Mutex<Option<LastToken>>,
     /// The key of the proven subject whose pods may share the token.
     subject: Option<CredentialKey>,
     /// True once a vault refused the token: no mount that begins later gets it.
     is_refused: AtomicBool,
+}
+
+/// The newest token of a credential, beside the SDK's own copy.
+#[derive(Debug)]
+struct LastToken {
+    token: AccessToken,
+    /// True once a vault did not accept the token.
+    is_refused: bool,
 }
 
 /// The time at which a token was issued, and its generation.
@@ -113,6 +123,7 @@ impl Kept {
             attempt: Singleflight::default(),
             used: Mutex::new(Instant::now()),
             issued: Mutex::default(),
+            last_token: Mutex::default(),
             subject,
             is_refused: AtomicBool::new(false),
         }
@@ -129,6 +140,35 @@ impl Kept {
             }
             None => self.attempt.is_in_flight(&()),
         }
+    }
+
+    /// Returns a new entry for the pods that share this one.
+    pub(super) fn successor(&self) -> Arc<Self> {
+        Arc::new(Self::of_subject(self.subject.clone()))
+    }
+
+    /// Keeps `token`, unless it is the kept one.
+    pub(super) fn keep_token(&self, token: &AccessToken) {
+        let mut last = self.last_token();
+        if last.as_ref().is_none_or(|last| last.token.expires_on < token.expires_on) {
+            *last = Some(LastToken { token: token.clone(), is_refused: false });
+        }
+    }
+
+    /// Records that a vault did not accept the token. It is then used only while the SDK's credential returns it.
+    pub(super) fn refuse_token(&self) {
+        self.last_token().iter_mut().for_each(|last| last.is_refused = true);
+    }
+
+    /// Returns the newest token; `None` if there was none, or if a vault refused it.
+    pub(super) fn accepted_token(&self) -> Option<AccessToken> {
+        let last = self.last_token();
+        let last = last.as_ref().filter(|last| !last.is_refused && !self.is_refused.load(Ordering::Relaxed));
+        last.map(|last| last.token.clone())
+    }
+
+    fn last_token(&self) -> MutexGuard<'_, Option<LastToken>> {
+        self.last_token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether the credential has ever got a token.
@@ -198,28 +238,28 @@ impl CredentialCache {
         let _guard = self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = self.usable(&subject).filter(|kept| kept.is_shared(max_age));
         shared.iter().for_each(|kept| kept.use_now());
-        begin(shared.unwrap_or_else(|| self.insert(key, Some(subject))))
+        begin(shared.unwrap_or_else(|| {
+            let kept = Arc::new(Kept::of_subject(Some(subject)));
+            self.insert(key, &kept);
+            kept
+        }))
     }
 
-    /// Replaces the entry of a token that a vault refused by a new one for the assertion whose key is `key`, and for
-    /// all pods that shared the token. Calls `begin` with the new entry, to request its token.
-    pub(super) fn replace<T>(
-        &self,
-        key: &CredentialKey,
-        refused: &Kept,
-        begin: impl FnOnce(Arc<Kept>) -> T,
-    ) -> T {
+    /// Puts `renewed` in the place of the entry of a token that a vault refused: for the assertion whose key is `key`,
+    /// and for all pods that shared the token. A newer entry stays in its place.
+    pub(super) fn replace(&self, key: &CredentialKey, refused: &Arc<Kept>, renewed: &Arc<Kept>) {
         let _guard = self.0.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.usable(key).or_else(|| self.usable(refused.subject.as_ref()?));
         refused.is_refused.store(true, Ordering::Relaxed);
-        begin(self.insert(key, refused.subject.clone()))
+        if current.is_none_or(|current| Arc::ptr_eq(&current, refused)) {
+            self.insert(key, renewed);
+        }
     }
 
-    fn insert(&self, key: &CredentialKey, subject: Option<CredentialKey>) -> Arc<Kept> {
-        let kept = Arc::new(Kept::of_subject(subject.clone()));
-        for key in std::iter::once(key.clone()).chain(subject) {
-            self.0.by_key.insert(key, kept.clone());
+    fn insert(&self, key: &CredentialKey, kept: &Arc<Kept>) {
+        for key in std::iter::once(key).chain(&kept.subject) {
+            self.0.by_key.insert(key.clone(), kept.clone());
         }
-        kept
     }
 
     fn usable(&self, key: &CredentialKey) -> Option<Arc<Kept>> {

@@ -23,7 +23,7 @@ use crate::{
 
 use super::{
     Authenticated, Authentication, Identities, TokenRequest,
-    cache::{Attempted, MAX_BYTES, credential_bytes},
+    cache::{Attempted, CredentialCache, Kept, MAX_BYTES, credential_bytes},
     key::CredentialKey,
 };
 
@@ -36,6 +36,16 @@ pub enum TokenRefusal {
     Unauthorized,
     /// 401, with a demand for a token with these claims: a JSON object.
     MoreClaims(Arc<str>),
+}
+
+impl TokenRefusal {
+    /// Returns the claims that the vault demands.
+    fn claims(&self) -> Option<Arc<str>> {
+        match self {
+            Self::MoreClaims(claims) => Some(claims.clone()),
+            Self::Forbidden | Self::Unauthorized => None,
+        }
+    }
 }
 
 /// The shortest time between two renewals for one principal. A younger token is as good as a new one.
@@ -74,7 +84,24 @@ struct Renewal {
     /// The length of what the pod proved. The renewed credential keeps it.
     proof_bytes: usize,
     newest: Mutex<Option<Authenticated>>,
-    attempt: Singleflight<(), Attempted, LastExchange>,
+    attempt: Singleflight<(), Attempted, Replacement>,
+}
+
+/// A renewal in flight: the entry of its token in the cache of credentials, and the entry that it replaces.
+#[derive(Clone)]
+struct Replacement {
+    key: Option<CredentialKey>,
+    refused: Arc<Kept>,
+    renewed: Arc<Kept>,
+    last: LastExchange,
+}
+
+impl Replacement {
+    fn put_into(&self, cache: &CredentialCache) {
+        if let Some(key) = &self.key {
+            cache.replace(key, &self.refused, &self.renewed);
+        }
+    }
 }
 
 impl Renewal {
@@ -131,20 +158,19 @@ impl Identities {
         refusal: TokenRefusal,
         shared: bool,
     ) -> Option<Authentication> {
+        if refusal != TokenRefusal::Forbidden {
+            refused.kept.refuse_token();
+        }
         if matches!(request.identity, IdentityMode::ManagedIdentity { .. } | IdentityMode::PodIdentity) {
             return None;
         }
-        let claims = match &refusal {
-            TokenRefusal::MoreClaims(claims) => Some(claims.clone()),
-            TokenRefusal::Forbidden | TokenRefusal::Unauthorized => None,
-        };
         let kept_as = CredentialKey::of(&request.identity, &request.cloud);
         // Without a principal, as with AD FS, no other mount shares the token.
         let Some(principal) = refused.principal.clone() else {
             let helps = refused.reused || refusal != TokenRefusal::Forbidden;
-            return helps.then(|| self.begin_renewal(request, refused, kept_as, claims, None));
+            return helps.then(|| self.begin_renewal(request, refused, &refusal, kept_as, None));
         };
-        let key = RenewalKey { principal, scope: request.cloud.vault_scope(), claims: claims.clone() };
+        let key = RenewalKey { principal, scope: request.cloud.vault_scope(), claims: refusal.claims() };
         let renewal = self.renewals.of(&key, kept_as.as_ref().map_or(0, CredentialKey::proof_bytes));
         if let Some(newer) = renewal.renewed_since(refused) {
             return Some(self.known(request, newer));
@@ -163,40 +189,48 @@ impl Identities {
             *renewal.lock() = Some(refused.clone());
             return shared.then(|| self.known(request, refused.clone()));
         }
-        Some(self.begin_renewal(request, refused, kept_as, claims, Some(renewal)))
+        Some(self.begin_renewal(request, refused, &refusal, kept_as, Some(renewal)))
     }
 
     /// Requests a new token, unless a request for the same principal is in flight.
+    ///
+    /// After a 403 the refused token stays in use until the new one is there: it may open all that other pods read.
+    /// After a 401 no mount that begins later gets it.
     fn begin_renewal(
         &self,
         request: &Arc<TokenRequest>,
         refused: &Authenticated,
+        refusal: &TokenRefusal,
         kept_as: Option<CredentialKey>,
-        claims: Option<Arc<str>>,
         renewal: Option<Arc<Renewal>>,
     ) -> Authentication {
         let begin = || {
-            let join = |kept| self.join(request, kept_as.clone(), kept, claims);
-            // Joined through the entry, so that a mount that begins meanwhile waits for the same token.
-            let Joined { call, progress, .. } = match &kept_as {
-                Some(key) => self.kept.replace(key, &refused.kept, join),
-                None => join(Arc::default()),
-            };
-            let renewal = renewal.clone();
+            let renewed = refused.kept.successor();
+            let Joined { call, progress: last, .. } =
+                self.join(request, kept_as.clone(), renewed.clone(), refusal.claims());
+            let replacement = Replacement { key: kept_as, refused: refused.kept.clone(), renewed, last };
+            let (cache, renewal, in_flight) = (self.kept.clone(), renewal.clone(), replacement.clone());
             let outcome = async move {
                 let attempted = call.await;
-                if let (Ok(authenticated), Some(renewal)) = (&attempted, renewal) {
-                    *renewal.lock() = Some(authenticated.clone());
+                if let Ok(authenticated) = &attempted {
+                    in_flight.put_into(&cache);
+                    if let Some(renewal) = renewal {
+                        *renewal.lock() = Some(authenticated.clone());
+                    }
                 }
                 attempted
             };
-            (progress, outcome)
+            (replacement, outcome)
         };
-        let attempt = match &renewal {
+        let Joined { call, progress: replacement, is_shared } = match &renewal {
             Some(renewal) => renewal.attempt.join(&(), |_| true, begin),
             None => Singleflight::default().join(&(), |_| true, begin),
         };
-        self.authentication(request, attempt)
+        // In its place already while it is requested, so that a mount that begins meanwhile waits for the same token.
+        if *refusal != TokenRefusal::Forbidden && Arc::ptr_eq(&replacement.refused, &refused.kept) {
+            replacement.put_into(&self.kept);
+        }
+        self.authentication(request, Joined { call, progress: replacement.last, is_shared })
     }
 
     fn known(&self, request: &Arc<TokenRequest>, authenticated: Authenticated) -> Authentication {

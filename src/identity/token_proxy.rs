@@ -175,6 +175,12 @@ fn roots(ca_file: &Path) -> Result<Roots, TokenProxyError> {
     }
 }
 
+/// Returns the `Host` header of a request to `url` (RFC 9110, section 7.2).
+fn host_header(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// An HTTP client that sends the requests of an Entra credential to the proxy instead of the authority.
 #[derive(Debug)]
 struct ProxiedClient {
@@ -193,8 +199,8 @@ impl HttpClient for ProxiedClient {
         url.set_host(Some(&self.server_name))
             .map_err(|_| Error::with_message(ErrorKind::Other, "the TLS server name is not a host name"))?;
         let mut request = request.clone();
-        // TLS uses the server name; HTTP uses the proxy's host.
-        request.insert_header("host", self.url.authority().to_owned());
+        // Compat: TLS uses the proxy's server name, and HTTP the authority's host, as with provider-azure.
+        request.insert_header("host", host_header(request.url()));
         *request.url_mut() = url;
         HttpClient::execute_request(&self.client, &request).await
     }

@@ -161,10 +161,20 @@ impl<'a> MountAttempt<'a> {
     async fn renew(&self, session: &mut Session, refusal: TokenRefusal) -> Result<bool, MountError> {
         let Session { request, token, clients } = session;
         let Some(token) = token.take() else { return Ok(false) };
+        let is_forbidden = refusal == TokenRefusal::Forbidden;
         let Some(renewal) = self.mounter.identities.renew(request, &token, refusal, clients.shared()) else {
             return Ok(false);
         };
-        let token = self.token(request, renewal).await?;
+        let token = match self.token(request, renewal).await {
+            Ok(token) => token,
+            // The vault accepted the token, and its 403 is what the operator can act on.
+            Err(error) if is_forbidden => {
+                let (code, cause) = (error.code(|_| 0), error.to_string());
+                tracing::warn!(%code, cause, "no new token after a vault's 403, which is reported");
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
         *clients = self.connect(&token, Some(token.generation()))?;
         Ok(true)
     }
@@ -215,6 +225,7 @@ impl<'a> MountAttempt<'a> {
         let reader = || Reader {
             principal: token.principal.clone(),
             kind: self.kind,
+            namespace: self.pod.namespace.as_str().into(),
             began: self.progress.began(),
             renewed,
         };
@@ -244,6 +255,9 @@ impl<'a> MountAttempt<'a> {
                 Err(Stopped::TooLarge(error)) => return Err(self.too_large(error)),
                 Err(Stopped::NoPermit) => {
                     before = Vec::new();
+                    // Ends the round. The clients would keep its read, which nobody drives while the mount waits, and
+                    // with it a place in the vault's queue.
+                    clients.revalidate(&[]).await;
                     self.wait_for_memory().await;
                 }
             }
@@ -257,21 +271,22 @@ impl<'a> MountAttempt<'a> {
     }
 
     /// Waits for answers of vaults. If another vault can be read in place of the class's own one, that one gets its share
-    /// of the time.
+    /// of the time, or less if another mount fails over.
     ///
     /// # Errors
     /// Objects of the class's own vault are missing after that.
     async fn within_patience<T>(&self, answers: impl Future<Output = T>) -> Result<T, MountError> {
         let Some(patience) = self.patience else { return Ok(answers.await) };
         let mut answers = pin!(answers);
-        if let Some(answers) = patience.wait(answers.as_mut()).await {
-            return Ok(answers);
-        }
+        let end = match patience.wait(answers.as_mut()).await {
+            Ok(answers) => return Ok(answers),
+            Err(end) => end,
+        };
         if !self.progress.misses_own_vault() {
             return Ok(answers.await);
         }
         let own = self.vaults.first();
-        patience.end(self.mounter.vaults.status(&own.endpoint).silent_for);
+        patience.end(end, self.mounter.vaults.status(&own.endpoint).silent_for);
         let (waiting, spent) = self.progress.waiting(&self.mounter.vaults, &self.mounter.azure);
         Err(MountError::Timeout {
             wanted: self.requested.names(),

@@ -1,7 +1,7 @@
 //! When an initial mount reads `failoverVault` in place of the class's own vault.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -9,8 +9,12 @@ use std::{
     time::Duration,
 };
 
+use futures::future::{Either, select};
 use quick_cache::sync::Cache;
-use tokio::time::Instant;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
 use crate::{
     cloud::VaultEndpoint,
@@ -43,7 +47,13 @@ const MAX_PAIRS: usize = 1_000;
 ///
 /// A pair is of two endpoints: another cloud's vault of the same name is another vault.
 #[derive(Clone)]
-pub(super) struct Failovers(Arc<Cache<Pair, Instant>>);
+pub(super) struct Failovers(Arc<Recent>);
+
+struct Recent {
+    pairs: Cache<Pair, Instant>,
+    /// Notified of each record.
+    added: Notify,
+}
 
 /// A class's own vault, and the vault to fail over to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,17 +64,30 @@ pub(super) struct Pair {
 
 impl Failovers {
     pub(super) fn new() -> Self {
-        Self(Arc::new(one_shard::of_items(MAX_PAIRS)))
+        Self(Arc::new(Recent { pairs: one_shard::of_items(MAX_PAIRS), added: Notify::new() }))
     }
 
-    /// Returns whether the second vault of the pair is read at once.
-    pub(super) fn is_recent(&self, pair: &Pair) -> bool {
-        self.0.get(pair).is_some_and(|at| at.elapsed() < MAX_AGE)
+    /// Waits until the second vault of the pair is to be read at once.
+    async fn until_recent(&self, pair: &Pair) {
+        loop {
+            // Made before the look-up, so that no record in between is missed.
+            let added = self.0.added.notified();
+            if self.is_recent(pair) {
+                return;
+            }
+            added.await;
+        }
     }
 
-    /// Records a mount that read the second vault after the first had failed.
+    fn is_recent(&self, pair: &Pair) -> bool {
+        self.0.pairs.get(pair).is_some_and(|at| at.elapsed() < MAX_AGE)
+    }
+
+    /// Records a mount that read the second vault after the first had failed. Mounts that wait for the first one, or
+    /// for a permit to read it, then read the second one too.
     pub(super) fn add(&self, pair: Pair) {
-        self.0.insert(pair, Instant::now());
+        self.0.pairs.insert(pair, Instant::now());
+        self.0.added.notify_waiters();
     }
 }
 
@@ -74,35 +97,84 @@ impl std::fmt::Debug for Failovers {
     }
 }
 
-/// The time that the class's own vault may still take. Only the waits for vaults count.
+/// The time that the class's own vault may still take: until it is used up, or until another mount fails over. Only the
+/// waits for vaults count.
 #[derive(Debug)]
 pub(super) struct Patience {
+    failovers: Failovers,
+    pair: Pair,
     share: Duration,
     left: Mutex<Duration>,
     /// Whether other mounts may be told that the vault is out of reach.
     is_vaults_fault: AtomicBool,
+    /// Whether another mount found the vault out of reach.
+    is_told: AtomicBool,
+}
+
+/// Why a mount waits no longer for its class's own vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndOfPatience {
+    /// The vault's share of the time is used up.
+    Share,
+    /// Another mount has failed over.
+    Failover,
 }
 
 impl Patience {
-    /// Returns the vault's share of a mount's time.
-    pub(super) fn within(limit: Duration) -> Self {
+    /// Returns the share of a mount's time that the own vault of `pair` gets.
+    pub(super) fn within(limit: Duration, failovers: &Failovers, pair: &Pair) -> Self {
         let share = limit / SHARE_OF_TIME;
-        Self { share, left: Mutex::new(share), is_vaults_fault: AtomicBool::new(true) }
+        Self {
+            failovers: failovers.clone(),
+            pair: pair.clone(),
+            share,
+            left: Mutex::new(share),
+            is_vaults_fault: AtomicBool::new(true),
+            is_told: AtomicBool::new(false),
+        }
     }
 
-    /// Waits for answers of vaults; `None` if the time is used up before.
-    pub(super) async fn wait<T>(&self, answers: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    /// Waits for answers of vaults.
+    ///
+    /// # Errors
+    /// The time is used up before, or another mount has failed over.
+    pub(super) async fn wait<T>(
+        &self,
+        answers: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, EndOfPatience> {
         let (begun, left) = (Instant::now(), *self.left());
-        let answers = tokio::time::timeout(left, answers).await.ok();
+        let end = timeout(left, self.failovers.until_recent(&self.pair));
+        let waited = match select(answers, pin!(end)).await {
+            Either::Left((answers, _)) => Ok(answers),
+            Either::Right((Ok(()), _)) => Err(EndOfPatience::Failover),
+            Either::Right((Err(_), _)) => Err(EndOfPatience::Share),
+        };
         *self.left() = left.saturating_sub(begun.elapsed());
-        answers
+        waited
     }
 
-    /// Records that the time is used up, and how long the vault has owed an answer to any request; `None` if no request is
-    /// in flight.
-    pub(super) fn end(&self, silent_for: Option<Duration>) {
+    /// Waits for a permit to read the own vault; `None` if another mount has failed over, or does so before.
+    pub(super) async fn wait_for_permit<T>(&self, permit: impl Future<Output = T>) -> Option<T> {
+        match select(pin!(self.failovers.until_recent(&self.pair)), pin!(permit)).await {
+            Either::Left(_) => {
+                self.end(EndOfPatience::Failover, None);
+                None
+            }
+            Either::Right((permit, _)) => Some(permit),
+        }
+    }
+
+    /// Records why the mount waits no longer, and how long the vault has owed an answer to any request; `None` if no
+    /// request is in flight.
+    pub(super) fn end(&self, end: EndOfPatience, silent_for: Option<Duration>) {
         let is_silent = silent_for.is_some_and(|silent| silent >= MIN_SILENCE.min(self.share / 6));
-        self.is_vaults_fault.store(is_silent, Ordering::Relaxed);
+        self.is_vaults_fault.store(end == EndOfPatience::Share && is_silent, Ordering::Relaxed);
+        self.is_told.store(end == EndOfPatience::Failover, Ordering::Relaxed);
+    }
+
+    /// Returns whether the mount reads the second vault because another mount has failed over.
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told.load(Ordering::Relaxed)
     }
 
     /// Returns whether other mounts may be told that the vault is out of reach: this one did not only wait for something
@@ -204,18 +276,67 @@ mod tests {
         assert!(!failovers.is_recent(&lab()));
     }
 
+    fn patience(failovers: &Failovers) -> Patience {
+        Patience::within(Duration::from_secs(90), failovers, &pair("lab", CloudName::Public))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn patience_lasts_for_all_waits_together() {
-        let patience = Patience::within(Duration::from_secs(90));
+        let patience = patience(&Failovers::new());
         let wait = async |seconds| {
-            let answer = std::pin::pin!(tokio::time::sleep(Duration::from_secs(seconds)));
+            let answer = pin!(tokio::time::sleep(Duration::from_secs(seconds)));
             patience.wait(answer).await
         };
-        assert_eq!(wait(20).await, Some(()));
+        assert_eq!(wait(20).await, Ok(()));
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(wait(9).await, Some(()), "what passes between the waits does not count");
-        assert_eq!(wait(2).await, None);
-        assert_eq!(wait(1).await, None);
+        assert_eq!(wait(9).await, Ok(()), "what passes between the waits does not count");
+        assert_eq!(wait(2).await, Err(EndOfPatience::Share));
+        assert_eq!(wait(1).await, Err(EndOfPatience::Share));
+    }
+
+    /// Adds a pair after a second, and returns how `waiting` ends, and after how many seconds.
+    async fn beside_a_failover<T>(
+        failovers: &Failovers,
+        own: &str,
+        waiting: impl Future<Output = T>,
+    ) -> (T, u64) {
+        let begun = Instant::now();
+        let waiting = async { (waiting.await, begun.elapsed().as_secs()) };
+        let add = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            failovers.add(pair(own, CloudName::Public));
+        };
+        tokio::join!(waiting, add).0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pods_that_wait_for_a_vault_read_the_second_one_as_soon_as_another_pod_did() {
+        let failovers = Failovers::new();
+        let queued = patience(&failovers);
+        let permit = queued.wait_for_permit(std::future::pending::<()>());
+        assert_eq!(beside_a_failover(&failovers, "lab", permit).await, (None, 1));
+        assert!(queued.is_told() && !queued.is_vaults_fault());
+        assert_eq!(queued.wait_for_permit(std::future::ready(())).await, None, "it is known");
+
+        let failovers = Failovers::new();
+        let reading = patience(&failovers);
+        let answers = async { reading.wait(pin!(std::future::pending::<()>())).await };
+        let ended = beside_a_failover(&failovers, "lab", answers).await;
+        assert_eq!(ended, (Err(EndOfPatience::Failover), 1));
+        let answer = std::future::ready(());
+        assert_eq!(reading.wait(pin!(answer)).await, Ok(()), "an answer that is there counts");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failover_of_another_vault_ends_no_wait() {
+        let failovers = Failovers::new();
+        let patience = patience(&failovers);
+        let permit = patience.wait_for_permit(tokio::time::sleep(Duration::from_secs(5)));
+        let ended = beside_a_failover(&failovers, "lab-2", permit).await;
+        assert_eq!(ended, (Some(()), 5));
+        let answers = async { patience.wait(pin!(std::future::pending::<()>())).await };
+        let ended = beside_a_failover(&failovers, "lab-2", answers).await;
+        assert_eq!(ended, (Err(EndOfPatience::Share), 30));
     }
 
     #[test]
@@ -224,6 +345,7 @@ mod tests {
         for number in 0..10 * MAX_PAIRS {
             failovers.add(pair(&format!("lab-{number}"), CloudName::Public));
         }
-        assert!(failovers.0.len() <= MAX_PAIRS, "{}", failovers.0.len());
+        let remembered = failovers.0.pairs.len();
+        assert!(remembered <= MAX_PAIRS, "{remembered}");
     }
 }

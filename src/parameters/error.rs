@@ -184,6 +184,11 @@ impl Problems {
         self.kept.len() + self.more
     }
 
+    /// Returns whether a problem of this field was added since there were `before`.
+    pub(super) fn has_since(&self, before: usize, field: &str) -> bool {
+        self.kept.iter().skip(before).any(|problem| problem.field == field)
+    }
+
     /// Adds the misspelt parameters to the last problem, if a problem was added since there were `before`.
     pub(super) fn explain<'a>(
         &mut self,

@@ -1,20 +1,19 @@
 //! The fields of a map that a user wrote: scalars with their text, nested lists and maps, and unknown names.
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess},
-};
+use serde::de::{MapAccess, SeqAccess};
 
-use super::yaml::{Any, Kind, Node};
+use super::yaml::{Kind, Node, Reading};
 
 /// A map with known fields.
 pub(super) trait Fields: Sized {
     /// Reads the map.
-    fn read<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error>;
+    fn read<'de, A: MapAccess<'de>>(map: A, reading: Reading<'_>) -> Result<Self, A::Error>;
+
+    /// Returns the names of the fields with a list or a map in place of a scalar, and which of the two.
+    fn misplaced(&self) -> Vec<(&'static str, Kind)>;
 }
 
-/// Declares a map's fields, and the table of their names. Scalars of any YAML kind keep their text, so `0600` stays
-/// `0600`.
+/// Declares a map's fields, and the table of their names.
 macro_rules! fields {
     (
         $(#[$doc:meta])*
@@ -31,13 +30,16 @@ macro_rules! fields {
         }
 
         impl $crate::parameters::fields::Fields for $fields {
-            fn read<'de, A: serde::de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+            fn read<'de, A: serde::de::MapAccess<'de>>(
+                mut map: A,
+                reading: $crate::parameters::yaml::Reading<'_>,
+            ) -> Result<Self, A::Error> {
                 use $crate::parameters::yaml::{Any, Key};
                 let mut fields = Self::default();
                 while let Some(Any(Key(key))) = map.next_key()? {
                     let key = key.unwrap_or_default();
                     match key.as_str() {
-                        $($name => fields.$field = map.next_value()?,)+
+                        $($name => fields.$field = map.next_value_seed(reading.seed::<$type>())?,)+
                         _ => {
                             map.next_value::<serde::de::IgnoredAny>()?;
                             fields.unknown.push(&key);
@@ -45,6 +47,11 @@ macro_rules! fields {
                     }
                 }
                 Ok(fields)
+            }
+
+            fn misplaced(&self) -> Vec<(&'static str, $crate::parameters::yaml::Kind)> {
+                let fields = [$(($name, $crate::parameters::yaml::Node::misplaced(&self.$field)),)+];
+                fields.into_iter().filter_map(|(name, kind)| Some((name, kind?))).collect()
             }
         }
 
@@ -110,14 +117,8 @@ impl<T: Fields> Node for MapOf<T> {
         Self::Other(kind)
     }
 
-    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        T::read(map).map(Self::Fields)
-    }
-}
-
-impl<'de, T: Fields> Deserialize<'de> for MapOf<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Any::deserialize(deserializer).map(|Any(map)| map)
+    fn map<'de, A: MapAccess<'de>>(map: A, reading: Reading<'_>) -> Result<Self, A::Error> {
+        T::read(map, reading).map(Self::Fields)
     }
 }
 
@@ -161,9 +162,9 @@ impl<T: Fields> Node for ListOf<T> {
         Self::Other(kind)
     }
 
-    fn list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+    fn list<'de, A: SeqAccess<'de>>(mut list: A, reading: Reading<'_>) -> Result<Self, A::Error> {
         let mut items = Vec::new();
-        while let Some(Any(item)) = list.next_element()? {
+        while let Some(item) = list.next_element_seed(reading.seed::<Element<T>>())? {
             items.push(item);
         }
         Ok(Self::Items(items))
@@ -179,14 +180,8 @@ impl<T: Fields> Node for Element<T> {
         Self::Other(Some(kind))
     }
 
-    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        T::read(map).map(Self::Fields)
-    }
-}
-
-impl<'de, T: Fields> Deserialize<'de> for ListOf<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Any::deserialize(deserializer).map(|Any(list)| list)
+    fn map<'de, A: MapAccess<'de>>(map: A, reading: Reading<'_>) -> Result<Self, A::Error> {
+        T::read(map, reading).map(Self::Fields)
     }
 }
 

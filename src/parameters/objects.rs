@@ -16,7 +16,7 @@ use super::{
     error::{Problem, Problems},
     fields::Fields as _,
     vaults,
-    yaml::{self, AliasBudget, Any, Key, Kind, Lines, Node, Wanted},
+    yaml::{self, AliasBudget, Any, Key, Kind, Lines, Node, Reading, Wanted},
 };
 
 /// What the entries ask for. Clones share it.
@@ -49,14 +49,15 @@ pub(super) fn parse(
     let mut lines = Lines::of(text);
     let mut items_of_entries = 0;
     let mut compiled = 0;
-    for (index, Spanned { value: item, referenced, .. }) in items.into_iter().enumerate() {
+    for (index, Placed { item, line }) in items.into_iter().enumerate() {
         let field = format!("{OBJECTS}[{index}]");
         let mut own_text = None;
         let fields = match item {
             Item::Text(text) => entry::read(own_text.insert(text), &mut aliases),
             Item::Fields(entry) => Ok(*entry),
             Item::Other(kind) => {
-                Err(yaml::other_node(lines.at(referenced.line()), format_args!("it is {kind}"), ENTRY))
+                let line = line.and_then(|line| lines.at(line));
+                Err(yaml::other_node(line, format_args!("it is {kind}"), ENTRY))
             }
         };
         let fields = problems.catch(fields.map_err(|reason| Problem::wrong(&field, reason)));
@@ -125,10 +126,9 @@ fn too_many(count: usize) -> Problem {
 }
 
 /// Returns the items of the list, at least one and at most [`MAX_OBJECTS`], and the number of the others.
-fn items(text: &str, aliases: &mut AliasBudget) -> Result<(Vec<Spanned<Item>>, usize), Problem> {
+fn items(text: &str, aliases: &mut AliasBudget) -> Result<(Vec<Placed>, usize), Problem> {
     let wrong = |reason: String| Problem::wrong(OBJECTS, reason);
-    let Any(document) = yaml::read(text, LIST, aliases).map_err(wrong)?;
-    let (items, more, others) = match document {
+    let (items, more, others) = match yaml::read::<Document>(text, LIST, aliases).map_err(wrong)? {
         Document::List { array: Array::Items { items, more }, others } => (items, more, others),
         Document::List { array: Array::Other(kind), .. } => {
             let line = Lines::of(text).with_key("array");
@@ -189,15 +189,15 @@ impl Node for Document {
         Self::Other(kind)
     }
 
-    fn list<'de, A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
-        Ok(Self::List { array: Array::list(list)?, others: Vec::new() })
+    fn list<'de, A: SeqAccess<'de>>(list: A, reading: Reading<'_>) -> Result<Self, A::Error> {
+        Ok(Self::List { array: Array::list(list, reading)?, others: Vec::new() })
     }
 
-    fn map<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+    fn map<'de, A: MapAccess<'de>>(mut map: A, reading: Reading<'_>) -> Result<Self, A::Error> {
         let (mut array, mut others) = (Array::null(), Vec::new());
         while let Some(Any(Key(key))) = map.next_key()? {
             match key {
-                Some(key) if key == "array" => array = map.next_value::<Any<Array>>()?.0,
+                Some(key) if key == "array" => array = map.next_value_seed(reading.seed::<Array>())?,
                 key => {
                     map.next_value::<IgnoredAny>()?;
                     others.extend(key.filter(|_| others.len() < MAX_OTHERS));
@@ -213,7 +213,7 @@ impl Node for Document {
 /// Compat: null items, such as those that are commented out, are skipped.
 enum Array {
     Items {
-        items: Vec<Spanned<Item>>,
+        items: Vec<Placed>,
         /// The number of items that were dropped, since one mount may not have as many.
         more: usize,
     },
@@ -229,20 +229,42 @@ impl Node for Array {
         Self::Other(kind)
     }
 
-    fn list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+    fn list<'de, A: SeqAccess<'de>>(mut list: A, reading: Reading<'_>) -> Result<Self, A::Error> {
         let (mut items, mut more) = (Vec::new(), 0);
-        while let Some(item) = list.next_element::<Spanned<Option<Any<Item>>>>()? {
-            let Spanned { value, referenced, defined } = item;
-            match value {
-                Some(Any(value)) if items.len() < MAX_OBJECTS => {
-                    items.push(Spanned { value, referenced, defined });
-                }
+        while let Some(Next { item, line }) = next_item(&mut list, reading)? {
+            match item {
+                Some(item) if items.len() < MAX_OBJECTS => items.push(Placed { item, line }),
                 Some(_) => more += 1,
                 None => {}
             }
         }
         Ok(Self::Items { items, more })
     }
+}
+
+/// The next item of the list. It may be null.
+struct Next {
+    item: Option<Item>,
+    line: Option<u64>,
+}
+
+fn next_item<'de, A: SeqAccess<'de>>(list: &mut A, reading: Reading<'_>) -> Result<Option<Next>, A::Error> {
+    Ok(match reading {
+        Reading::Strict => list
+            .next_element::<Spanned<Any<Option<Item>>>>()?
+            .map(|Spanned { value: Any(item), referenced, .. }| Next { item, line: Some(referenced.line()) }),
+        // The parser's type for a line takes no seed.
+        Reading::Kinds(_) | Reading::Known(_) => {
+            list.next_element_seed(reading.seed::<Option<Item>>())?.map(|item| Next { item, line: None })
+        }
+    })
+}
+
+/// An item of the list.
+struct Placed {
+    item: Item,
+    /// The item's line in the text, if it is known.
+    line: Option<u64>,
 }
 
 enum Item {
@@ -253,20 +275,20 @@ enum Item {
     Other(Kind),
 }
 
-impl Node for Item {
+impl Node for Option<Item> {
     fn null() -> Self {
-        Self::Text(String::new())
+        None
     }
 
     fn other(kind: Kind) -> Self {
-        Self::Other(kind)
+        Some(Item::Other(kind))
     }
 
     fn text(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Some(Item::Text(text.to_owned()))
     }
 
-    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        Entry::read(map).map(|entry| Self::Fields(Box::new(entry)))
+    fn map<'de, A: MapAccess<'de>>(map: A, reading: Reading<'_>) -> Result<Self, A::Error> {
+        Entry::read(map, reading).map(|entry| Some(Item::Fields(Box::new(entry))))
     }
 }

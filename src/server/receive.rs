@@ -48,7 +48,8 @@ pub(super) const STREAM_WINDOW: u32 = 4_000;
 /// the request that they wait for could not arrive.
 pub(super) const CONNECTION_WINDOW: u32 = i32::MAX as u32;
 
-/// A tower layer that receives large requests a few at a time.
+/// A tower layer that receives large requests a few at a time, in order of arrival. A namespace cannot be given turns: it is
+/// known once its request is there.
 #[derive(Debug, Clone)]
 pub(super) struct ReceiveLayer {
     rooms: Rooms,

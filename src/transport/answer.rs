@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::permits_by_name::{Permit, PermitsByName};
 
+use super::{connect::EndlessAnswer, failure::has_cause};
+
 /// The longest answer that is read, in bytes. Azure's longest answers, a page of a list or a secret of 25,000
 /// characters, are far below. A longer answer is an attempt to fill the memory, and the allocator keeps memory once
 /// it has it.
@@ -56,6 +58,9 @@ pub(super) enum ResponseError {
     /// The answer is longer than the limit.
     #[error("the answer is longer than {MAX_ANSWER_BYTES} bytes")]
     TooLong,
+    /// The answer does not begin, or its next part does not, whatever the host sends.
+    #[error(transparent)]
+    Endless(EndlessAnswer),
 }
 
 impl AnswerReader {
@@ -141,9 +146,7 @@ impl AnswerReader {
     async fn data(&self, body: &mut Incoming) -> azure_core::Result<Option<Bytes>> {
         let stopped = |_| lost(ResponseError::Stopped(self.read_idle));
         while let Some(frame) = timeout(self.read_idle, body.frame()).await.map_err(stopped)? {
-            let frame =
-                frame.map_err(|error| Error::with_error(ErrorKind::Io, error, "the answer broke off"))?;
-            if let Ok(data) = frame.into_data() {
+            if let Ok(data) = frame.map_err(broken_off)?.into_data() {
                 return Ok(Some(data));
             }
         }
@@ -174,8 +177,16 @@ pub(super) fn lost(error: ResponseError) -> Error {
 }
 
 /// Returns an error that the SDK does not retry.
-fn refused(error: ResponseError) -> Error {
+pub(super) fn refused(error: ResponseError) -> Error {
     Error::with_error(ErrorKind::Other, error, "the answer was refused")
+}
+
+/// Returns the error of an answer whose next part cannot be read.
+fn broken_off(error: hyper::Error) -> Error {
+    if has_cause::<EndlessAnswer>(&error) {
+        return refused(ResponseError::Endless(EndlessAnswer));
+    }
+    Error::with_error(ErrorKind::Io, error, "the answer broke off")
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub enum NetworkFailure {
     Tls,
     /// The proxy cannot be reached.
     Proxy,
-    /// The proxy refuses the connection to the host.
+    /// The proxy refuses the connection to the host, or does not establish it in time.
     ProxyRefused,
     /// The proxy demands a user and a password.
     ProxyAuthRequired,
@@ -58,7 +58,7 @@ impl NetworkFailure {
         if let Some(proxy) = error.downcast_ref::<ProxyError>() {
             return Some(match proxy {
                 ProxyError::Unreachable { .. } => Self::Proxy,
-                ProxyError::Refused { .. } => Self::ProxyRefused,
+                ProxyError::Refused { .. } | ProxyError::Late { .. } => Self::ProxyRefused,
                 ProxyError::AuthRequired { .. } => Self::ProxyAuthRequired,
             });
         }
@@ -84,7 +84,7 @@ impl NetworkFailure {
                 ResponseError::Silence(_) | ResponseError::Stopped(_) | ResponseError::Slow(_) => {
                     Self::Silence
                 }
-                ResponseError::TooLong => Self::Other,
+                ResponseError::TooLong | ResponseError::Endless(_) => Self::Other,
             });
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>()
@@ -128,6 +128,11 @@ impl NetworkFailure {
     }
 }
 
+/// Returns whether an error is, or has, a cause of this type.
+pub(super) fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    links(error).any(|link| link.is::<T>())
+}
+
 /// Returns an error and its chain of causes. The `source` of an `io::Error` skips the error that it wraps, so this
 /// function does not use it.
 fn links<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -169,6 +174,10 @@ mod tests {
             ),
             (
                 wrapped(ProxyError::Refused { proxy: "p".to_owned(), source: refused().into() }),
+                NetworkFailure::ProxyRefused,
+            ),
+            (
+                wrapped(ProxyError::Late { proxy: "p".to_owned(), after: Duration::from_secs(10) }),
                 NetworkFailure::ProxyRefused,
             ),
             (wrapped(ProxyError::AuthRequired { proxy: "p".to_owned() }), NetworkFailure::ProxyAuthRequired),

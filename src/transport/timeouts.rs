@@ -18,7 +18,7 @@ use azure_core::{
     time,
 };
 
-/// The most immediate retries of a request because its connection had died since its last use.
+/// The most immediate retries of a request because its connection had died while it was idle.
 pub(super) const MAX_DEAD_CONNECTIONS: u32 = 2;
 
 /// The most tries of a request to a vault that answers 429 each time.

@@ -29,7 +29,7 @@ use super::{
     list::{List, ObjectList},
     read::Read,
     request_sender::RequestSender,
-    sdk::Sdk,
+    sdk::{API_VERSION, Sdk},
 };
 
 /// The most lists of more than one page that are read at once, over all vaults. The longest one takes 4 MiB. A waiting
@@ -151,7 +151,7 @@ impl Vaults {
         );
         let mut url = endpoint.url.clone();
         url.set_path("/secrets");
-        url.set_query(Some(ANY_VERSION));
+        url.set_query(Some(&format!("api-version={API_VERSION}")));
         pipeline.send(&Context::new(), &mut Request::new(url, Method::Get), None).await.map(drop)
     }
 
@@ -215,9 +215,6 @@ pub struct HostStatus {
     pub other_authority: Option<Excerpt>,
 }
 
-/// A version of Key Vault's API. Any would do: without a token the answer is always the challenge.
-const ANY_VERSION: &str = "api-version=7.6";
-
 /// A client that reads a vault's three kinds of objects in one way.
 pub struct VaultClient {
     requests: RequestSender,
@@ -229,7 +226,7 @@ pub struct VaultClient {
 
 impl VaultClient {
     /// Finds out by lists which of these objects are unchanged since their last read, where that takes fewer requests
-    /// than reads. From then on [`Self::get`] answers with the kept values of these objects.
+    /// than reads. From then on [`Self::get`] answers with the kept values of these objects, and of no others.
     ///
     /// Does nothing for initial mounts, or if each republish reads ([`RepublishCheck::Get`](super::RepublishCheck)).
     pub async fn revalidate(&self, reads: &[Read]) {

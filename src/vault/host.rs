@@ -89,7 +89,7 @@ impl Lifecycle<Arc<str>, Arc<LimiterPolicy>> for KeepsLimits {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Weak, time::Duration};
 
     use async_trait::async_trait;
     use azure_core::http::{
@@ -163,16 +163,31 @@ mod tests {
         assert!(unused.upgrade().is_none());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_vault_that_throttles_is_not_forgotten_for_any_number_of_other_vaults() {
-        let hosts = hosts();
+    /// Sends a request to a vault that refuses it for a minute, and returns the vault's limiter.
+    async fn throttled(hosts: &VaultHosts) -> Weak<LimiterPolicy> {
         let lab = hosts.of(&endpoint("lab", "https://vault.azure.net"));
         let mut request = Request::new("https://lab.vault.azure.net/".parse().unwrap(), Method::Get);
         let next: [Arc<dyn Policy>; 1] = [Arc::new(Throttles)];
         lab.limiter.send(&Context::new(), &mut request, &next).await.unwrap_err();
-        let limiter = Arc::downgrade(&lab.limiter);
-        drop(lab);
+        Arc::downgrade(&lab.limiter)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_vault_that_throttles_is_not_forgotten_for_any_number_of_other_vaults() {
+        let hosts = hosts();
+        let limiter = throttled(&hosts).await;
         ask_for_many(&hosts);
         assert!(limiter.upgrade().is_some_and(|limiter| limiter.is_throttling()));
+    }
+
+    /// Such limiters were once kept for as long as the provider ran.
+    #[tokio::test(start_paused = true)]
+    async fn a_vault_that_throttled_and_is_not_read_any_more_is_forgotten() {
+        let hosts = hosts();
+        let limiter = throttled(&hosts).await;
+        // The wait of a minute with its jitter, and a minute more.
+        tokio::time::advance(Duration::from_secs(60 + 15 + 60)).await;
+        ask_for_many(&hosts);
+        assert!(limiter.upgrade().is_none());
     }
 }

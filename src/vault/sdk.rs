@@ -52,6 +52,12 @@ use super::{
     request::Request,
 };
 
+/// The version of Key Vault's API in each request.
+///
+/// Compat: provider-azure sends this version, and a custom cloud, a gateway or an emulator may not know a newer one. It
+/// has all operations that are used: reads of objects, and lists of objects and of versions.
+pub(super) const API_VERSION: &str = "7.4";
+
 /// The most versions of an object that are listed: one an hour for two years. They take three MiB. Key Vault has no
 /// limit of its own; it backs up no object of more than 500 versions.
 const MAX_VERSIONS: usize = 20_000;
@@ -94,6 +100,7 @@ impl Sdk {
         // The challenge that reaches the SDK is the cloud's own, and its audience may be at another host than the
         // cloud's vaults.
         let verify_challenge_resource = Some(false);
+        let api_version = API_VERSION.to_owned();
         Ok(Self {
             metrics,
             long_lists,
@@ -101,28 +108,24 @@ impl Sdk {
                 url,
                 credential.clone(),
                 Some(SecretClientOptions {
+                    api_version: api_version.clone(),
                     client_options: client_options.clone(),
                     verify_challenge_resource,
-                    ..Default::default()
                 }),
             )?,
             keys: KeyClient::new(
                 url,
                 credential.clone(),
                 Some(KeyClientOptions {
+                    api_version: api_version.clone(),
                     client_options: client_options.clone(),
                     verify_challenge_resource,
-                    ..Default::default()
                 }),
             )?,
             certificates: CertificateClient::new(
                 url,
                 credential,
-                Some(CertificateClientOptions {
-                    client_options,
-                    verify_challenge_resource,
-                    ..Default::default()
-                }),
+                Some(CertificateClientOptions { api_version, client_options, verify_challenge_resource }),
             )?,
         })
     }

@@ -273,6 +273,25 @@ async fn a_refusal_of_an_object_that_was_never_read_leaves_cached_values() {
 }
 
 #[tokio::test]
+async fn a_lasting_403_of_one_object_empties_the_cache_once() {
+    let azure = Azure::with_secrets(&[("db-password", "x"), ("api-key", "y")]).await;
+    let provider = Provider::start(&azure);
+    let [password, key] = ["db-password", "api-key"].map(|name| MountCall::of_secrets(&azure, &[name]));
+    for call in [&password, &key] {
+        provider.driver().mount(&call.of_another_pod()).await.unwrap();
+    }
+    provider.driver().mount(&password).await.unwrap();
+    azure.faults().inject(reads().path_prefix("/secrets/api-key"), Fault::status(403));
+    let of_password = reads().path_prefix("/secrets/db-password");
+    for (refusal, expected) in [(1, 1), (2, 0), (3, 0)] {
+        provider.driver().mount(&key.of_another_pod()).await.unwrap_err();
+        azure.journal().clear();
+        assert_eq!(provider.driver().mount(&password).await.unwrap().text("db-password"), "x");
+        assert_eq!(azure.journal().count(&of_password), expected, "after refusal {refusal}");
+    }
+}
+
+#[tokio::test]
 async fn a_read_that_was_under_way_at_a_refusal_is_not_cached() {
     let azure = Azure::with_secrets(&[("db-password", "x"), ("api-key", "y")]).await;
     let provider = Provider::start(&azure);

@@ -200,8 +200,27 @@ async fn identity_binding_finds_its_server_name_when_it_is_first_needed() {
     assert_eq!(azure.journal().count(&Route::service(Service::ApiServer)), 0, "its certificate is enough");
     assert_eq!(azure.journal().count(&Route::service(Service::TokenProxy)), 1);
     assert_eq!(azure.journal().count(&Route::service(Service::Entra)), 0);
-    let proxied = azure.journal().filter(&Route::service(Service::TokenProxy));
-    assert_eq!(proxied[0].host, "kubernetes.default.svc.cluster.local");
+}
+
+/// As with provider-azure: Azure's SDK for Go replaces the URL alone.
+#[tokio::test]
+async fn the_token_proxy_gets_the_authoritys_host() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let (stack, login) = (tempfile::NamedTempFile::new().unwrap(), azure.login_url());
+    std::fs::write(stack.path(), azure.cloud_file_json()).unwrap();
+    let provider = Provider::start(&azure);
+    let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
+    let of_stack = call.clone().with("cloudName", "AzureStackCloud");
+    let of_stack = of_stack.with("cloudEnvFileName", stack.path().to_str().unwrap());
+    for (call, host) in [
+        (call, "login.microsoftonline.com"),
+        (of_stack, login.trim_start_matches("https://").trim_end_matches('/')),
+    ] {
+        azure.journal().clear();
+        provider.driver().mount(&call.of_another_pod()).await.unwrap();
+        let proxied = azure.journal().filter(&Route::service(Service::TokenProxy));
+        assert_eq!(proxied.iter().map(|request| request.host.as_str()).collect::<Vec<_>>(), [host]);
+    }
 }
 
 #[tokio::test]
@@ -386,7 +405,7 @@ async fn the_token_proxy_and_its_server_name_can_be_configured() {
     let call = MountCall::of(OBJECTS).workload(&azure).with("useAzureTokenProxy", "true");
     provider.driver().mount(&call).await.unwrap_err();
     let asked = azure.journal().filter(&Route::service(Service::TokenProxy));
-    assert_eq!(asked[0].host, "proxy.example");
+    assert_eq!(asked[0].host, "login.microsoftonline.com");
     assert!(asked[0].path.starts_with("/tokens/11111111-2222-3333-4444-555555555555/"), "{}", asked[0].path);
     assert_eq!(azure.journal().count(&Route::service(Service::ApiServer)), 0);
 }

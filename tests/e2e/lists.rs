@@ -55,6 +55,7 @@ fn clients(azure: &Azure, count: usize) -> Vec<VaultClient> {
     let reader = Reader {
         principal: Some(Principal::new("https://login.microsoftonline.com/", "t", "o")),
         kind: MountKind::Initial,
+        namespace: "shop".into(),
         began: tokio::time::Instant::now(),
         renewed: None,
     };

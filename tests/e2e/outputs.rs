@@ -127,6 +127,8 @@ async fn an_absent_optional_object_needs_no_password() {
 async fn a_part_that_is_missing_or_does_not_convert_is_named_with_its_file() {
     let azure = vault().await;
     azure.vaults().put_secret("lab", "plain", "no certificate");
+    let damaged = "-----BEGIN CERTIFICATE-----\nTWF5\n-----END CERTIFICATE-----\n";
+    azure.vaults().put_secret("lab", "damaged", damaged);
     azure.vaults().put_secret("lab", "locked", &archive("password.pfx"));
     azure.vaults().put_secret("lab", "hostile", &archive("too-many-iterations.pfx"));
     put_certificate(&azure, "self-signed", &archive("pbes2.pfx"));
@@ -137,6 +139,11 @@ async fn a_part_that_is_missing_or_does_not_convert_is_named_with_its_file() {
             "cannot write its file b/c.pem: the secret has no intermediate certificate",
         ),
         ("plain", "tls-pem", "the secret's value is neither PEM"),
+        (
+            "damaged",
+            "[{objectAlias: ca.crt, content: ca, optional: true}]",
+            "certificate 1 of the value is not X.509, or is damaged; store the certificate unchanged",
+        ),
         ("locked", "tls-pem", "cannot open the PKCS#12 archive, check sourcePasswordObject"),
         (
             "locked",

@@ -257,6 +257,16 @@ async fn half_a_request(from: IpAddr, to: u16) -> std::io::Result<TcpStream> {
 
 #[tokio::test]
 async fn probes_get_through_while_pods_fill_the_ports() {
+    probes_get_through_beside(8).await;
+}
+
+#[tokio::test]
+async fn probes_get_through_while_as_many_pods_as_a_port_has_room_have_a_connection_each() {
+    probes_get_through_beside(1).await;
+}
+
+/// Sends probes from the lowest and the highest loopback address, while 100 pods hold this many connections each.
+async fn probes_get_through_beside(connections: usize) {
     let azure = Azure::with_secrets(&[]).await;
     let (_provider, ports) = Provider::start_with_ports(&azure, |admin| {
         let timeout = Duration::from_secs(30);
@@ -269,7 +279,7 @@ async fn probes_get_through_while_pods_fill_the_ports() {
             loop {
                 // A connection that was closed during its start.
                 open.extend(half_a_request(IpAddr::from([127, 0, 0, pod]), port).await.ok());
-                if open.len() > 8 {
+                if open.len() > connections {
                     open.remove(0);
                 }
                 tokio::task::yield_now().await;
@@ -277,9 +287,9 @@ async fn probes_get_through_while_pods_fill_the_ports() {
         })
     });
     let pods: Vec<JoinHandle<()>> = pods.collect();
-    for probe in 0..20 {
-        // From the node's own address, as kubelet's.
-        let answer = reqwest::get(format!("http://127.0.0.1:{port}/healthz")).await;
+    for (probe, node) in [[127, 0, 0, 1], [127, 255, 255, 254]].into_iter().cycle().enumerate().take(20) {
+        let client = reqwest::Client::builder().local_address(IpAddr::from(node)).build().unwrap();
+        let answer = client.get(format!("http://127.0.0.1:{port}/healthz")).send().await;
         let status = answer.map(|answer| answer.status().as_u16());
         assert!(matches!(status, Ok(200)), "probe {probe} missed: {status:?}");
     }

@@ -189,6 +189,31 @@ async fn without_a_certificate_to_trust_the_provider_does_not_start() {
     }
 }
 
+/// A rolling update with a wrong file then stops at its first node.
+#[tokio::test]
+async fn without_a_usable_file_of_its_default_cloud_the_provider_does_not_start() {
+    let azure = Azure::with_secrets(&[]).await;
+    for (file, text) in [
+        (None, "AzureStackCloud needs a cloud environment file; set AZURE_ENVIRONMENT_FILEPATH"),
+        (Some("missing.json"), "AzureStackCloud cannot be used: cannot read the cloud environment file /"),
+        (Some("ca.pem"), "ca.pem is not a JSON object"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = command(dir.path(), &azure);
+        command.arg("--cloud-name=AzureStackCloud");
+        match file {
+            Some(file) => command.env("AZURE_ENVIRONMENT_FILEPATH", dir.path().join(file)),
+            None => command.env_remove("AZURE_ENVIRONMENT_FILEPATH"),
+        };
+        let output = command.output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains("flag --cloud-name: ") && log.contains(text), "no {text} in {log}");
+        assert!(!dir.path().join("azure.sock").exists(), "a provider that serves would lose its socket");
+    }
+}
+
 #[tokio::test]
 async fn the_exit_code_distinguishes_mistakes_from_failures() {
     for (arguments, code, text) in [
@@ -269,6 +294,15 @@ async fn a_class_without_a_cloud_gets_the_operators_cloud() {
     let hosts = azure.journal().connects();
     assert!(hosts.contains(&"lab.vault.azure.cn:443".to_owned()), "{hosts:?}");
     assert!(hosts.contains(&"login.chinacloudapi.cn:443".to_owned()), "{hosts:?}");
+}
+
+#[tokio::test]
+async fn a_class_without_a_cloud_gets_the_operators_cloud_file() {
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let process = Process::start_with(&azure, &["--cloud-name=AzureStackCloud"]).await;
+    process.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap();
+    let hosts = azure.journal().connects();
+    assert!(hosts.iter().any(|host| host.starts_with("lab.vault.localhost:")), "{hosts:?}");
 }
 
 #[tokio::test]

@@ -1,17 +1,19 @@
-//! Proxies that the binary's environment names.
+//! Proxies on the way to Azure.
 
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use akv_provider::transport::{self, Proxy, Roots, Timeouts};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
 };
 
 use crate::{
-    harness::{Azure, MountCall},
+    harness::{Azure, MountCall, Provider},
     process::{Process, log},
 };
 
@@ -95,6 +97,26 @@ async fn a_socks_proxy_that_refuses_is_reported_without_its_password() {
         assert!(text.contains("AKV-ProxyRefused") && !text.contains("wr0ng"), "{text}");
     }
     assert!(status.message().contains(&socks.address.to_string()), "{status}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_never_opens_its_tunnel_is_reported_as_such() {
+    // The system accepts connections to it, and nothing reads them.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let azure = Azure::with_secrets(&[("db-password", "x")]).await;
+    let (connect, initial_backoff) = (Duration::from_millis(200), Duration::from_millis(1));
+    let timeouts = Timeouts { connect, initial_backoff, ..Timeouts::within(Duration::from_secs(90)) };
+    let roots = Roots::from_pem(azure.ca_pem().as_bytes()).unwrap();
+    let mut transports = azure.transports_with(timeouts);
+    transports.set_azure(transport::azure(roots, Proxy::all(&format!("http://{address}")), timeouts));
+    let provider = Provider::start_over(&azure, transports);
+    let status = provider.driver().mount(&MountCall::of_secrets(&azure, &["db-password"])).await.unwrap_err();
+    let cause = format!("the proxy {address} did not open the tunnel in time");
+    for part in ["[AKV-ProxyRefused] ", &cause, "check that the proxy resolves and reaches the host"] {
+        assert!(status.message().contains(part), "no {part} in {status}");
+    }
+    assert_eq!(azure.journal().total(), 0);
 }
 
 #[tokio::test]

@@ -34,6 +34,44 @@ async fn twenty_objects_cost_one_token_one_probe_and_twenty_reads() {
     assert_eq!(azure.journal().total(), 22, "{:?}", azure.journal().lines());
 }
 
+/// A custom cloud, a gateway or an emulator that answers provider-azure may not know a newer version.
+#[tokio::test]
+async fn every_request_to_a_vault_has_provider_azures_api_version() {
+    // Of secrets, the list and that of versions have a further page. Keys and certificates are missing, which costs the
+    // same requests.
+    let (azure, _) = Azure::with_numbered_secrets(30).await;
+    for version in 0..30 {
+        azure.vaults().put_secret("lab", "secret-0", &version.to_string());
+    }
+    let provider = Provider::start(&azure);
+    for object_type in ["secret", "key", "cert"] {
+        for fields in [
+            "objectName: secret-0",
+            "objectName: secret-0\n  objectVersionHistory: 2",
+            "find: {name: secret-*}",
+        ] {
+            let objects = format!("- objectType: {object_type}\n  {fields}\n");
+            let call = MountCall::of(&objects).workload(&azure).of_another_pod();
+            let mounted = provider.driver().mount(&call).await;
+            assert_eq!(mounted.is_ok(), object_type == "secret", "{objects}");
+        }
+    }
+    let requests = azure.journal().filter(&Route::service(Service::Vault));
+    for request in &requests {
+        let version = request.query_value("api-version");
+        assert_eq!(version.as_deref(), Some("7.4"), "{} {}", request.line(), request.query);
+    }
+    let count = |path: &str| {
+        requests.iter().filter(|asked| asked.credentials && asked.path.trim_end_matches('/') == path).count()
+    };
+    for (collection, pages) in [("secrets", 2), ("keys", 1), ("certificates", 1)] {
+        assert_eq!(count(&format!("/{collection}")), pages, "{collection}");
+        assert_eq!(count(&format!("/{collection}/secret-0/versions")), pages, "{collection}");
+        assert!(count(&format!("/{collection}/secret-0")) > 0, "{collection}");
+    }
+    assert!(requests.iter().any(|request| !request.credentials), "the probe");
+}
+
 #[tokio::test]
 async fn the_reads_of_a_mount_run_at_once() {
     let (azure, names) = Azure::with_numbered_secrets(50).await;

@@ -99,6 +99,31 @@ async fn a_republish_is_served_while_new_pods_wait_for_a_vault_that_throttles() 
     assert!(before < 110, "it waited for {before} reads of 120");
 }
 
+/// Its reads once waited for all 120 of the other namespace.
+#[tokio::test]
+async fn a_mount_is_served_while_another_namespace_fills_the_queue_of_a_vault_that_throttles() {
+    let (azure, names) = Azure::with_numbered_secrets(125).await;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let provider = Provider::start(&azure);
+    let (many, few) = names.split_at(120);
+    let call = MountCall::of_secrets(&azure, few).with("csi.storage.k8s.io/pod.namespace", "bank");
+    provider.driver().mount(&call).await.unwrap();
+    azure.journal().clear();
+    azure.limits().set("lab", 25);
+    let mounts = provider.mounts_of_pods(&azure, many.chunks(20));
+    azure
+        .journal()
+        .wait_until(|journal| journal.filter(&reads()).iter().any(|entry| entry.status == Some(429)))
+        .await;
+    provider.driver().mount(&call.of_another_pod()).await.unwrap();
+    let reads = azure.journal().filter(&reads());
+    let answered = reads.iter().filter(|entry| entry.status == Some(200)).count();
+    assert!(answered < 100, "{answered} reads of 125 were answered before its last");
+    for mount in mounts {
+        mount.await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn waiting_reads_of_an_objects_versions_are_bounded() {
     let azure = Azure::with_secrets(&[]).await;

@@ -1,6 +1,7 @@
 //! The order of certificates: leaf, intermediates, root, and then unrelated certificates.
 
 mod issuance;
+mod roles;
 
 use std::collections::HashSet;
 
@@ -17,15 +18,18 @@ pub enum ChainOrder {
     AsStored,
 }
 
-/// Certificates of one archive: a chain, and those outside of it.
+/// Certificates of one source in their roles.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Chain<'a> {
-    /// From the leaf upwards, each certificate followed by its issuer.
+    /// From the leaf upwards. Each certificate is followed by its issuer. A root may follow that issued one of them in
+    /// place of the next. Empty where no certificate is a leaf.
     pub links: Vec<&'a [u8]>,
     /// Whether the last link issued itself: it is a root, or a self-signed leaf.
     pub ends_in_root: bool,
-    /// The others in the order of the archive, also those that are not X.509.
-    pub others: Vec<&'a [u8]>,
+    /// All certificates in the order of [`order`].
+    pub in_order: Vec<&'a [u8]>,
+    /// The index of the first certificate that is not X.509.
+    pub unreadable: Option<usize>,
 }
 
 /// Why a chain cannot be found.
@@ -49,21 +53,8 @@ pub enum ChainError {
     TooManySignaturesTogether,
 }
 
-/// Orders certificates from the leaf to the root, as [`build`] does. Certificates outside the chain follow.
-///
-/// # Errors
-/// There are too many certificates to compare, or too many with the same name.
-pub fn order<'a>(
-    certificates: &'a [Vec<u8>],
-    public_keys: &[&[u8]],
-    work: &mut Work,
-) -> Result<Vec<&'a [u8]>, ContentError> {
-    let Chain { mut links, others, .. } = build(certificates, public_keys, work)?;
-    links.extend(others);
-    Ok(links)
-}
-
-/// Finds the chain among certificates. Duplicates are dropped.
+/// Orders certificates from the leaf to the root. Certificates outside the chain follow in the order of the archive,
+/// also those that are not X.509. Duplicates are dropped.
 ///
 /// The leaf is the certificate of the first of `public_keys` (contents of `subjectPublicKey`) that has a certificate.
 /// If no key has one, the leaf is the first certificate that issued no other. If several certificates have the leaf's
@@ -73,41 +64,78 @@ pub fn order<'a>(
 ///
 /// # Errors
 /// There are too many certificates to compare, or too many with the same name.
+pub fn order<'a>(
+    certificates: &'a [Vec<u8>],
+    public_keys: &[&[u8]],
+    work: &mut Work,
+) -> Result<Vec<&'a [u8]>, ContentError> {
+    let candidates = distinct(certificates)?;
+    let mut checks = SignatureChecks::granted(work);
+    let leaf = leaf(&candidates, public_keys, &mut checks)?;
+    let links = climb(&candidates, leaf, &mut checks)?;
+    Ok(in_order(&candidates, &links))
+}
+
+/// Finds the roles of certificates that are written to separate files. Duplicates are dropped.
+///
+/// With `public_keys`, the leaf is that of [`order`]. Without them, it is the first certificate that issued no other
+/// and is neither one of an authority nor self-signed, or its latest renewal. There may be no such certificate. A
+/// single certificate that is not one of an authority is the leaf, also if it is self-signed.
+///
+/// The chain follows the first issuers, as that of [`order`], but a key of another family than that of the signature is
+/// never the issuer's. Where a name is cross-signed, the issuer of the last certificate may be missing although a root
+/// of the chain is there. Then this root is the last link.
+///
+/// # Errors
+/// There are too many certificates to compare, or too many with the same name.
 pub fn build<'a>(
     certificates: &'a [Vec<u8>],
     public_keys: &[&[u8]],
     work: &mut Work,
 ) -> Result<Chain<'a>, ChainError> {
-    if certificates.len() > MAX_CERTIFICATES {
-        return Err(ChainError::TooManyCertificates { count: certificates.len(), most: MAX_CERTIFICATES });
-    }
-    let mut seen = HashSet::new();
-    let candidates: Vec<_> =
-        certificates.iter().filter(|der| seen.insert(*der)).map(|der| Candidate::new(der)).collect();
-    let mut chain = Vec::with_capacity(candidates.len());
+    let candidates = distinct(certificates)?;
+    let unreadable = candidates.iter().find(|candidate| !candidate.is_readable());
+    let unreadable = unreadable.and_then(|found| certificates.iter().position(|der| *der == found.der));
+
     let mut checks = SignatureChecks::granted(work);
-    let mut next = leaf(&candidates, public_keys, &mut checks)?;
-    while let Some(link) = next {
-        chain.push(link);
-        next = issuer(&candidates, &chain, link, &mut checks)?;
-    }
-    let ends_in_root = match chain.last() {
+    let first = leaf(&candidates, public_keys, &mut checks)?;
+    let in_file = climb(&candidates, first, &mut checks)?;
+    let in_order = in_order(&candidates, &in_file);
+
+    checks.compare_families();
+    let leaf = match public_keys {
+        [] => roles::leaf_without_key(&candidates, &mut checks)?,
+        _ => first,
+    };
+    let mut links = climb(&candidates, leaf, &mut checks)?;
+    let mut ends_in_root = match links.last() {
         Some(&last) => candidates[last].issued(&candidates[last], &mut checks)?,
         None => false,
     };
-    let others = (0..candidates.len()).filter(|index| !chain.contains(index));
-    let others = others.map(|index| candidates[index].der).collect();
-    Ok(Chain { links: chain.iter().map(|link| candidates[*link].der).collect(), ends_in_root, others })
+    if let Some(&leaf) = links.first()
+        && !ends_in_root
+        && let Some(root) = roles::nearest_root(&candidates, leaf, &mut checks)?
+    {
+        links.push(root);
+        ends_in_root = true;
+    }
+    let links = links.iter().map(|link| candidates[*link].der).collect();
+    Ok(Chain { links, ends_in_root, in_order, unreadable })
 }
 
 /// Returns the content of `subjectPublicKey` of a certificate; `None` if it is not X.509.
 pub fn public_key(certificate: &[u8]) -> Option<Vec<u8>> {
-    Candidate::new(certificate).public_key().map(<[u8]>::to_vec)
+    Candidate::new(0, certificate).public_key().map(<[u8]>::to_vec)
 }
 
-/// Returns whether a certificate is one of an authority: its basic constraints say so (RFC 5280, section 4.2.1.9).
-pub fn is_authority(certificate: &[u8]) -> bool {
-    Candidate::new(certificate).is_authority()
+/// Parses the certificates, each of them once.
+fn distinct(certificates: &[Vec<u8>]) -> Result<Vec<Candidate<'_>>, ChainError> {
+    if certificates.len() > MAX_CERTIFICATES {
+        return Err(ChainError::TooManyCertificates { count: certificates.len(), most: MAX_CERTIFICATES });
+    }
+    let mut seen = HashSet::new();
+    let distinct = certificates.iter().filter(|der| seen.insert(*der));
+    Ok(distinct.enumerate().map(|(index, der)| Candidate::new(index, der)).collect())
 }
 
 fn leaf(
@@ -137,6 +165,27 @@ fn leaf(
 fn newest(candidates: &[Candidate<'_>], wanted: impl Fn(&Candidate<'_>) -> bool) -> Option<usize> {
     let wanted = (0..candidates.len()).rev().filter(|index| wanted(&candidates[*index]));
     wanted.max_by_key(|index| candidates[*index].not_before())
+}
+
+/// Returns the chain from `leaf` upwards, by the first issuer of each certificate or its latest renewal.
+fn climb(
+    candidates: &[Candidate<'_>],
+    leaf: Option<usize>,
+    checks: &mut SignatureChecks<'_>,
+) -> Result<Vec<usize>, ChainError> {
+    let mut chain = Vec::with_capacity(candidates.len());
+    let mut next = leaf;
+    while let Some(link) = next {
+        chain.push(link);
+        next = issuer(candidates, &chain, link, checks)?;
+    }
+    Ok(chain)
+}
+
+/// Returns the certificates of a chain, and then the others.
+fn in_order<'a>(candidates: &[Candidate<'a>], chain: &[usize]) -> Vec<&'a [u8]> {
+    let others = (0..candidates.len()).filter(|index| !chain.contains(index));
+    chain.iter().copied().chain(others).map(|index| candidates[index].der).collect()
 }
 
 /// Returns the issuer of `link`, or `None` if `link` is a root or no unused certificate issued it.

@@ -157,6 +157,29 @@ fn a_signature_of_an_unknown_algorithm_falls_back_to_names() {
 }
 
 #[test]
+fn a_single_file_keeps_its_order_whatever_the_roles_in_separate_files_are() {
+    for name in ["rollover.pem", "cross-signed.pem", "two-families.pem", "v1-root.pem"] {
+        let stored = content::fixture_certificates(name);
+        assert_eq!(ordered(&stored, &[]), stored, "{name}");
+        let leaf = public_key(&stored[0]).unwrap();
+        for keys in [vec![], vec![leaf.as_slice()]] {
+            let chain = build(&stored, &keys, &mut Work::of_mount()).unwrap();
+            assert_eq!(chain.in_order, stored, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_chain_without_a_root_follows_its_first_issuers() {
+    // Without X1's own signature, the chain ends with the X1 that a stranger signed.
+    let stored = content::fixture_certificates("cross-signed.pem");
+    let leaf = public_key(&stored[0]).unwrap();
+    let chain = build(&stored[..3], &[leaf.as_slice()], &mut Work::of_mount()).unwrap();
+    assert_eq!(chain.links, stored[..3]);
+    assert!(!chain.ends_in_root);
+}
+
+#[test]
 fn too_many_certificates_are_refused() {
     let certificates: Vec<_> = (0..=MAX_CERTIFICATES).map(|number| vec![number as u8]).collect();
     assert_eq!(order(&certificates[1..], &[], &mut Work::of_mount()).unwrap().len(), MAX_CERTIFICATES);
@@ -196,6 +219,7 @@ fn signature_checks_among_certificates_of_one_name_are_bounded() {
     };
     assert_eq!(ordered(&roots(20), &[]).len(), 20);
     assert_eq!(order(&roots(100), &[], &mut Work::of_mount()), Err(ContentError::TooManySignatures));
+    assert_eq!(build(&roots(100), &[], &mut Work::of_mount()), Err(ChainError::TooManySignatures));
     let (twenty, mut of_mount) = (roots(20), Work::of_mount());
     let ordered = (0..).map(|_| order(&twenty, &[], &mut of_mount)).take_while(Result::is_ok).count();
     assert!((5..100).contains(&ordered), "{ordered} objects");

@@ -6,7 +6,7 @@ use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 use super::{
     chain, encoding,
-    pem::{self, CERTIFICATE, PRIVATE_KEY},
+    pem::{self, BrokenBlock, CERTIFICATE, PRIVATE_KEY},
     pkcs12::{Archive, Pkcs12Error},
     private_key::{PrivateKey, PrivateKeyError},
     work::Work,
@@ -31,6 +31,9 @@ pub enum ClientKeyError {
         "it is neither PEM nor PKCS#12 in base64; store the private key and its certificate in one of them"
     )]
     UnknownFormat,
+    /// A block of PEM begins, and cannot be read.
+    #[error("a PEM block of it is cut off, indented or not base64; store the whole file unchanged")]
+    BrokenBlock,
     /// The archive cannot be opened.
     #[error("{0}; check the archive and clientcertificatepassword")]
     Archive(Pkcs12Error),
@@ -107,7 +110,8 @@ type Parts = (PrivateKey, Vec<Vec<u8>>);
 
 fn from_pem(text: &str) -> Result<Parts, ClientKeyError> {
     let (mut keys, mut certificates) = (Vec::new(), Vec::new());
-    for block in pem::blocks(text) {
+    for block in pem::whole_blocks(text) {
+        let block = block.map_err(|BrokenBlock| ClientKeyError::BrokenBlock)?;
         match block.label {
             CERTIFICATE => certificates.push(block.content.to_vec()),
             // RFC 7468, section 11, and the headers of OpenSSL's older format.

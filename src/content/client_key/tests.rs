@@ -54,7 +54,24 @@ fn other_content_is_refused() {
     }
     let broken = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n";
     assert!(matches!(fault(broken), ClientKeyError::Key(_)));
-    assert_eq!(fault("-----BEGIN PRIVATE KEY-----\n"), ClientKeyError::NoKey);
+}
+
+#[test]
+fn a_client_certificate_that_an_editor_of_windows_saved_is_read() {
+    let saved = format!("\u{feff}{}", text("rsa.pem").replace('\n', "\r\n"));
+    let key = ClientKey::open(&saved, "", now()).unwrap();
+    assert_eq!(key.certificates, ClientKey::open(&text("rsa.pem"), "", now()).unwrap().certificates);
+}
+
+#[test]
+fn an_indented_or_cut_client_certificate_does_not_seem_to_lack_its_key() {
+    let whole = text("rsa.pem");
+    let indented: String = whole.lines().map(|line| format!("  {line}\n")).collect();
+    let end = whole.find("-----END PRIVATE KEY").unwrap();
+    let cut = format!("{}{}", &whole[..end], &whole[whole.find("-----BEGIN CERTIFICATE").unwrap()..]);
+    for broken in [indented, cut, whole[..end].to_owned(), whole.replacen("MII", "M!I", 1)] {
+        assert_eq!(fault(&broken), ClientKeyError::BrokenBlock, "{broken}");
+    }
 }
 
 #[test]

@@ -32,6 +32,13 @@ pub enum PartsError {
     #[error("a PEM block of the value is cut off or not base64; store the whole file")]
     BrokenBlock,
 
+    /// A certificate cannot be parsed.
+    #[error("certificate {number} of the value is not X.509, or is damaged; store the certificate unchanged")]
+    NotX509 {
+        /// The number of the certificate, from 1 in the order of the value.
+        number: usize,
+    },
+
     /// The private key in PEM is under a password.
     #[error(
         "the private key is encrypted, and a PEM value has no password; store the key unencrypted, or as PKCS#12"

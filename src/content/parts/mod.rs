@@ -42,7 +42,7 @@ enum Certificates {
         intermediates: Vec<Vec<u8>>,
         top: Top,
     },
-    /// Certificates of authorities without a private key.
+    /// Certificates of authorities, and self-signed ones, without a private key.
     Authorities {
         /// In the order of the source.
         stored: Vec<Vec<u8>>,
@@ -65,11 +65,16 @@ impl Parts {
     /// Takes a secret's `value` apart: PEM, or PKCS#12 in base64 under `password`. The form is recognised by content.
     ///
     /// # Errors
-    /// The value is in neither form, it is malformed, or its private key fits none of its certificates.
+    /// The value is in neither form, it or one of its certificates is malformed, or its private key fits none of its
+    /// certificates.
     pub fn of(value: &str, password: &str, order: ChainOrder, work: &mut Work) -> Result<Self, PartsError> {
         let source::Source { form, keys, certificates } = source::read(value, password, work)?;
         let public_keys: Vec<_> = keys.iter().map(PrivateKey::public_key).collect();
         let chain = chain::build(&certificates, &public_keys, work).map_err(PartsError::Chain)?;
+        // What it was to be would otherwise count as missing, and an optional output would hide it.
+        if let Some(index) = chain.unreadable {
+            return Err(PartsError::NotX509 { number: index + 1 });
+        }
         let key = match chain.links.first() {
             None => (!keys.is_empty()).then_some(0),
             Some(leaf) => {
@@ -81,12 +86,10 @@ impl Parts {
         if key.is_none() && !keys.is_empty() {
             return Err(PartsError::KeyMismatch);
         }
-        let roles = Certificates::of(&chain, &certificates, key.is_some());
+        let roles = Certificates::of(&chain, &certificates);
         let all = match order {
             ChainOrder::AsStored => certificates,
-            ChainOrder::Construct => {
-                chain.links.iter().chain(&chain.others).map(|certificate| certificate.to_vec()).collect()
-            }
+            ChainOrder::Construct => chain.in_order.iter().map(|certificate| certificate.to_vec()).collect(),
         };
         Ok(Self { form, keys, key, certificates: roles, all })
     }
@@ -144,18 +147,20 @@ impl Parts {
 }
 
 impl Certificates {
-    fn of(chain: &Chain<'_>, stored: &[Vec<u8>], has_key: bool) -> Self {
-        let Some((leaf, above)) = chain.links.split_first() else { return Self::None };
-        if !has_key && stored.iter().all(|certificate| chain::is_authority(certificate)) {
+    fn of(chain: &Chain<'_>, stored: &[Vec<u8>]) -> Self {
+        if stored.is_empty() {
+            return Self::None;
+        }
+        let Some((leaf, above)) = chain.links.split_first() else {
             let mut distinct: Vec<Vec<u8>> = Vec::new();
             for certificate in stored {
                 if !distinct.contains(certificate) {
                     distinct.push(certificate.clone());
                 }
             }
-            let chained = chain.links.iter().chain(&chain.others).map(|certificate| certificate.to_vec());
+            let chained = chain.in_order.iter().map(|certificate| certificate.to_vec());
             return Self::Authorities { stored: distinct, chained: chained.collect() };
-        }
+        };
         let (intermediates, top) = match above.split_last() {
             None if chain.ends_in_root => (above, Top::SelfSigned),
             Some((root, intermediates)) if chain.ends_in_root => (intermediates, Top::Root(root.to_vec())),

@@ -3,7 +3,7 @@
 use super::{Form, PartsError};
 use crate::content::{
     encoding,
-    pem::{self, CERTIFICATE, PRIVATE_KEY},
+    pem::{self, BrokenBlock, CERTIFICATE, PRIVATE_KEY},
     pkcs12::{Archive, MAX_KEYS, Pkcs12Error},
     private_key::{EC_PRIVATE_KEY, PrivateKey, RSA_PRIVATE_KEY},
     work::{TooMuchTogether, Work},
@@ -39,12 +39,9 @@ pub(super) fn read(value: &str, password: &str, work: &mut Work) -> Result<Sourc
 
 /// Reads the blocks of certificates and private keys. Others are skipped, such as the `EC PARAMETERS` of OpenSSL.
 fn of_pem(text: &str, work: &mut Work) -> Result<Source, PartsError> {
-    // Editors of Windows begin a text with a mark, and the first block would not begin its line.
-    let text = text.trim_start_matches('\u{feff}');
     let mut source = Source { form: Form::Pem, keys: Vec::new(), certificates: Vec::new() };
-    let mut complete = 0;
-    for block in pem::blocks(text) {
-        complete += 1;
+    for block in pem::whole_blocks(text) {
+        let block = block.map_err(|BrokenBlock| PartsError::BrokenBlock)?;
         let label = block.label();
         if matches!(label, PRIVATE_KEY | RSA_PRIVATE_KEY | EC_PRIVATE_KEY) {
             work.spend_keys(1).map_err(too_much)?;
@@ -65,10 +62,6 @@ fn of_pem(text: &str, work: &mut Work) -> Result<Source, PartsError> {
         if source.keys.len() > MAX_KEYS {
             return Err(PartsError::TooManyKeys { most: MAX_KEYS });
         }
-    }
-    // What a broken block was to be would otherwise count as missing, and an optional output would hide it.
-    if pem::begun(text) > complete {
-        return Err(PartsError::BrokenBlock);
     }
     if source.keys.is_empty() && source.certificates.is_empty() {
         return Err(PartsError::NoCertificateForm);

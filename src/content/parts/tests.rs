@@ -1,11 +1,13 @@
+use std::slice;
+
 use data_encoding::BASE64;
 
 use super::*;
 use crate::{
     content::{
-        fixture,
+        fixture, fixture_certificates,
         pem::{self, CERTIFICATE, PRIVATE_KEY, PemText},
-        pkcs12::{Archive, PasswordKind, Pkcs12Error},
+        pkcs12::{Archive, PasswordKind, Pkcs12Error, store::Protection},
         private_key::PrivateKeyError,
     },
     spec::{
@@ -150,6 +152,92 @@ fn certificates_of_authorities_alone_are_all_trusted() {
 }
 
 #[test]
+fn a_root_of_x509_version_1_is_trusted_like_its_neighbour() {
+    let value = String::from_utf8(fixture("v1-root.pem")).unwrap();
+    assert_eq!(text(&value, &Part::Ca(PEM)), value);
+    assert_eq!(text(&value, &Part::TruststorePem), value);
+    assert_eq!(missing(&value, &Part::Leaf(PEM)), MissingOutput::Leaf);
+}
+
+#[test]
+fn self_signed_certificates_alone_are_all_trusted() {
+    let stored = fixture_certificates("self-signed-alone.pem");
+    let both = certificates(&stored);
+    assert_eq!(text(&both, &Part::Ca(PEM)), both);
+    assert_eq!(text(&both, &Part::TruststorePem), both);
+    assert_eq!(missing(&both, &Part::Leaf(PEM)), MissingOutput::Leaf);
+    // A single one is a server's certificate as well.
+    let one = certificates(&stored[..1]);
+    for same in [Part::Leaf(PEM), Part::FullChain, Part::Ca(PEM), Part::TruststorePem] {
+        assert_eq!(text(&one, &same), one, "{same:?}");
+    }
+}
+
+#[test]
+fn a_new_root_beside_a_chain_without_a_key_does_not_become_the_leaf() {
+    let mut stored = fixture_certificates("rollover.pem");
+    let [_, leaf, intermediate, root] = <[_; 4]>::try_from(stored.clone()).unwrap();
+    for shift in 0..stored.len() {
+        let value = certificates(&stored);
+        assert_eq!(text(&value, &Part::FullChain), certificates(&[leaf.clone(), intermediate.clone()]));
+        assert_eq!(part(&value, &Part::Ca(DER)).unwrap(), root, "rotated by {shift}");
+        let trusted = certificates(&[intermediate.clone(), root.clone()]);
+        assert_eq!(text(&value, &Part::TruststorePem), trusted, "rotated by {shift}");
+        stored.rotate_left(1);
+    }
+}
+
+/// Returns the keys and the certificates of a fixture in PEM, the latter rotated.
+fn rotated(name: &str) -> impl Iterator<Item = String> {
+    let whole = String::from_utf8(fixture(name)).unwrap();
+    let keys = String::from_utf8(pem::split(&whole).keys.into_exposed()).unwrap();
+    let mut stored = fixture_certificates(name);
+    (0..stored.len()).map(move |_| {
+        stored.rotate_left(1);
+        keys.clone() + &certificates(&stored)
+    })
+}
+
+#[test]
+fn a_cross_signed_chain_ends_in_the_root_that_is_stored() {
+    let [leaf, r3, cross, x1] = <[_; 4]>::try_from(fixture_certificates("cross-signed.pem")).unwrap();
+    let mut with_cross = 0;
+    for value in rotated("cross-signed.pem") {
+        let mut intermediates = vec![r3.clone()];
+        // A server sends it to clients that trust its issuer alone, if it is stored before the root.
+        if value.find(&certificates(slice::from_ref(&cross)))
+            < value.find(&certificates(slice::from_ref(&x1)))
+        {
+            intermediates.push(cross.clone());
+            with_cross += 1;
+        }
+        assert_eq!(
+            text(&value, &Part::FullChain),
+            certificates(&[slice::from_ref(&leaf), &*intermediates].concat())
+        );
+        assert_eq!(part(&value, &Part::Ca(DER)).unwrap(), x1);
+        assert_eq!(
+            text(&value, &Part::TruststorePem),
+            certificates(&[&*intermediates, slice::from_ref(&x1)].concat())
+        );
+    }
+    assert_eq!(with_cross, 3);
+    let stored = String::from_utf8(fixture("cross-signed.pem")).unwrap();
+    let combined = text(&stored, &Part::Combined(Some(KeyEncoding::Pkcs8)));
+    assert_eq!(combined, stored, "in the order of a single file");
+}
+
+#[test]
+fn a_root_of_the_issuers_name_on_another_key_algorithm_is_not_the_issuer() {
+    let [leaf, _, root] = <[_; 3]>::try_from(fixture_certificates("two-families.pem")).unwrap();
+    for value in rotated("two-families.pem") {
+        assert_eq!(text(&value, &Part::FullChain), certificates(slice::from_ref(&leaf)));
+        assert_eq!(part(&value, &Part::Ca(DER)).unwrap(), root);
+        assert_eq!(text(&value, &Part::TruststorePem), certificates(slice::from_ref(&root)));
+    }
+}
+
+#[test]
 fn a_pem_text_of_windows_is_read_from_its_first_block() {
     let Stored { chain, .. } = stored();
     let value = format!("\u{feff}{}", certificates(&chain));
@@ -164,6 +252,24 @@ fn a_broken_block_is_not_a_missing_one() {
     let indented = format!(" {whole}");
     for broken in [whole.replacen("MII", "M!I", 1), whole[..whole.len() / 2].to_owned(), indented] {
         assert_eq!(open(&(key.clone() + &broken)).unwrap_err(), PartsError::BrokenBlock, "{broken}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_x509_is_not_a_missing_one() {
+    let Stored { chain, key } = stored();
+    let key = blocks([(PRIVATE_KEY, key.as_slice())]);
+    let cut = &chain[5][..chain[5].len() - 10];
+    for other in [cut, b"canary", b""] {
+        for (before, number) in [(5, 6), (0, 1)] {
+            let value = key.clone() + &certificates(&chain[..before]) + &blocks([(CERTIFICATE, other)]);
+            assert_eq!(open(&value).unwrap_err(), PartsError::NotX509 { number });
+        }
+        let protection = Protection { profile: StoreProfile::Modern2023, password: "" };
+        let root = chain[5].as_slice();
+        let archive = protection.truststore(&store().alias, &[root, root, other]).unwrap();
+        let error = open(&BASE64.encode(archive.expose())).unwrap_err();
+        assert_eq!(error, PartsError::NotX509 { number: 3 });
     }
 }
 

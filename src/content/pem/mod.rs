@@ -40,8 +40,28 @@ pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
     })
 }
 
+/// Returns the complete blocks of `text`, and then an error if other blocks begin in it. What a broken block was to be
+/// would otherwise count as missing.
+pub(super) fn whole_blocks(text: &str) -> impl Iterator<Item = Result<Block<'_>, BrokenBlock>> {
+    // Editors of Windows begin a text with a mark, and the first block would not begin its line.
+    let text = text.trim_start_matches('\u{feff}');
+    let mut unread = begun(text);
+    let mut complete = blocks(text);
+    std::iter::from_fn(move || match complete.next() {
+        Some(block) => {
+            unread = unread.saturating_sub(1);
+            Some(Ok(block))
+        }
+        None => (std::mem::take(&mut unread) > 0).then_some(Err(BrokenBlock)),
+    })
+}
+
+/// A block that begins, and is cut off, indented or not base64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BrokenBlock;
+
 /// Returns how many blocks of `text` begin, also those that cannot be parsed, such as indented ones.
-pub(super) fn begun(text: &str) -> usize {
+fn begun(text: &str) -> usize {
     let before_begin = |c: char| c.is_whitespace() || c == '\u{feff}';
     text.lines().filter(|line| line.trim_start_matches(before_begin).starts_with(BEGIN)).count()
 }

@@ -1,15 +1,19 @@
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use azure_core::{
     Bytes,
     http::{AsyncRawResponse, HttpClient, Request, StatusCode, headers::Headers},
 };
+use data_encoding::BASE64URL_NOPAD;
 
 use crate::{
     blocking::Computations,
     cloud::CloudEnvironment,
     identity::{
-        IdentityProofSettings, TokenProxySettings,
+        IdentityProofSettings, TokenProxySettings, TokenRefusal,
         proof::{IssuerUrl, KeyRefresh},
     },
     metrics::Metrics,
@@ -23,8 +27,50 @@ use super::*;
 #[derive(Debug, Clone, Copy)]
 enum Entra {
     Refuses,
+    Fails,
     Issues,
     Hangs,
+}
+
+/// An Entra that issues one token for this many seconds, and then becomes another one.
+#[derive(Debug)]
+struct IssuesOnce {
+    seconds: u64,
+    then: Entra,
+    has_issued: AtomicBool,
+}
+
+impl IssuesOnce {
+    fn new(seconds: u64, then: Entra) -> Self {
+        Self { seconds, then, has_issued: AtomicBool::new(false) }
+    }
+}
+
+#[async_trait::async_trait]
+impl HttpClient for IssuesOnce {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        if self.has_issued.swap(true, Ordering::Relaxed) {
+            return self.then.execute_request(request).await;
+        }
+        let (seconds, token) = (self.seconds, token());
+        let body = format!(
+            r#"{{"token_type":"Bearer","expires_in":{seconds},"ext_expires_in":{seconds},"access_token":"{token}"}}"#
+        );
+        Ok(answer(StatusCode::Ok, body))
+    }
+}
+
+/// Returns a token of a principal.
+fn token() -> String {
+    let claims =
+        r#"{"tid":"11111111-2222-3333-4444-555555555555","oid":"aaaaaaaa-0000-0000-0000-00000000000a"}"#;
+    format!("header.{}.signature", BASE64URL_NOPAD.encode(claims.as_bytes()))
+}
+
+fn answer(status: StatusCode, body: impl Into<Bytes>) -> AsyncRawResponse {
+    let mut headers = Headers::new();
+    headers.insert("content-type", "application/json");
+    AsyncRawResponse::from_bytes(status, headers, body)
 }
 
 #[async_trait::async_trait]
@@ -35,19 +81,21 @@ impl HttpClient for Entra {
                 StatusCode::Unauthorized,
                 r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret."}"#,
             ),
+            Self::Fails => (
+                StatusCode::ServiceUnavailable,
+                r#"{"error":"temporarily_unavailable","error_description":"AADSTS90033: A transient error."}"#,
+            ),
             Self::Issues => (
                 StatusCode::Ok,
                 r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"t"}"#,
             ),
             Self::Hangs => std::future::pending().await,
         };
-        let mut headers = Headers::new();
-        headers.insert("content-type", "application/json");
-        Ok(AsyncRawResponse::from_bytes(status, headers, Bytes::from_static(body.as_bytes())))
+        Ok(answer(status, body))
     }
 }
 
-fn identities(entra: Entra) -> Identities {
+fn identities(entra: impl HttpClient + 'static) -> Identities {
     let timeouts = Timeouts::within(Duration::from_secs(90));
     let node = transport::node(timeouts);
     let transports = Transports {
@@ -106,4 +154,60 @@ async fn an_identity_whose_last_caller_goes_away_leaves_nothing_in_memory() {
     assert_eq!(hanging.kept.len(), 1, "the first caller still waits");
     drop(first);
     assert_eq!(hanging.kept.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_403_while_entra_is_down_leaves_the_token_to_all_other_pods() {
+    let identities = identities(IssuesOnce::new(3_599, Entra::Fails));
+    let authenticate = || identities.authenticate(&request(0)).outcome();
+    let (first, second) = (authenticate().await.unwrap(), authenticate().await.unwrap());
+    let renew = |refusal| identities.renew(&request(0), &second, refusal, false).unwrap().outcome();
+    renew(TokenRefusal::Forbidden).await.unwrap_err();
+    assert_eq!(authenticate().await.unwrap().generation(), first.generation());
+    renew(TokenRefusal::Unauthorized).await.unwrap_err();
+    authenticate().await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_403_gets_all_pods_of_the_credential_the_new_token() {
+    let identities = identities(IssuesOnce::new(3_599, Entra::Issues));
+    let authenticate = || identities.authenticate(&request(0)).outcome();
+    let (first, second) = (authenticate().await.unwrap(), authenticate().await.unwrap());
+    let renewal = identities.renew(&request(0), &second, TokenRefusal::Forbidden, false).unwrap();
+    let renewed = renewal.outcome().await.unwrap();
+    assert!(renewed.generation() > first.generation());
+    assert_eq!(authenticate().await.unwrap().generation(), renewed.generation());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_during_the_renewal_after_a_403_takes_the_token_from_later_mounts() {
+    let identities = identities(IssuesOnce::new(3_599, Entra::Hangs));
+    let authenticate = || identities.authenticate(&request(0)).outcome();
+    let (first, second) = (authenticate().await.unwrap(), authenticate().await.unwrap());
+    let renew = |refusal| identities.renew(&request(0), &second, refusal, false).unwrap();
+    let after_403 = renew(TokenRefusal::Forbidden);
+    assert_eq!(authenticate().await.unwrap().generation(), first.generation());
+    let after_401 = renew(TokenRefusal::Unauthorized);
+    assert!(!after_403.is_shared && after_401.is_shared, "there is one renewal");
+    assert!(identities.authenticate(&request(0)).is_shared, "a later mount waits for its token");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_entra_in_the_last_minutes_of_a_token_fails_no_mount() {
+    for then in [Entra::Fails, Entra::Hangs] {
+        let identities = identities(IssuesOnce::new(240, then));
+        let authenticate = || identities.authenticate(&request(0)).outcome();
+        let (first, second) = (authenticate().await.unwrap(), authenticate().await.unwrap());
+        assert_eq!(second.generation(), first.generation(), "{then:?}");
+        let used = second.credential.get_token(&["scope"], None).await.unwrap();
+        assert_eq!(used.token.secret(), token());
+        let renewal = identities.renew(&request(0), &second, TokenRefusal::Unauthorized, false).unwrap();
+        renewal.outcome().await.unwrap_err();
+        authenticate().await.unwrap_err();
+    }
+    for (seconds, then) in [(240, Entra::Refuses), (59, Entra::Fails)] {
+        let identities = identities(IssuesOnce::new(seconds, then));
+        identities.authenticate(&request(0)).outcome().await.unwrap();
+        identities.authenticate(&request(0)).outcome().await.unwrap_err();
+    }
 }

@@ -213,12 +213,12 @@ pub enum ObjectError {
     Clash {
         /// The file's path.
         path: String,
-        /// The object of the other file.
+        /// The owner of the other file, as messages show it.
         owner: String,
     },
     /// Two keys of one value have the same file name.
-    #[error("two of its keys become the file {0:?}; name the keys under jmesPath")]
-    KeyClash(String),
+    #[error("{0}; name the keys under jmesPath")]
+    KeyClash(KeyClash),
     /// The value lacks keys that the entry names.
     #[error("its value has no {}", missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", no "))]
     NoSuchKey {
@@ -293,6 +293,23 @@ pub enum ObjectError {
     StartDisabled,
 }
 
+/// Two keys of one value that become one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyClash {
+    /// The path of the file.
+    pub file: RelativePath,
+    /// Both keys, in the order of the value.
+    pub keys: [Excerpt; 2],
+}
+
+impl fmt::Display for KeyClash {
+    /// Writes `two of its keys become the file "db/a_b": "a/b" and "a b"`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, second] = &self.keys;
+        write!(f, "two of its keys become the file {:?}: {first} and {second}", self.file.as_str())
+    }
+}
+
 /// A key that a value lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingKey {
@@ -326,6 +343,11 @@ impl fmt::Display for FailedOutput {
 }
 
 impl ObjectError {
+    /// Returns the error of two keys of one value that become one file.
+    pub(in crate::mount) fn key_clash(file: &RelativePath, first: &str, second: &str) -> Self {
+        Self::KeyClash(KeyClash { file: file.clone(), keys: [first, second].map(Excerpt::of) })
+    }
+
     /// Returns whether the vault says that the object does not exist, or that it is disabled. Nothing else counts as
     /// absence: a fault of permission or network must never remove a file.
     pub(in crate::mount) fn is_absence(&self) -> bool {

@@ -156,7 +156,7 @@ pub(in crate::mount) fn of(code: Code, about: &About) -> String {
         Code::TlsFailed => said("check for a proxy between node and Azure, and the host's certificate"),
         Code::ProxyUnreachable => said("check HTTPS_PROXY of the provider, and that the proxy is reachable"),
         Code::ProxyRefused => said(
-            "allow the host in the proxy, or name it in NO_PROXY; a proxy also refuses hosts that it cannot resolve",
+            "allow the host in the proxy, or name it in NO_PROXY; check that the proxy resolves and reaches the host",
         ),
         Code::ProxyAuthRequired => said(
             "put the proxy's user and password into HTTPS_PROXY of the provider, or have the proxy let the provider pass \

@@ -59,10 +59,9 @@ impl Builder<'_> {
                         self.add(owner, path, file.mode, contents);
                         let version =
                             MountedVersion { id: id.clone(), version: bundle.version().to_string() };
-                        if object.is_found() {
+                        if self.recorded_once.contains(&id) {
                             self.draft.record_once(version);
                         } else {
-                            // Compat: once for each file.
                             self.draft.record(version);
                         }
                     }

@@ -1,6 +1,9 @@
 //! Places keys of a structured value, one file for each.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use crate::{
     content::{
@@ -137,8 +140,20 @@ impl Builder<'_> {
         mode: Option<FileMode>,
     ) -> Result<(), ObjectError> {
         let entries = document.entries().ok_or(ContentError::NoKeys)?;
+        let mut keys = HashMap::new();
         for (key, value) in entries.filter(|(_, value)| !value.is_null()) {
             let path = RelativePath::of_key(directory, key).map_err(|_| ContentError::KeyTooLong)?;
+            // Beyond the limit the volume fails for its size, and the number of files is not bounded.
+            if !self.draft.is_full() {
+                match keys.entry(path.clone()) {
+                    Entry::Vacant(place) => {
+                        place.insert(key);
+                    }
+                    Entry::Occupied(first) => {
+                        self.fail(owner, None, ObjectError::key_clash(&path, first.get(), key));
+                    }
+                }
+            }
             self.add_text(owner, document, value, path, mode);
         }
         Ok(())

@@ -97,6 +97,7 @@ pub(super) fn build_volume(
         passwords: Passwords::of(objects, &fetched),
         work: Work::of_mount(),
         found: HashSet::new(),
+        recorded_once: recorded_once(objects),
     };
     for (index, (object, fetched)) in objects.iter().zip(fetched).enumerate() {
         builder.place(Owner { index, object }, fetched)?;
@@ -127,6 +128,21 @@ struct Builder<'a> {
     work: Work,
     /// The entries whose `find` found an object that still exists.
     found: HashSet<usize>,
+    /// The ids of objects whose versions are recorded once, however many files they have.
+    recorded_once: HashSet<String>,
+}
+
+/// Returns the ids of objects whose versions are recorded once: those that a `find` found, and those with an entry that
+/// is neither one file nor a history.
+///
+/// Compat: the versions of other objects are recorded once for each file.
+fn recorded_once(objects: &[ObjectSpec]) -> HashSet<String> {
+    let is_once = |object: &&ObjectSpec| match &object.shape {
+        Shape::Keys(_) | Shape::Outputs(_) | Shape::Item(_) => true,
+        Shape::File(_) => object.is_found(),
+        Shape::Password => false,
+    };
+    objects.iter().filter(is_once).map(ToString::to_string).collect()
 }
 
 /// An entry, and its index.

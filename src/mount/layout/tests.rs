@@ -155,6 +155,81 @@ fn pem_under_many_password_objects_is_taken_apart_once() {
     assert_eq!((volume.files.len(), volume.taken_apart), (100, 1));
 }
 
+/// Returns an entry whose files are the keys of secret `a`.
+fn wanted_keys(directory: &str) -> ObjectSpec {
+    let keys = KeySelection::All { directory: Some(directory.parse().unwrap()), mode: None };
+    let (encoding, syntax, presence) = (SecretEncoding::Utf8, Syntax::Json, Presence::Required);
+    ObjectSpec { shape: Shape::Keys(KeysShape { encoding, syntax, keys, presence }), ..wanted("a") }
+}
+
+/// Returns the failed objects with their errors.
+fn failures(objects: &[ObjectSpec], bundle: &Arc<Bundle>) -> Vec<String> {
+    let fetched = objects.iter().map(|_| read(bundle)).collect();
+    match build_volume(objects, &[], fetched, layout(1 << 20), memory(), || false) {
+        Err(NoVolume::Failures(failures)) => {
+            failures.iter().map(|failure| format!("{}: {}", failure.object, failure.error)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn two_keys_that_become_one_file_are_both_named() {
+    let message = |file: &str, first: &str, second: &str| {
+        format!(
+            "secret/a: two of its keys become the file \"db/{file}\": {first} and {second}; name the keys under jmesPath"
+        )
+    };
+    let bundle = secret(r#"{"a/b":"canary","a.b":"canary","a b":"canary"}"#);
+    let expected = message("a_b", "\"a/b\"", "\"a b\"");
+    assert_eq!(failures(&[wanted("x"), wanted_keys("db")], &bundle), [expected]);
+    let long = "ä".repeat(100);
+    let bundle = secret(&format!("{{\"{long}/\":\"canary\",\"{long} \":\"canary\"}}"));
+    let shown = format!("\"{}\"…", "ä".repeat(64));
+    assert_eq!(failures(&[wanted_keys("db")], &bundle), [message(&"_".repeat(201), &shown, &shown)]);
+}
+
+#[test]
+fn two_outputs_of_a_found_object_that_become_one_file_are_not_taken_for_keys() {
+    let value = || SecretOutput::Value(SecretEncoding::Utf8);
+    let mut object = wanted_outputs(0, [value(), value()]);
+    object.origin = Origin::Found { entry: 0 };
+    if let Shape::Outputs(OutputsShape { outputs: Outputs::Secret { items, .. }, .. }) = &mut object.shape {
+        items[1].path = items[0].path.clone();
+    }
+    assert_eq!(
+        failures(&[object], &secret("canary")),
+        ["secret/a: its file \"0/0\" is also that of another of its outputs; set another objectAlias"]
+    );
+}
+
+/// The order of entries once decided whether a plain file repeated a version.
+#[test]
+fn an_object_version_appears_once_in_any_order_of_its_entries() {
+    let bundle = secret(r#"{"k":"v"}"#);
+    let recorded = |objects: &[ObjectSpec]| -> Vec<String> {
+        let fetched = objects.iter().map(|_| read(&bundle)).collect();
+        let volume = build_volume(objects, &[], fetched, layout(1 << 20), memory(), || false).unwrap();
+        volume.versions.into_iter().map(|version| version.id).collect()
+    };
+    let outputs = || wanted_outputs(0, [SecretOutput::Metadata]);
+    for objects in [
+        vec![wanted("x"), outputs()],
+        vec![outputs(), wanted("x")],
+        vec![wanted("x"), wanted_keys("d")],
+        vec![wanted_keys("d"), wanted("x")],
+        vec![outputs(), wanted("x"), wanted("y")],
+        vec![wanted("x"), outputs(), wanted("y")],
+        vec![wanted("x"), wanted("y"), outputs()],
+    ] {
+        assert_eq!(recorded(&objects), ["secret/a"], "{objects:?}");
+    }
+    // Compat: provider-azure knows plain files alone, and repeats their versions.
+    assert_eq!(recorded(&[wanted("x"), wanted("y")]), ["secret/a", "secret/a"]);
+    let other = ObjectSpec { name: "b".parse().unwrap(), ..outputs() };
+    assert_eq!(recorded(&[wanted("x"), other, wanted("y")]), ["secret/a", "secret/b", "secret/a"]);
+}
+
 #[test]
 fn thousands_of_keys_count_as_a_slow_conversion() {
     let key = |_| {

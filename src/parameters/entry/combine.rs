@@ -6,6 +6,7 @@ use crate::{
     parameters::{
         error::{Problem, Problems},
         fields::{ListOf, MapOf, fields},
+        yaml::Scalar,
     },
     spec::{
         absence::IfAbsent,
@@ -19,7 +20,7 @@ use crate::{
 use super::{
     Entry,
     list_of_maps::ListOfMaps,
-    reader::{Reader, text},
+    reader::{Reader, is_set, text},
     versions,
 };
 
@@ -28,7 +29,7 @@ fields! {
     struct CombineFields;
     /// Every field of `combine`.
     pub const COMBINE_FIELDS;
-    format: Option<String> = "format",
+    format: Scalar = "format",
     items: ListOf<ItemFields> = "items",
 }
 
@@ -37,12 +38,12 @@ fields! {
     struct ItemFields;
     /// Every field of an item of `combine`.
     pub const COMBINE_ITEM_FIELDS;
-    key: Option<String> = "key",
-    object_name: Option<String> = "objectName",
-    object_version: Option<String> = "objectVersion",
-    jmes_path: Option<String> = "jmesPath",
-    optional: Option<String> = "optional",
-    default: Option<String> = "default",
+    key: Scalar = "key",
+    object_name: Scalar = "objectName",
+    object_version: Scalar = "objectVersion",
+    jmes_path: Scalar = "jmesPath",
+    optional: Scalar = "optional",
+    default: Scalar = "default",
 }
 
 impl CombineFields {
@@ -103,19 +104,19 @@ fn refuse_others(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) {
     const SECRETS: &str = "its items are secrets";
     const APART: &str = "write an entry of its own";
     for (key, is_set, action) in [
-        ("objectName", text(&entry.object_name).is_some(), IN_ITEMS),
-        ("objectType", text(&entry.object_type).is_some(), SECRETS),
-        ("objectVersion", text(&entry.object_version).is_some(), IN_ITEMS),
-        ("objectVersionHistory", text(&entry.object_version_history).is_some(), APART),
-        ("objectVersionPolicy", text(&entry.object_version_policy).is_some(), APART),
-        ("objectNotAfter", text(&entry.object_not_after).is_some(), APART),
-        ("objectFormat", text(&entry.object_format).is_some(), APART),
-        ("objectEncoding", text(&entry.object_encoding).is_some(), APART),
-        ("default", entry.default.is_some(), IN_ITEMS),
+        ("objectName", is_set(&entry.object_name), IN_ITEMS),
+        ("objectType", is_set(&entry.object_type), SECRETS),
+        ("objectVersion", is_set(&entry.object_version), IN_ITEMS),
+        ("objectVersionHistory", is_set(&entry.object_version_history), APART),
+        ("objectVersionPolicy", is_set(&entry.object_version_policy), APART),
+        ("objectNotAfter", is_set(&entry.object_not_after), APART),
+        ("objectFormat", is_set(&entry.object_format), APART),
+        ("objectEncoding", is_set(&entry.object_encoding), APART),
+        ("default", !entry.default.is_absent(), IN_ITEMS),
         ("jmesPath", !entry.jmes_path.is_absent(), IN_ITEMS),
-        ("extract", text(&entry.extract).is_some(), APART),
+        ("extract", is_set(&entry.extract), APART),
         ("outputs", !entry.outputs.is_absent(), APART),
-        ("sourcePasswordObject", text(&entry.source_password_object).is_some(), APART),
+        ("sourcePasswordObject", is_set(&entry.source_password_object), APART),
         ("find", !entry.find.is_absent(), APART),
         ("rewrite", !entry.rewrite.is_absent(), APART),
     ] {
@@ -159,6 +160,7 @@ fn items(
         reader.refuse_unknown(&fields.unknown, COMBINE_ITEM_FIELDS, problems);
         let key = problems.catch(key(&reader, fields, format));
         let item = item(&reader, fields, key.clone(), problems);
+        problems.catch(check_default(&reader, fields, format));
         // An invalid format says nothing about which keys fit, so only the keys of valid items count then.
         if let Some(key) = key.filter(|_| format.is_some() || item.is_some())
             && let Some(earlier) = keys.insert(key, index)
@@ -179,6 +181,21 @@ fn key(reader: &Reader<'_>, item: &ItemFields, format: Option<CombineFormat>) ->
         }
         None => Ok(key),
     }
+}
+
+/// Checks that a file of the format can hold the default of an item, by the rule that holds for values. The message does
+/// not quote the default, which may be secret.
+fn check_default(
+    reader: &Reader<'_>,
+    item: &ItemFields,
+    format: Option<CombineFormat>,
+) -> Result<(), Problem> {
+    let holds_nul = item.default.written().is_some_and(|default| default.contains('\0'));
+    if format == Some(CombineFormat::Dotenv) && holds_nul {
+        let reason = "holds a NUL character, which no variable of a shell can hold; use another format";
+        return Err(reader.wrong("default", reason));
+    }
+    Ok(())
 }
 
 fn item(

@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     Entry,
-    reader::{Reader, text},
+    reader::{Reader, is_set, text},
     versions::{History, Versions},
 };
 
@@ -27,7 +27,7 @@ pub(super) fn parse(
     let rendering = rendering(reader, entry, problems);
     let object_type = text(&entry.object_type).and_then(|object_type| object_type.parse().ok());
     let if_absent = reader.if_absent(&entry.optional, &entry.default, problems);
-    if entry.default.is_some() {
+    if !entry.default.is_absent() {
         if matches!(object_type, Some(ObjectType::Key | ObjectType::Certificate)) {
             let reason = "is only for objectType secret; set optional: true instead";
             problems.push(reader.wrong("default", reason));
@@ -44,7 +44,7 @@ pub(super) fn parse(
 /// Returns the path of an entry's file, or of its history's directory. An object name that is not a path is also an
 /// invalid object name, which has a problem of its own; the path is `None` then.
 fn path(reader: &Reader<'_>, entry: &Entry, history: History) -> Result<Option<RelativePath>, Problem> {
-    match (text(&entry.object_alias), history) {
+    match (reader.text("objectAlias", &entry.object_alias)?, history) {
         (Some(alias), History::None) => reader.value("objectAlias", alias).map(Some),
         // Of an unknown history, only what is wrong in both forms is a mistake of its own.
         (Some(alias), History::Of { .. } | History::Unknown) => reader.directory(alias).map(Some),
@@ -66,7 +66,7 @@ pub(super) fn rendering(reader: &Reader<'_>, entry: &Entry, problems: &mut Probl
         if format == Some(Some(SecretFormat::Pfx)) {
             refuse("objectFormat", "pfx");
         }
-        if text(&entry.object_encoding).is_some() {
+        if is_set(&entry.object_encoding) {
             refuse("objectEncoding", "an encoding");
         }
     }

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess},
-};
+use serde::de::{IgnoredAny, MapAccess};
 
 use crate::{
     parameters::{
         error::{Problem, Problems},
         fields::{Fields, MapOf, fields},
-        yaml::{Any, Kind, Node},
+        yaml::{Kind, Node, Reading, Scalar},
     },
     spec::{
         absence::Presence,
@@ -27,7 +24,7 @@ use crate::{
 
 use super::{
     Entry, file, keys, outputs,
-    reader::{Reader, text},
+    reader::{Reader, is_set, text},
     rewrite,
 };
 
@@ -38,8 +35,8 @@ fields! {
     pub const FIND_FIELDS;
     name: NameField = "name",
     tags: TagsField = "tags",
-    content_type: Option<String> = "contentType",
-    managed: Option<String> = "managed",
+    content_type: Scalar = "contentType",
+    managed: Scalar = "managed",
 }
 
 fields! {
@@ -47,7 +44,7 @@ fields! {
     struct NameFields;
     /// Every field of `find.name`, where it is a map.
     pub const FIND_NAME_FIELDS;
-    regexp: Option<String> = "regexp",
+    regexp: Scalar = "regexp",
 }
 
 /// The longest content type, in bytes: that of an object that is listed.
@@ -83,14 +80,8 @@ impl Node for NameField {
         Self::Glob(text.to_owned())
     }
 
-    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        NameFields::read(map).map(Self::Map)
-    }
-}
-
-impl<'de> Deserialize<'de> for NameField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Any::deserialize(deserializer).map(|Any(field)| field)
+    fn map<'de, A: MapAccess<'de>>(map: A, reading: Reading<'_>) -> Result<Self, A::Error> {
+        NameFields::read(map, reading).map(Self::Map)
     }
 }
 
@@ -101,8 +92,8 @@ enum TagsField {
     #[default]
     Absent,
     Tags {
-        /// The first tags. A value is `None` if it is null.
-        first: Vec<(String, Option<String>)>,
+        /// The first tags.
+        first: Vec<(String, Scalar)>,
         count: usize,
     },
     Other(Kind),
@@ -117,24 +108,18 @@ impl Node for TagsField {
         Self::Other(kind)
     }
 
-    fn map<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+    fn map<'de, A: MapAccess<'de>>(mut map: A, reading: Reading<'_>) -> Result<Self, A::Error> {
         let (mut first, mut count) = (Vec::new(), 0);
         // A text keeps names that YAML takes for numbers or booleans, such as `n`.
         while let Some(name) = map.next_key::<String>()? {
             count += 1;
             if count <= MAX_TAGS {
-                first.push((name, map.next_value()?));
+                first.push((name, map.next_value_seed(reading.seed::<Scalar>())?));
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(Self::Tags { first, count })
-    }
-}
-
-impl<'de> Deserialize<'de> for TagsField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Any::deserialize(deserializer).map(|Any(field)| field)
     }
 }
 
@@ -168,15 +153,15 @@ pub(super) fn parse(
 fn refuse_others(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) {
     const EACH: &str = "each object has its newest version";
     // The parsers of both refuse these fields too.
-    let (has_outputs, has_extract) = (!entry.outputs.is_absent(), text(&entry.extract).is_some());
-    let has_default = entry.default.is_some() && !has_outputs && !has_extract;
+    let (has_outputs, has_extract) = (!entry.outputs.is_absent(), is_set(&entry.extract));
+    let has_default = !entry.default.is_absent() && !has_outputs && !has_extract;
     let has_keys = !entry.jmes_path.is_absent() && !has_outputs;
     for (key, is_set, action) in [
-        ("objectName", text(&entry.object_name).is_some(), "use one of the two"),
-        ("objectVersion", text(&entry.object_version).is_some(), EACH),
-        ("objectVersionHistory", text(&entry.object_version_history).is_some(), EACH),
-        ("objectVersionPolicy", text(&entry.object_version_policy).is_some(), EACH),
-        ("objectNotAfter", text(&entry.object_not_after).is_some(), EACH),
+        ("objectName", is_set(&entry.object_name), "use one of the two"),
+        ("objectVersion", is_set(&entry.object_version), EACH),
+        ("objectVersionHistory", is_set(&entry.object_version_history), EACH),
+        ("objectVersionPolicy", is_set(&entry.object_version_policy), EACH),
+        ("objectNotAfter", is_set(&entry.object_not_after), EACH),
         ("default", has_default, "set optional: true instead"),
         ("jmesPath", has_keys, "use extract, or name the object in an entry of its own"),
     ] {
@@ -206,7 +191,8 @@ fn conditions(
     reader.refuse_unknown(&fields.unknown, FIND_FIELDS, problems);
     let name = name(&reader, &fields.name, problems);
     let tags = tags(&reader, &fields.tags, problems);
-    let content_type = text(&fields.content_type).map(str::to_owned);
+    let content_type = problems.catch(reader.text("contentType", &fields.content_type)).flatten();
+    let content_type = content_type.map(str::to_owned);
     if content_type.is_some() && matches!(object_type, Some(ObjectType::Key | ObjectType::Certificate)) {
         problems.push(reader.wrong("contentType", "is only for objectType secret; use name or tags"));
     }
@@ -223,13 +209,13 @@ fn conditions(
     Some(Conditions { name, tags, content_type, managed })
 }
 
-fn managed(reader: &Reader<'_>, managed: &Option<String>) -> Result<Option<Managed>, Problem> {
+fn managed(reader: &Reader<'_>, managed: &Scalar) -> Result<Option<Managed>, Problem> {
     let parse = |text: &str| match boolean::parse(text) {
         Ok(true) => Ok(Managed::Included),
         Ok(false) => Ok(Managed::Excluded),
         Err(error) => Err(reader.wrong_text("managed", text, error)),
     };
-    text(managed).map(parse).transpose()
+    reader.text("managed", managed)?.map(parse).transpose()
 }
 
 fn name(reader: &Reader<'_>, name: &NameField, problems: &mut Problems) -> Option<NameCondition> {
@@ -242,7 +228,7 @@ fn name(reader: &Reader<'_>, name: &NameField, problems: &mut Problems) -> Optio
             let reader = reader.nested(&field);
             let before = problems.count();
             reader.refuse_unknown(&fields.unknown, FIND_NAME_FIELDS, problems);
-            match &fields.regexp {
+            match problems.catch(reader.written("regexp", &fields.regexp)).flatten() {
                 Some(regexp) => problems.catch(reader.value("regexp", regexp)).map(NameCondition::Regexp),
                 None => {
                     if problems.count() == before {
@@ -279,12 +265,15 @@ fn tags(reader: &Reader<'_>, tags: &TagsField, problems: &mut Problems) -> BTree
     let mut wanted = BTreeMap::new();
     for (name, value) in first {
         match value {
-            Some(value) => {
+            Scalar::Text(value) => {
                 wanted.insert(name.clone(), value.clone());
             }
-            None => {
+            Scalar::Absent => {
                 let reason = "has no value; write \"\" for a tag without one";
                 problems.push(reader.wrong(format_args!("tags.{}", Excerpt::of(name)), reason));
+            }
+            Scalar::Other(kind) => {
+                problems.push(reader.misplaced(format_args!("tags.{}", Excerpt::of(name)), *kind));
             }
         }
     }
@@ -293,7 +282,7 @@ fn tags(reader: &Reader<'_>, tags: &TagsField, problems: &mut Problems) -> BTree
 
 /// Returns the directory of the files; `None` is the volume's root.
 fn directory(reader: &Reader<'_>, entry: &Entry) -> Result<Option<RelativePath>, Problem> {
-    match text(&entry.object_alias) {
+    match reader.text("objectAlias", &entry.object_alias)? {
         None | Some("." | "./") => Ok(None),
         Some(alias) => reader.directory(alias).map(Some),
     }
@@ -313,7 +302,7 @@ fn files(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) -> Option<
         let OutputsShape { outputs, presence } = outputs::parse(reader, entry, None, of_found, problems)?;
         return Some(Files { shape: FoundShape::Outputs(outputs), directory: directory?, presence });
     }
-    if text(&entry.extract).is_some() {
+    if is_set(&entry.extract) {
         if !entry.jmes_path.is_absent() {
             // Listed keys have no directory, but they are refused here, and their entry stays one with a directory.
             problems.catch(directory(reader, entry));

@@ -4,6 +4,7 @@ use crate::{
     parameters::{
         error::{Problem, Problems},
         fields::{Element, ListOf, fields},
+        yaml::Scalar,
     },
     spec::{
         file::{FileMode, RelativePath},
@@ -13,24 +14,19 @@ use crate::{
     },
 };
 
-use super::{
-    Entry,
-    list_of_maps::ListOfMaps,
-    reader::{Reader, text},
-    versions::Versions,
-};
+use super::{Entry, list_of_maps::ListOfMaps, reader::Reader, versions::Versions};
 
 fields! {
     /// The fields of an item of `jmesPath` as the user wrote them.
     struct KeyFields;
     /// Every field of an item of `jmesPath`.
     pub const JMES_PATH_FIELDS;
-    path: Option<String> = "path",
-    object_alias: Option<String> = "objectAlias",
-    file_permission: Option<String> = "filePermission",
-    object_encoding: Option<String> = "objectEncoding",
-    optional: Option<String> = "optional",
-    default: Option<String> = "default",
+    path: Scalar = "path",
+    object_alias: Scalar = "objectAlias",
+    file_permission: Scalar = "filePermission",
+    object_encoding: Scalar = "objectEncoding",
+    optional: Scalar = "optional",
+    default: Scalar = "default",
 }
 
 /// Most items of one `jmesPath`.
@@ -93,7 +89,7 @@ fn refuse_others(
     if versions.is_some_and(Versions::is_history) {
         problems.push(reader.wrong(field, "is not for objectVersionHistory; choose one version"));
     }
-    if entry.default.is_some() {
+    if !entry.default.is_absent() {
         let reason = match entry.jmes_path {
             ListOf::Absent => "is not for extract, whose files are not known; name the keys under jmesPath",
             _ => "is not for an entry with jmesPath; set the default of its items",
@@ -104,7 +100,7 @@ fn refuse_others(
 
 /// Returns the directory of an entry's files; `None` is the volume's root.
 pub(super) fn directory(reader: &Reader<'_>, entry: &Entry) -> Result<Option<RelativePath>, Problem> {
-    match text(&entry.object_alias) {
+    match reader.text("objectAlias", &entry.object_alias)? {
         Some("." | "./") => Ok(None),
         Some(alias) => reader.directory(alias).map(Some),
         // An object name that is not a path is also an invalid object name, which is already reported.

@@ -29,13 +29,13 @@ pub use self::{
 };
 use self::{
     outputs::OutputsField,
-    reader::{Reader, text},
+    reader::{Reader, is_set, text},
 };
 
 use super::{
     error::Problems,
     fields::{Fields, ListOf, MapOf, fields},
-    yaml::{self, AliasBudget, Any, Kind, Node, Wanted},
+    yaml::{self, AliasBudget, Kind, Node, Reading, Scalar, Wanted},
 };
 
 fields! {
@@ -45,23 +45,23 @@ fields! {
     struct Entry;
     /// Every field of an entry of `objects`.
     pub const ENTRY_FIELDS;
-    keyvault_name: Option<String> = "keyvaultName",
-    object_name: Option<String> = "objectName",
-    object_type: Option<String> = "objectType",
-    object_alias: Option<String> = "objectAlias",
-    object_version: Option<String> = "objectVersion",
-    object_version_history: Option<String> = "objectVersionHistory",
-    object_version_policy: Option<String> = "objectVersionPolicy",
-    object_not_after: Option<String> = "objectNotAfter",
-    object_format: Option<String> = "objectFormat",
-    object_encoding: Option<String> = "objectEncoding",
-    file_permission: Option<String> = "filePermission",
-    optional: Option<String> = "optional",
-    default: Option<String> = "default",
+    keyvault_name: Scalar = "keyvaultName",
+    object_name: Scalar = "objectName",
+    object_type: Scalar = "objectType",
+    object_alias: Scalar = "objectAlias",
+    object_version: Scalar = "objectVersion",
+    object_version_history: Scalar = "objectVersionHistory",
+    object_version_policy: Scalar = "objectVersionPolicy",
+    object_not_after: Scalar = "objectNotAfter",
+    object_format: Scalar = "objectFormat",
+    object_encoding: Scalar = "objectEncoding",
+    file_permission: Scalar = "filePermission",
+    optional: Scalar = "optional",
+    default: Scalar = "default",
     jmes_path: ListOf<keys::KeyFields> = "jmesPath",
-    extract: Option<String> = "extract",
+    extract: Scalar = "extract",
     outputs: OutputsField = "outputs",
-    source_password_object: Option<String> = "sourcePasswordObject",
+    source_password_object: Scalar = "sourcePasswordObject",
     combine: MapOf<combine::CombineFields> = "combine",
     find: MapOf<find::FindFields> = "find",
     rewrite: ListOf<rewrite::RewriteFields> = "rewrite",
@@ -89,7 +89,7 @@ impl Entry {
 
 /// Parses the text of an entry.
 pub(super) fn read(text: &str, aliases: &mut AliasBudget) -> Result<Entry, String> {
-    let Any(Document(entry)) = yaml::read(text, ENTRY, aliases)?;
+    let Document(entry) = yaml::read(text, ENTRY, aliases)?;
     entry.map_err(|kind| yaml::other_text(text, format_args!("it is {kind}"), ENTRY))
 }
 
@@ -105,8 +105,8 @@ impl Node for Document {
         Self(Err(kind))
     }
 
-    fn map<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        Entry::read(map).map(|entry| Self(Ok(entry)))
+    fn map<'de, A: MapAccess<'de>>(map: A, reading: Reading<'_>) -> Result<Self, A::Error> {
+        Entry::read(map, reading).map(|entry| Self(Ok(entry)))
     }
 }
 
@@ -152,9 +152,14 @@ pub(super) fn parse(
     } else {
         object(&reader, entry, problems).map(|object| Parsed::Objects(vec![object]))
     };
-    if entry.combine.is_absent() && entry.outputs.is_absent() && text(&entry.source_password_object).is_some()
-    {
+    if entry.combine.is_absent() && entry.outputs.is_absent() && is_set(&entry.source_password_object) {
         problems.push(reader.wrong("sourcePasswordObject", "is only for an entry with outputs"));
+    }
+    // A field that this entry does not use may be a list or a map too.
+    for (key, kind) in entry.misplaced() {
+        if !problems.has_since(before, &reader.path(key)) {
+            problems.push(reader.misplaced(key, kind));
+        }
     }
     // A wrong combination of valid fields is a problem too.
     parsed.filter(|_| problems.count() == before)
@@ -168,7 +173,7 @@ fn object(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems) -> Option
     let shape = if !entry.outputs.is_absent() {
         let directory = outputs::Directory::OfEntry;
         outputs::parse(reader, entry, Some(&versions), directory, problems).map(Shape::Outputs)
-    } else if entry.jmes_path.is_absent() && text(&entry.extract).is_none() {
+    } else if entry.jmes_path.is_absent() && !is_set(&entry.extract) {
         file::parse(reader, entry, &versions, problems).map(Shape::File)
     } else {
         keys::parse(reader, entry, Some(&versions), problems).map(Shape::Keys)

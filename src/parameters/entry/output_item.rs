@@ -4,6 +4,7 @@ use crate::{
     parameters::{
         error::{Problem, Problems},
         fields::fields,
+        yaml::Scalar,
     },
     spec::{
         file::FileMode,
@@ -15,22 +16,22 @@ use crate::{
     },
 };
 
-use super::reader::{Reader, text};
+use super::reader::{Reader, is_set, text};
 
 fields! {
     /// The fields of an item of `outputs` as the user wrote them.
     struct OutputFields;
     /// Every field of an item of `outputs`.
     pub const OUTPUT_FIELDS;
-    object_alias: Option<String> = "objectAlias",
-    content: Option<String> = "content",
-    format: Option<String> = "format",
-    key_encoding: Option<String> = "keyEncoding",
-    password_object: Option<String> = "passwordObject",
-    alias: Option<String> = "alias",
-    profile: Option<String> = "profile",
-    file_permission: Option<String> = "filePermission",
-    optional: Option<String> = "optional",
+    object_alias: Scalar = "objectAlias",
+    content: Scalar = "content",
+    format: Scalar = "format",
+    key_encoding: Scalar = "keyEncoding",
+    password_object: Scalar = "passwordObject",
+    alias: Scalar = "alias",
+    profile: Scalar = "profile",
+    file_permission: Scalar = "filePermission",
+    optional: Scalar = "optional",
 }
 
 impl OutputFields {
@@ -71,7 +72,8 @@ pub(super) fn parse(
 
 /// Adds a problem for each field that is wrong whatever the content is.
 fn of_any_content(reader: &Reader<'_>, item: &OutputFields, problems: &mut Problems) {
-    if let Some(written) = text(&item.format).filter(|written| !FORMATS.contains(written)) {
+    let format = problems.catch(reader.text("format", &item.format)).flatten();
+    if let Some(written) = format.filter(|written| !FORMATS.contains(written)) {
         let reason = format!("is not a format; use one of {}", FORMATS.join(", "));
         problems.push(reader.wrong_text("format", written, reason));
     }
@@ -93,8 +95,8 @@ fn content(
         _ => false,
     };
     let has_key = matches!(content, ContentWord::Key | ContentWord::Combined);
-    let mut refuse = |key, value: &Option<String>, is_fitting: bool, fitting| {
-        if !is_fitting && text(value).is_some() {
+    let mut refuse = |key, value: &Scalar, is_fitting: bool, fitting| {
+        if !is_fitting && is_set(value) {
             problems.push(reader.wrong(key, format!("is only for {fitting}, not for {}", content.as_str())));
         }
     };
@@ -136,12 +138,7 @@ fn store(reader: &Reader<'_>, item: &OutputFields, problems: &mut Problems) -> O
 }
 
 /// Parses an optional field. On failure, returns `None` and adds the problem.
-fn optional<T>(
-    reader: &Reader<'_>,
-    key: &str,
-    value: &Option<String>,
-    problems: &mut Problems,
-) -> Option<Option<T>>
+fn optional<T>(reader: &Reader<'_>, key: &str, value: &Scalar, problems: &mut Problems) -> Option<Option<T>>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
@@ -187,7 +184,7 @@ impl Format {
 
 fn format(reader: &Reader<'_>, item: &OutputFields, content: ContentWord) -> Result<Format, Problem> {
     let formats = Format::of(content);
-    let Some(written) = text(&item.format) else {
+    let Some(written) = reader.text("format", &item.format)? else {
         // Each content has a format.
         return formats
             .first()

@@ -1,12 +1,12 @@
 //! Parses an entry whose files are parts and forms of one object: `outputs`.
 
-use serde::{Deserialize, Deserializer, de::SeqAccess};
+use serde::de::SeqAccess;
 
 use crate::{
     parameters::{
         error::Problems,
         fields::{Element, ListOf},
-        yaml::{Any, Kind, Node},
+        yaml::{Kind, Node, Reading},
     },
     spec::{
         absence::Presence,
@@ -25,7 +25,7 @@ use super::{
     Entry, keys,
     list_of_maps::ListOfMaps,
     output_item::{self, OutputFields},
-    reader::{Reader, text},
+    reader::{Reader, is_set},
     versions::Versions,
 };
 
@@ -79,18 +79,12 @@ impl Node for OutputsField {
         Self::Word(text.to_owned())
     }
 
-    fn list<'de, A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
-        ListOf::list(list).map(|list| match list {
+    fn list<'de, A: SeqAccess<'de>>(list: A, reading: Reading<'_>) -> Result<Self, A::Error> {
+        ListOf::list(list, reading).map(|list| match list {
             ListOf::Absent => Self::Absent,
             ListOf::Items(items) => Self::Items(items),
             ListOf::Other(kind) => Self::Other(kind),
         })
-    }
-}
-
-impl<'de> Deserialize<'de> for OutputsField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Any::deserialize(deserializer).map(|Any(field)| field)
     }
 }
 
@@ -140,9 +134,7 @@ pub(super) fn parse(
         }),
     };
     match object_type {
-        Some(ObjectType::Secret)
-            if text(&entry.object_encoding).is_some() && has_no_value(&entry.outputs) =>
-        {
+        Some(ObjectType::Secret) if is_set(&entry.object_encoding) && has_no_value(&entry.outputs) => {
             let reason = "is only for content value, which no output has";
             problems.push(reader.wrong("objectEncoding", reason));
         }
@@ -172,10 +164,10 @@ fn refuse_others(reader: &Reader<'_>, entry: &Entry, versions: Option<&Versions>
             problems.push(reader.wrong(key, format!("is not for an entry with outputs; {action}")));
         }
     };
-    refuse("objectFormat", text(&entry.object_format).is_some(), "set the format of its outputs");
-    refuse("default", entry.default.is_some(), "set optional: true instead");
+    refuse("objectFormat", is_set(&entry.object_format), "set the format of its outputs");
+    refuse("default", !entry.default.is_absent(), "set optional: true instead");
     refuse("jmesPath", !entry.jmes_path.is_absent(), "name the keys in an entry of their own");
-    refuse("extract", text(&entry.extract).is_some(), "name the keys in an entry of their own");
+    refuse("extract", is_set(&entry.extract), "name the keys in an entry of their own");
     let is_history = versions.is_some_and(Versions::is_history);
     refuse("objectVersionHistory", is_history, "choose one version");
 }
@@ -185,7 +177,7 @@ fn refuse_of_secrets(reader: &Reader<'_>, entry: &Entry, object_type: ObjectType
     for (key, value) in
         [("objectEncoding", &entry.object_encoding), ("sourcePasswordObject", &entry.source_password_object)]
     {
-        if text(value).is_some() {
+        if is_set(value) {
             let reason = format!("is only for objectType secret, not for objectType {object_type}");
             problems.push(reader.wrong(key, reason));
         }

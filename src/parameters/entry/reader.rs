@@ -6,7 +6,7 @@ use crate::{
     parameters::{
         error::{Problem, Problems},
         fields::Unknown,
-        yaml::Oddity,
+        yaml::{Kind, Oddity, Scalar},
     },
     spec::{
         absence::{DefaultText, IfAbsent, Presence},
@@ -44,18 +44,32 @@ impl<'a> Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(super) fn optional<T>(&self, key: &str, value: &Option<String>) -> Result<Option<T>, Problem>
-    where
-        T: FromStr<Err: fmt::Display>,
-    {
-        text(value).map(|value| self.value(key, value)).transpose()
+    /// Returns a field's text as written; `None` if it is absent or `null`.
+    pub(super) fn written<'v>(&self, key: &str, value: &'v Scalar) -> Result<Option<&'v str>, Problem> {
+        match value {
+            Scalar::Absent => Ok(None),
+            Scalar::Text(text) => Ok(Some(text)),
+            Scalar::Other(kind) => Err(self.misplaced(key, *kind)),
+        }
     }
 
-    pub(super) fn required<T>(&self, key: &str, value: &Option<String>) -> Result<T, Problem>
+    /// Returns a field's trimmed text; `None` if it is absent, `null` or blank.
+    pub(super) fn text<'v>(&self, key: &str, value: &'v Scalar) -> Result<Option<&'v str>, Problem> {
+        self.written(key, value).map(|_| text(value))
+    }
+
+    pub(super) fn optional<T>(&self, key: &str, value: &Scalar) -> Result<Option<T>, Problem>
     where
         T: FromStr<Err: fmt::Display>,
     {
-        match text(value) {
+        self.text(key, value)?.map(|value| self.value(key, value)).transpose()
+    }
+
+    pub(super) fn required<T>(&self, key: &str, value: &Scalar) -> Result<T, Problem>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        match self.text(key, value)? {
             Some(value) => self.value(key, value),
             None => Err(self.wrong(key, format!("is not set{}", self.meant(key)))),
         }
@@ -80,11 +94,11 @@ impl Reader<'_> {
     }
 
     /// Parses the name of a vault, whose error quotes it.
-    pub(super) fn vault(&self, key: &str, value: &Option<String>) -> Result<Option<VaultName>, Problem> {
+    pub(super) fn vault(&self, key: &str, value: &Scalar) -> Result<Option<VaultName>, Problem> {
         let parse = |name: &str| {
             name.parse().map_err(|error: InvalidVaultName| Problem::of_text(self.path(key), name, error))
         };
-        text(value).map(parse).transpose()
+        self.text(key, value)?.map(parse).transpose()
     }
 
     /// Parses the path of a directory.
@@ -96,7 +110,7 @@ impl Reader<'_> {
     }
 
     /// Parses `optional` alone.
-    pub(super) fn presence(&self, optional: &Option<String>) -> Result<Presence, Problem> {
+    pub(super) fn presence(&self, optional: &Scalar) -> Result<Presence, Problem> {
         Ok(match self.optional("optional", optional)? {
             Some(Boolean(true)) => Presence::Optional,
             Some(Boolean(false)) | None => Presence::Required,
@@ -107,14 +121,15 @@ impl Reader<'_> {
     /// which may be secret.
     pub(super) fn if_absent(
         &self,
-        optional: &Option<String>,
-        default: &Option<String>,
+        optional: &Scalar,
+        default: &Scalar,
         problems: &mut Problems,
     ) -> Option<IfAbsent> {
         let presence = problems.catch(self.optional("optional", optional));
-        let text = default.as_deref().map(str::parse::<DefaultText>).transpose();
-        let text = problems.catch(text.map_err(|error| self.wrong("default", error)));
-        if default.is_some() && matches!(presence, Some(Some(Boolean(false)))) {
+        let parse = |text: &str| text.parse::<DefaultText>().map_err(|error| self.wrong("default", error));
+        let text = self.written("default", default).and_then(|text| text.map(parse).transpose());
+        let text = problems.catch(text);
+        if !default.is_absent() && matches!(presence, Some(Some(Boolean(false)))) {
             let reason = "makes it optional; leave out optional: false, or the default";
             problems.push(self.wrong("default", reason));
             return None;
@@ -140,6 +155,11 @@ impl Reader<'_> {
             None => format!("use {}", known.join(", ")),
         };
         self.wrong(name.escape_debug(), format!("is an unknown field; {meant}"))
+    }
+
+    /// Returns the problem of a list or a map in place of a text.
+    pub(super) fn misplaced(&self, key: impl fmt::Display, kind: Kind) -> Problem {
+        self.wrong(key, format_args!("is {kind}, not a text"))
     }
 
     pub(super) fn wrong(&self, key: impl fmt::Display, reason: impl fmt::Display) -> Problem {
@@ -180,7 +200,12 @@ impl FromStr for Boolean {
     }
 }
 
-/// Returns a field's trimmed text; `None` if it is absent, `null` or blank.
-pub(super) fn text(value: &Option<String>) -> Option<&str> {
-    value.as_deref().map(str::trim).filter(|value| !value.is_empty())
+/// Returns a field's trimmed text; `None` if it has none, or a blank one.
+pub(super) fn text(value: &Scalar) -> Option<&str> {
+    value.written().map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// Returns whether a field has a value: a text that is not blank, or a list or a map in its place.
+pub(super) fn is_set(value: &Scalar) -> bool {
+    text(value).is_some() || matches!(value, Scalar::Other(_))
 }

@@ -4,6 +4,7 @@ use crate::{
     parameters::{
         error::Problems,
         fields::{ListOf, MapOf, fields},
+        yaml::Scalar,
     },
     spec::{
         pattern::Regexp,
@@ -26,8 +27,8 @@ fields! {
     struct RegexpFields;
     /// Every field of `regexp` of an item of `rewrite`.
     pub const REWRITE_REGEXP_FIELDS;
-    source: Option<String> = "source",
-    target: Option<String> = "target",
+    source: Scalar = "source",
+    target: Scalar = "target",
 }
 
 /// Most replacements of one entry.
@@ -70,14 +71,14 @@ fn rewrite(reader: &Reader<'_>, item: &RewriteFields, problems: &mut Problems) -
     let reader = reader.nested(&field);
     reader.refuse_unknown(&fields.unknown, REWRITE_REGEXP_FIELDS, problems);
     // Neither is trimmed: a blank may be meant.
-    let source = match &fields.source {
+    let source = reader.written("source", &fields.source).and_then(|source| match source {
         Some(source) => reader.value::<Regexp>("source", source),
         None => Err(reader.wrong("source", format!("is not set; {EXAMPLE}"))),
-    };
-    let target = match &fields.target {
+    });
+    let target = reader.written("target", &fields.target).and_then(|target| match target {
         Some(target) => reader.value::<Target>("target", target),
         None => Err(reader.wrong("target", "is not set; write \"\" to remove what source matches")),
-    };
+    });
     let (source, target) = (problems.catch(source), problems.catch(target));
     problems.catch(Rewrite::new(source?, target?).map_err(|error| reader.wrong("target", error)))
 }

@@ -6,6 +6,7 @@ use crate::{
     parameters::{
         error::{Problem, Problems},
         integer::{self, InvalidInteger},
+        yaml::Scalar,
     },
     spec::{
         object::{ObjectVersion, VersionSelector},
@@ -15,7 +16,7 @@ use crate::{
 
 use super::{
     Entry,
-    reader::{Reader, text},
+    reader::{Reader, is_set},
 };
 
 /// The versions of an entry, as far as they can be read.
@@ -62,7 +63,7 @@ pub(super) fn parse(reader: &Reader<'_>, entry: &Entry, problems: &mut Problems)
     for (field, value) in
         [("objectVersionPolicy", &entry.object_version_policy), ("objectNotAfter", &entry.object_not_after)]
     {
-        if text(value).is_none() {
+        if !is_set(value) {
             continue;
         }
         // A condition cannot stand here whatever its value, so one with an invalid value is refused too.
@@ -100,11 +101,8 @@ fn selector(
 }
 
 /// Parses `objectVersion`; `None` is the newest version.
-pub(super) fn pinned(
-    reader: &Reader<'_>,
-    version: &Option<String>,
-) -> Result<Option<ObjectVersion>, Problem> {
-    match text(version) {
+pub(super) fn pinned(reader: &Reader<'_>, version: &Scalar) -> Result<Option<ObjectVersion>, Problem> {
+    match reader.text("objectVersion", version)? {
         None => Ok(None),
         // provider-azure documents "latest" as a name of the newest version.
         Some(version) if version.eq_ignore_ascii_case("latest") => Ok(None),

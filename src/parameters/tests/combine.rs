@@ -1,10 +1,13 @@
 //! Tests of `combine`.
 
-use crate::spec::{
-    absence::{IfAbsent, Presence},
-    combine::{CombineFormat, CombineItem},
-    object::{ObjectSpec, VersionSelector},
-    shape::Shape,
+use crate::{
+    content::combined,
+    spec::{
+        absence::{IfAbsent, Presence},
+        combine::{CombineFormat, CombineItem},
+        object::{ObjectSpec, VersionSelector},
+        shape::Shape,
+    },
 };
 
 use super::*;
@@ -101,6 +104,29 @@ fn keys_differ_and_fit_their_format() {
             format!("objects[0].combine.items[1].key (db): \"A-B\" {reason}"),
         ]
     );
+}
+
+/// It once came into the file, where a shell ends the value.
+#[test]
+fn a_default_with_a_nul_is_refused_where_a_value_with_a_nul_is() {
+    for format in ["dotenv", "DotEnv", "properties", "json", "yaml"] {
+        let entry = format!(
+            "- {{objectAlias: f, combine: {{format: {format}, items: [{{key: K, objectName: db, default: \"canary\\0\"}}]}}}}"
+        );
+        match combined::check(format.parse().unwrap(), "canary\0") {
+            Ok(()) => assert!(objects(&entry).is_ok(), "{format}"),
+            Err(_) => assert_eq!(
+                problems(&entry),
+                [
+                    "objects[0].combine.items[0].default (db): holds a NUL character, which no variable of a shell can hold; \
+                     use another format"
+                ]
+            ),
+        }
+    }
+    // Each mistake of an item is reported.
+    let two = "- {objectAlias: f, combine: {format: dotenv, items: [{key: A-B, objectName: db, default: \"\\0\"}]}}";
+    assert_eq!(problems(two).len(), 2);
 }
 
 #[test]

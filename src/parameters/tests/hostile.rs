@@ -34,6 +34,19 @@ fn nested_lists_and_maps_are_refused_at_any_depth() {
     assert_refused_briefly(objects(&entry), &["objects[0]: is not the YAML"]);
 }
 
+/// A list in place of a text is read, and its content is not kept.
+#[test]
+fn a_long_list_in_place_of_a_text_is_refused_briefly() {
+    let entry = |alias: &str| format!("- {{objectName: a, objectType: secret, objectAlias: {alias}}}\n");
+    let long = format!("[{}]", "x,".repeat(40_000));
+    assert_refused_briefly(objects(&entry(&long)), &["objects[0].objectAlias (a): is a list, not a text"]);
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    assert_refused_briefly(objects(&entry(&deep)), &["objects: is not the YAML"]);
+    let many = entry("&a [1]") + &entry("*a").repeat(999);
+    let error = objects(&many).unwrap_err();
+    assert_eq!(error.problems().len(), 1_000);
+}
+
 #[test]
 fn aliases_that_multiply_are_refused() {
     let mut laughs = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();

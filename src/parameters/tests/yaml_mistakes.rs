@@ -294,3 +294,118 @@ fn thousands_of_entries_of_another_kind_are_reported_quickly() {
         "{message:.200}"
     );
 }
+
+#[test]
+fn a_list_in_place_of_a_text_does_not_hide_the_other_mistakes_of_the_class() {
+    let class = "- {objectName: 12345, objectType: secret, filePermission: 0999, objectVersion: [canary]}\n\
+                 - |\n  objectAlias: app.env\n  combine:\n    format: [dotenv]\n    items:\n    - {key: K, objectName: db, \
+                 jmesPath: [{path: canary}]}\n    - {objectName: d_b}\n\
+                 - {objectName: web, objectType: secret, outputs: [{objectAlias: a, content: key, format: [pem]}, \
+                 {objectAlias: b, content: keystore, passwordObject: {name: x}}]}\n";
+    let error = mount(&[("objects", Some(class))]).unwrap_err();
+    assert_eq!(
+        error.problems().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "objects[0].objectVersion (12345): is a list, not a text",
+            "objects[0].filePermission (12345): \"0999\" must be an octal number from 0 to 0777",
+            "objects[1].combine.format: is a list, not a text",
+            "objects[1].combine.items[0].jmesPath (db): is a list, not a text",
+            "objects[1].combine.items[1].key: is not set",
+            "objects[1].combine.items[1].objectName: \"d_b\" must be 1 to 127 letters, digits and dashes",
+            "objects[2].outputs[0].format (web): is a list, not a text",
+            "objects[2].outputs[1].passwordObject (web): is a map, not a text",
+        ]
+    );
+}
+
+/// Returns a map of these fields, in which `key` is a list.
+fn with_list(fields: &[(&str, &str)], key: &str) -> String {
+    let others = fields.iter().filter(|(name, _)| *name != key);
+    let others = others.map(|(name, value)| format!("{name}: {value}"));
+    let fields: Vec<_> = others.chain([format!("{key}: [canary]")]).collect();
+    format!("{{{}}}", fields.join(", "))
+}
+
+/// Asserts that one of the problems has this path, and that none is of the whole text.
+#[track_caller]
+fn assert_named(objects: &str, path: &str) {
+    let error = mount(&[("objects", Some(objects))]).expect_err(objects);
+    let problems: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
+    let is_named = |problem: &String| {
+        problem.strip_prefix(path).is_some_and(|rest| rest.starts_with(": ") || rest.starts_with(" ("))
+    };
+    assert!(problems.iter().any(is_named), "no {path} of {objects}: {problems:?}");
+    let is_of_text = |problem: &String| problem.contains("canary") || problem.contains("YAML");
+    assert!(!problems.iter().any(is_of_text), "{objects}: {problems:?}");
+}
+
+#[test]
+fn a_list_in_place_of_any_text_of_an_entry_is_named_with_its_path() {
+    const NESTED: [&str; 5] = ["jmesPath", "outputs", "combine", "find", "rewrite"];
+    let secret = [("objectName", "a"), ("objectType", "secret")];
+    let find = [("objectType", "secret"), ("find", "{name: '*'}")];
+    let combine = "{format: json, items: [{key: k, objectName: a}]}";
+    for shape in [
+        secret.to_vec(),
+        [&secret[..], &[("objectVersionHistory", "2")]].concat(),
+        [&secret[..], &[("extract", "json")]].concat(),
+        [&secret[..], &[("jmesPath", "[{path: k, objectAlias: f}]")]].concat(),
+        [&secret[..], &[("outputs", "tls-pem")]].concat(),
+        [&secret[..], &[("outputs", "[{objectAlias: f, content: key}]")]].concat(),
+        find.to_vec(),
+        [&find[..], &[("extract", "json")]].concat(),
+        [&find[..], &[("outputs", "tls-pem")]].concat(),
+        vec![("objectAlias", "f"), ("combine", combine)],
+    ] {
+        for key in ENTRY_FIELDS.iter().filter(|key| !NESTED.contains(key)) {
+            assert_named(&format!("- {}\n", with_list(&shape, key)), &format!("objects[0].{key}"));
+        }
+    }
+}
+
+#[test]
+fn a_list_in_place_of_any_text_of_a_nested_map_is_named_with_its_path() {
+    const SECRET: &str = "objectName: a, objectType: secret";
+    for key in JMES_PATH_FIELDS {
+        let item = with_list(&[("path", "k"), ("objectAlias", "f")], key);
+        let path = format!("objects[0].jmesPath[0].{key}");
+        assert_named(&format!("- {{{SECRET}, jmesPath: [{item}]}}\n"), &path);
+    }
+    for key in OUTPUT_FIELDS {
+        let item = with_list(&[("objectAlias", "f"), ("content", "keystore")], key);
+        let path = format!("objects[0].outputs[0].{key}");
+        assert_named(&format!("- {{{SECRET}, outputs: [{item}]}}\n"), &path);
+    }
+    for key in COMBINE_ITEM_FIELDS {
+        let item = with_list(&[("key", "k"), ("objectName", "a")], key);
+        let path = format!("objects[0].combine.items[0].{key}");
+        assert_named(&format!("- {{objectAlias: f, combine: {{format: json, items: [{item}]}}}}\n"), &path);
+    }
+    for (fields, path) in [
+        ("find: {name: a, contentType: [canary]}", "find.contentType"),
+        ("find: {name: a, managed: [canary]}", "find.managed"),
+        ("find: {name: {regexp: [canary]}}", "find.name.regexp"),
+        ("find: {tags: {env: [canary]}}", "find.tags.\"env\""),
+        ("find: {name: a}, rewrite: [{regexp: {source: [canary], target: b}}]", "rewrite[0].regexp.source"),
+        ("find: {name: a}, rewrite: [{regexp: {source: a, target: [canary]}}]", "rewrite[0].regexp.target"),
+    ] {
+        let class = format!("- {{objectType: secret, {fields}}}\n");
+        assert_named(&class, &format!("objects[0].{path}"));
+        assert_eq!(error_text(&class), format!("objects[0].{path}: is a list, not a text"));
+    }
+}
+
+#[test]
+fn yaml_that_the_parser_refuses_is_reported_before_a_list_in_place_of_a_text() {
+    for (yaml, cause) in [
+        ("- {objectName: [a], objectType: secret}\n- {", "objects: is not the YAML of a list"),
+        ("- {objectName: [a], objectName: b}\n", "duplicate mapping key: objectName"),
+        (
+            "- |\n  objectName: [a\n  objectType: secret\n",
+            "objects[0]: is not the YAML of an object's fields",
+        ),
+    ] {
+        let message = error_text(yaml);
+        assert!(message.contains(cause), "{message}");
+    }
+}

@@ -3,10 +3,15 @@
 mod line;
 mod node;
 mod oddity;
+mod scalar;
 
-use std::{cell::Cell, fmt, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+};
 
-use serde::de::DeserializeOwned;
+use serde_saphyr::{Error, NonFiniteFloatPolicy, Options};
 
 use super::MAX_BYTES;
 
@@ -14,6 +19,7 @@ pub(super) use self::{
     line::{Line, Lines},
     node::{Any, Key, Kind, Node},
     oddity::Oddity,
+    scalar::{Reading, Scalar},
 };
 
 /// A description of the expected YAML.
@@ -41,44 +47,44 @@ impl AliasBudget {
     }
 }
 
-/// Parses a YAML text.
+/// Parses a YAML text. The fields of its maps record lists and maps in place of scalars.
 ///
 /// # Errors
 /// The parser's message on one line, with the line of the text that it refers to. The depth of the text is bounded, and
 /// so is its size with each alias expanded: in proportion to the text, and what is left of `aliases`.
-pub(super) fn read<T: DeserializeOwned>(
-    text: &str,
-    wanted: Wanted,
-    aliases: &mut AliasBudget,
-) -> Result<T, String> {
+pub(super) fn read<T: Node>(text: &str, wanted: Wanted, aliases: &mut AliasBudget) -> Result<T, String> {
     let (own_nodes, own_bytes) = (text.len() + LEAST_NODES, 4 * text.len());
     let own_events = text.len() / 2;
     let used = Rc::new(Cell::new((0, 0, 0)));
-    let options = serde_saphyr::options! {
-        with_snippet: false,
-        // An expanded alias counts each time it is used.
-        budget: serde_saphyr::budget! {
-            max_depth: MAX_DEPTH,
-            max_nodes: (own_nodes + aliases.nodes).min(MAX_NODES),
-            max_total_scalar_bytes: (own_bytes + aliases.bytes).min(2 * MAX_BYTES),
-            max_recorded_anchor_events: (own_events + aliases.events).min(MAX_NODES),
-            max_recorded_anchor_bytes: (own_bytes + SHARED_BYTES).min(2 * MAX_BYTES),
-            // A hundred entries may share one anchor. The bounds above count what that makes of the text.
-            enforce_alias_anchor_ratio: false,
-        },
+    let options = || {
+        let options = serde_saphyr::options! {
+            with_snippet: false,
+            // An expanded alias counts each time it is used.
+            budget: serde_saphyr::budget! {
+                max_depth: MAX_DEPTH,
+                max_nodes: (own_nodes + aliases.nodes).min(MAX_NODES),
+                max_total_scalar_bytes: (own_bytes + aliases.bytes).min(2 * MAX_BYTES),
+                max_recorded_anchor_events: (own_events + aliases.events).min(MAX_NODES),
+                max_recorded_anchor_bytes: (own_bytes + SHARED_BYTES).min(2 * MAX_BYTES),
+                // A hundred entries may share one anchor. The bounds above count what that makes of the text.
+                enforce_alias_anchor_ratio: false,
+            },
+        };
+        let report = used.clone();
+        options.with_budget_report(move |budget| {
+            report.set((budget.nodes, budget.recorded_anchor_events, budget.total_scalar_bytes));
+        })
     };
-    let report = used.clone();
-    let options = options.with_budget_report(move |budget| {
-        report.set((budget.nodes, budget.recorded_anchor_events, budget.total_scalar_bytes));
+    let parsed = parse::<T>(text, options(), Reading::Strict).or_else(|error| match error {
+        Error::Budget { .. } => Err(error),
+        error => parse_again(text, options, error),
     });
-    let parsed = serde_saphyr::from_str_with_options(text, options);
     let (nodes, events, bytes) = used.get();
     aliases.nodes = aliases.nodes.saturating_sub(nodes.saturating_sub(own_nodes));
     aliases.events = aliases.events.saturating_sub(events.saturating_sub(own_events));
     aliases.bytes = aliases.bytes.saturating_sub(bytes.saturating_sub(own_bytes));
     parsed.map_err(|error| {
-        use serde_saphyr::Error::{Budget, DuplicateMappingKey};
-        if !matches!(error, Budget { .. } | DuplicateMappingKey { .. })
+        if !matches!(error, Error::Budget { .. } | Error::DuplicateMappingKey { .. })
             && let Some(oddity) = Oddity::of(text)
         {
             return not_the_yaml(wanted, oddity, Some(wanted.example));
@@ -101,6 +107,28 @@ pub(super) fn read<T: DeserializeOwned>(
         let line = line.map(|line| format!(": {}", line.quoted())).unwrap_or_default();
         not_the_yaml(wanted, format!("{message}{line}"), None)
     })
+}
+
+fn parse<T: Node>(text: &str, options: Options, reading: Reading<'_>) -> Result<T, Error> {
+    serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+        T::read(deserializer, reading)
+    })
+}
+
+/// Parses a text whose first parse ended with `error`, which stays if no list or map is in place of a scalar.
+fn parse_again<T: Node>(text: &str, options: impl Fn() -> Options, error: Error) -> Result<T, Error> {
+    let options = || {
+        let mut options = options();
+        // By kind, a text such as 1e400 is a number.
+        options.non_finite_float_policy = NonFiniteFloatPolicy::PassThrough;
+        options
+    };
+    let kinds = RefCell::default();
+    parse::<T>(text, options(), Reading::Kinds(&kinds))?;
+    if kinds.borrow().iter().all(Option::is_none) {
+        return Err(error);
+    }
+    parse(text, options(), Reading::Known(&kinds))
 }
 
 /// Returns the message for a text that is valid YAML, but `what` instead of what is wanted.

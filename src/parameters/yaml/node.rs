@@ -4,8 +4,10 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+
+use super::scalar::Reading;
 
 /// The kind of a YAML node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,16 +47,34 @@ pub(in crate::parameters) trait Node: Sized {
     }
 
     /// Reads a list.
-    fn list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error> {
+    fn list<'de, A: SeqAccess<'de>>(mut list: A, _: Reading<'_>) -> Result<Self, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Self::other(Kind::List))
     }
 
     /// Reads a map.
-    fn map<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+    fn map<'de, A: MapAccess<'de>>(mut map: A, _: Reading<'_>) -> Result<Self, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Self::other(Kind::Map))
     }
+
+    /// Reads a node of any kind.
+    fn read<'de, D: Deserializer<'de>>(deserializer: D, reading: Reading<'_>) -> Result<Self, D::Error> {
+        by_kind(deserializer, reading)
+    }
+
+    /// Returns the kind of a list or a map in place of a scalar.
+    fn misplaced(&self) -> Option<Kind> {
+        None
+    }
+}
+
+/// Reads a node as its kind says.
+pub(super) fn by_kind<'de, T: Node, D: Deserializer<'de>>(
+    deserializer: D,
+    reading: Reading<'_>,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_any(NodeVisitor { reading, node: PhantomData })
 }
 
 /// A wrapper that deserializes a node of any kind.
@@ -62,13 +82,37 @@ pub(in crate::parameters) struct Any<T>(pub(in crate::parameters) T);
 
 impl<'de, T: Node> Deserialize<'de> for Any<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyVisitor(PhantomData)).map(Self)
+        T::read(deserializer, Reading::Strict).map(Self)
     }
 }
 
-struct AnyVisitor<T>(PhantomData<T>);
+/// A seed that deserializes a node of any kind.
+pub(in crate::parameters) struct Seed<'a, T> {
+    reading: Reading<'a>,
+    node: PhantomData<T>,
+}
 
-impl<'de, T: Node> Visitor<'de> for AnyVisitor<T> {
+impl<'a> Reading<'a> {
+    /// Returns the seed of a node.
+    pub(in crate::parameters) fn seed<T: Node>(self) -> Seed<'a, T> {
+        Seed { reading: self, node: PhantomData }
+    }
+}
+
+impl<'de, T: Node> DeserializeSeed<'de> for Seed<'_, T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        T::read(deserializer, self.reading)
+    }
+}
+
+struct NodeVisitor<'a, T> {
+    reading: Reading<'a>,
+    node: PhantomData<T>,
+}
+
+impl<'de, T: Node> Visitor<'de> for NodeVisitor<'_, T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,11 +156,11 @@ impl<'de, T: Node> Visitor<'de> for AnyVisitor<T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<T, A::Error> {
-        T::list(list)
+        T::list(list, self.reading)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::map(map)
+        T::map(map, self.reading)
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// The phase of a connection that is being established.
@@ -45,6 +48,8 @@ pub(in crate::transport) struct Dial {
     dials: PendingDials,
     authority: String,
     number: u64,
+    /// True once the proxy is connected. For others its tunnel is a part of the phase of the proxy.
+    asked_for_tunnel: AtomicBool,
 }
 
 impl PendingDials {
@@ -54,7 +59,7 @@ impl PendingDials {
         state.next += 1;
         state.hosts.entry(authority.clone()).or_default().push((number, ConnectPhase::Dns));
         drop(state);
-        Dial { dials: self.clone(), authority, number }
+        Dial { dials: self.clone(), authority, number, asked_for_tunnel: AtomicBool::new(false) }
     }
 
     /// Returns the number of pending connections to a host, and the phase of the oldest one.
@@ -84,6 +89,16 @@ impl Dial {
         let dial = dials.and_then(|dials| dials.iter().find(|dial| dial.0 == self.number));
         dial.map_or(ConnectPhase::Dns, |dial| dial.1)
     }
+
+    /// Records that the proxy is connected, and is asked for a tunnel to the host.
+    pub(in crate::transport) fn ask_for_tunnel(&self) {
+        self.asked_for_tunnel.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the proxy is connected, and has not opened its tunnel yet.
+    pub(in crate::transport) fn waits_for_tunnel(&self) -> bool {
+        self.asked_for_tunnel.load(Ordering::Relaxed) && self.connect_phase() == ConnectPhase::Proxy
+    }
 }
 
 impl Drop for Dial {
@@ -101,6 +116,17 @@ impl Drop for Dial {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_waits_for_its_tunnel_from_the_proxys_connection_to_the_handshake() {
+        let dial = PendingDials::default().begin("lab".to_owned());
+        dial.enter(ConnectPhase::Proxy);
+        assert!(!dial.waits_for_tunnel());
+        dial.ask_for_tunnel();
+        assert!(dial.waits_for_tunnel());
+        dial.enter(ConnectPhase::Tls);
+        assert!(!dial.waits_for_tunnel());
+    }
 
     #[test]
     fn the_oldest_connection_to_a_host_says_how_far_it_is() {

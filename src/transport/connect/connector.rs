@@ -19,6 +19,7 @@ use crate::spec::vault::VaultStanding;
 
 use super::{
     super::{
+        BoxError,
         observe::{NetworkOutcome, Observer},
         timeouts::Timeouts,
     },
@@ -37,7 +38,8 @@ use super::{
 ///
 /// hyper's pool opens a connection for each request that finds none idle, and lets the request go on with whichever is
 /// there first. While a node fills up, requests find none idle since the first connections are still being opened, and
-/// half of what they open would be needed by nobody. One that waits here ends when an idle one is there.
+/// half of what they open would be needed by nobody. One that waits here when its request goes on with an idle one waits
+/// in the background. It is opened for the pool if another one closes in time.
 pub(in crate::transport) const MAX_CONNECTIONS_OF_HOST: usize = 64;
 
 /// The settings of a client's connections.
@@ -195,17 +197,25 @@ impl Shared {
         let shown = self.observer.watches().then(ShownCertificate::default);
         let connecting = self.connect_inner(uri, addresses, &dial, shown.as_ref());
         let connected = timeout(self.timeouts, connecting).await;
-        let connected = connected.unwrap_or_else(|_| {
-            let (host, connect_phase) = (authority(uri), dial.connect_phase());
-            let error = NoConnection { host, connect_phase, after: self.timeouts };
-            Err(io::Error::new(io::ErrorKind::TimedOut, error))
-        });
+        let connected = connected.unwrap_or_else(|_| Err(self.late(uri, &dial)));
         if let Err(error) = &connected {
             let certificate = shown.and_then(|shown| shown.take());
             let failed = || NetworkOutcome::not_connected(dial.connect_phase(), error, certificate);
             step.end(|| authority(uri), failed);
         }
         connected
+    }
+
+    /// Returns the error of a connection that timed out.
+    fn late(&self, uri: &Uri, dial: &Dial) -> io::Error {
+        let after = self.timeouts;
+        let error: BoxError = match self.proxy.to(uri) {
+            Some(proxy) if dial.waits_for_tunnel() => {
+                ProxyError::Late { proxy: tunnel::name(proxy), after }.into()
+            }
+            _ => NoConnection { host: authority(uri), connect_phase: dial.connect_phase(), after }.into(),
+        };
+        io::Error::new(io::ErrorKind::TimedOut, error)
     }
 
     async fn connect_inner(
@@ -220,7 +230,7 @@ impl Shared {
             Some(proxy) => {
                 dial.enter(ConnectPhase::Proxy);
                 let step = self.observer.begin();
-                let stream = self.tunnel(uri, proxy, addresses, shown).await?;
+                let stream = self.tunnel(uri, proxy, addresses, dial, shown).await?;
                 step.end(host, || NetworkOutcome::Tunnelled { proxy: tunnel::name(proxy) });
                 stream
             }
@@ -285,11 +295,13 @@ impl Shared {
         uri: &Uri,
         proxy: &Intercept,
         addresses: impl Future<Output = io::Result<Resolver>>,
+        dial: &Dial,
         shown: Option<&ShownCertificate>,
     ) -> io::Result<Stream> {
         let stream = self.proxy(proxy.uri(), addresses, shown).await.map_err(|source| {
             io::Error::new(source.kind(), ProxyError::Unreachable { proxy: tunnel::name(proxy), source })
         })?;
+        dial.ask_for_tunnel();
         tunnel::open(proxy, stream, uri).await.map_err(io::Error::other)
     }
 

@@ -22,7 +22,7 @@ pub use self::{
 pub(crate) use self::prewarm::MountGuard;
 
 pub(super) use self::{
-    connection::Uses,
+    connection::{EndlessAnswer, Uses},
     connector::{Connector, MAX_CONNECTIONS_OF_HOST, NoConnection, authority},
     dns::NoAddress,
     tunnel::ProxyError,

@@ -3,6 +3,7 @@
 use std::{
     io,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
@@ -27,6 +28,9 @@ pub(in crate::transport) enum ProxyError {
     /// The proxy does not open the tunnel.
     #[error("the proxy {proxy} opens no tunnel")]
     Refused { proxy: String, source: BoxError },
+    /// The proxy is connected, and does not answer for this time.
+    #[error("the proxy {proxy} did not open the tunnel in time ({} seconds)", after.as_secs_f32())]
+    Late { proxy: String, after: Duration },
     /// The proxy answered 407.
     #[error("the proxy {proxy} answered 407 Proxy Authentication Required")]
     AuthRequired { proxy: String },

@@ -111,16 +111,21 @@ impl ChallengeCachePolicy {
         if response.status() != StatusCode::Unauthorized {
             return Ok(response);
         }
-        *self.state.lock().await = State::Unknown(None);
+        let text = response.headers().get_optional_str(&WWW_AUTHENTICATE).unwrap_or_default().to_owned();
+        // A probe would get the same challenge. Without a usable one the next anonymous request is a probe.
+        let state = match Challenge::for_vault(&text, &self.vault) {
+            Ok(challenge) => {
+                self.learn(&challenge);
+                State::Challenged(challenge)
+            }
+            Err(_) => State::Unknown(None),
+        };
+        *self.state.lock().await = state;
         let (status, mut headers, body) = response.try_into_raw_response().await?.deconstruct();
-        let challenge = headers.get_optional_str(&WWW_AUTHENTICATE).unwrap_or_default().to_owned();
-        if let Ok(challenge) = Challenge::for_vault(&challenge, &self.vault) {
-            self.learn(&challenge);
-        }
         // The SDK would request another token, for whatever this answer names, and send it here. The mount gets a new
         // token for the cloud's audience instead, since the SDK's credential would only return the refused one.
         headers.remove(WWW_AUTHENTICATE);
-        if let Some(claims) = ClaimsChallenge::read(&challenge) {
+        if let Some(claims) = ClaimsChallenge::read(&text) {
             let raw = RawResponse::from_bytes(status, headers, body);
             let kind =
                 ErrorKind::HttpResponse { status, error_code: None, raw_response: Some(Box::new(raw)) };

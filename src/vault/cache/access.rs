@@ -2,7 +2,8 @@
 //!
 //! A refusal of an object that the principal had read says that its permissions have shrunk, so its cached answers of
 //! the vault must go, those of reads in flight included. A refusal of any other object says nothing of these answers:
-//! otherwise one SecretProviderClass with a wrong name would make all other volumes of its identity read anew.
+//! otherwise one SecretProviderClass with a wrong name would make all other volumes of its identity read anew. The same
+//! goes for further refusals of an object whose refusal is known.
 
 use std::{
     convert::Infallible,
@@ -96,7 +97,7 @@ impl AccessRecord {
     }
 
     /// Records that the vault refused `object` at `now`, and calls `drop_all` if the principal's cached answers must
-    /// go.
+    /// go. After that the object counts as never read, until it is read again.
     pub(super) fn refused(
         &self,
         object: &ReadObject,
@@ -106,8 +107,13 @@ impl AccessRecord {
     ) {
         let _storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
         let has_read = match refusal {
-            Refusal::Token | Refusal::KeptObject => true,
-            Refusal::Object => self.read.get(object).is_some(),
+            Refusal::Token => true,
+            // The answers that are cached later are newer than this refusal. The next one must not drop them too.
+            Refusal::Object => self.read.remove(object).is_some(),
+            Refusal::KeptObject => {
+                self.read.remove(object);
+                true
+            }
         };
         if has_read {
             self.refused.insert(object.access.clone(), now);
@@ -162,6 +168,20 @@ mod tests {
         assert!(drops(&record, &object("p", "a"), Refusal::Object, now));
         assert!(drops(&record, &object("q", "a"), Refusal::Token, now), "the token opens no object");
         assert!(drops(&record, &object("r", "a"), Refusal::KeptObject, now), "it was read, though long ago");
+    }
+
+    #[test]
+    fn a_lasting_403_drops_all_once_and_again_after_the_object_was_read() {
+        let (begin, second) = (Instant::now(), Duration::from_secs(1));
+        for refusal in [Refusal::Object, Refusal::KeptObject] {
+            let record = AccessRecord::new();
+            assert!(stores(&record, object("p", "a"), begin));
+            assert!(drops(&record, &object("p", "a"), refusal, begin));
+            assert!(!drops(&record, &object("p", "a"), Refusal::Object, begin + second), "{refusal:?}");
+            assert!(stores(&record, object("p", "b"), begin + second), "{refusal:?}");
+            assert!(stores(&record, object("p", "a"), begin + 2 * second), "{refusal:?}");
+            assert!(drops(&record, &object("p", "a"), Refusal::Object, begin + 3 * second), "{refusal:?}");
+        }
     }
 
     #[test]

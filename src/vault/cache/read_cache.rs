@@ -39,13 +39,15 @@ const MAX_SHARED_AGE: Duration = Duration::from_secs(1);
 /// An answer that several mounts may wait for.
 pub type Answer<T> = Call<Result<Arc<T>, Arc<VaultError>>>;
 
-/// The identity of a mount's reads, and the kind of its volume.
+/// The identity of a mount's reads, the kind of its volume, and the namespace of its pod.
 #[derive(Debug, Clone)]
 pub struct Reader {
     /// The principal; `None` shares nothing.
     pub principal: Option<Principal>,
     /// The kind of mount: whether a pod waits for the volume.
     pub kind: MountKind,
+    /// The namespace of the mount's pod. In a vault's queue namespaces take turns.
+    pub namespace: Arc<str>,
     /// The time at which the mount began. The answer to a read that was sent later is as new as the mount needs.
     pub began: Instant,
     /// The token that replaces one that the vault refused. Such a read does not join one with an older token.
@@ -115,7 +117,7 @@ impl ReadCache {
             (answer, call)
         };
         let Some(principal) = reader.principal.clone() else {
-            let answer = ask(Arc::new(QueuedRequest::new(reader.kind)));
+            let answer = ask(Arc::new(QueuedRequest::new(reader.kind, reader.namespace.clone())));
             let answer = async { answer.await.map(Arc::new).map_err(Arc::new) };
             return counted(answer.boxed().shared(), VaultCall::Miss);
         };
@@ -140,7 +142,7 @@ impl ReadCache {
         };
         let joined = store.reads.join(&read_key, may_join, || {
             let (cache, read_key, begin) = (self.clone(), read_key.clone(), Instant::now());
-            let queued = Arc::new(QueuedRequest::new(reader.kind));
+            let queued = Arc::new(QueuedRequest::new(reader.kind, reader.namespace.clone()));
             let (answer, sent) = (ask(queued.clone()), queued.clone());
             let answer = async move {
                 let answer = answer.await.map(Arc::new).map_err(Arc::new);

@@ -41,6 +41,10 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// The longest accepted `Retry-After`. A wrong header must not keep a node from a vault for days.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
+/// How long after its wait a refusal still counts as a limit if no request comes. By then its [rate](Rate) would have
+/// ended, so a vault without history gets as much.
+const MAX_UNUSED_LIMIT: Duration = Duration::from_secs(60);
+
 /// The largest jitter on top of each wait is the wait divided by this, and at least [`MIN_JITTER`]. The vault refuses
 /// the nodes of a fleet together, and they must not return together. Short jitter is likelier than long: the vault can
 /// answer most right after it rested. So the median is a quarter of the range.
@@ -147,10 +151,11 @@ impl AdaptiveLimit {
         Some(refusal.reopens_at).filter(|until| now < *until)
     }
 
-    /// Returns whether a refusal limits requests now, by its wait or by its rate.
+    /// Returns whether a refusal limits requests now, by its wait or by its rate. If no request comes after the wait,
+    /// the refusal counts for [`MAX_UNUSED_LIMIT`] more.
     pub(super) fn is_limited(&self, now: Instant) -> bool {
-        self.closed_until(now).is_some()
-            || self.refusal.as_ref().is_some_and(|refusal| refusal.closed)
+        let is_closed = |refusal: &Refusal| refusal.closed && now < refusal.reopens_at + MAX_UNUSED_LIMIT;
+        self.refusal.as_ref().is_some_and(is_closed)
             || self.rate.as_ref().is_some_and(|rate| now < rate.ends_at())
     }
 

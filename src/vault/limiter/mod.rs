@@ -1,8 +1,8 @@
 //! A limiter for each vault. It decides which request of the node is sent next, and when.
 //!
 //! Key Vault limits the requests to a vault, whichever pod they are for. The limiter keeps one queue of all requests
-//! of this node to a vault, with initial mounts before republishes. After a 429 the whole queue waits until the same
-//! time, and then continues at the rate that the vault answers.
+//! of this node to a vault, with initial mounts before republishes, in which namespaces take turns. After a 429 the
+//! whole queue waits until the same time, and then continues at the rate that the vault answers.
 //!
 //! [`LimiterState`] decides. It is a value without clock or I/O; `Limiter` gives it the time, and wakes the first
 //! request of the queue.
@@ -160,7 +160,8 @@ struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     fn join(limiter: &'a Limiter, kind: MountKind, request: &QueuedRequest, latest: Instant) -> Self {
         let waiter = Arc::new(Waiter { latest, woken: Notify::new() });
-        let ticket = limiter.lock().join(kind, request.arrival().get().copied(), waiter.clone());
+        let arrival = request.arrival().get().copied();
+        let ticket = limiter.lock().join(kind, request.namespace(), arrival, waiter.clone());
         request.arrival().get_or_init(|| ticket.arrival());
         Self { limiter, ticket, waiter, is_queued: true }
     }

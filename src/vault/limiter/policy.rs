@@ -131,7 +131,8 @@ impl Policy for LimiterPolicy {
         let queued: &QueuedRequest = match admitted {
             Some(admitted) => admitted.queued(),
             None => {
-                unqueued = QueuedRequest::new(MountKind::Initial);
+                // A probe, for the mounts of all namespaces.
+                unqueued = QueuedRequest::new(MountKind::Initial, Arc::default());
                 &unqueued
             }
         };

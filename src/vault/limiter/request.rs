@@ -1,6 +1,6 @@
 //! A request in a vault's queue: its priority and its progress.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -10,6 +10,8 @@ use crate::spec::mount_kind::MountKind;
 #[derive(Debug)]
 pub(crate) struct QueuedRequest {
     kind: watch::Sender<MountKind>,
+    /// The namespace of the pod whose mount began it.
+    namespace: Arc<str>,
     /// The number of its arrival at the limiter. With it a request that waits again keeps its position.
     arrival: OnceLock<u64>,
     sent: Mutex<Sent>,
@@ -26,9 +28,9 @@ struct Sent {
 }
 
 impl QueuedRequest {
-    /// Creates a request that a mount of this kind waits for.
-    pub(crate) fn new(kind: MountKind) -> Self {
-        Self { kind: watch::Sender::new(kind), arrival: OnceLock::new(), sent: Mutex::default() }
+    /// Creates a request that a mount of this kind waits for, for a pod of this namespace.
+    pub(crate) fn new(kind: MountKind, namespace: Arc<str>) -> Self {
+        Self { kind: watch::Sender::new(kind), namespace, arrival: OnceLock::new(), sent: Mutex::default() }
     }
 
     /// Raises the priority: an initial mount waits for the request too.
@@ -65,6 +67,10 @@ impl QueuedRequest {
     /// Returns the kind of the most urgent mount that waits, with its later changes.
     pub(in crate::vault) fn kind(&self) -> watch::Receiver<MountKind> {
         self.kind.subscribe()
+    }
+
+    pub(super) fn namespace(&self) -> &Arc<str> {
+        &self.namespace
     }
 
     pub(super) fn arrival(&self) -> &OnceLock<u64> {

@@ -1,7 +1,7 @@
 //! The limiter as a state machine without clock or I/O: the queue of requests, and the time at which the first one
 //! goes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -22,7 +22,7 @@ pub struct LimiterState<T> {
 }
 
 /// The next step of the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// This request goes now.
     Go(Ticket),
@@ -41,9 +41,16 @@ impl<T> LimiterState<T> {
         Self { limit: AdaptiveLimit::new(first_backoff), queue: RequestQueue::new() }
     }
 
-    /// Adds a request to the queue. With the `arrival` of an earlier ticket it takes that ticket's position.
-    pub fn join(&mut self, kind: MountKind, arrival: Option<u64>, request: T) -> Ticket {
-        self.queue.join(kind, arrival, request)
+    /// Adds a request for a pod of `namespace` to the queue. With the `arrival` of an earlier ticket it takes that
+    /// ticket's position in its namespace.
+    pub fn join(
+        &mut self,
+        kind: MountKind,
+        namespace: &Arc<str>,
+        arrival: Option<u64>,
+        request: T,
+    ) -> Ticket {
+        self.queue.join(kind, namespace, arrival, request)
     }
 
     /// Moves a request in the queue to the initial mounts.
@@ -102,7 +109,8 @@ impl<T> LimiterState<T> {
         self.limit.closed_until(now)
     }
 
-    /// Returns whether a 429 limits requests now, by its wait or by the rate after it.
+    /// Returns whether a 429 limits requests now, by its wait or by the rate after it. If no request comes after the
+    /// wait, the 429 counts for a minute more.
     pub fn is_limited(&self, now: Instant) -> bool {
         self.limit.is_limited(now)
     }

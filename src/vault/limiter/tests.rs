@@ -14,6 +14,11 @@ fn limiter() -> Arc<Limiter> {
     Arc::new(Limiter::new(Duration::from_secs(1)))
 }
 
+/// Returns a request for a pod of one namespace.
+fn queued(kind: MountKind) -> QueuedRequest {
+    QueuedRequest::new(kind, "shop".into())
+}
+
 /// Waits for the permit of a request that can wait for a minute.
 async fn permit(limiter: &Limiter, request: &QueuedRequest) -> Permit {
     let latest = Instant::now() + Duration::from_secs(60);
@@ -23,7 +28,7 @@ async fn permit(limiter: &Limiter, request: &QueuedRequest) -> Permit {
 /// Returns a limiter that is closed for a second, and then limits the rate.
 async fn closed() -> Arc<Limiter> {
     let limiter = limiter();
-    let request = QueuedRequest::new(Initial);
+    let request = queued(Initial);
     for permit in join_all([permit(&limiter, &request), permit(&limiter, &request)]).await {
         permit.refused(Some(Duration::from_secs(1)), 0.0);
     }
@@ -45,11 +50,11 @@ async fn wait(limiter: &Arc<Limiter>, request: Arc<QueuedRequest>, name: &'stati
 #[tokio::test(start_paused = true)]
 async fn initial_mounts_go_before_republishes_and_otherwise_the_earlier_request() {
     let (limiter, log) = (closed().await, Log::default());
-    let promoted = Arc::new(QueuedRequest::new(Republish));
-    wait(&limiter, Arc::new(QueuedRequest::new(Republish)), "republish", &log).await;
-    wait(&limiter, Arc::new(QueuedRequest::new(Initial)), "first", &log).await;
+    let promoted = Arc::new(queued(Republish));
+    wait(&limiter, Arc::new(queued(Republish)), "republish", &log).await;
+    wait(&limiter, Arc::new(queued(Initial)), "first", &log).await;
     wait(&limiter, promoted.clone(), "republish that an initial mount joined", &log).await;
-    wait(&limiter, Arc::new(QueuedRequest::new(Initial)), "second", &log).await;
+    wait(&limiter, Arc::new(queued(Initial)), "second", &log).await;
     promoted.promote();
     tokio::time::sleep(MS * 999).await;
     assert!(log.lock().unwrap().is_empty(), "not before the moment that the vault named");
@@ -63,9 +68,9 @@ async fn initial_mounts_go_before_republishes_and_otherwise_the_earlier_request(
 #[tokio::test(start_paused = true)]
 async fn a_republish_gets_its_turn_while_new_pods_keep_coming() {
     let (limiter, log) = (closed().await, Log::default());
-    wait(&limiter, Arc::new(QueuedRequest::new(Republish)), "republish", &log).await;
+    wait(&limiter, Arc::new(queued(Republish)), "republish", &log).await;
     for _ in 0..200 {
-        wait(&limiter, Arc::new(QueuedRequest::new(Initial)), "initial", &log).await;
+        wait(&limiter, Arc::new(queued(Initial)), "initial", &log).await;
     }
     tokio::time::sleep(MS * 1_100).await;
     let republish = log.lock().unwrap().iter().position(|name| *name == "republish");
@@ -75,10 +80,10 @@ async fn a_republish_gets_its_turn_while_new_pods_keep_coming() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_refused_goes_first_when_the_vault_is_open_again() {
     let (limiter, log) = (limiter(), Log::default());
-    let refused = Arc::new(QueuedRequest::new(Initial));
+    let refused = Arc::new(queued(Initial));
     let permit = permit(&limiter, &refused).await;
     permit.refused(Some(Duration::from_secs(1)), 0.0);
-    wait(&limiter, Arc::new(QueuedRequest::new(Initial)), "later", &log).await;
+    wait(&limiter, Arc::new(queued(Initial)), "later", &log).await;
     wait(&limiter, refused, "refused", &log).await;
     tokio::time::sleep(MS * 1_100).await;
     assert_eq!(*log.lock().unwrap(), ["refused", "later"]);
@@ -89,10 +94,10 @@ async fn a_request_that_is_given_up_keeps_no_other_waiting() {
     let (limiter, log) = (closed().await, Log::default());
     let first = tokio::spawn({
         let limiter = limiter.clone();
-        async move { drop(permit(&limiter, &QueuedRequest::new(Initial)).await) }
+        async move { drop(permit(&limiter, &queued(Initial)).await) }
     });
     tokio::task::yield_now().await;
-    wait(&limiter, Arc::new(QueuedRequest::new(Initial)), "second", &log).await;
+    wait(&limiter, Arc::new(queued(Initial)), "second", &log).await;
     first.abort();
     tokio::time::sleep(MS * 1_100).await;
     assert_eq!(*log.lock().unwrap(), ["second"]);
@@ -102,9 +107,9 @@ async fn a_request_that_is_given_up_keeps_no_other_waiting() {
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_ends_lets_the_next_request_go() {
     let (limiter, log) = (limiter(), Log::default());
-    let request = QueuedRequest::new(Initial);
+    let request = queued(Initial);
     let mut permits = join_all((0..64).map(|_| permit(&limiter, &request))).await;
-    wait(&limiter, Arc::new(QueuedRequest::new(Initial)), "next", &log).await;
+    wait(&limiter, Arc::new(queued(Initial)), "next", &log).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(log.lock().unwrap().is_empty());
     // Dropped without an answer, as by a mount that ends.
@@ -117,7 +122,7 @@ async fn a_permit_that_ends_lets_the_next_request_go() {
 async fn requests_that_cannot_wait_as_long_as_the_vault_wants_fail_at_once() {
     let limiter = limiter();
     let begin = Instant::now();
-    let request = QueuedRequest::new(Initial);
+    let request = queued(Initial);
     let closes = permit(&limiter, &request).await;
     // These requests wait already when the vault names its wait.
     let permits = join_all((1..64).map(|_| permit(&limiter, &request))).await;
@@ -127,7 +132,7 @@ async fn requests_that_cannot_wait_as_long_as_the_vault_wants_fail_at_once() {
             let limiter = limiter.clone();
             tokio::spawn(async move {
                 let latest = Instant::now() + Duration::from_secs(seconds);
-                let granted = limiter.acquire(&QueuedRequest::new(Initial), latest).await.is_ok();
+                let granted = limiter.acquire(&queued(Initial), latest).await.is_ok();
                 (granted, begin.elapsed().as_secs())
             })
         })
@@ -143,7 +148,7 @@ async fn requests_that_cannot_wait_as_long_as_the_vault_wants_fail_at_once() {
 #[tokio::test(start_paused = true)]
 async fn reads_that_hang_do_not_keep_those_of_other_pods_waiting() {
     let limiter = limiter();
-    let request = QueuedRequest::new(Initial);
+    let request = queued(Initial);
     let read = async || {
         let permit = permit(&limiter, &request).await;
         tokio::time::sleep(MS * 10).await;
@@ -161,7 +166,7 @@ async fn requests_go_at_the_vaults_rate_though_nothing_else_happens() {
     let (limiter, log) = (closed().await, Log::default());
     let begin = Instant::now();
     for _ in 0..207 {
-        wait(&limiter, Arc::new(QueuedRequest::new(Initial)), "read", &log).await;
+        wait(&limiter, Arc::new(queued(Initial)), "read", &log).await;
     }
     tokio::time::sleep(MS * 2_010).await;
     assert_eq!(log.lock().unwrap().len(), 207, "{:?}", begin.elapsed());
@@ -174,11 +179,31 @@ async fn requests_that_wait_for_the_vaults_rate_say_that_it_throttles() {
     let (limiter, log) = (closed().await, Log::default());
     assert!(limiter.is_throttling(), "closed");
     for _ in 0..100 {
-        wait(&limiter, Arc::new(QueuedRequest::new(Initial)), "read", &log).await;
+        wait(&limiter, Arc::new(queued(Initial)), "read", &log).await;
     }
     tokio::time::sleep(MS * 1_001).await;
     let read = log.lock().unwrap().len();
     assert!((1..100).contains(&read) && limiter.is_throttling(), "{read} went, and the others wait");
+}
+
+/// These 20 reads once waited for six seconds.
+#[tokio::test(start_paused = true)]
+async fn a_mount_is_served_beside_thousands_of_reads_of_another_namespace() {
+    let limiter = limiter();
+    let read = async |namespace: &'static str| {
+        let permit = permit(&limiter, &QueuedRequest::new(Initial, namespace.into())).await;
+        tokio::time::sleep(MS * 10).await;
+        permit.answered();
+    };
+    let many = join_all((0..3_200).map(|_| read("shop")));
+    let honest = async {
+        // Until the vault has had its burst.
+        tokio::time::sleep(MS * 1_000).await;
+        let begin = Instant::now();
+        join_all((0..20).map(|_| read("bank"))).await;
+        assert!(begin.elapsed() <= MS * 200, "{:?} for 20 reads in 40 turns", begin.elapsed());
+    };
+    tokio::join!(many, honest);
 }
 
 /// The state machine computes when a request may go. This test shows that the task that waits for it finds out.
@@ -191,11 +216,12 @@ async fn no_request_waits_that_may_go() {
         for _ in 0..800 {
             for _ in 0..random.usize(0..3) {
                 let kind = if random.bool() { Initial } else { Republish };
+                let namespace = if random.bool() { "shop" } else { "bank" };
                 let (takes, outcome) = (random.u64(0..200), random.u8(0..100));
                 let (is_promoted, timeouts) = (random.u8(0..10) == 0, random.u64(1..2_000));
                 let limiter = limiter.clone();
                 tasks.push(tokio::spawn(async move {
-                    let request = QueuedRequest::new(kind);
+                    let request = QueuedRequest::new(kind, namespace.into());
                     let read = async {
                         let permit = permit(&limiter, &request).await;
                         tokio::time::sleep(MS * u32::try_from(takes).unwrap_or(0)).await;

@@ -106,6 +106,40 @@ openssl pkcs12 -export -inkey renewed-self.key -in disorder -passout pass: -keyp
     -out renewed-self-signed.pfx
 cat renewed-self.key renewed-self-2024.crt renewed-self-2020.crt > renewed-self-signed.pem
 
+# Certificates whose roles are not plain: several roots, and several certificates that could be the issuer.
+issue() { # file, name, file of the issuer, whether it is an authority
+    [ -f "$1.key" ] || new_key prime256v1 > "$1.key"
+    printf 'basicConstraints=CA:%s\nsubjectKeyIdentifier=none\nauthorityKeyIdentifier=none\n' "$4" > extensions
+    local signer=(-CA "$3.crt" -CAkey "$3.key")
+    [ "$1" != "$3" ] || signer=(-signkey "$1.key")
+    openssl req -new -key "$1.key" -subj "/CN=$2" |
+        openssl x509 -req "${signer[@]}" -sha256 -days 7300 -extfile extensions -out "$1.crt"
+}
+# Before OpenSSL 3.2, a certificate without extensions is of version 1.
+issue v3-root "root of version 3" v3-root TRUE
+new_key prime256v1 > v1-root.key
+openssl req -new -key v1-root.key -subj "/CN=root of version 1" |
+    openssl x509 -req -signkey v1-root.key -sha256 -days 7300 -out v1-root.crt
+cat v3-root.crt v1-root.crt > v1-root.pem
+issue new-root "new root" new-root TRUE
+issue old-root "old root" old-root TRUE
+issue old-ca "old CA" old-root TRUE
+issue old-leaf "old.test" old-ca FALSE
+cat new-root.crt old-leaf.crt old-ca.crt old-root.crt > rollover.pem
+issue x1 X1 x1 TRUE
+issue r3 R3 x1 TRUE
+issue cross-leaf "cross.test" r3 FALSE
+cp x1.key x1-of-old.key
+issue x1-of-old X1 old-root TRUE
+cat cross-leaf.key cross-leaf.crt r3.crt x1-of-old.crt x1.crt > cross-signed.pem
+cp rsa.key rsa-root.key
+issue ec-root "root of two families" ec-root TRUE
+issue rsa-root "root of two families" rsa-root TRUE
+issue rsa-leaf "families.test" rsa-root FALSE
+cat rsa-leaf.key rsa-leaf.crt ec-root.crt rsa-root.crt > two-families.pem
+for name in one other; do issue self-$name "$name.test" self-$name FALSE; done
+cat self-one.crt self-other.crt > self-signed-alone.pem
+
 # What the command line cannot ask for but the library can: the empty password as no bytes at all (NULL), and
 # encrypted certificates without a MAC.
 python3 - <<'PYTHON'

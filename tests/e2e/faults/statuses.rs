@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use akv_emulator::Fault;
-use tonic::Code::{FailedPrecondition, Unauthenticated};
+use tonic::Code::{FailedPrecondition, PermissionDenied, Unauthenticated};
 
 use super::fixture::{At, FaultFixture, ONCE, TRIES};
 use crate::harness::{Azure, MountCall};
@@ -110,6 +110,59 @@ async fn entra_that_throttles_is_asked_again_and_then_reported() {
         let status = fixture.fails(At::Entra, status(code, Some(300)), FailedPrecondition, ONCE).await;
         assert!(status.message().contains(&code.to_string()), "{status}");
     }
+}
+
+#[tokio::test]
+async fn an_outage_of_entra_after_a_403_fails_the_refused_object_alone() {
+    let fixture = FaultFixture::new().await;
+    fixture.azure.vaults().put_secret("lab", "denied", "x");
+    let call = fixture.call();
+    let denied = call.clone().with("objects", "- {objectName: denied, objectType: secret}");
+    let mount = async |call: &MountCall| fixture.driver().mount(&call.of_another_pod()).await;
+    mount(&call).await.unwrap();
+    fixture.azure.faults().inject(At::Vault.route().path_prefix("/secrets/denied"), Fault::status(403));
+    let outage = fixture.azure.faults().inject(At::Entra.route(), Fault::status(503));
+    fixture.azure.journal().clear();
+    let status = mount(&denied).await.unwrap_err();
+    assert_eq!(status.code(), PermissionDenied, "{status}");
+    assert!(status.message().contains("secret/denied from vault lab: 403"), "{status}");
+    fixture.saw(At::Entra, TRIES, "the request for a new token");
+    // The token of the credential stays in use.
+    mount(&call).await.unwrap();
+    fixture.saw(At::Entra, TRIES, "no further request");
+
+    fixture.azure.faults().remove(outage);
+    fixture.azure.journal().clear();
+    assert_eq!(mount(&denied).await.unwrap_err().message(), status.message());
+    mount(&call).await.unwrap();
+    fixture.saw(At::Entra, ONCE, "one new token, which all pods get");
+}
+
+#[tokio::test]
+async fn an_outage_of_entra_in_the_last_minutes_of_a_token_fails_no_mount() {
+    let fixture = FaultFixture::new().await;
+    fixture.azure.directory().update(|directory| directory.token_lifetime = Duration::from_secs(240));
+    let call = fixture.call();
+    let mount = async || fixture.driver().mount(&call.of_another_pod()).await;
+    mount().await.unwrap();
+    for fault in [Fault::status(503), Fault::Drop, Fault::page(403, "<html>a firewall</html>")] {
+        let id = fixture.azure.faults().inject(At::Entra.route(), fault.clone());
+        fixture.azure.journal().clear();
+        assert_eq!(mount().await.unwrap().text("db-password"), "x", "{fault:?}");
+        assert!(fixture.azure.faults().hits(id) > 0, "{fault:?}: the token is renewed first");
+        fixture.saw(At::Vault, ONCE, "with the last token");
+        fixture.azure.faults().remove(id);
+    }
+    // The vault refuses the token, so it is not used again.
+    fixture.azure.faults().inject(At::Entra.route(), Fault::status(503));
+    let refused = fixture.azure.faults().inject_times(1, At::Vault.route(), Fault::status(401));
+    for _ in 0..2 {
+        let status = mount().await.unwrap_err();
+        assert_eq!(status.code(), FailedPrecondition, "{status}");
+        assert!(status.message().contains("login.microsoftonline.com"), "{status}");
+    }
+    assert_eq!(fixture.azure.faults().hits(refused), 1);
+    fixture.saw(At::Vault, 2..=2, "the read of the last mount that succeeded, and the refused one");
 }
 
 #[tokio::test]

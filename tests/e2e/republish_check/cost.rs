@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use akv_emulator::Route;
+use akv_emulator::{Fault, Route};
 
 use crate::harness::{Azure, MountCall};
 
-use super::{EACH_MINUTE, EACH_TIME, Fixture, cost, lists, play, secrets};
+use super::{EACH_MINUTE, EACH_TIME, Fixture, cost, lists, play, reads, secrets};
 
 #[tokio::test]
 async fn a_round_costs_a_list_and_one_read_in_turn() {
@@ -150,6 +150,64 @@ async fn values_beyond_the_memory_of_the_cache_are_read() {
         assert!(first.reads + second.reads > 20, "{first:?} {second:?}");
         assert!(mounted.files.iter().all(|(_, _, contents)| contents.len() == 25_000));
     }
+}
+
+/// Such a read held up the vault's queue, since nobody drove it.
+#[tokio::test]
+async fn a_republish_that_waits_for_memory_keeps_no_read_in_flight() {
+    let azure = Azure::with_secrets(&[("hangs", "x")]).await;
+    let numbered = |prefix: &str, count: usize| -> Vec<String> {
+        (0..count).map(|number| format!("{prefix}-{number}")).collect()
+    };
+    let (small, large, held) = (numbered("small", 6), numbered("large", 20), numbered("held", 12));
+    let put = |azure: &Azure, names: &[String], value: &str| {
+        for name in names {
+            azure.vaults().put_secret("lab", name, value);
+        }
+    };
+    put(&azure, &small, "x");
+    put(&azure, &large, &"x".repeat(25_000));
+    put(&azure, &held, &"x".repeat(25_000));
+    let call = |azure: &Azure, names: &[String], last: &[String]| {
+        let names: Vec<&str> = names.iter().chain(last).map(String::as_str).collect();
+        MountCall::of_secrets(azure, &names).of_another_pod()
+    };
+    let provider = crate::harness::Provider::start_over_changed(&azure, azure.transports(), |config| {
+        config.admin.metrics_port = Some(0);
+        config.mounts.cache.republish_check = akv_provider::vault::RepublishCheck::List;
+        config.mounts.cache.republish_max_age = Duration::ZERO;
+        // Memory for one large volume.
+        config.mounts.large_volume_memory = 0;
+    });
+    let volume = call(&azure, &small, &large);
+    let holder = call(&azure, &held, &["hangs".to_owned()]);
+    let fixture = Fixture::mounted(azure, provider, volume).await;
+    let (faults, journal) = (fixture.azure.faults(), fixture.azure.journal());
+    let mount = |call: MountCall| {
+        let driver = fixture.driver.clone();
+        tokio::spawn(async move { driver.mount(&call).await })
+    };
+    // It has the memory when its vault stops answering.
+    faults.inject(reads().path_prefix("/secrets/hangs"), Fault::Hang);
+    let holder = mount(holder);
+    journal.wait_until(|journal| journal.count(&reads()) == 13 && journal.in_flight() == 1).await;
+
+    // What has changed outgrows the memory before the read of the round is answered.
+    put(&fixture.azure, &large, &"y".repeat(25_000));
+    let of_round = reads().path_prefix("/secrets/small-");
+    faults.inject(of_round.clone(), Fault::Hang);
+    fixture.azure.latency().set_for(reads().path_prefix("/secrets/large-"), Duration::from_millis(300));
+    let republish = mount(fixture.volume.clone());
+    journal.wait_for_route(1, &of_round).await;
+    fixture.provider.wait_for_metric("akv_mounts_waiting 1").await;
+    let left = journal.wait_until(|journal| journal.in_flight() == 1);
+    let left = tokio::time::timeout(Duration::from_secs(60), left).await;
+    left.expect("only the other mount has a request in flight");
+
+    faults.clear();
+    fixture.azure.latency().clear();
+    holder.abort();
+    assert_eq!(republish.await.unwrap().unwrap().files.len(), 26);
 }
 
 #[tokio::test]

@@ -114,6 +114,17 @@ async fn connections_that_wait_for_one_name_each_say_so() {
 }
 
 #[tokio::test]
+async fn a_connect_that_hangs_is_not_reported_as_a_proxy_that_cannot_be_reached() {
+    // The system accepts connections to it, and nothing reads them.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let names = Counting::new(Leads::To(silent.local_addr().unwrap()));
+    let connector = names.connector(Proxy::all("http://proxy.example"));
+    let error = connector.link(lab()).await.err().expect("there is no tunnel");
+    assert_eq!(error.to_string(), "the proxy proxy.example did not open the tunnel in time (1 seconds)");
+    assert_eq!(NetworkFailure::of(&error), NetworkFailure::ProxyRefused);
+}
+
+#[tokio::test]
 async fn a_connection_that_is_being_opened_is_given_up_with_the_mount_that_failed() {
     let names = Counting::new(Leads::Silence);
     let connector = names.connector(Proxy::none());

@@ -77,8 +77,23 @@ impl Setup {
         path: &str,
         next: &[Arc<dyn Policy>],
     ) -> azure_core::Result<(u16, String)> {
-        let url = Url::parse("https://lab.vault.azure.net").unwrap().join(path).unwrap();
-        let mut request = Request::new(url, Method::Get);
+        self.answer(ctx, request(path), next).await
+    }
+
+    /// Sends a request with a token.
+    async fn send_with_token(&self, path: &str) -> azure_core::Result<(u16, String)> {
+        let next: [Arc<dyn Policy>; 1] = [self.vault.clone()];
+        let mut request = request(path);
+        request.insert_header(AUTHORIZATION, "Bearer t");
+        self.answer(&Context::new(), request, &next).await
+    }
+
+    async fn answer(
+        &self,
+        ctx: &Context<'_>,
+        mut request: Request,
+        next: &[Arc<dyn Policy>],
+    ) -> azure_core::Result<(u16, String)> {
         let answer = self.policy.send(ctx, &mut request, next).await?;
         let raw = answer.try_into_raw_response().await?;
         Ok((raw.status().into(), String::from_utf8(raw.body().to_vec()).unwrap()))
@@ -87,6 +102,11 @@ impl Setup {
     fn asked(&self) -> usize {
         self.vault.asked.load(Ordering::Relaxed)
     }
+}
+
+fn request(path: &str) -> Request {
+    let url = Url::parse("https://lab.vault.azure.net").unwrap().join(path).unwrap();
+    Request::new(url, Method::Get)
 }
 
 #[tokio::test]
@@ -147,6 +167,23 @@ async fn a_vault_that_begins_to_ask_for_tokens_is_probed_once_more() {
     assert_eq!(setup.asked(), 2);
 }
 
+#[tokio::test]
+async fn one_refused_token_does_not_make_all_mounts_wait_for_a_probe() {
+    let claims = r#"Bearer resource="https://vault.azure.net", error="insufficient_claims", claims="e30""#;
+    let foreign = r#"Bearer resource="https://evil""#;
+    for (refusal, probes) in [(OWN, 1), (claims, 1), (foreign, 2), ("", 2)] {
+        let answers = [Answer::Challenge(OWN), Answer::Challenge(refusal), Answer::Challenge(OWN)];
+        let setup = Setup::new(&answers);
+        setup.send("/secrets/s").await.unwrap();
+        assert_eq!(setup.send_with_token("/secrets/s").await.is_ok(), refusal != claims, "{refusal}");
+        assert_eq!(setup.policy.is_known(), probes == 1, "{refusal}");
+        for _ in 0..2 {
+            assert_eq!(setup.send("/secrets/s").await.unwrap().0, 401, "{refusal}");
+        }
+        assert_eq!(setup.asked(), probes + 1, "{refusal}");
+    }
+}
+
 /// Otherwise the probe would wait for turns that the reads behind it hold.
 #[tokio::test(start_paused = true)]
 async fn reads_that_wait_for_a_probe_leave_it_their_turns() {
@@ -157,7 +194,7 @@ async fn reads_that_wait_for_a_probe_leave_it_their_turns() {
     let mut contexts = vec![probe];
     for _ in 0..64 {
         let mut read = Context::new();
-        let queued = Arc::new(QueuedRequest::new(MountKind::Initial));
+        let queued = Arc::new(QueuedRequest::new(MountKind::Initial, "shop".into()));
         read.insert(Arc::new(limiter.admit(queued).await.unwrap()));
         contexts.push(read);
     }

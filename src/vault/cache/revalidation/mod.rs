@@ -8,7 +8,7 @@ mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -54,14 +54,27 @@ pub(in crate::vault) struct Round(HashMap<Read, Revalidated>);
 /// An object whose value stands.
 enum Revalidated {
     /// It is read nevertheless: the read of the round.
-    Turn(Answer<Bundle>),
+    Turn(Arc<Turn>),
     /// Its value is served if it is still kept after the read of the round.
-    Stands { asked: Instant, listed: Instant, turn: Answer<Bundle> },
+    Stands { asked: Instant, listed: Instant, turn: Arc<Turn> },
+}
+
+/// The read of a round. It begins when the mount asks for the first answer.
+struct Turn {
+    read: Read,
+    answer: OnceLock<Answer<Bundle>>,
+}
+
+impl Turn {
+    /// Returns the answer. The caller must wait for it: a read that nobody drives holds up the vault's queue.
+    fn answer(&self, requests: &impl Requests) -> Answer<Bundle> {
+        self.answer.get_or_init(|| requests.get(&self.read)).clone()
+    }
 }
 
 impl Round {
-    /// Requests the lists that save requests for `reads`, and sends the reads of the round. A list that takes longer than
-    /// `limit` shows nothing: the reads need the rest of the mount's time.
+    /// Requests the lists that save requests for `reads`, and decides on the reads of the round. A list that takes
+    /// longer than `limit` shows nothing: the reads need the rest of the mount's time.
     pub(in crate::vault) async fn begin(
         from: &CacheReader,
         reads: &[Read],
@@ -81,9 +94,9 @@ impl Round {
         requests: &impl Requests,
     ) -> Option<Answer<Bundle>> {
         match self.0.get(read)? {
-            Revalidated::Turn(answer) => Some(answer.clone()),
+            Revalidated::Turn(turn) => Some(turn.answer(requests)),
             Revalidated::Stands { asked, listed, turn } => {
-                let (asked, listed, turn) = (*asked, *listed, turn.clone());
+                let (asked, listed, turn) = (*asked, *listed, turn.answer(requests));
                 let (from, read, requests) = (from.clone(), read.clone(), requests.clone());
                 let answer = async move {
                     // If the vault refuses this read, the cache drops all that the principal has read there.
@@ -136,11 +149,11 @@ async fn of_type(
     });
     let Some(turn) = turn(last.iter().map(|(_, last)| last)) else { return Vec::new() };
     let (turn, _) = last.swap_remove(turn);
-    let read = requests.get(turn);
+    let of_round = Arc::new(Turn { read: turn.clone(), answer: OnceLock::new() });
     let stands =
-        |LastRead { asked, .. }| Revalidated::Stands { asked, listed: listed.asked, turn: read.clone() };
+        |LastRead { asked, .. }| Revalidated::Stands { asked, listed: listed.asked, turn: of_round.clone() };
     let mut round: Vec<_> = last.into_iter().map(|(read, last)| (read.clone(), stands(last))).collect();
-    round.push((turn.clone(), Revalidated::Turn(read)));
+    round.push((turn.clone(), Revalidated::Turn(of_round)));
     round
 }
 

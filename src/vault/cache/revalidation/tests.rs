@@ -58,6 +58,7 @@ fn volumes(cache: &Arc<ReadCache>, random: &mut Rng) -> Vec<Volume> {
             reader: Reader {
                 principal: Some(Principal::new("https://login.microsoftonline.com/", "t", principal)),
                 kind: MountKind::Republish,
+                namespace: "shop".into(),
                 began: Instant::now(),
                 renewed: None,
             },

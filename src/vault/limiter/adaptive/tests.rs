@@ -250,6 +250,17 @@ fn the_rate_rises_by_a_step_that_doubles_and_ends_after_about_ten_seconds() {
     assert_eq!(send(&mut limit, reopens + SECOND * 10).len(), 64);
 }
 
+/// Otherwise its limiter would be kept without end, though no pod reads the vault any more.
+#[test]
+fn a_vault_that_gets_no_request_after_its_wait_is_limited_for_a_minute_more() {
+    let (mut limit, reopens) = refused(SECOND);
+    assert!(limit.is_limited(reopens + SECOND * 59));
+    assert!(!limit.is_limited(reopens + SECOND * 60));
+    assert_eq!(limit.next(reopens + SECOND * 60), Next::Now);
+    assert!(!limit.is_limited(reopens + SECOND * 60), "the rate has ended too");
+    assert_eq!(send(&mut limit, reopens + SECOND * 60).len(), 64);
+}
+
 #[test]
 fn a_vault_that_refuses_nearly_all_is_asked_five_times_a_second() {
     let (mut limit, mut now) = (limit(), Instant::now());

@@ -40,7 +40,7 @@ impl Policy for Statuses {
 #[tokio::test(start_paused = true)]
 async fn a_list_of_several_pages_is_as_old_as_its_first() {
     let policy = policy();
-    let (begin, queued) = (Instant::now(), Arc::new(QueuedRequest::new(MountKind::Initial)));
+    let (begin, queued) = (Instant::now(), Arc::new(QueuedRequest::new(MountKind::Initial, "shop".into())));
     let mut ctx = Context::new();
     ctx.insert(Arc::new(policy.admit(queued.clone()).await.unwrap()));
     // The first page comes at the third try, and the second page at its second try.
@@ -244,7 +244,7 @@ async fn reads_that_waited_for_room_keep_the_pause_of_a_vault_that_throttles() {
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_came_before_the_request_is_used_once() {
     let policy = policy();
-    let admit = || policy.admit(Arc::new(QueuedRequest::new(MountKind::Initial)));
+    let admit = || policy.admit(Arc::new(QueuedRequest::new(MountKind::Initial, "shop".into())));
     let mut admitted = Vec::new();
     for _ in 0..64 {
         admitted.push(Arc::new(admit().await.unwrap()));
@@ -267,7 +267,7 @@ async fn a_turn_that_came_before_the_request_is_used_once() {
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_came_before_a_refusal_is_waited_for_again() {
     let policy = policy();
-    let admit = || policy.admit(Arc::new(QueuedRequest::new(MountKind::Initial)));
+    let admit = || policy.admit(Arc::new(QueuedRequest::new(MountKind::Initial, "shop".into())));
     let (mut early, begin) = (Context::new(), Instant::now());
     early.insert(Arc::new(admit().await.unwrap()));
     let mut refused = Context::new();

@@ -13,6 +13,7 @@ const MAX_IN_FLIGHT: usize = 64;
 /// Key Vault's published limit.
 const BURST: f64 = 1_500.0;
 const PER_SECOND: f64 = 250.0;
+const NAMESPACES: [&str; 3] = ["shop", "bank", "blog"];
 /// The longest time between two requests to a vault that is not closed: five requests a second.
 const MAX_PAUSE: Duration = Duration::from_millis(200);
 
@@ -20,6 +21,8 @@ const MAX_PAUSE: Duration = Duration::from_millis(200);
 enum Step {
     Arrive {
         kind: MountKind,
+        /// The place in [`NAMESPACES`].
+        namespace: usize,
         number: usize,
     },
     /// A refused request returns with its arrival.
@@ -59,8 +62,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         Just(Some(u64::MAX))
     ];
     let step = prop_oneof![
-        4 => (kind, prop_oneof![3 => 1_usize..5, 1 => 1_usize..150])
-            .prop_map(|(kind, number)| Step::Arrive { kind, number }),
+        4 => (kind, 0..NAMESPACES.len(), prop_oneof![3 => 1_usize..5, 1 => 1_usize..150])
+            .prop_map(|(kind, namespace, number)| Step::Arrive { kind, namespace, number }),
         1 => Just(Step::ComeBack),
         1 => any::<usize>().prop_map(|which| Step::Leave { which }),
         1 => any::<usize>().prop_map(|which| Step::Promote { which }),
@@ -81,8 +84,9 @@ struct Model {
     limiter: LimiterState<usize>,
     now: Instant,
     waiting: Vec<Waiting>,
-    in_flight: Vec<(InFlight, u64)>,
-    refused: VecDeque<u64>,
+    in_flight: Vec<Sent>,
+    /// The namespaces and arrivals of refused requests.
+    refused: VecDeque<(usize, u64)>,
     next_id: usize,
     /// The latest time that the vault has named.
     named: Option<Instant>,
@@ -92,12 +96,30 @@ struct Model {
     /// The published limit: the tokens, and the time at which they were counted.
     tokens: (f64, Instant),
     initial_in_a_row: usize,
+    /// By [`MountKind`] and namespace.
+    turns: [[Turn; NAMESPACES.len()]; 2],
+    next_turn: usize,
     announced: Option<Instant>,
 }
 
 struct Waiting {
     id: usize,
+    namespace: usize,
     ticket: Ticket,
+}
+
+struct Sent {
+    request: InFlight,
+    namespace: usize,
+    arrival: u64,
+}
+
+/// The next turn of a namespace whose requests wait.
+#[derive(Clone, Copy, Default)]
+struct Turn {
+    number: usize,
+    /// The namespaces that have had a turn since this one began to wait.
+    passed: [bool; NAMESPACES.len()],
 }
 
 impl Model {
@@ -115,16 +137,20 @@ impl Model {
             last_sent: None,
             tokens: (BURST, now),
             initial_in_a_row: 0,
+            turns: Default::default(),
+            next_turn: 0,
             announced: None,
         }
     }
 
     fn play(&mut self, step: Step) {
         match step {
-            Step::Arrive { kind, number } => (0..number).for_each(|_| self.join(kind, None)),
+            Step::Arrive { kind, namespace, number } => {
+                (0..number).for_each(|_| self.join(kind, namespace, None));
+            }
             Step::ComeBack => {
-                if let Some(arrival) = self.refused.pop_front() {
-                    self.join(Initial, Some(arrival));
+                if let Some((namespace, arrival)) = self.refused.pop_front() {
+                    self.join(Initial, namespace, Some(arrival));
                 }
             }
             Step::Leave { which } if !self.waiting.is_empty() => {
@@ -133,12 +159,13 @@ impl Model {
             }
             Step::Promote { which } if !self.waiting.is_empty() => {
                 let which = which % self.waiting.len();
+                self.begin_to_wait(Initial, self.waiting[which].namespace);
                 self.limiter.promote(&mut self.waiting[which].ticket);
                 assert_eq!(self.waiting[which].ticket.kind(), Initial);
             }
             Step::Answer { which, number } => {
                 for _ in 0..number.min(self.in_flight.len()) {
-                    let (request, _) = self.in_flight.swap_remove(which % self.in_flight.len());
+                    let Sent { request, .. } = self.in_flight.swap_remove(which % self.in_flight.len());
                     self.limiter.answered(request, self.now);
                 }
             }
@@ -146,7 +173,7 @@ impl Model {
                 self.refuse(which, retry_after.map(Duration::from_millis), jitter);
             }
             Step::End { which } if !self.in_flight.is_empty() => {
-                let (request, _) = self.in_flight.swap_remove(which % self.in_flight.len());
+                let Sent { request, .. } = self.in_flight.swap_remove(which % self.in_flight.len());
                 self.limiter.ended(request);
             }
             Step::Advance { milliseconds } => {
@@ -176,17 +203,46 @@ impl Model {
         self.now = to;
     }
 
-    fn join(&mut self, kind: MountKind, arrival: Option<u64>) {
+    fn join(&mut self, kind: MountKind, namespace: usize, arrival: Option<u64>) {
         let id = self.next_id;
         self.next_id += 1;
-        let ticket = self.limiter.join(kind, arrival, id);
-        self.waiting.push(Waiting { id, ticket });
+        self.begin_to_wait(kind, namespace);
+        let ticket = self.limiter.join(kind, &NAMESPACES[namespace].into(), arrival, id);
+        self.waiting.push(Waiting { id, namespace, ticket });
+    }
+
+    fn waits(&self, kind: MountKind, namespace: usize) -> bool {
+        self.waiting.iter().any(|waiting| waiting.namespace == namespace && waiting.ticket.kind() == kind)
+    }
+
+    /// Gives a namespace its turn after all others, unless it waits for one already.
+    fn begin_to_wait(&mut self, kind: MountKind, namespace: usize) {
+        if !self.waits(kind, namespace) {
+            self.begin_turn(kind, namespace);
+        }
+    }
+
+    fn begin_turn(&mut self, kind: MountKind, namespace: usize) {
+        self.turns[kind as usize][namespace] = Turn { number: self.next_turn, ..Turn::default() };
+        self.next_turn += 1;
+    }
+
+    /// Ends the turn of a namespace, and checks that it had no other while another namespace waits for its own. So for
+    /// each request of its own, itself included, a request waits for at most one of each other namespace.
+    fn end_turn(&mut self, kind: MountKind, namespace: usize) {
+        for other in (0..NAMESPACES.len()).filter(|other| *other != namespace) {
+            if self.waits(kind, other) {
+                let passed = &mut self.turns[kind as usize][other].passed[namespace];
+                assert!(!std::mem::replace(passed, true), "it went twice before {}", NAMESPACES[other]);
+            }
+        }
+        self.begin_turn(kind, namespace);
     }
 
     fn refuse(&mut self, which: usize, retry_after: Option<Duration>, jitter: f64) {
-        let (request, arrival) = self.in_flight.swap_remove(which % self.in_flight.len());
+        let Sent { request, namespace, arrival } = self.in_flight.swap_remove(which % self.in_flight.len());
         self.limiter.refused(request, self.now, retry_after, jitter);
-        self.refused.push_back(arrival);
+        self.refused.push_back((namespace, arrival));
         let named = retry_after.unwrap_or(FIRST_BACKOFF).min(Duration::from_secs(300));
         // The limiter's own backoff ends at half a minute.
         let longest = named.max(Duration::from_secs(30));
@@ -224,13 +280,14 @@ impl Model {
         assert_eq!(self.limiter.first(), Some(&self.waiting[expected].id), "another goes first");
         let waiting = self.waiting.remove(expected);
         assert_eq!(waiting.ticket, ticket);
+        self.end_turn(ticket.kind(), waiting.namespace);
         let republish_waits = self.waiting.iter().any(|waiting| waiting.ticket.kind() == Republish);
         self.initial_in_a_row = match ticket.kind() {
             Initial if republish_waits => self.initial_in_a_row + 1,
             Initial | Republish => 0,
         };
         let (_, _, request) = self.limiter.send(self.now).expect("one waits");
-        self.in_flight.push((request, ticket.arrival()));
+        self.in_flight.push(Sent { request, namespace: waiting.namespace, arrival: ticket.arrival() });
         assert!(self.in_flight.len() <= MAX_IN_FLIGHT);
         let (tokens, _) = self.tokens();
         assert!(tokens >= 0.999, "more than the published limit: {tokens}");
@@ -238,14 +295,18 @@ impl Model {
         self.last_sent = Some(self.now);
     }
 
-    /// Returns which request goes next: the oldest initial mount, but after three of them the oldest republish.
+    /// Returns which request goes next: one of an initial mount, but after three of them one of a republish. Of a kind
+    /// it is the oldest of the namespace whose turn it is.
     fn first(&self) -> usize {
-        let oldest = |kind| {
+        let first = |kind: MountKind| {
             let of_kind =
                 self.waiting.iter().enumerate().filter(|(_, waiting)| waiting.ticket.kind() == kind);
-            of_kind.min_by_key(|(_, waiting)| (waiting.ticket.arrival(), waiting.id)).map(|(index, _)| index)
+            let turns = &self.turns[kind as usize];
+            let place =
+                |waiting: &Waiting| (turns[waiting.namespace].number, waiting.ticket.arrival(), waiting.id);
+            of_kind.min_by_key(|(_, waiting)| place(waiting)).map(|(index, _)| index)
         };
-        let (initial, republish) = (oldest(Initial), oldest(Republish));
+        let (initial, republish) = (first(Initial), first(Republish));
         let aged = republish.filter(|_| self.initial_in_a_row >= 3);
         aged.or(initial).or(republish).expect("one waits")
     }
