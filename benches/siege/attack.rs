@@ -81,7 +81,7 @@ impl Attack {
         Box::pin(async move {
             let all = self.number();
             if self == Self::HalfRequests {
-                return ports::half_requests(ports).await;
+                return ports::flood(ports).await;
             }
             // Each pod mounts again when its mount has failed or succeeded. Its request and its tokens stay the same:
             // to make them anew would take more of the machine than the provider does.

@@ -47,6 +47,7 @@ impl Attempt {
         let until = Instant::now() + self.identities.limit;
         let credential = self.credential(until).await?;
         let requested = self.token(credential.as_ref(), until).await;
+        let is_last = requested.is_err();
         let (credential, token, reused) = match requested {
             Ok(token) => {
                 self.kept.keep_token(&token);
@@ -65,6 +66,7 @@ impl Attempt {
             credential,
             principal,
             reused,
+            is_last,
             issued,
             since: Instant::now(),
             kept: self.kept.clone(),
@@ -123,10 +125,9 @@ impl Attempt {
     /// The SDK's credential returns the error in its place, although vaults still accept the token.
     fn last_token(&self, error: &IdentityError) -> Option<AccessToken> {
         let is_outage = match error {
-            IdentityError::Unavailable { .. }
-            | IdentityError::Unreachable { .. }
-            | IdentityError::Foreign { .. }
-            | IdentityError::Timeout { .. } => true,
+            IdentityError::Unavailable { .. } | IdentityError::Foreign { .. } => true,
+            // The token proxy may have moved, and only a failed attempt leads to a search for it.
+            IdentityError::Unreachable { .. } | IdentityError::Timeout { .. } => !self.is_binding(),
             IdentityError::Refused { .. }
             | IdentityError::Certificate { .. }
             | IdentityError::TokenProxy { .. } => false,

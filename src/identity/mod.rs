@@ -100,6 +100,8 @@ pub struct Authenticated {
     pub principal: Option<Principal>,
     /// True if the token was issued before this request.
     reused: bool,
+    /// True if the source issued no new token just now, and the last one is used.
+    is_last: bool,
     issued: Issued,
     /// When the mount got the token.
     since: Instant,

@@ -167,7 +167,7 @@ impl Identities {
         let kept_as = CredentialKey::of(&request.identity, &request.cloud);
         // Without a principal, as with AD FS, no other mount shares the token.
         let Some(principal) = refused.principal.clone() else {
-            let helps = refused.reused || refusal != TokenRefusal::Forbidden;
+            let helps = refused.reused && !refused.is_last || refusal != TokenRefusal::Forbidden;
             return helps.then(|| self.begin_renewal(request, refused, &refusal, kept_as, None));
         };
         let key = RenewalKey { principal, scope: request.cloud.vault_scope(), claims: refusal.claims() };
@@ -183,6 +183,10 @@ impl Identities {
             if refusal == TokenRefusal::Forbidden {
                 return None;
             }
+        }
+        // Its source has just issued none, and would take the rest of the mount's time to fail again.
+        if refusal == TokenRefusal::Forbidden && refused.is_last {
+            return None;
         }
         if refusal == TokenRefusal::Forbidden && !refused.reused {
             // A token that was issued for this mount includes every role that exists.

@@ -4,7 +4,7 @@ use std::{
     io::ErrorKind,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use akv_emulator::{Fault, Route};
@@ -229,7 +229,8 @@ async fn the_second_vault_is_another_one() {
     assert_eq!(azure.journal().total(), 0);
 }
 
-/// Each wait for the vault takes a third of a mount's time, and there are permits for a fifth of the pods.
+/// Each wait for the vault takes a third of a mount's time, and there are permits for a fifth of the pods. So the third
+/// fifth would time out.
 #[tokio::test]
 async fn pods_in_the_queue_do_not_wait_once_more_for_a_vault_that_hangs() {
     let azure = azure().await;
@@ -237,7 +238,7 @@ async fn pods_in_the_queue_do_not_wait_once_more_for_a_vault_that_hangs() {
     let transports = azure.transports_with(Timeouts::within(budget));
     let provider = Provider::start_over_changed(&azure, transports, |config| config.mounts.budget = budget);
     azure.faults().inject(reads("lab"), Fault::Hang);
-    let (call, begun) = (call(&azure), Instant::now());
+    let call = call(&azure);
     let mounts: Vec<_> = (0..60)
         .map(|_| {
             let (driver, call) = (provider.driver(), call.of_another_pod());
@@ -248,8 +249,6 @@ async fn pods_in_the_queue_do_not_wait_once_more_for_a_vault_that_hangs() {
         let mounted = mount.await.unwrap().unwrap();
         assert_eq!(["a", "b", "other"].map(|path| mounted.text(path)), ["spare", "spare", "other"]);
     }
-    let took = begun.elapsed();
-    assert!(took < budget * 2 / 3, "two waits for the vault: {took:?}");
 }
 
 #[tokio::test]

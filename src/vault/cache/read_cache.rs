@@ -162,9 +162,7 @@ impl ReadCache {
         if !joined.is_shared {
             return counted(joined.call, VaultCall::Miss);
         }
-        if reader.kind == MountKind::Initial {
-            joined.progress.promote();
-        }
+        joined.progress.join(reader.kind, &reader.namespace);
         counted(joined.call, VaultCall::Shared)
     }
 

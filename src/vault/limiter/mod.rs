@@ -85,10 +85,10 @@ impl Limiter {
         request: &QueuedRequest,
         latest: Instant,
     ) -> Result<Permit, WaitTooLong> {
-        let mut kind = request.kind();
+        let (mut kind, mut namespaces) = (request.kind(), request.namespaces());
         let mut waiting = {
-            let kind = *kind.borrow_and_update();
-            Waiting::join(self, kind, request, latest)
+            let (kind, namespaces) = (*kind.borrow_and_update(), namespaces.borrow_and_update());
+            Waiting::join(self, kind, &namespaces, request, latest)
         };
         loop {
             let until = match waiting.admit()? {
@@ -105,6 +105,7 @@ impl Limiter {
                 () = waiting.waiter.woken.notified() => {}
                 () = moment => {}
                 Ok(()) = kind.changed() => waiting.promote(),
+                Ok(()) = namespaces.changed() => waiting.move_forward(&namespaces.borrow_and_update()),
             }
         }
     }
@@ -158,12 +159,24 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn join(limiter: &'a Limiter, kind: MountKind, request: &QueuedRequest, latest: Instant) -> Self {
+    fn join(
+        limiter: &'a Limiter,
+        kind: MountKind,
+        namespaces: &[Arc<str>],
+        request: &QueuedRequest,
+        latest: Instant,
+    ) -> Self {
         let waiter = Arc::new(Waiter { latest, woken: Notify::new() });
         let arrival = request.arrival().get().copied();
-        let ticket = limiter.lock().join(kind, request.namespace(), arrival, waiter.clone());
+        let nobody = Arc::default();
+        let first = namespaces.first().unwrap_or(&nobody);
+        let ticket = limiter.lock().join(kind, first, arrival, waiter.clone());
         request.arrival().get_or_init(|| ticket.arrival());
-        Self { limiter, ticket, waiter, is_queued: true }
+        let mut waiting = Self { limiter, ticket, waiter, is_queued: true };
+        if namespaces.len() > 1 {
+            waiting.move_forward(namespaces);
+        }
+        waiting
     }
 
     fn admit(&mut self) -> Result<Admission, WaitTooLong> {
@@ -188,6 +201,15 @@ impl<'a> Waiting<'a> {
     fn promote(&mut self) {
         let mut state = self.limiter.lock();
         state.promote(&mut self.ticket);
+        wake_first(&state);
+    }
+
+    /// Moves the request to the one of these namespaces in which the fewest requests are before it.
+    fn move_forward(&mut self, namespaces: &[Arc<str>]) {
+        let mut state = self.limiter.lock();
+        for namespace in namespaces {
+            state.move_forward(&mut self.ticket, namespace);
+        }
         wake_first(&state);
     }
 }

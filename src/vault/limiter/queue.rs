@@ -87,6 +87,17 @@ impl<T> RequestQueue<T> {
         }
     }
 
+    /// Moves a request to those of another namespace, if fewer of these are before it. It keeps its arrival.
+    pub(super) fn move_forward(&mut self, ticket: &mut Ticket, namespace: &Arc<str>) {
+        let position = ticket.position;
+        if self.of(ticket.kind).is_sooner(namespace, &ticket.namespace, position)
+            && let Some(request) = self.remove(ticket)
+        {
+            ticket.namespace = namespace.clone();
+            self.of(ticket.kind).insert(namespace, position, request);
+        }
+    }
+
     /// Removes a request that will not be sent.
     pub(super) fn leave(&mut self, ticket: &Ticket) {
         self.remove(ticket);
@@ -268,6 +279,33 @@ mod tests {
         // It is one of an initial mount already.
         queue.promote(&mut promoted);
         assert_eq!(order(&mut queue), [0, 10, 1, 11, 2]);
+    }
+
+    #[test]
+    fn a_read_that_a_namespace_with_few_waits_for_too_goes_in_its_turn() {
+        let mut queue = RequestQueue::new();
+        let mut shared: Vec<_> = (0..3_200).map(|request| join(&mut queue, Initial, request)).collect();
+        for ticket in &mut shared[3_180..] {
+            queue.move_forward(ticket, &"bank".into());
+        }
+        // A namespace with thousands of reads cannot take them back.
+        for ticket in &mut shared[3_180..] {
+            queue.move_forward(ticket, &"shop".into());
+        }
+        let order = order(&mut queue);
+        let expected: Vec<u32> = (0..20).flat_map(|read| [read, 3_180 + read]).collect();
+        assert_eq!(order[..40], expected);
+        assert!(order[40..].iter().copied().eq(20..3_180));
+    }
+
+    #[test]
+    fn a_request_that_left_is_moved_nowhere() {
+        let mut queue = RequestQueue::new();
+        join(&mut queue, Initial, 1);
+        let mut gone = join(&mut queue, Initial, 2);
+        queue.leave(&gone);
+        queue.move_forward(&mut gone, &"bank".into());
+        assert_eq!(order(&mut queue), [1]);
     }
 
     #[test]

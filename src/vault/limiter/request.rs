@@ -10,8 +10,8 @@ use crate::spec::mount_kind::MountKind;
 #[derive(Debug)]
 pub(crate) struct QueuedRequest {
     kind: watch::Sender<MountKind>,
-    /// The namespace of the pod whose mount began it.
-    namespace: Arc<str>,
+    /// The namespaces of the pods that it is for, that of the mount that began it first.
+    namespaces: watch::Sender<Vec<Arc<str>>>,
     /// The number of its arrival at the limiter. With it a request that waits again keeps its position.
     arrival: OnceLock<u64>,
     sent: Mutex<Sent>,
@@ -27,14 +27,36 @@ struct Sent {
     answered: bool,
 }
 
+/// The most namespaces in whose turns one request may go. Further ones wait for it where it is.
+const MAX_NAMESPACES: usize = 16;
+
 impl QueuedRequest {
     /// Creates a request that a mount of this kind waits for, for a pod of this namespace.
     pub(crate) fn new(kind: MountKind, namespace: Arc<str>) -> Self {
-        Self { kind: watch::Sender::new(kind), namespace, arrival: OnceLock::new(), sent: Mutex::default() }
+        Self {
+            kind: watch::Sender::new(kind),
+            namespaces: watch::Sender::new(vec![namespace]),
+            arrival: OnceLock::new(),
+            sent: Mutex::default(),
+        }
+    }
+
+    /// Raises the priority: a mount of this kind waits for the request too, for a pod of this namespace.
+    pub(crate) fn join(&self, kind: MountKind, namespace: &Arc<str>) {
+        if kind == MountKind::Initial {
+            self.promote();
+        }
+        self.namespaces.send_if_modified(|namespaces| {
+            let is_new = namespaces.len() < MAX_NAMESPACES && !namespaces.contains(namespace);
+            if is_new {
+                namespaces.push(namespace.clone());
+            }
+            is_new
+        });
     }
 
     /// Raises the priority: an initial mount waits for the request too.
-    pub(crate) fn promote(&self) {
+    pub(super) fn promote(&self) {
         self.kind.send_if_modified(|kind| std::mem::replace(kind, MountKind::Initial) != MountKind::Initial);
     }
 
@@ -69,8 +91,9 @@ impl QueuedRequest {
         self.kind.subscribe()
     }
 
-    pub(super) fn namespace(&self) -> &Arc<str> {
-        &self.namespace
+    /// Returns the namespaces that it is for, with those that join later.
+    pub(super) fn namespaces(&self) -> watch::Receiver<Vec<Arc<str>>> {
+        self.namespaces.subscribe()
     }
 
     pub(super) fn arrival(&self) -> &OnceLock<u64> {

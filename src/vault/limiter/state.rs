@@ -53,6 +53,11 @@ impl<T> LimiterState<T> {
         self.queue.join(kind, namespace, arrival, request)
     }
 
+    /// Moves a request in the queue to the requests of `namespace`, if fewer of these are before it. It keeps its arrival.
+    pub fn move_forward(&mut self, ticket: &mut Ticket, namespace: &Arc<str>) {
+        self.queue.move_forward(ticket, namespace);
+    }
+
     /// Moves a request in the queue to the initial mounts.
     pub fn promote(&mut self, ticket: &mut Ticket) {
         self.queue.promote(ticket);

@@ -206,6 +206,21 @@ async fn a_mount_is_served_beside_thousands_of_reads_of_another_namespace() {
     tokio::join!(many, honest);
 }
 
+/// With the node's identity, namespaces share reads.
+#[tokio::test(start_paused = true)]
+async fn a_mount_that_joins_the_last_read_of_a_namespace_does_not_wait_for_all_others_of_it() {
+    let (limiter, log) = (closed().await, Log::default());
+    for _ in 0..300 {
+        wait(&limiter, Arc::new(queued(Initial)), "other", &log).await;
+    }
+    let shared = Arc::new(queued(Initial));
+    wait(&limiter, shared.clone(), "shared", &log).await;
+    shared.join(Initial, &"bank".into());
+    tokio::time::sleep(MS * 1_200).await;
+    let gone = log.lock().unwrap().iter().position(|name| *name == "shared");
+    assert!(gone.is_some_and(|place| place < 2), "{gone:?}");
+}
+
 /// The state machine computes when a request may go. This test shows that the task that waits for it finds out.
 #[tokio::test(start_paused = true)]
 async fn no_request_waits_that_may_go() {

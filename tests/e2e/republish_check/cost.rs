@@ -196,7 +196,9 @@ async fn a_republish_that_waits_for_memory_keeps_no_read_in_flight() {
     put(&fixture.azure, &large, &"y".repeat(25_000));
     let of_round = reads().path_prefix("/secrets/small-");
     faults.inject(of_round.clone(), Fault::Hang);
-    fixture.azure.latency().set_for(reads().path_prefix("/secrets/large-"), Duration::from_millis(300));
+    let of_changed = reads().path_prefix("/secrets/large-");
+    fixture.azure.latency().set_for(of_changed.clone(), Duration::from_millis(300));
+    let before = journal.count(&of_changed);
     let republish = mount(fixture.volume.clone());
     journal.wait_for_route(1, &of_round).await;
     fixture.provider.wait_for_metric("akv_mounts_waiting 1").await;
@@ -208,6 +210,7 @@ async fn a_republish_that_waits_for_memory_keeps_no_read_in_flight() {
     fixture.azure.latency().clear();
     holder.abort();
     assert_eq!(republish.await.unwrap().unwrap().files.len(), 26);
+    assert!(journal.count(&of_changed) > before + 20, "it dropped what it had read, and read again");
 }
 
 #[tokio::test]

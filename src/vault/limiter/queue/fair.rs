@@ -51,6 +51,16 @@ impl<T> FairQueue<T> {
         Some(request)
     }
 
+    /// Returns whether fewer requests of `one` namespace than of the `other` come before a position.
+    pub(super) fn is_sooner(&self, one: &str, other: &str, position: Position) -> bool {
+        let before = |namespace| {
+            let requests = self.namespaces.get(namespace).map(|of_namespace| &of_namespace.requests);
+            requests.into_iter().flat_map(move |requests| requests.range(..position))
+        };
+        // As many steps as the shorter one has.
+        before(one).map(drop).lt(before(other).map(drop))
+    }
+
     /// Returns the request that goes next.
     pub(super) fn first(&self) -> Option<(&Arc<str>, Position, &T)> {
         let (_, namespace) = self.turns.first_key_value()?;
