@@ -11,6 +11,10 @@ pub(super) const MAX_CONNECTIONS: usize = 64;
 /// The most open connections from one address to a port.
 pub(super) const MAX_CONNECTIONS_OF_SOURCE: usize = 8;
 
+/// How many connections kubelet may have at once: a liveness and a readiness probe. While they are answered, they do not
+/// make its address the one with the most.
+const PROBES_AT_ONCE: usize = 2;
+
 /// The number of a connection in order of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ConnectionId(u64);
@@ -50,7 +54,13 @@ impl Connections {
             let counts = self.counts();
             let most = counts.values().max().copied();
             // Of all of them, since no address says whether it is kubelet's.
-            self.longest_waiting(|source| counts.get(&source).copied() == most)
+            let closed = self.longest_waiting(|source| counts.get(&source).copied() == most);
+            let is_answering = |id| self.open.get(&id).is_some_and(|open| open.phase == Phase::Answering);
+            if most <= Some(PROBES_AT_ONCE) && closed.is_some_and(is_answering) {
+                self.longest_waiting(|_| true)
+            } else {
+                closed
+            }
         } else {
             None
         };
@@ -146,6 +156,21 @@ mod tests {
                 assert!(closed.is_some_and(|closed| closed != probe), "{node}: {closed:?}");
             }
             assert_eq!(connections.open.len(), MAX_CONNECTIONS);
+        }
+    }
+
+    #[test]
+    fn two_probes_at_once_outlast_pods_that_have_a_connection_each() {
+        let mut connections = Connections::default();
+        let node = "10.0.0.255".parse().unwrap();
+        for pod in 0..62 {
+            assert_eq!(connections.add(address(pod)).1, None);
+        }
+        let probes = [0; 2].map(|_| connections.add(node).0);
+        probes.into_iter().for_each(|probe| connections.answering(probe));
+        for pod in 62..250 {
+            let closed = connections.add(address(pod)).1;
+            assert!(closed.is_some_and(|closed| !probes.contains(&closed)), "{closed:?}");
         }
     }
 

@@ -96,10 +96,16 @@ impl<'a> Candidate<'a> {
 
     /// Returns whether this is a certificate of an authority by its basic constraints (RFC 5280, section 4.2.1.9).
     pub(super) fn is_authority(&self) -> bool {
-        let basic = |read: &Read<'_>| {
-            read.certificate.basic_constraints().ok().flatten().is_some_and(|basic| basic.value.ca)
-        };
-        self.read.as_ref().is_some_and(basic)
+        self.basic_constraint() == Some(true)
+    }
+
+    /// Returns whether its basic constraints say that this is no certificate of an authority.
+    pub(super) fn is_end_entity(&self) -> bool {
+        self.basic_constraint() == Some(false)
+    }
+
+    fn basic_constraint(&self) -> Option<bool> {
+        self.read.as_ref()?.certificate.basic_constraints().ok()?.map(|basic| basic.value.ca)
     }
 
     pub(super) fn has_key(&self, key: &[u8]) -> bool {

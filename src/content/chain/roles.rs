@@ -11,7 +11,8 @@ use super::{
 /// Returns the leaf of certificates without a private key, or `None` if all are those of authorities or self-signed.
 ///
 /// A self-signed certificate counts as one of an authority, as it may be trusted: those of X.509 version 1 have no
-/// basic constraints that say so. If there is no other certificate, it is the leaf as well.
+/// basic constraints that say so. It is the leaf as well if there is no other certificate, or if it says that it is none
+/// of an authority, and all others are those of authorities.
 pub(super) fn leaf_without_key(
     candidates: &[Candidate<'_>],
     checks: &mut SignatureChecks<'_>,
@@ -24,6 +25,13 @@ pub(super) fn leaf_without_key(
         if candidate.is_readable() && !candidate.is_authority() && !candidate.issued(candidate, checks)? {
             leaves.push(candidate.index);
         }
+    }
+    if leaves.is_empty() {
+        let mut others = candidates.iter().filter(|candidate| !candidate.is_authority());
+        return Ok(match (others.next(), others.next()) {
+            (Some(only), None) if only.is_end_entity() => Some(only.index),
+            _ => None,
+        });
     }
     let latest_renewal = |leaf: usize| {
         let key = candidates[leaf].public_key();

@@ -166,6 +166,12 @@ fn self_signed_certificates_alone_are_all_trusted() {
     assert_eq!(text(&both, &Part::Ca(PEM)), both);
     assert_eq!(text(&both, &Part::TruststorePem), both);
     assert_eq!(missing(&both, &Part::Leaf(PEM)), MissingOutput::Leaf);
+    // One that says that it is a server's stays one beside roots.
+    let root = &fixture_certificates("rollover.pem")[0];
+    for beside in [[&stored[0], root], [root, &stored[0]]] {
+        let beside = certificates(&beside.map(Clone::clone));
+        assert_eq!(text(&beside, &Part::Leaf(PEM)), certificates(&stored[..1]));
+    }
     // A single one is a server's certificate as well.
     let one = certificates(&stored[..1]);
     for same in [Part::Leaf(PEM), Part::FullChain, Part::Ca(PEM), Part::TruststorePem] {

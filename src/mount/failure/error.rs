@@ -298,15 +298,19 @@ pub enum ObjectError {
 pub struct KeyClash {
     /// The path of the file.
     pub file: RelativePath,
-    /// Both keys, in the order of the value.
-    pub keys: [Excerpt; 2],
+    /// Their places among the keys of the value, the first one's 1. No message has a part of a value.
+    pub keys: [usize; 2],
 }
 
 impl fmt::Display for KeyClash {
-    /// Writes `two of its keys become the file "db/a_b": "a/b" and "a b"`.
+    /// Writes `two of its keys become the file "db/a_b": keys 1 and 3 of the value`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [first, second] = &self.keys;
-        write!(f, "two of its keys become the file {:?}: {first} and {second}", self.file.as_str())
+        write!(
+            f,
+            "two of its keys become the file {:?}: keys {first} and {second} of the value",
+            self.file.as_str()
+        )
     }
 }
 
@@ -343,9 +347,9 @@ impl fmt::Display for FailedOutput {
 }
 
 impl ObjectError {
-    /// Returns the error of two keys of one value that become one file.
-    pub(in crate::mount) fn key_clash(file: &RelativePath, first: &str, second: &str) -> Self {
-        Self::KeyClash(KeyClash { file: file.clone(), keys: [first, second].map(Excerpt::of) })
+    /// Returns the error of two keys of one value, by their places in it, that become one file.
+    pub(in crate::mount) fn key_clash(file: &RelativePath, keys: [usize; 2]) -> Self {
+        Self::KeyClash(KeyClash { file: file.clone(), keys })
     }
 
     /// Returns whether the vault says that the object does not exist, or that it is disabled. Nothing else counts as

@@ -26,7 +26,7 @@ use crate::{
 
 use super::{
     super::{
-        failure::{MissingKey, ObjectError},
+        failure::{MissingKey, ObjectError, ObjectFailure},
         fetch::{VersionRead, Versions},
         volume::MountedVersion,
     },
@@ -141,16 +141,17 @@ impl Builder<'_> {
     ) -> Result<(), ObjectError> {
         let entries = document.entries().ok_or(ContentError::NoKeys)?;
         let mut keys = HashMap::new();
-        for (key, value) in entries.filter(|(_, value)| !value.is_null()) {
+        for (place, (key, value)) in (1..).zip(entries).filter(|(_, (_, value))| !value.is_null()) {
             let path = RelativePath::of_key(directory, key).map_err(|_| ContentError::KeyTooLong)?;
             // Beyond the limit the volume fails for its size, and the number of files is not bounded.
             if !self.draft.is_full() {
                 match keys.entry(path.clone()) {
-                    Entry::Vacant(place) => {
-                        place.insert(key);
+                    Entry::Vacant(vacant) => {
+                        vacant.insert(place);
                     }
                     Entry::Occupied(first) => {
-                        self.fail(owner, None, ObjectError::key_clash(&path, first.get(), key));
+                        let error = ObjectError::key_clash(&path, [*first.get(), place]);
+                        self.key_clashes.push(ObjectFailure::new(owner.object, None, error));
                     }
                 }
             }

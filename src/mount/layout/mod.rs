@@ -90,6 +90,7 @@ pub(super) fn build_volume(
         draft: Draft::new(layout.largest_volume, memory),
         owners: Vec::new(),
         failures: Vec::new(),
+        key_clashes: Vec::new(),
         conversions: Conversions::default(),
         documents: Documents::default(),
         sources: Sources::default(),
@@ -119,6 +120,8 @@ struct Builder<'a> {
     /// The index of each draft file's object.
     owners: Vec<usize>,
     failures: Vec<ObjectFailure>,
+    /// Keys of one value that become one file.
+    key_clashes: Vec<ObjectFailure>,
     conversions: Conversions,
     documents: Documents,
     sources: Sources,
@@ -247,6 +250,10 @@ impl Builder<'_> {
             });
         if has_unforeseen_paths {
             self.failures.extend(clash::find(objects, &self.draft, &self.owners));
+        }
+        // A volume that is too large fails for its size, wherever its keys are.
+        if !self.draft.is_full() {
+            self.failures.append(&mut self.key_clashes);
         }
         if !self.failures.is_empty() {
             return Err(NoVolume::Failures(self.failures));
