@@ -30,10 +30,14 @@ const MAX_HEAD_BYTES: usize = 8 << 10;
 /// The pause after an error of `accept`, such as no descriptors left. Without it each try would fail at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many connections are accepted before those that are there are read. With more than fit into the port they would
+/// close a probe whose request is there already. With one at a time a flood would keep probes waiting to be accepted.
+const ACCEPTED_IN_TURN: usize = 16;
+
 /// Serves until dropped, one request on each connection. A connection lasts `exchange` at most.
 pub(super) async fn serve(listener: TcpListener, routes: Router, exchange: Duration) {
     let open = OpenConnections::default();
-    let mut tasks = JoinSet::new();
+    let (mut tasks, mut accepted_in_turn) = (JoinSet::new(), 0);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -46,8 +50,11 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, exchange: Durat
                 tasks.spawn(async move {
                     let _ = timeout(exchange, answer(stream, connection, routes)).await;
                 });
-                // Its request may be there already. Connections that wait to be accepted would otherwise close it unread.
-                yield_now().await;
+                accepted_in_turn += 1;
+                if accepted_in_turn == ACCEPTED_IN_TURN {
+                    accepted_in_turn = 0;
+                    yield_now().await;
+                }
             }
             Err(error) => {
                 tracing::debug!(%error, "cannot accept a connection");

@@ -118,7 +118,7 @@ async fn a_mount_is_served_while_another_namespace_fills_the_queue_of_a_vault_th
     provider.driver().mount(&call.of_another_pod()).await.unwrap();
     let reads = azure.journal().filter(&reads());
     let answered = reads.iter().filter(|entry| entry.status == Some(200)).count();
-    assert!(answered < 100, "{answered} reads of 125 were answered before its last");
+    assert!(answered < 115, "{answered} reads of 125 were answered before its last");
     for mount in mounts {
         mount.await.unwrap().unwrap();
     }

@@ -81,14 +81,19 @@ impl Provider {
 
     /// Returns the metrics as Prometheus would read them, if the test has a port for them.
     pub(crate) async fn metrics(&self) -> String {
+        self.ask_for_metrics().await.expect("metrics are served")
+    }
+
+    async fn ask_for_metrics(&self) -> reqwest::Result<String> {
         let url = format!("http://127.0.0.1:{}/metrics", self.ports[0].port());
-        reqwest::get(url).await.expect("metrics are served").text().await.expect("metrics are text")
+        reqwest::get(url).await?.text().await
     }
 
     /// Waits until the metrics contain this line.
     pub(crate) async fn wait_for_metric(&self, line: &str) {
         let there = async {
-            while !self.metrics().await.lines().any(|found| found == line) {
+            // The test and the provider share a thread, which may be busy for longer than a request may take to arrive.
+            while !self.ask_for_metrics().await.is_ok_and(|page| page.lines().any(|found| found == line)) {
                 tokio::task::yield_now().await;
             }
         };
