@@ -25,9 +25,9 @@ use tokio_rustls::client::TlsStream;
 
 use super::connection_count::CountGuard;
 
-/// The most bytes that a connection receives for one request, once decrypted. hyper bounds a head, and the reader of answers a body. Neither
-/// bounds `100 Continue` that never ends, or zeros before the size of a chunk. The longest body takes six times its length
-/// if each byte is a chunk.
+/// The most bytes that a connection receives for one request, once decrypted. hyper bounds a head, and the reader of
+/// answers a body. Neither bounds `100 Continue` that never ends, or zeros before the size of a chunk. The longest body
+/// takes six times its length if each byte is a chunk.
 const MAX_RECEIVED_BYTES: usize = 8 << 20;
 
 /// How long after it was opened an unused connection counts as new.

@@ -85,11 +85,12 @@ impl Limiter {
         request: &QueuedRequest,
         latest: Instant,
     ) -> Result<Permit, WaitTooLong> {
-        let (mut kind, mut namespaces) = (request.kind(), request.namespaces());
+        let (mut kind, mut joined) = (request.kind(), request.joined());
         let mut waiting = {
-            let (kind, namespaces) = (*kind.borrow_and_update(), namespaces.borrow_and_update());
-            Waiting::join(self, kind, &namespaces, request, latest)
+            let kind = *kind.borrow_and_update();
+            Waiting::join(self, kind, request, latest)
         };
+        waiting.move_forward(&joined.borrow_and_update());
         loop {
             let until = match waiting.admit()? {
                 Admission::Granted(permit) => return Ok(permit),
@@ -105,7 +106,7 @@ impl Limiter {
                 () = waiting.waiter.woken.notified() => {}
                 () = moment => {}
                 Ok(()) = kind.changed() => waiting.promote(),
-                Ok(()) = namespaces.changed() => waiting.move_forward(&namespaces.borrow_and_update()),
+                Ok(()) = joined.changed() => waiting.move_forward(&joined.borrow_and_update()),
             }
         }
     }
@@ -159,24 +160,12 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn join(
-        limiter: &'a Limiter,
-        kind: MountKind,
-        namespaces: &[Arc<str>],
-        request: &QueuedRequest,
-        latest: Instant,
-    ) -> Self {
+    fn join(limiter: &'a Limiter, kind: MountKind, request: &QueuedRequest, latest: Instant) -> Self {
         let waiter = Arc::new(Waiter { latest, woken: Notify::new() });
         let arrival = request.arrival().get().copied();
-        let nobody = Arc::default();
-        let first = namespaces.first().unwrap_or(&nobody);
-        let ticket = limiter.lock().join(kind, first, arrival, waiter.clone());
+        let ticket = limiter.lock().join(kind, request.namespace(), arrival, waiter.clone());
         request.arrival().get_or_init(|| ticket.arrival());
-        let mut waiting = Self { limiter, ticket, waiter, is_queued: true };
-        if namespaces.len() > 1 {
-            waiting.move_forward(namespaces);
-        }
-        waiting
+        Self { limiter, ticket, waiter, is_queued: true }
     }
 
     fn admit(&mut self) -> Result<Admission, WaitTooLong> {
@@ -206,6 +195,9 @@ impl<'a> Waiting<'a> {
 
     /// Moves the request to the one of these namespaces in which the fewest requests are before it.
     fn move_forward(&mut self, namespaces: &[Arc<str>]) {
+        if namespaces.is_empty() {
+            return;
+        }
         let mut state = self.limiter.lock();
         for namespace in namespaces {
             state.move_forward(&mut self.ticket, namespace);

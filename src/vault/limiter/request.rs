@@ -10,8 +10,10 @@ use crate::spec::mount_kind::MountKind;
 #[derive(Debug)]
 pub(crate) struct QueuedRequest {
     kind: watch::Sender<MountKind>,
-    /// The namespaces of the pods that it is for, that of the mount that began it first.
-    namespaces: watch::Sender<Vec<Arc<str>>>,
+    /// The namespace of the pod whose mount began it.
+    namespace: Arc<str>,
+    /// The namespaces of pods whose mounts wait for it too.
+    joined: watch::Sender<Vec<Arc<str>>>,
     /// The number of its arrival at the limiter. With it a request that waits again keeps its position.
     arrival: OnceLock<u64>,
     sent: Mutex<Sent>,
@@ -27,15 +29,16 @@ struct Sent {
     answered: bool,
 }
 
-/// The most namespaces in whose turns one request may go. Further ones wait for it where it is.
-const MAX_NAMESPACES: usize = 16;
+/// The most further namespaces in whose turns one request may go. Others wait for it where it is.
+const MAX_JOINED: usize = 15;
 
 impl QueuedRequest {
     /// Creates a request that a mount of this kind waits for, for a pod of this namespace.
     pub(crate) fn new(kind: MountKind, namespace: Arc<str>) -> Self {
         Self {
             kind: watch::Sender::new(kind),
-            namespaces: watch::Sender::new(vec![namespace]),
+            namespace,
+            joined: watch::Sender::default(),
             arrival: OnceLock::new(),
             sent: Mutex::default(),
         }
@@ -46,10 +49,13 @@ impl QueuedRequest {
         if kind == MountKind::Initial {
             self.promote();
         }
-        self.namespaces.send_if_modified(|namespaces| {
-            let is_new = namespaces.len() < MAX_NAMESPACES && !namespaces.contains(namespace);
+        if *namespace == self.namespace {
+            return;
+        }
+        self.joined.send_if_modified(|joined| {
+            let is_new = joined.len() < MAX_JOINED && !joined.contains(namespace);
             if is_new {
-                namespaces.push(namespace.clone());
+                joined.push(namespace.clone());
             }
             is_new
         });
@@ -91,9 +97,13 @@ impl QueuedRequest {
         self.kind.subscribe()
     }
 
-    /// Returns the namespaces that it is for, with those that join later.
-    pub(super) fn namespaces(&self) -> watch::Receiver<Vec<Arc<str>>> {
-        self.namespaces.subscribe()
+    pub(super) fn namespace(&self) -> &Arc<str> {
+        &self.namespace
+    }
+
+    /// Returns the namespaces that have joined, with those that join later.
+    pub(super) fn joined(&self) -> watch::Receiver<Vec<Arc<str>>> {
+        self.joined.subscribe()
     }
 
     pub(super) fn arrival(&self) -> &OnceLock<u64> {
